@@ -1,0 +1,1 @@
+"""From class results to registered, signed records: write-ahead, resumable, never twice."""

@@ -1,0 +1,1 @@
+"""Answers to a code: scanned, typed, or compared with the paper."""

@@ -1,0 +1,57 @@
+"""What is outside, as protocols: services take these as arguments, the composition root chooses the real ones."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from verifier.report import ValidationReport
+from verifier.sandbox import CheckJob
+
+
+class Clock(Protocol):
+    """Tells the time, aware, in UTC."""
+
+    def now(self) -> datetime: ...
+
+
+class Checker(Protocol):
+    """Examines untrusted bytes away from the web process. Never raises for a document's sake:
+    time-out, crash and lack of memory come back as ``report.incomplete``.
+    """
+
+    def check(self, job: CheckJob) -> ValidationReport: ...
+
+
+class FileStore(Protocol):
+    """Blobs under names we choose. ``put_new`` is create-only: FileExistsError when the name is taken.
+    ``get`` raises FileNotFoundError.
+    """
+
+    def put_new(self, name: str, data: bytes) -> None: ...
+
+    def get(self, name: str) -> bytes: ...
+
+    def exists(self, name: str) -> bool: ...
+
+
+class Signer(Protocol):
+    """A key that signs digests, wherever it lives (PKCS#12, PKCS#11, a token elsewhere).
+
+    ``certificate`` and ``chain`` (issuer first, root left out) are DER. ``sign_digest`` takes the SHA-256 of the
+    DER signed attributes and returns the raw signature value (PKCS#1 v1.5 for RSA, DER for ECDSA).
+    """
+
+    @property
+    def certificate(self) -> bytes: ...
+
+    @property
+    def chain(self) -> tuple[bytes, ...]: ...
+
+    def sign_digest(self, digest: bytes) -> bytes: ...
+
+
+class Timestamper(Protocol):
+    """An RFC 3161 authority: takes the SHA-256 of a signature value, returns the DER TimeStampToken."""
+
+    def timestamp(self, digest: bytes) -> bytes: ...

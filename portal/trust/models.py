@@ -1,0 +1,111 @@
+"""Tables of trust. Nothing here is deleted: an anchor or a signer ends, it does not vanish."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import date, datetime
+
+from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from portal.database import Base, Keyed
+
+
+class Department(Keyed, Base):
+    """Sở Giáo dục và Đào tạo."""
+
+    __tablename__ = "departments"
+
+    code: Mapped[str] = mapped_column(String(16), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    province: Mapped[str] = mapped_column(String(80))
+
+
+class School(Keyed, Base):
+    """One school under one name for one period: schools merge and rename, so identity = code + validity + successor."""
+
+    __tablename__ = "schools"
+    __table_args__ = (UniqueConstraint("code", "valid_from"),)
+
+    code: Mapped[str] = mapped_column(String(20), index=True)  # mã trường, leading zeros kept
+    name: Mapped[str] = mapped_column(String(200))
+    department_code: Mapped[str] = mapped_column(ForeignKey("departments.code"))
+    levels: Mapped[str] = mapped_column(String(80))  # space-separated level codes
+    commune: Mapped[str] = mapped_column(String(120))
+    district: Mapped[str] = mapped_column(String(120), default="")  # before 07/2025 only
+    province: Mapped[str] = mapped_column(String(80))
+    sector: Mapped[str] = mapped_column(String(10))  # cong_lap | tu_thuc
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+    successor_code: Mapped[str | None] = mapped_column(String(20))
+
+
+class Anchor(Keyed, Base):
+    """A pinned certificate of an authority: a root (``is_root``) or an intermediate below one."""
+
+    __tablename__ = "anchors"
+
+    name: Mapped[str] = mapped_column(String(200))
+    pki: Mapped[str] = mapped_column(String(10))  # state | public
+    is_root: Mapped[bool]
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    certificate: Mapped[bytes] = mapped_column(LargeBinary)
+    added_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+
+
+class Signer(Keyed, Base):
+    """Certificate × school × role × capacity × period, with its approval."""
+
+    __tablename__ = "signers"
+    __table_args__ = (
+        UniqueConstraint("certificate_sha256", "school_code", "role", "capacity", "valid_from"),
+    )
+
+    certificate_sha256: Mapped[str] = mapped_column(String(64), index=True)
+    certificate: Mapped[bytes] = mapped_column(LargeBinary)
+    school_code: Mapped[str] = mapped_column(String(20), index=True)
+    role: Mapped[str] = mapped_column(String(16))
+    capacity: Mapped[str] = mapped_column(String(8), default="")
+    subject_codes: Mapped[str] = mapped_column(
+        String(400), default=""
+    )  # space-separated; empty: every subject
+    display_name: Mapped[str] = mapped_column(String(200))
+    valid_from: Mapped[datetime]
+    valid_to: Mapped[datetime | None]
+    approval: Mapped[str] = mapped_column(String(10), default="waiting")
+    invalid_since: Mapped[datetime | None]
+
+
+class RevocationList(Keyed, Base):
+    """A pinned CRL, the newest for each issuer; the older ones stay for what was answered from them."""
+
+    __tablename__ = "revocation_lists"
+
+    issuer_sha256: Mapped[str] = mapped_column(String(64), index=True)  # of the issuing CA's certificate
+    crl: Mapped[bytes] = mapped_column(LargeBinary)
+    this_update: Mapped[datetime]
+    next_update: Mapped[datetime]
+    added_at: Mapped[datetime]
+
+
+class TrustState(Base):
+    """One row: the epoch that grows with every change in trust."""
+
+    __tablename__ = "trust_state"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    epoch: Mapped[int]
+
+
+class TrustEvent(Keyed, Base):
+    """Who changed what in trust, when; append-only."""
+
+    __tablename__ = "trust_events"
+
+    at: Mapped[datetime]
+    epoch: Mapped[int]
+    action: Mapped[str] = mapped_column(String(40))
+    subject: Mapped[str] = mapped_column(String(200))
+    detail: Mapped[str] = mapped_column(String(400), default="")
+    signer_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("signers.id"))

@@ -1,0 +1,1 @@
+"""The web's edge: headers, error pages, language, page base."""

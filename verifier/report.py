@@ -1,0 +1,255 @@
+"""What a check found, in the terms of ETSI EN 319 102-1, as plain data.
+
+The same JSON crosses the process boundary, is printed by the CLI, answered by the API and stands behind the page.
+Every part of a report is a fact about the document; what follows from the facts is decided in ``verifier.verdict``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class Indication(StrEnum):
+    """Main status of a signature (EN 319 102-1, clause 5.1.3)."""
+
+    TOTAL_PASSED = "TOTAL_PASSED"
+    TOTAL_FAILED = "TOTAL_FAILED"
+    INDETERMINATE = "INDETERMINATE"
+
+
+class SubIndication(StrEnum):
+    """Why an indication is not TOTAL_PASSED (EN 319 102-1, table 5 and 6); only the ones we can give."""
+
+    FORMAT_FAILURE = "FORMAT_FAILURE"
+    HASH_FAILURE = "HASH_FAILURE"
+    SIG_CRYPTO_FAILURE = "SIG_CRYPTO_FAILURE"
+    REVOKED = "REVOKED"
+    EXPIRED = "EXPIRED"
+    NOT_YET_VALID = "NOT_YET_VALID"
+    SIG_CONSTRAINTS_FAILURE = "SIG_CONSTRAINTS_FAILURE"
+    CHAIN_CONSTRAINTS_FAILURE = "CHAIN_CONSTRAINTS_FAILURE"
+    CERTIFICATE_CHAIN_GENERAL_FAILURE = "CERTIFICATE_CHAIN_GENERAL_FAILURE"
+    CRYPTO_CONSTRAINTS_FAILURE = "CRYPTO_CONSTRAINTS_FAILURE"
+    NO_SIGNING_CERTIFICATE_FOUND = "NO_SIGNING_CERTIFICATE_FOUND"
+    NO_CERTIFICATE_CHAIN_FOUND = "NO_CERTIFICATE_CHAIN_FOUND"
+    NO_POE = "NO_POE"
+    TRY_LATER = "TRY_LATER"
+
+
+class Role(StrEnum):
+    """Signature roles of a học bạ, in signing order."""
+
+    GVBM = "GVBM"
+    GVCN = "GVCN"
+    CBQL = "CBQL"
+    KY_PHAT_HANH = "KY_PHAT_HANH"
+
+
+class CheckName(StrEnum):
+    """The separate checks of the AND-chain; each reports for itself."""
+
+    INTEGRITY = "integrity"  # the signature matches the signed bytes
+    COVERAGE = "coverage"  # ByteRange rules; nothing after the seal; only allowed changes between
+    ALGORITHM = "algorithm"  # digest, key length, scheme under the policy
+    CERTIFICATE = "certificate"  # path to a pinned anchor, key usage, validity at the proven time
+    AUTHORITY = "authority"  # approved for this school and role at the proven time
+    TIME = "time"  # proven time present and consistent
+    REVOCATION = "revocation"  # fresh pinned CRLs say "not revoked before the proven time"
+    REQUIRED_ROLES = "required_roles"  # every role field of the record is signed (document level)
+    LOG_INCLUSION = "log_inclusion"  # not available until a public log exists
+
+
+class CheckStatus(StrEnum):
+    """Unlike states stay unlike: failed, weak, unfinished and absent are four things."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    WEAK = "weak"
+    INCOMPLETE = "incomplete"
+    NOT_AVAILABLE = "not_available"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Result of one check; ``code`` is a stable reason such as ``crl_stale`` (empty when passed)."""
+
+    name: CheckName
+    status: CheckStatus
+    code: str = ""
+
+
+class Medium(StrEnum):
+    """What was examined, decided by content, never by file name."""
+
+    PDF = "pdf"
+    PDF_OF_IMAGES = "pdf_of_images"  # no text objects: a scan, so only its QR can speak
+    IMAGE = "image"
+    CODE = "code"  # a scanned locator or typed code, no file at all
+    OTHER = "other"  # refused before parsing; see ``problem``
+
+
+@dataclass(frozen=True, slots=True)
+class SignerInfo:
+    """The signing certificate as it stands in the file; names shown to people come from our own tables."""
+
+    certificate_sha256: str
+    subject: str
+    issuer: str
+    serial: str
+    not_before: datetime
+    not_after: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureReport:
+    """One signature field that carries a signature."""
+
+    field: str
+    role: Role | None  # None: not a role field of ours
+    subject_code: str | None  # for GVBM
+    byte_range: tuple[int, int, int, int] | None
+    signer: SignerInfo | None
+    claimed_time: datetime | None  # the signer's own word
+    proven_time: datetime | None  # timestamp, else registration, else the time of this check
+    school_code: str | None  # the school this signer is authorised for, from our table
+    capacity: str | None  # "", "KT", "Q", "ky_thay": authority data of our table
+    digest_algorithm: str | None
+    checks: tuple[Check, ...]
+    indication: Indication
+    sub_indication: SubIndication | None
+
+    def status(self, name: CheckName) -> CheckStatus | None:
+        """Status of one named check, None when it was not made."""
+        return next((c.status for c in self.checks if c.name is name), None)
+
+    @property
+    def passed(self) -> bool:
+        return self.indication is Indication.TOTAL_PASSED
+
+    @property
+    def incomplete(self) -> bool:
+        return any(c.status is CheckStatus.INCOMPLETE for c in self.checks)
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """A possible earlier end of the file: everything before ``length`` hashed.
+
+    ``archival`` says that what follows adds validation data or document timestamps and nothing else.
+    """
+
+    length: int
+    sha256: str
+    archival: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationReport:
+    """Everything one check found about one document.
+
+    ``incomplete`` is a stable code (``deadline``, ``crashed``, ``memory``, ``busy`` …) when our own work could not
+    be finished; ``problem`` is a stable code for what the bytes are instead of a record (``empty``, ``xml``, ``zip``,
+    ``encrypted``, ``not_pdf_or_image``, ``too_large``, ``broken_pdf``, ``no_code`` …).
+    """
+
+    at: datetime
+    medium: Medium
+    size: int = 0
+    sha256: str = ""
+    problem: str | None = None
+    incomplete: str | None = None
+    signatures: tuple[SignatureReport, ...] = ()
+    unsigned_fields: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()  # document level: required roles, log inclusion
+    prefixes: tuple[Prefix, ...] = ()
+    codes: tuple[
+        str, ...
+    ] = ()  # contents of the QR codes found, as read (untrusted text, at most 512 characters each)
+    attached_record_id: str | None = (
+        None  # record id named by the attachment (untrusted until digest and registry agree)
+    )
+    pages: int = 0
+    fresh_until: datetime | None = None  # earliest nextUpdate of the CRLs this report rests on
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; times in ISO 8601 with offset."""
+        return jsonable(asdict(self))  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> ValidationReport:
+        """Inverse of :meth:`to_json`; strict: raises KeyError, TypeError or ValueError on any other shape."""
+        return cls(
+            at=datetime.fromisoformat(data["at"]),
+            medium=Medium(data["medium"]),
+            size=int(data["size"]),
+            sha256=str(data["sha256"]),
+            problem=data["problem"],
+            incomplete=data["incomplete"],
+            signatures=tuple(_signature(s) for s in data["signatures"]),
+            unsigned_fields=tuple(str(f) for f in data["unsigned_fields"]),
+            checks=tuple(_check(c) for c in data["checks"]),
+            prefixes=tuple(
+                Prefix(int(p["length"]), str(p["sha256"]), bool(p["archival"])) for p in data["prefixes"]
+            ),
+            codes=tuple(str(c) for c in data["codes"]),
+            attached_record_id=data["attached_record_id"],
+            pages=int(data["pages"]),
+            fresh_until=_time(data["fresh_until"]),
+        )
+
+
+def jsonable(value: Any) -> Any:
+    """Datetimes to ISO 8601, tuples to lists, enums to their values, recursively."""
+    match value:
+        case datetime():
+            return value.isoformat()
+        case StrEnum():
+            return value.value
+        case dict():
+            return {k: jsonable(v) for k, v in value.items()}
+        case list() | tuple():
+            return [jsonable(v) for v in value]
+        case _:
+            return value
+
+
+def _time(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
+
+
+def _check(data: dict[str, Any]) -> Check:
+    return Check(CheckName(data["name"]), CheckStatus(data["status"]), str(data["code"]))
+
+
+def _signature(data: dict[str, Any]) -> SignatureReport:
+    signer = data["signer"]
+    a_range = data["byte_range"]
+    return SignatureReport(
+        field=str(data["field"]),
+        role=None if data["role"] is None else Role(data["role"]),
+        subject_code=data["subject_code"],
+        byte_range=None
+        if a_range is None
+        else (int(a_range[0]), int(a_range[1]), int(a_range[2]), int(a_range[3])),
+        signer=None
+        if signer is None
+        else SignerInfo(
+            certificate_sha256=str(signer["certificate_sha256"]),
+            subject=str(signer["subject"]),
+            issuer=str(signer["issuer"]),
+            serial=str(signer["serial"]),
+            not_before=datetime.fromisoformat(signer["not_before"]),
+            not_after=datetime.fromisoformat(signer["not_after"]),
+        ),
+        claimed_time=_time(data["claimed_time"]),
+        proven_time=_time(data["proven_time"]),
+        school_code=data["school_code"],
+        capacity=data["capacity"],
+        digest_algorithm=data["digest_algorithm"],
+        checks=tuple(_check(c) for c in data["checks"]),
+        indication=Indication(data["indication"]),
+        sub_indication=None if data["sub_indication"] is None else SubIndication(data["sub_indication"]),
+    )

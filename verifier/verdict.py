@@ -1,0 +1,292 @@
+"""The pure fold: what a check found + what the registry knows -> one verdict.
+
+The registry decides; the signatures corroborate. The rows below are tried in order and the first that fits decides.
+Nothing here reads a clock, a file or a database, so every combination can be tested.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from verifier.report import CheckName, CheckStatus, Medium, Role, SignatureReport, ValidationReport
+
+
+class Outcome(StrEnum):
+    """The closed enumeration that CLI, API and page share."""
+
+    GENUINE_CURRENT = "GENUINE_CURRENT"
+    GENUINE_SUPERSEDED = "GENUINE_SUPERSEDED"
+    GENUINE_REVOKED = "GENUINE_REVOKED"
+    CONTENT_DIFFERS = "CONTENT_DIFFERS"
+    SEAL_VALID_NOT_REGISTERED = "SEAL_VALID_NOT_REGISTERED"
+    REGISTERED_BUT_SIGNATURE_FAILS = "REGISTERED_BUT_SIGNATURE_FAILS"
+    NOT_VERIFIED = "NOT_VERIFIED"
+    CHECK_INCOMPLETE = "CHECK_INCOMPLETE"
+
+
+class Evidence(StrEnum):
+    """What the answer speaks about: these bytes, a code, or values compared with the issued content."""
+
+    FILE = "file"
+    CODE = "code"
+    PAPER_COMPARED = "paper_compared"
+
+
+class VersionState(StrEnum):
+    """State of an issued version in the registry."""
+
+    CURRENT = "current"
+    SUPERSEDED = "superseded"
+    RECALLED = "recalled"
+
+
+class Standing(StrEnum):
+    """Last validation of a registered file under today's trust; INCOMPLETE until a change in trust is re-validated."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INCOMPLETE = "incomplete"
+
+
+class CodeKind(StrEnum):
+    """What a scanned or typed code turned out to be."""
+
+    VERSION = "version"  # record and digest (or its first 8 characters) name an issued version
+    RECORD_ONLY = "record_only"  # right id and birth date, no digest: which version the paper is stays open
+    DIGEST_MISMATCH = "digest_mismatch"
+    UNKNOWN = "unknown"  # also a right id with a wrong birth date: one answer
+    MALFORMED = "malformed"  # looks like ours; the check character or the grammar says no
+    FOREIGN = "foreign"  # a QR of somebody else
+    SEVERAL = "several"  # more than one of our codes on one document
+
+
+@dataclass(frozen=True, slots=True)
+class VersionFacts:
+    """One issued version as the registry knows it."""
+
+    record_id: str
+    version: int
+    state: VersionState
+    standing: Standing
+    since: datetime | None = None  # when superseded or recalled
+    recall_reason: str | None = None  # neutral public class
+
+
+@dataclass(frozen=True, slots=True)
+class CodeFacts:
+    """The registry's word on a code. ``version`` is set for VERSION (that one) and RECORD_ONLY (the current one)."""
+
+    kind: CodeKind
+    version: VersionFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryFacts:
+    """Everything the registry said about one document.
+
+    ``available`` False: the registry could not be read, or (offline) its facts are older than allowed.
+    ``prefix_archival`` says that what follows the registered prefix is validation data only.
+    ``compared`` is the single yes/no of the blind match, None when nothing was compared.
+    """
+
+    available: bool = True
+    file: VersionFacts | None = None
+    prefix: VersionFacts | None = None
+    prefix_archival: bool = False
+    named_record_known: bool = False
+    code: CodeFacts | None = None
+    compared: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One answer. ``reasons`` are stable codes, the most important first; ``version`` is what the answer speaks of."""
+
+    outcome: Outcome
+    evidence: Evidence
+    reasons: tuple[str, ...] = ()
+    version: VersionFacts | None = None
+
+    @property
+    def green(self) -> bool:
+        """Only a current version whose bytes or whole values were compared earns the green headline."""
+        return self.outcome is Outcome.GENUINE_CURRENT and self.evidence is not Evidence.CODE
+
+
+def decide(report: ValidationReport, facts: RegistryFacts) -> Verdict:
+    """Fold report and registry facts into the verdict. Total: every input gives one answer, none raises."""
+    evidence = _evidence(report, facts)
+
+    # 1 Something needed could not be read or finished.
+    if report.incomplete:
+        return Verdict(Outcome.CHECK_INCOMPLETE, evidence, (report.incomplete,))
+    if report.medium is not Medium.OTHER and not facts.available:
+        return Verdict(Outcome.CHECK_INCOMPLETE, evidence, ("registry_unavailable",))
+    unfinished = _unfinished(report)
+    if unfinished:
+        return Verdict(Outcome.CHECK_INCOMPLETE, evidence, unfinished, facts.file)
+
+    # 2 These very bytes are registered.
+    if facts.file is not None:
+        return _registered(report, facts.file, evidence)
+
+    # 3 A registered file is a strict prefix of the bytes.
+    if facts.prefix is not None:
+        reason = "archive_addition" if facts.prefix_archival else "changed_after_issue"
+        return Verdict(Outcome.CONTENT_DIFFERS, evidence, (reason,), facts.prefix)
+
+    # 4 Unknown bytes under a seal that was authorised: a stolen key or a lost registry row.
+    if any(_authorised_seal(s) for s in report.signatures):
+        return Verdict(Outcome.SEAL_VALID_NOT_REGISTERED, evidence, ("seal_valid_not_registered",))
+
+    # 5 A PDF that names a record of ours but is not a file we issued.
+    if report.medium is Medium.PDF and facts.named_record_known:
+        return Verdict(Outcome.CONTENT_DIFFERS, evidence, ("resaved_or_edited",))
+
+    # 6 Only a code can speak.
+    if report.medium in (Medium.IMAGE, Medium.PDF_OF_IMAGES, Medium.CODE) and report.problem is None:
+        return _by_code(facts, evidence)
+
+    # 7 Otherwise.
+    return Verdict(Outcome.NOT_VERIFIED, evidence, _why_not(report, facts))
+
+
+def _evidence(report: ValidationReport, facts: RegistryFacts) -> Evidence:
+    if report.medium in (Medium.PDF, Medium.OTHER) or facts.file is not None:
+        return Evidence.FILE
+    return Evidence.CODE if facts.compared is None else Evidence.PAPER_COMPARED
+
+
+def _unfinished(report: ValidationReport) -> tuple[str, ...]:
+    """Codes of unfinished checks that could still change the answer.
+
+    A signature that already failed another check cannot be rescued by missing data, so it is not waited for.
+    """
+    codes = [c.code for c in report.checks if c.status is CheckStatus.INCOMPLETE]
+    for signature in report.signatures:
+        if not any(c.status is CheckStatus.FAILED for c in signature.checks):
+            codes += [c.code for c in signature.checks if c.status is CheckStatus.INCOMPLETE]
+    return tuple(dict.fromkeys(codes))
+
+
+def _registered(report: ValidationReport, version: VersionFacts, evidence: Evidence) -> Verdict:
+    failing = [
+        *(
+            f"{s.field}:{c.name.value}:{c.code}"
+            for s in report.signatures
+            for c in s.checks
+            if _fails(c.status)
+        ),
+        *(f"{c.name.value}:{c.code}" for c in report.checks if _fails(c.status)),
+    ]
+    complete = any(
+        c.name is CheckName.REQUIRED_ROLES and c.status is CheckStatus.PASSED for c in report.checks
+    ) and all(s.passed for s in report.signatures)
+    if failing or not complete or not report.signatures:
+        return Verdict(
+            Outcome.REGISTERED_BUT_SIGNATURE_FAILS, evidence, tuple(failing) or ("not_validated",), version
+        )
+    return Verdict(_by_state(version), evidence, _state_reasons(version), version)
+
+
+def _fails(status: CheckStatus) -> bool:
+    return status in (CheckStatus.FAILED, CheckStatus.WEAK)
+
+
+def _by_state(version: VersionFacts) -> Outcome:
+    match version.state:
+        case VersionState.CURRENT:
+            return Outcome.GENUINE_CURRENT
+        case VersionState.SUPERSEDED:
+            return Outcome.GENUINE_SUPERSEDED
+        case VersionState.RECALLED:
+            return Outcome.GENUINE_REVOKED
+
+
+def _state_reasons(version: VersionFacts) -> tuple[str, ...]:
+    if version.state is VersionState.RECALLED:
+        return (f"recalled:{version.recall_reason or 'unspecified'}",)
+    return ()
+
+
+def _authorised_seal(signature: SignatureReport) -> bool:
+    needed = (
+        CheckName.INTEGRITY,
+        CheckName.ALGORITHM,
+        CheckName.CERTIFICATE,
+        CheckName.AUTHORITY,
+        CheckName.TIME,
+        CheckName.REVOCATION,
+    )
+    return signature.role is Role.KY_PHAT_HANH and all(
+        signature.status(name) is CheckStatus.PASSED for name in needed
+    )
+
+
+def _by_code(facts: RegistryFacts, evidence: Evidence) -> Verdict:
+    code = facts.code
+    if code is None:
+        return Verdict(Outcome.NOT_VERIFIED, evidence, ("no_code",))
+    match code.kind:
+        case CodeKind.VERSION:
+            return _by_version(code.version, facts.compared, evidence)
+        case CodeKind.DIGEST_MISMATCH:
+            return Verdict(Outcome.CONTENT_DIFFERS, evidence, ("digest_mismatch",))
+        case CodeKind.RECORD_ONLY:
+            return Verdict(Outcome.NOT_VERIFIED, evidence, ("version_not_named",), code.version)
+        case CodeKind.UNKNOWN:
+            return Verdict(Outcome.NOT_VERIFIED, evidence, ("unknown_code",))
+        case CodeKind.MALFORMED:
+            return Verdict(Outcome.NOT_VERIFIED, evidence, ("malformed_code",))
+        case CodeKind.FOREIGN:
+            return Verdict(Outcome.NOT_VERIFIED, evidence, ("foreign_code",))
+        case CodeKind.SEVERAL:
+            return Verdict(Outcome.NOT_VERIFIED, evidence, ("several_codes",))
+
+
+def _by_version(version: VersionFacts | None, compared: bool | None, evidence: Evidence) -> Verdict:
+    if version is None:
+        return Verdict(Outcome.CHECK_INCOMPLETE, evidence, ("registry_unavailable",))
+    match version.standing:
+        case Standing.INCOMPLETE:
+            return Verdict(Outcome.CHECK_INCOMPLETE, evidence, ("revalidation_pending",), version)
+        case Standing.FAILED:
+            return Verdict(Outcome.REGISTERED_BUT_SIGNATURE_FAILS, evidence, ("standing_failed",), version)
+        case Standing.PASSED if compared is False:
+            return Verdict(Outcome.CONTENT_DIFFERS, evidence, ("values_differ",), version)
+        case Standing.PASSED:
+            return Verdict(_by_state(version), evidence, _state_reasons(version), version)
+
+
+def _why_not(report: ValidationReport, facts: RegistryFacts) -> tuple[str, ...]:
+    """Reason classes of NOT_VERIFIED for a file, the one that explains most first."""
+    if report.problem is not None:
+        return (report.problem,)
+    if not report.signatures:
+        reasons = ["no_signature"]
+    else:
+        reasons = []
+        for name, status, reason in (
+            (CheckName.INTEGRITY, CheckStatus.FAILED, "changed_after_signing"),
+            (CheckName.COVERAGE, CheckStatus.FAILED, "changed_after_signing"),
+            (CheckName.CERTIFICATE, CheckStatus.FAILED, "untrusted_signer"),
+            (CheckName.REVOCATION, CheckStatus.FAILED, "certificate_revoked"),
+            (CheckName.AUTHORITY, CheckStatus.FAILED, "signer_not_authorised"),
+            (CheckName.ALGORITHM, CheckStatus.WEAK, "weak_signature"),
+            (CheckName.ALGORITHM, CheckStatus.FAILED, "weak_signature"),
+        ):
+            if any(s.status(name) is status for s in report.signatures):
+                reasons.append(reason)
+        reasons.append("not_registered")
+    match facts.code:
+        case CodeFacts(kind=CodeKind.FOREIGN):
+            reasons.append("foreign_code")
+        case CodeFacts(kind=CodeKind.UNKNOWN):
+            reasons.append("unknown_code")
+        case CodeFacts(kind=CodeKind.MALFORMED):
+            reasons.append("malformed_code")
+        case _:
+            pass
+    return tuple(dict.fromkeys(reasons))
