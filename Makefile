@@ -1,0 +1,50 @@
+# make run | test | check | bench: each sets up what it needs and is safe to run twice.
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench setup setup-dev tools clean
+
+PY := .venv/bin/python
+PORT ?= 8000
+# Nothing of an activated environment or of the user's Python settings leaks in.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+export PYTHONDONTWRITEBYTECODE ?=
+
+help:
+	@echo "make run     set everything up and serve the demo on 127.0.0.1:8000 (PORT=… changes it)"
+	@echo "make test    set everything up, check, and run every test"
+	@echo "make check   lint, types, import contracts, templates, catalogues"
+	@echo "make bench   print speed ratios, measured in one run"
+	@echo "make clean   remove the virtual environment and the demo instance"
+
+setup:
+	@python3 scripts/bootstrap.py
+
+setup-dev:
+	@python3 scripts/bootstrap.py --dev
+
+tools:
+	@sh scripts/test-tools.sh
+
+run: setup
+	@PORT=$(PORT) sh scripts/run.sh
+
+check: setup-dev
+	$(PY) -m ruff format --check --quiet .
+	$(PY) -m ruff check --quiet .
+	$(PY) -m mypy
+	.venv/bin/lint-imports --no-cache
+	$(PY) -m djlint --quiet --check --lint portal/templates
+	.venv/bin/uv lock --check --quiet --offline || .venv/bin/uv lock --check --quiet
+
+format: setup-dev
+	$(PY) -m ruff format .
+	$(PY) -m ruff check --fix .
+	$(PY) -m djlint --quiet --reformat portal/templates
+
+test: tools check
+	$(PY) -m pytest -n 2 --dist loadgroup
+
+bench: setup-dev
+	$(PY) -m bench
+
+clean:
+	rm -rf .venv instance

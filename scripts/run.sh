@@ -1,0 +1,12 @@
+#!/bin/sh
+# Brings the demo up to date and serves it. Called by `make run`, after the packages are in place.
+set -eu
+: "${PORT:=8000}"
+case $PORT in '' | *[!0-9]*) echo "error: PORT must be a number, not '$PORT'" >&2; exit 64 ;; esac
+
+export DEMO="${DEMO:-1}"
+export INSTANCE_DIR="${INSTANCE_DIR:-$PWD/instance}"
+export PUBLIC_URL="${PUBLIC_URL:-http://127.0.0.1:$PORT}"
+
+.venv/bin/flask --app wsgi demo create
+exec .venv/bin/granian --interface wsgi --host 127.0.0.1 --port "$PORT" --no-ws --log-level warning wsgi:app

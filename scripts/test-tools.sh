@@ -1,0 +1,42 @@
+#!/bin/sh
+# Installs from Debian what the tests need, when it may; otherwise says in one line what to install. Safe to run twice.
+set -eu
+
+missing=""
+need() { # need PACKAGE COMMAND-OR-FILE...
+    package=$1
+    shift
+    for thing in "$@"; do
+        case $thing in
+        /*) for found in $thing; do [ -e "$found" ] && return 0; done ;;
+        *) command -v "$thing" >/dev/null 2>&1 && return 0 ;;
+        esac
+    done
+    missing="$missing $package"
+}
+
+need chromium chromium
+need postgresql '/usr/lib/postgresql/*/bin/initdb'
+need softhsm2 softhsm2-util
+need poppler-utils pdfsig
+need qpdf qpdf
+
+[ -z "$missing" ] && exit 0
+
+if [ "$(id -u)" = 0 ]; then
+    sudo=""
+elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
+    sudo="sudo -n"
+else
+    echo "error: the tests need Debian packages that are not installed; run: sudo apt-get install --no-install-recommends$missing" >&2
+    exit 1
+fi
+
+echo "installing for the tests:$missing"
+log=$(mktemp)
+if ! { $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends $missing; } >"$log" 2>&1; then
+    tail -n 20 "$log" >&2
+    echo "error: apt-get could not install what the tests need; run: apt-get install --no-install-recommends$missing" >&2
+    exit 1
+fi
+rm -f "$log"
