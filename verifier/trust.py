@@ -6,11 +6,18 @@ signature counts only with a row of the authorised-signer table (decision 2 of t
 
 from __future__ import annotations
 
+import base64
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from pathlib import Path
+from typing import Any
 
+from verifier.errors import InvalidInput, Problem
 from verifier.report import Role
+
+FORMAT = "hoc-ba-so-trust-1"
 
 
 class Pki(StrEnum):
@@ -78,3 +85,98 @@ class TrustStore:
     intermediates: tuple[bytes, ...]
     signers: tuple[AuthorisedSigner, ...]
     crls: tuple[bytes, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; DER as base64, times in ISO 8601 with offset."""
+        return {
+            "format": FORMAT,
+            "epoch": self.epoch,
+            "anchors": [
+                {"name": a.name, "pki": a.pki.value, "certificate": _encode(a.certificate)}
+                for a in self.anchors
+            ],
+            "intermediates": [_encode(der) for der in self.intermediates],
+            "signers": [_signer_to_json(s) for s in self.signers],
+            "crls": [_encode(der) for der in self.crls],
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> TrustStore:
+        """Inverse of :meth:`to_json`; strict: raises InvalidInput on any other shape."""
+        try:
+            if data["format"] != FORMAT:
+                raise ValueError(f"format {data['format']!r}")
+            return cls(
+                epoch=int(data["epoch"]),
+                anchors=tuple(
+                    TrustAnchor(str(a["name"]), Pki(a["pki"]), _decode(a["certificate"]))
+                    for a in data["anchors"]
+                ),
+                intermediates=tuple(_decode(text) for text in data["intermediates"]),
+                signers=tuple(_signer_from_json(s) for s in data["signers"]),
+                crls=tuple(_decode(text) for text in data["crls"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InvalidInput((_problem(f"không phải kho tin cậy {FORMAT} ({error!r})"),)) from error
+
+
+def read_store(path: str | Path) -> TrustStore:
+    """Read a store from a file: the store itself, or a bundle that carries it under ``trust``.
+
+    Raises InvalidInput when the file is not that, OSError when it cannot be read.
+    """
+    try:
+        data = json.loads(Path(path).read_bytes())
+    except ValueError as error:
+        raise InvalidInput((_problem(f"tệp không phải JSON ({error})"),)) from error
+    return TrustStore.from_json(data["trust"] if isinstance(data, dict) and "trust" in data else data)
+
+
+def _problem(message: str) -> Problem:
+    return Problem("trust", "trust_unreadable", f"Không đọc được kho tin cậy: {message}.")
+
+
+def _encode(der: bytes) -> str:
+    return base64.b64encode(der).decode()
+
+
+def _decode(text: str) -> bytes:
+    return base64.b64decode(text, validate=True)
+
+
+def _signer_to_json(signer: AuthorisedSigner) -> dict[str, Any]:
+    return {
+        "certificate_sha256": signer.certificate_sha256,
+        "school_code": signer.school_code,
+        "role": signer.role.value,
+        "capacity": signer.capacity,
+        "subject_codes": sorted(signer.subject_codes),
+        "valid_from": signer.valid_from.isoformat(),
+        "valid_to": None if signer.valid_to is None else signer.valid_to.isoformat(),
+        "approval": signer.approval.value,
+        "invalid_since": None if signer.invalid_since is None else signer.invalid_since.isoformat(),
+        "display_name": signer.display_name,
+    }
+
+
+def _signer_from_json(data: dict[str, Any]) -> AuthorisedSigner:
+    return AuthorisedSigner(
+        certificate_sha256=str(data["certificate_sha256"]),
+        school_code=str(data["school_code"]),
+        role=Role(data["role"]),
+        capacity=str(data["capacity"]),
+        subject_codes=frozenset(str(c) for c in data["subject_codes"]),
+        valid_from=_moment(data["valid_from"]),
+        valid_to=None if data["valid_to"] is None else _moment(data["valid_to"]),
+        approval=Approval(data["approval"]),
+        invalid_since=None if data["invalid_since"] is None else _moment(data["invalid_since"]),
+        display_name=str(data["display_name"]),
+    )
+
+
+def _moment(text: str) -> datetime:
+    """A time without an offset would be compared with aware ones and fail in the middle of a check."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"time without offset: {text}")
+    return moment
