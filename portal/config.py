@@ -1,0 +1,345 @@
+"""Settings: everything that differs between installations, read once from the environment, then frozen.
+
+All mistakes are reported together (:class:`portal.errors.InvalidSettings`). Secrets have no defaults: in
+development they are generated once into ``INSTANCE_DIR/secrets.json`` (mode 0600), in production they must
+be given.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import json
+import os
+import re
+import secrets
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from portal.errors import InvalidSettings
+from verifier.errors import Problem
+
+KEY_BYTES = 32
+MAX_HOST = 41  # longest host (with port) for which the QR stays at version 5-M
+SECRETS_FILE = "secrets.json"
+
+_KEY_ID = re.compile(r"[a-z0-9-]{1,16}")
+# What QR alphanumeric mode can spell: letters, digits, "-", "." and a port; a Unicode name goes in punycode.
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
+_STORE_SCHEMES = ("file", "memory", "s3", "s3a", "gs", "az")
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("", "0", "false", "no", "off")
+
+
+class Environment(StrEnum):
+    """Where this runs; production refuses everything that is only good enough for a desk."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One installation. URLs carry no trailing slash; keys are raw bytes and are left out of ``repr``."""
+
+    environment: Environment
+    instance_dir: Path
+    database_url: str
+    file_store_url: str
+    public_url: str  # scheme, host and port in the QR
+    public_url_former: tuple[str, ...]  # still accepted: paper outlives hosts
+    key_encryption_keys: tuple[tuple[str, bytes], ...] = field(repr=False)  # (id, 32 bytes); the first seals
+    index_key: bytes = field(repr=False)
+    demo: bool = False
+    signing_keys: Path | None = None  # read by the issuing command only; the web process never opens it
+    tsa_url: str | None = None
+    limits_url: str = "memory://"  # rate-limit counters: memory:// or redis://
+    max_upload_bytes: int = 10 * 1024 * 1024
+    check_deadline_seconds: float = 15.0
+    trusted_proxies: int = 0
+    system_name: str = "Cổng xác thực học bạ số"
+    owner_name: str = "Sở Giáo dục và Đào tạo (bản chạy thử)"
+
+    @property
+    def production(self) -> bool:
+        return self.environment is Environment.PRODUCTION
+
+    @classmethod
+    def from_environment(cls, env: Mapping[str, str]) -> Settings:
+        """Settings from variables such as ``os.environ``. Raises InvalidSettings with every mistake.
+
+        In development this may create ``INSTANCE_DIR`` and its ``secrets.json``.
+        """
+        reader = _Reader(env)
+        environment = reader.choice("ENVIRONMENT", Environment, Environment.DEVELOPMENT)
+        production = environment is Environment.PRODUCTION
+        instance_dir = Path(reader.text("INSTANCE_DIR") or "instance").absolute()
+        demo = reader.flag("DEMO")
+        if production and demo:
+            reader.problem(
+                "DEMO", "demo_in_production", "không được bật dữ liệu mẫu khi ENVIRONMENT=production."
+            )
+        public_url = reader.origin("PUBLIC_URL", secure=production) or f"http://127.0.0.1:{reader.port()}"
+        if production and not reader.text("PUBLIC_URL"):
+            reader.problem(
+                "PUBLIC_URL", "missing", "phải có khi ENVIRONMENT=production, dạng https://tên-miền."
+            )
+        signing_keys = reader.text("SIGNING_KEYS")
+        owner_name = reader.text("OWNER_NAME")
+        if production and not owner_name:
+            reader.problem(
+                "OWNER_NAME",
+                "missing",
+                "phải có khi ENVIRONMENT=production: tên cơ quan chủ quản, được in ở chân trang học bạ.",
+            )
+        keys = reader.key_list("KEY_ENCRYPTION_KEYS")
+        index_key = reader.key("INDEX_KEY")
+        keys, index_key = reader.complete_secrets(keys, index_key, instance_dir, production=production)
+        if index_key and any(index_key == key for _, key in keys):
+            reader.problem("INDEX_KEY", "reused", "phải khác mọi khóa trong KEY_ENCRYPTION_KEYS.")
+        settings = cls(
+            environment=environment,
+            instance_dir=instance_dir,
+            database_url=reader.database(instance_dir),
+            file_store_url=reader.file_store(instance_dir, production=production),
+            public_url=public_url,
+            public_url_former=reader.origins("PUBLIC_URL_FORMER"),
+            key_encryption_keys=keys,
+            index_key=index_key,
+            demo=demo,
+            signing_keys=Path(signing_keys).absolute() if signing_keys else None,
+            tsa_url=reader.web_address("TSA_URL"),
+            limits_url=reader.scheme("LIMITS_URL", ("memory", "redis", "rediss"), cls.limits_url),
+            max_upload_bytes=int(
+                reader.number("MAX_UPLOAD_BYTES", cls.max_upload_bytes, 1024, 1 << 30, whole=True)
+            ),
+            check_deadline_seconds=reader.number(
+                "CHECK_DEADLINE_SECONDS", cls.check_deadline_seconds, 0.1, 300, whole=False
+            ),
+            trusted_proxies=int(reader.number("TRUSTED_PROXIES", cls.trusted_proxies, 0, 10, whole=True)),
+            system_name=reader.text("SYSTEM_NAME") or cls.system_name,
+            owner_name=owner_name or cls.owner_name,
+        )
+        if reader.problems:
+            raise InvalidSettings(reader.problems)
+        return settings
+
+
+class _Reader:
+    """Reads one variable after the other and collects what is wrong; a wrong value reads as its default."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self.env = env
+        self.problems: list[Problem] = []
+
+    def problem(self, where: str, code: str, message: str) -> None:
+        self.problems.append(Problem(where, code, message))
+
+    def text(self, name: str) -> str:
+        return self.env.get(name, "").strip()
+
+    def choice(self, name: str, kind: type[Environment], default: Environment) -> Environment:
+        text = self.text(name)
+        try:
+            return kind(text) if text else default
+        except ValueError:
+            self.problem(name, "choice", f"“{text}” không phải là một trong: {', '.join(kind)}.")
+            return default
+
+    def flag(self, name: str) -> bool:
+        text = self.text(name).lower()
+        if text not in _TRUE + _FALSE:
+            self.problem(name, "flag", f"“{text}” phải là 1 hoặc 0.")
+        return text in _TRUE
+
+    def number(self, name: str, default: float, low: float, high: float, *, whole: bool) -> float:
+        text = self.text(name)
+        if not text:
+            return default
+        try:
+            value = int(text) if whole else float(text)
+        except ValueError:
+            value = None
+        if value is None or not low <= value <= high:  # NaN is not between anything either
+            kind = "số nguyên" if whole else "số"
+            self.problem(name, "number", f"“{text}” phải là {kind} từ {low:g} đến {high:g}.")
+            return default
+        return value
+
+    def port(self) -> int:
+        return int(self.number("PORT", 8000, 1, 65535, whole=True))
+
+    def origin(self, name: str, *, secure: bool) -> str:
+        text = self.text(name)
+        return self._origin(name, text, secure=secure) if text else ""
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        parts = [part for part in re.split(r"[,\s]+", self.text(name)) if part]
+        return tuple(origin for part in parts if (origin := self._origin(name, part, secure=False)))
+
+    def _origin(self, name: str, text: str, *, secure: bool) -> str:
+        parts = urlsplit(text)
+        host = parts.netloc.lower()
+        if (
+            parts.scheme.lower() not in ("http", "https")
+            or parts.path not in ("", "/")
+            or parts.query + parts.fragment
+        ):
+            self.problem(name, "origin", f"“{text}” phải có dạng https://tên-miền, không kèm đường dẫn.")
+            return ""
+        if not _HOST.fullmatch(host):
+            self.problem(name, "host", f"tên miền “{host}” chỉ được gồm chữ không dấu, số, “-”, “.” và cổng.")
+            return ""
+        if len(host) > MAX_HOST:
+            self.problem(
+                name, "host_too_long", f"tên miền “{host}” dài quá {MAX_HOST} ký tự, mã QR sẽ quá dày."
+            )
+            return ""
+        if secure and parts.scheme.lower() != "https":
+            self.problem(name, "http_in_production", "phải bắt đầu bằng https:// khi ENVIRONMENT=production.")
+            return ""
+        return f"{parts.scheme.lower()}://{host}"
+
+    def web_address(self, name: str) -> str | None:
+        text = self.text(name)
+        if text and (urlsplit(text).scheme not in ("http", "https") or not urlsplit(text).netloc):
+            self.problem(name, "address", f"“{text}” phải là địa chỉ http:// hoặc https://.")
+            return None
+        return text or None
+
+    def scheme(self, name: str, schemes: tuple[str, ...], default: str) -> str:
+        text = self.text(name)
+        if text and urlsplit(text).scheme not in schemes:
+            self.problem(
+                name, "scheme", f"“{text}” phải bắt đầu bằng một trong: {', '.join(schemes)} (rồi “://”)."
+            )
+            return default
+        return text or default
+
+    def database(self, instance_dir: Path) -> str:
+        text = self.text("DATABASE_URL")
+        if not text:
+            return f"sqlite:///{instance_dir / 'portal.sqlite3'}"
+        try:
+            url = make_url(text)
+        except ArgumentError:
+            # The text may hold a password, so it is not repeated.
+            self.problem(
+                "DATABASE_URL",
+                "url",
+                "không phải là địa chỉ cơ sở dữ liệu (sqlite:///… hoặc postgresql://…).",
+            )
+            return ""
+        if url.drivername in ("postgres", "postgresql"):
+            url = url.set(drivername="postgresql+psycopg")
+        if url.drivername not in ("sqlite", "postgresql+psycopg"):
+            self.problem(
+                "DATABASE_URL", "driver", f"“{url.drivername}” không dùng được; chỉ sqlite hoặc postgresql."
+            )
+        return url.render_as_string(hide_password=False)
+
+    def file_store(self, instance_dir: Path, *, production: bool) -> str:
+        schemes = tuple(s for s in _STORE_SCHEMES if not (production and s == "memory"))
+        return self.scheme("FILE_STORE_URL", schemes, (instance_dir / "files").as_uri())
+
+    def key(self, name: str) -> bytes:
+        text = self.text(name)
+        return self._key(name, text) if text else b""
+
+    def key_list(self, name: str) -> tuple[tuple[str, bytes], ...]:
+        keys: dict[str, bytes] = {}
+        for part in filter(None, (p.strip() for p in self.text(name).split(","))):
+            key_id, colon, text = part.partition(":")
+            if not colon or not _KEY_ID.fullmatch(key_id):
+                # Never repeat the part: without a colon it may be the key itself.
+                self.problem(
+                    name, "key_list", "mỗi khóa phải có dạng mã:base64, mã gồm 1–16 ký tự a–z, 0–9, “-”."
+                )
+            elif key_id in keys:
+                self.problem(name, "key_id_twice", f"mã khóa “{key_id}” xuất hiện hai lần.")
+            elif key := self._key(name, text):
+                if key in keys.values():
+                    self.problem(name, "reused", f"khóa “{key_id}” trùng với một khóa khác trong danh sách.")
+                keys[key_id] = key
+        return tuple(keys.items())
+
+    def _key(self, name: str, text: str) -> bytes:
+        try:
+            key = base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            key = b""
+        if len(key) != KEY_BYTES:
+            self.problem(name, "key", f"khóa phải là base64 của đúng {KEY_BYTES} byte ngẫu nhiên.")
+            return b""
+        if len(set(key)) < 8:  # 32 random bytes repeat this much with probability below 10⁻³⁰
+            self.problem(name, "weak_key", "khóa không ngẫu nhiên; tạo bằng: openssl rand -base64 32.")
+            return b""
+        return key
+
+    def complete_secrets(
+        self, keys: tuple[tuple[str, bytes], ...], index_key: bytes, instance_dir: Path, *, production: bool
+    ) -> tuple[tuple[tuple[str, bytes], ...], bytes]:
+        """Fill what the environment leaves out: from ``secrets.json`` in development, never in production."""
+        missing = [name for name in ("KEY_ENCRYPTION_KEYS", "INDEX_KEY") if not self.text(name)]
+        if not missing:
+            return keys, index_key
+        if production:
+            for name in missing:
+                self.problem(
+                    name, "missing", "phải có khi ENVIRONMENT=production; tạo bằng: openssl rand -base64 32."
+                )
+            return keys, index_key
+        try:
+            kept = _kept_secrets(instance_dir)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            path = instance_dir / SECRETS_FILE
+            self.problem("INSTANCE_DIR", "secrets_unreadable", f"không đọc hoặc tạo được {path} ({error}).")
+            return keys, index_key
+        return keys or kept[0], index_key or kept[1]
+
+
+def _kept_secrets(instance_dir: Path) -> tuple[tuple[tuple[str, bytes], ...], bytes]:
+    """The development secrets, generated at the first call.
+
+    Whatever was sealed under a lost key is lost, so the file is on disk before its name exists, and two
+    processes that start together agree on one: the name is made by ``link``, which fails for the second.
+    """
+    path = instance_dir / SECRETS_FILE
+    if not path.exists():
+        instance_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = {
+            "KEY_ENCRYPTION_KEYS": f"dev-1:{_random_key()}",
+            "INDEX_KEY": _random_key(),
+        }
+        descriptor, temporary = tempfile.mkstemp(dir=instance_dir, prefix=".secrets-")  # mode 0600
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                json.dump(fresh, file, indent=2)
+                file.flush()
+                os.fsync(file.fileno())
+            with contextlib.suppress(FileExistsError):  # another process was first: its keys count
+                os.link(temporary, path)
+        finally:
+            os.unlink(temporary)
+        directory = os.open(instance_dir, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+    stored = _Reader(json.loads(path.read_text()))
+    keys, index_key = stored.key_list("KEY_ENCRYPTION_KEYS"), stored.key("INDEX_KEY")
+    if stored.problems or not keys or not index_key:
+        raise ValueError("; ".join(p.message for p in stored.problems) or "thiếu khóa")
+    return keys, index_key
+
+
+def _random_key() -> str:
+    return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()

@@ -1,0 +1,113 @@
+"""Where stored files live: a local folder by default, any object store by URL (obstore).
+
+An object's name is the SHA-256 of its bytes (we store ciphertext), so a name can never mean two contents:
+writing is create-only, and every read compares the hash again. ETags are not hashes and are not relied on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.exceptions import AlreadyExistsError
+from obstore.store import LocalStore, from_url
+
+from portal.errors import PortalError
+
+_NAME = re.compile(r"[0-9a-f]{64}")
+
+
+class CorruptFile(PortalError):  # noqa: N818 - the state of a file, as in FileNotFoundError's family
+    """Stored bytes are not the ones their name promises."""
+
+
+def name_of(data: bytes) -> str:
+    """The name under which ``data`` is stored: 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+class ObjectFiles:
+    """A :class:`portal.ports.FileStore` over obstore.
+
+    ``put_new`` returns only when the object would survive a power cut: object stores promise that themselves;
+    the local store writes without fsync (obstore 0.12), so the bytes are synced under a temporary name before
+    the real name exists, then the folders are synced.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._folder: Path | None = None
+        if parts.scheme == "file":
+            self._folder = Path(unquote(parts.path))
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._store: obstore.store.ObjectStore = LocalStore(self._folder)
+        else:
+            self._store = from_url(url)
+
+    def put_new(self, name: str, data: bytes) -> None:
+        """Store ``data``. Raises FileExistsError when it is there already, ValueError when ``name`` is not
+        its hash.
+        """
+        if name != name_of(data):
+            raise ValueError("an object is named by the SHA-256 of its bytes")
+        try:
+            if self._folder is None:
+                obstore.put(self._store, _path(name), data, mode="create")
+            else:
+                self._put_durable(self._folder, name, data)
+        except AlreadyExistsError:
+            raise FileExistsError(name) from None
+
+    def get(self, name: str) -> bytes:
+        """The bytes named ``name``. Raises FileNotFoundError, CorruptFile."""
+        data = bytes(obstore.get(self._store, _path(name)).bytes())
+        if name_of(data) != name:
+            raise CorruptFile(f"stored file {name} does not have that hash")
+        return data
+
+    def exists(self, name: str) -> bool:
+        try:
+            obstore.head(self._store, _path(name))
+        except FileNotFoundError:
+            return False
+        return True
+
+    def _put_durable(self, folder: Path, name: str, data: bytes) -> None:
+        # 1 The bytes under a name that nothing looks for, on the disk.
+        temporary = f"incoming/{name}.{secrets.token_hex(8)}"
+        obstore.put(self._store, temporary, data, mode="create")
+        taken: AlreadyExistsError | None = None
+        try:
+            _sync(folder / temporary)
+            # 2 The real name, only if it is free (a hard link: one step, no window).
+            try:
+                obstore.copy(self._store, temporary, _path(name), overwrite=False)
+            except AlreadyExistsError as error:
+                taken = error
+        finally:
+            obstore.delete(self._store, temporary)
+        # 3 The names, also when another process made them just now: the file's folder and the one above it.
+        _sync((folder / _path(name)).parent)
+        _sync(folder)
+        if taken is not None:
+            raise taken
+
+
+def _path(name: str) -> str:
+    """Spread over 256 folders; a folder of a million names is slow on many file systems."""
+    if not _NAME.fullmatch(name):
+        raise ValueError("not the name of a stored file")
+    return f"{name[:2]}/{name}"
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
