@@ -124,9 +124,13 @@ class Credential:
             raise TypeError(f"{self.path} holds no RSA or EC key")
         return key
 
-    def key_entry(self) -> dict[str, str]:
-        """This key as one entry of the SIGNING_KEYS list."""
-        return {"type": "pkcs12", "path": str(self.path), "passphrase_file": str(self.passphrase_file)}
+    def key_entry(self, folder: Path) -> dict[str, str]:
+        """This key as one entry of a SIGNING_KEYS list in ``folder``."""
+        return {
+            "type": "pkcs12",
+            "path": os.path.relpath(self.path, folder),
+            "passphrase_file": os.path.relpath(self.passphrase_file, folder),
+        }
 
 
 class Authority:
@@ -374,8 +378,8 @@ def authorise(
 
 
 def write_key_list(path: Path, credentials: Sequence[Credential]) -> Path:
-    """The SIGNING_KEYS file of the issuing command (0600)."""
-    entries = [credential.key_entry() for credential in credentials]
+    """The SIGNING_KEYS file of the issuing command (0600); it names the keys relative to itself."""
+    entries = [credential.key_entry(path.parent) for credential in credentials]
     _write_private(path, json.dumps(entries, ensure_ascii=False, indent=1).encode())
     return path
 

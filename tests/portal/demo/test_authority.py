@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store
 
 from portal.demo import authority as demo
 from portal.demo.authority import Authority, Credential, authorise, write_key_list
+from portal.issuing.keys import load_keys
 from verifier.report import Role
 from verifier.trust import Pki
 
@@ -122,12 +122,9 @@ def test_keys_and_passphrases_are_private(authority: Authority, tmp_path: Path) 
         "Trần Văn Ơn", Role.CBQL, school="Trường THPT Nguyễn Trãi", title="Phó Hiệu trưởng"
     )
     keys = write_key_list(tmp_path / "keys.json", [person])
-    entry = json.loads(keys.read_text())[0]
-    assert entry == {
-        "type": "pkcs12",
-        "path": str(person.path),
-        "passphrase_file": str(person.passphrase_file),
-    }
+    (key,) = load_keys(keys).keys
+    assert key.certificate == person.der
+    assert key.chain == person.chain_der
     for path in (person.path, person.passphrase_file, keys):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     title = person.certificate.subject.get_attributes_for_oid(NameOID.TITLE)[0].value
