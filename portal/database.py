@@ -49,12 +49,13 @@ class Base(DeclarativeBase):
 class Keyed:
     """A random UUID key made in Python, so that a row can name itself (and its AAD) before it is written."""
 
-    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True, default=uuid.uuid4)
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True, default=uuid.uuid4, sort_order=-1)
 
 
 def make_engine(url: str) -> Engine:
     """An engine for ``url``. SQLite gets WAL, synchronous FULL (a committed row survives power loss),
-    foreign keys on, a busy time-out, and transactions that begin with BEGIN IMMEDIATE (one writer, no deadlock).
+    foreign keys on, a busy time-out, and transactions that begin with BEGIN IMMEDIATE (one writer, no
+    deadlock).
     """
     if not url.startswith("sqlite"):
         return create_engine(url, pool_pre_ping=True)

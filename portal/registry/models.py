@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from portal.database import Base, Keyed
@@ -42,9 +42,19 @@ class RecordVersion(Keyed, Base):
     """One issued version. ``header`` is the exact JCS text whose SHA-256 is ``digest``."""
 
     __tablename__ = "record_versions"
-    __table_args__ = (UniqueConstraint("record_pk", "version"),)
+    __table_args__ = (
+        UniqueConstraint("record_pk", "version"),
+        # The database itself keeps the rule that a record has at most one current version.
+        Index(
+            "uq_record_versions_one_current",
+            "record_pk",
+            unique=True,
+            sqlite_where=text("state = 'current'"),
+            postgresql_where=text("state = 'current'"),
+        ),
+    )
 
-    record_pk: Mapped[uuid.UUID] = mapped_column(ForeignKey("records.id"), index=True)
+    record_pk: Mapped[uuid.UUID] = mapped_column(ForeignKey("records.id"))
     version: Mapped[int]
     digest: Mapped[bytes] = mapped_column(LargeBinary(32), unique=True)
     header: Mapped[str] = mapped_column(Text)
@@ -52,6 +62,8 @@ class RecordVersion(Keyed, Base):
     public_sealed: Mapped[bytes] = mapped_column(
         LargeBinary
     )  # JSON: masked name, birth date (for the public answers)
+    school_name: Mapped[str] = mapped_column(String(200))  # as it was called on the day of issue
+    roles: Mapped[str] = mapped_column(String(60))  # space-separated roles that signed
     issued_on: Mapped[date]
     registered_at: Mapped[datetime]
     state: Mapped[str] = mapped_column(String(12))  # current | superseded | recalled
@@ -67,6 +79,7 @@ class RegisteredFile(Keyed, Base):
     """Bytes that answer for a version: as issued, renewed for the archive, or an extract."""
 
     __tablename__ = "registered_files"
+    __table_args__ = (Index("ix_registered_files_standing_fresh_until", "standing", "fresh_until"),)
 
     version_pk: Mapped[uuid.UUID] = mapped_column(ForeignKey("record_versions.id"), index=True)
     kind: Mapped[str] = mapped_column(String(12), default="issued")  # issued | renewed | extract
@@ -79,8 +92,20 @@ class RegisteredFile(Keyed, Base):
         Text
     )  # facts of these bytes that never change (verifier.pades.Structure JSON)
     standing: Mapped[str] = mapped_column(String(12))  # passed | failed | incomplete
-    standing_epoch: Mapped[int]  # trust epoch the standing was decided under
+    standing_epoch: Mapped[int]  # trust epoch the standing was decided or withdrawn under
+    policy: Mapped[str] = mapped_column(String(40))  # name of the validation policy it was decided under
     standing_at: Mapped[datetime]
-    fresh_until: Mapped[datetime]  # earliest nextUpdate among the CRLs it rests on
+    fresh_until: Mapped[datetime]  # until when the standing may be answered: earliest nextUpdate of its CRLs
 
     version: Mapped[RecordVersion] = relationship(back_populates="files")
+
+
+class FileCertificate(Base):
+    """A registered file rests on this signing certificate: a change in trust finds its files here."""
+
+    __tablename__ = "file_certificates"
+
+    certificate_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    file_pk: Mapped[uuid.UUID] = mapped_column(
+        ForeignKey("registered_files.id"), primary_key=True, index=True
+    )

@@ -22,7 +22,7 @@ class Department(Keyed, Base):
 
 
 class School(Keyed, Base):
-    """One school under one name for one period: schools merge and rename, so identity = code + validity + successor."""
+    """One school under one name for one period: schools merge and rename, so code + validity + successor."""
 
     __tablename__ = "schools"
     __table_args__ = (UniqueConstraint("code", "valid_from"),)
@@ -50,6 +50,8 @@ class Anchor(Keyed, Base):
     is_root: Mapped[bool]
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     certificate: Mapped[bytes] = mapped_column(LargeBinary)
+    issuer_sha256: Mapped[str] = mapped_column(String(64), index=True)  # a root names itself
+    serial: Mapped[str] = mapped_column(String(50))  # decimal; 20 octets at most (RFC 5280 §4.1.2.2)
     added_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
 
@@ -59,11 +61,20 @@ class Signer(Keyed, Base):
 
     __tablename__ = "signers"
     __table_args__ = (
-        UniqueConstraint("certificate_sha256", "school_code", "role", "capacity", "valid_from"),
+        UniqueConstraint(
+            "certificate_sha256",
+            "school_code",
+            "role",
+            "capacity",
+            "valid_from",
+            name="uq_signers_registration",
+        ),  # named by hand: the convention's name is longer than PostgreSQL's 63 characters
     )
 
     certificate_sha256: Mapped[str] = mapped_column(String(64), index=True)
     certificate: Mapped[bytes] = mapped_column(LargeBinary)
+    issuer_sha256: Mapped[str] = mapped_column(String(64), index=True)  # the pinned authority that issued it
+    serial: Mapped[str] = mapped_column(String(50))
     school_code: Mapped[str] = mapped_column(String(20), index=True)
     role: Mapped[str] = mapped_column(String(16))
     capacity: Mapped[str] = mapped_column(String(8), default="")
@@ -84,6 +95,7 @@ class RevocationList(Keyed, Base):
 
     issuer_sha256: Mapped[str] = mapped_column(String(64), index=True)  # of the issuing CA's certificate
     crl: Mapped[bytes] = mapped_column(LargeBinary)
+    number: Mapped[str | None] = mapped_column(String(50))  # cRLNumber, decimal (RFC 5280 §5.2.3)
     this_update: Mapped[datetime]
     next_update: Mapped[datetime]
     added_at: Mapped[datetime]
@@ -105,6 +117,7 @@ class TrustEvent(Keyed, Base):
 
     at: Mapped[datetime]
     epoch: Mapped[int]
+    actor: Mapped[str] = mapped_column(String(80))
     action: Mapped[str] = mapped_column(String(40))
     subject: Mapped[str] = mapped_column(String(200))
     detail: Mapped[str] = mapped_column(String(400), default="")
