@@ -12,8 +12,8 @@ from verifier.pades import Structure
 class Known:
     """What the registry knows about exactly these bytes.
 
-    ``registered_at`` proves that the file existed then. ``structure`` (facts of the bytes that never change) opens
-    the fast path; None, as in an offline bundle, means the full one.
+    ``registered_at`` proves that the file existed then. ``structure`` (facts of the bytes that never change)
+    opens the fast path; None, as in an offline bundle, means the full one.
     """
 
     registered_at: datetime

@@ -13,8 +13,9 @@ from verifier.report import jsonable
 class SignatureFacts:
     """What never changes about one signature of a file that never changes.
 
-    ``byte_range`` is [0, a, b, c]: bytes [0, a) and [b, b + c) are signed, [a, b) holds ``<hex>``. ``coverage`` and
-    ``integrity`` are reason codes found by the full validation, empty when nothing was wrong.
+    ``byte_range`` is [0, a, b, c]: bytes [0, a) and [b, b + c) are signed, [a, b) holds ``<hex>``.
+    ``coverage`` and ``integrity`` are reason codes found by the full validation, empty when nothing was
+    wrong.
     """
 
     field: str
@@ -27,7 +28,9 @@ class SignatureFacts:
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """Facts of the bytes with this SHA-256, found once by the full validation and kept with a registered file."""
+    """Facts of the bytes with this SHA-256, found once by the full validation and kept with a registered
+    file.
+    """
 
     sha256: str
     size: int

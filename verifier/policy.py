@@ -1,8 +1,8 @@
 """What a check demands and how much work it may spend, as frozen values with named profiles.
 
-Nothing in the verifier hard-codes a limit or an algorithm: it stands here, so that a report can be explained by one
-object. Follows the cryptographic constraints of ETSI TS 119 312 (SHA-2, RSA of 2048 bits or more, P-256 and P-384)
-and the validation constraints of ETSI EN 319 102-1 clause 5.1.4.
+Nothing in the verifier hard-codes a limit or an algorithm: it stands here, so that a report can be explained
+by one object. Follows the cryptographic constraints of ETSI TS 119 312 (SHA-2, RSA of 2048 bits or more,
+P-256 and P-384) and the validation constraints of ETSI EN 319 102-1 clause 5.1.4.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class Algorithms:
-    """Which digests and keys count, which are merely weak (real records of 2025 carry SHA-1), the rest is refused.
+    """Which digests and keys count, which are merely weak (real records of 2025 carry SHA-1), the rest is
+    refused.
 
-    Names are lower case without hyphens; key sizes are bits; curves are the names of SEC 2 as ``cryptography`` gives.
+    Names are lower case without hyphens; key sizes are bits; curves are the names of SEC 2 as
+    ``cryptography`` gives.
     """
 
     digests: frozenset[str] = frozenset({"sha256", "sha384", "sha512"})
@@ -78,8 +80,8 @@ class ValidationPolicy:
     """Everything a check is measured against.
 
     ``clock_tolerance``: how far a claimed signing time may lie after the proven one. ``path_length``: most
-    certificates between signer and anchor. ``deadline`` is wall time in seconds, ``cpu_seconds`` and ``memory``
-    (bytes of address space) bound the child that does the work, ``answer_bytes`` what it may say.
+    certificates between signer and anchor. ``deadline`` is wall time in seconds, ``cpu_seconds`` and
+    ``memory`` (bytes of address space) bound the child that does the work, ``answer_bytes`` what it may say.
     """
 
     name: str = "hoc-ba-so-1"

@@ -1,0 +1,361 @@
+"""Certificates and CRLs from pinned material only: is there a path to an anchor, and was a key revoked in
+time?
+
+Nothing here fetches, and the operating system's trust store is never read. Path rules are those of RFC 5280
+clause 6 for the profile of Vietnamese signing certificates (names, basic constraints, key usage, validity,
+signatures); an extension that we do not understand and that is marked critical fails the path. Parsing is
+cached by content, since the same few authorities stand behind thousands of files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
+
+from verifier.policy import Algorithms, ValidationPolicy
+from verifier.trust import TrustStore
+
+_SEARCH = 256  # chains looked at: certificates that sign each other could offer millions
+PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey
+
+_EXPIRED_CERTS_ON_CRL = x509.ObjectIdentifier("2.5.29.60")
+# Critical extensions whose meaning is applied below or does not narrow what we rely on (RFC 5280 §4.2).
+_UNDERSTOOD = frozenset(
+    {
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.CERTIFICATE_POLICIES,  # we ask for no particular policy
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+        ExtensionOID.SUBJECT_KEY_IDENTIFIER,
+        ExtensionOID.CRL_DISTRIBUTION_POINTS,
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Certificate:
+    """What we need of one certificate, read once. ``issuer`` and ``subject`` are DER names."""
+
+    der: bytes = field(repr=False)
+    sha256: str
+    parsed: x509.Certificate = field(repr=False)
+    subject: bytes
+    issuer: bytes
+    serial: int
+    not_before: datetime
+    not_after: datetime
+    key: PublicKey | None = field(repr=False)  # None: a kind of key we do not use
+    digest: str | None  # that the issuer signed with, None: not told by the algorithm (Ed25519)
+    is_ca: bool
+    path_length: int | None
+    usage: x509.KeyUsage | None
+    purposes: frozenset[str] | None
+    unknown_critical: bool
+
+
+@lru_cache(maxsize=1024)
+def read_certificate(der: bytes) -> Certificate:
+    """Parse DER. Raises ValueError (or another error of the library) when it is no certificate."""
+    parsed = x509.load_der_x509_certificate(der)
+    key: object
+    try:
+        key = parsed.public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        key = None
+    try:
+        digest = None if parsed.signature_hash_algorithm is None else parsed.signature_hash_algorithm.name
+    except UnsupportedAlgorithm:
+        digest = "unknown"
+    constraints: x509.BasicConstraints | None = None
+    usage: x509.KeyUsage | None = None
+    purposes: frozenset[str] | None = None
+    unknown = False
+    for extension in parsed.extensions:
+        match extension.value:
+            case x509.BasicConstraints() as value:
+                constraints = value
+            case x509.KeyUsage() as value:
+                usage = value
+            case x509.ExtendedKeyUsage() as value:
+                purposes = frozenset(oid.dotted_string for oid in value)
+        unknown = unknown or (extension.critical and extension.oid not in _UNDERSTOOD)
+    return Certificate(
+        der=der,
+        sha256=hashlib.sha256(der).hexdigest(),
+        parsed=parsed,
+        subject=parsed.subject.public_bytes(),
+        issuer=parsed.issuer.public_bytes(),
+        serial=parsed.serial_number,
+        not_before=parsed.not_valid_before_utc,
+        not_after=parsed.not_valid_after_utc,
+        key=key
+        if isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey)
+        else None,
+        digest=digest,
+        is_ca=constraints is not None and constraints.ca,
+        path_length=None if constraints is None else constraints.path_length,
+        usage=usage,
+        purposes=purposes,
+        unknown_critical=unknown,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _issued(child: Certificate, parent: Certificate) -> bool:
+    """Whether ``parent``'s key signed ``child``; names have been compared before."""
+    try:
+        child.parsed.verify_directly_issued_by(parent.parsed)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """From the signer (first) to the anchor (last); ``code`` says why it does not count, else it is empty."""
+
+    certificates: tuple[Certificate, ...]
+    code: str = ""
+
+
+def find_path(
+    leaf: Certificate,
+    offered: Iterable[Certificate],
+    trust: TrustStore,
+    policy: ValidationPolicy,
+    moment: datetime,
+) -> Path | None:
+    """A path from ``leaf`` to a pinned anchor that holds at ``moment``, else one that does not, else None.
+
+    ``offered`` are the certificates that came with the signature: they may be links of a path, never its end.
+    """
+    anchors = tuple(read_certificate(anchor.certificate) for anchor in trust.anchors)
+    pinned = {anchor.sha256 for anchor in anchors}
+    pool = dict.fromkeys((*anchors, *(read_certificate(der) for der in trust.intermediates), *offered))
+    if leaf.sha256 in pinned:
+        return None  # an authority's own key signs certificates, not records
+    by_subject: dict[bytes, list[Certificate]] = {}
+    for candidate in pool:
+        by_subject.setdefault(candidate.subject, []).append(candidate)
+    fallback: Path | None = None
+    stack: list[tuple[Certificate, ...]] = [(leaf,)]
+    for _ in range(_SEARCH):
+        if not stack:
+            break
+        links = stack.pop()
+        if links[-1].sha256 in pinned:
+            path = Path(links, _path_fault(links, policy, moment))
+            if not path.code:
+                return path
+            fallback = fallback or path
+            continue
+        if len(links) > policy.path_length:
+            continue
+        stack += [
+            (*links, parent)
+            for parent in by_subject.get(links[-1].issuer, ())
+            if parent not in links and _issued(links[-1], parent)
+        ]
+    return fallback
+
+
+def _path_fault(links: Sequence[Certificate], policy: ValidationPolicy, moment: datetime) -> str:
+    """First reason why this chain of signatures does not count at ``moment``. The anchor's own dates do not
+    bind: it is trusted because it is pinned (RFC 5280 §6.1.1 d).
+    """
+    leaf, authorities = links[0], links[1:]
+    for below, authority in enumerate(authorities):
+        usage = authority.usage
+        if not authority.is_ca or (usage is not None and not usage.key_cert_sign):
+            return "not_a_ca"
+        if authority.path_length is not None and below > authority.path_length:
+            return "path_too_long"
+    if any(link.unknown_critical for link in links):
+        return "unknown_critical_extension"
+    for authority in authorities[:-1]:
+        if not authority.not_before <= moment <= authority.not_after:
+            return "ca_expired"
+    if moment < leaf.not_before:
+        return "not_yet_valid"
+    if moment > leaf.not_after:
+        return "expired"
+    return _use_fault(leaf, policy)
+
+
+def _use_fault(leaf: Certificate, policy: ValidationPolicy) -> str:
+    """Key usage and extended key usage of the signer (RFC 5280 §4.2.1.3, §4.2.1.12)."""
+    use = policy.key_use
+    if leaf.is_ca:
+        return "signer_is_ca"
+    if use.non_repudiation and (leaf.usage is None or not leaf.usage.content_commitment):
+        return "key_usage"
+    if leaf.purposes is not None and (not leaf.purposes & use.purposes or leaf.purposes & use.forbidden):
+        return "extended_key_usage"
+    return ""
+
+
+def key_fault(key: PublicKey | None, algorithms: Algorithms) -> str:
+    """``weak_key`` for a short key, ``key_not_allowed`` for a kind we do not accept, else empty."""
+    match key:
+        case rsa.RSAPublicKey():
+            return "" if key.key_size >= algorithms.rsa_min_bits else "weak_key"
+        case ec.EllipticCurvePublicKey():
+            return "" if key.curve.name in algorithms.curves else "key_not_allowed"
+        case ed25519.Ed25519PublicKey():
+            return "" if algorithms.ed25519 else "key_not_allowed"
+        case None:
+            return "key_not_allowed"
+
+
+def digest_fault(name: str | None, algorithms: Algorithms) -> str:
+    """``weak_digest`` for SHA-1 and its like, ``digest_not_allowed`` for anything unlisted, else empty."""
+    if name is None or name in algorithms.digests:
+        return ""
+    return "weak_digest" if name in algorithms.weak_digests else "digest_not_allowed"
+
+
+@dataclass(frozen=True, eq=False)
+class Crl:
+    """One certificate revocation list, read once."""
+
+    parsed: x509.CertificateRevocationList = field(repr=False)
+    issuer: bytes
+    this_update: datetime
+    next_update: datetime | None
+    keeps_expired_since: datetime | None  # X.509 expiredCertsOnCRL
+    covers_ca: bool
+    covers_users: bool
+    usable: bool  # no extension that we would have to understand and do not
+
+
+@lru_cache(maxsize=256)
+def read_crl(der: bytes) -> Crl:
+    """Parse DER. Raises ValueError (or another error of the library) when it is no CRL."""
+    parsed = x509.load_der_x509_crl(der)
+    keeps_expired_since = None
+    covers_ca = covers_users = usable = True
+    for extension in parsed.extensions:
+        match extension.value:
+            case x509.IssuingDistributionPoint() as point:
+                covers_ca = not point.only_contains_user_certs
+                covers_users = not point.only_contains_ca_certs
+                if point.indirect_crl or point.only_contains_attribute_certs or point.only_some_reasons:
+                    usable = False
+            case x509.UnrecognizedExtension(value=value) if extension.oid == _EXPIRED_CERTS_ON_CRL:
+                keeps_expired_since = _generalized_time(value)
+            case _:
+                usable = usable and not extension.critical  # a delta CRL is one of these
+    return Crl(
+        parsed=parsed,
+        issuer=parsed.issuer.public_bytes(),
+        this_update=parsed.last_update_utc,
+        next_update=parsed.next_update_utc,
+        keeps_expired_since=keeps_expired_since,
+        covers_ca=covers_ca,
+        covers_users=covers_users,
+        usable=usable,
+    )
+
+
+def _generalized_time(der: bytes) -> datetime | None:
+    """DER GeneralizedTime ``YYYYMMDDHHMMSSZ`` (X.690 §11.7)."""
+    try:
+        return datetime.strptime(der[2:].decode("ascii"), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+@lru_cache(maxsize=256)
+def _crl_signed(crl: Crl, authority: Certificate) -> bool:
+    if authority.key is None or (authority.usage is not None and not authority.usage.crl_sign):
+        return False
+    try:
+        return crl.parsed.is_signature_valid(authority.key)
+    except (UnsupportedAlgorithm, ValueError, TypeError):
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Outcome for a whole path. ``code``: ``certificate_revoked`` or ``ca_revoked`` (conclusive),
+    ``crl_missing`` or ``crl_stale`` (not finished), empty: not revoked at the proven time. ``fresh_until``:
+    earliest nextUpdate used.
+    """
+
+    code: str = ""
+    fresh_until: datetime | None = None
+
+    @property
+    def revoked(self) -> bool:
+        return self.code in ("certificate_revoked", "ca_revoked")
+
+
+def check_revocation(path: Path, trust: TrustStore, proven: datetime, at: datetime) -> Revocation:
+    """Hard-fail for the signer and every intermediate; the anchor is pinned and has no list above it.
+
+    A list counts when it is signed by the certificate's issuer and ``this_update <= at <= next_update``. A
+    revocation after ``proven`` does not reach back, unless its invalidityDate (RFC 5280 §5.3.2) does. A
+    revocation that is on record stays conclusive even in a list that has gone stale.
+    """
+    lists = tuple(read_crl(der) for der in trust.crls)
+    unfinished = ""
+    fresh_until: datetime | None = None
+    for position, (certificate, authority) in enumerate(
+        zip(path.certificates, path.certificates[1:], strict=False)
+    ):
+        usable = [
+            crl
+            for crl in lists
+            if crl.issuer == authority.subject
+            and crl.usable
+            and (crl.covers_ca if certificate.is_ca else crl.covers_users)
+            and crl.this_update <= at
+            and _crl_signed(crl, authority)
+        ]
+        if any(_revoked_by(crl, certificate, proven) for crl in usable):
+            return Revocation("ca_revoked" if position else "certificate_revoked")
+        newest = max(usable, key=lambda crl: crl.this_update, default=None)
+        if newest is None:
+            unfinished = unfinished or "crl_missing"
+        elif newest.next_update is None or newest.next_update < at:
+            unfinished = unfinished or "crl_stale"
+        elif not any(_speaks_of(crl, newest, certificate, proven) for crl in usable):
+            unfinished = unfinished or "crl_after_expiry"
+        else:
+            fresh_until = min(fresh_until or newest.next_update, newest.next_update)
+    return Revocation(unfinished, None if unfinished else fresh_until)
+
+
+def _revoked_by(crl: Crl, certificate: Certificate, proven: datetime) -> bool:
+    entry = crl.parsed.get_revoked_certificate_by_serial_number(certificate.serial)
+    if entry is None:
+        return False
+    since = entry.revocation_date_utc
+    for extension in entry.extensions:
+        if extension.oid == CRLEntryExtensionOID.INVALIDITY_DATE and isinstance(
+            extension.value, x509.InvalidityDate
+        ):
+            since = min(since, extension.value.invalidity_date_utc)
+    return since <= proven
+
+
+def _speaks_of(crl: Crl, newest: Crl, certificate: Certificate, proven: datetime) -> bool:
+    """Whether silence of this list means "not revoked by ``proven``".
+
+    An authority may drop a certificate from its lists once it has expired (RFC 5280 §3.3). So a list issued
+    after the expiry is evidence only when it says that it keeps expired ones (X.509 expiredCertsOnCRL);
+    before the expiry, the newest list is, and any that was issued after the proven time.
+    """
+    if crl.this_update > certificate.not_after:
+        return crl.keeps_expired_since is not None and crl.keeps_expired_since <= certificate.not_after
+    return crl is newest or crl.this_update >= proven
