@@ -1,0 +1,245 @@
+"""Finds QR codes in a photo, a screenshot or the pages of a PDF. Says what they contain, not what they mean.
+
+For the checker (inside its sandbox) and for the issuing side, which reads back what it printed. Only QR is
+decoded: other symbologies cost seconds on noise and have had memory bugs. Every image is bounded in pixels
+before memory is taken for it. What a text means is decided by ``verifier.locator.read_code``: a text may hold
+anything, also NUL.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ctypes import c_int
+from typing import Any, Final
+
+import pypdfium2 as pdfium
+import pypdfium2.raw as pdfium_c
+import zxingcpp
+from PIL import Image, ImageFilter, ImageOps
+
+from verifier.errors import InvalidInput, Problem
+
+MAX_PIXELS: Final = 40_000_000  # of an uploaded image, and of any image we make (SEC-11)
+MAX_SIDE: Final = 20_000
+MAX_CODES: Final = 32  # distinct texts of one image
+MAX_OBJECTS: Final = 5_000  # page objects looked at before a PDF is called "not images only"
+_FORMATS: Final = ("PNG", "JPEG", "WEBP")
+_QR_ONLY: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCodeModel2)
+
+
+def _refuse(code: str, message: str) -> InvalidInput:
+    return InvalidInput((Problem("file", code, message),))
+
+
+# ---------------------------------------------------------------------------------------------- images
+
+
+def open_image(data: bytes) -> Image.Image:
+    """The picture as people see it (EXIF orientation applied, transparency on white), in grey levels (mode
+    ``L``).
+
+    The content decides the format, never a name: PNG, JPEG or WebP; of an animation the first frame. Raises
+    InvalidInput: ``not_an_image``, ``image_too_large`` (before anything is decoded), ``unreadable_image``.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data), formats=_FORMATS)
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise _too_large() from None
+    except Exception:  # any parser error in hostile bytes means the same
+        raise _refuse("not_an_image", "Tệp không phải ảnh PNG, JPEG hoặc WebP.") from None
+    if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
+        raise _too_large()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image.draft("L", image.size)  # JPEG: decodes the luminance alone; a no-op elsewhere
+            orientation = image.getexif().get(0x0112, 1)
+            return _oriented(_grey(image), orientation)
+    except Exception:
+        raise _refuse(
+            "unreadable_image", "Không đọc được ảnh: tệp bị hỏng hoặc bị cắt. Chụp hoặc tải lại ảnh."
+        ) from None
+
+
+def _too_large() -> InvalidInput:
+    return _refuse("image_too_large", "Ảnh quá lớn (hơn 40 triệu điểm ảnh). Chụp lại ở cỡ nhỏ hơn.")
+
+
+def _grey(image: Image.Image) -> Image.Image:
+    if image.mode == "L":
+        image.load()
+        return image
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        # A code on a transparent ground has black pixels on transparent black: without white paper it is
+        # invisible.
+        coloured = image.convert("RGBA")
+        paper = Image.new("RGBA", coloured.size, "white")
+        return Image.alpha_composite(paper, coloured).convert("L")
+    return image.convert("L")
+
+
+def _oriented(image: Image.Image, orientation: object) -> Image.Image:
+    """EXIF 2.32 tag 0x0112; unknown values leave the picture as it is."""
+    method = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_270,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_90,
+    }.get(orientation if isinstance(orientation, int) else 1)
+    return image if method is None else image.transpose(method)
+
+
+def read_codes(image: Image.Image) -> tuple[str, ...]:
+    """Texts of the QR codes in ``image``, distinct, in the order found; empty when there is none to be read.
+
+    Tried in this order, the first that reads anything decides: the picture as it is (any rotation, inverted
+    too); twice the size; three times the size, sharpened (rescues 72 dpi photos with blur); then with one
+    threshold for the whole picture (evenly lit, low contrast). Work is bounded: no enlarged picture exceeds
+    MAX_PIXELS. Raises InvalidInput ``image_too_large`` beyond MAX_PIXELS.
+    """
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_large()
+    grey = _grey(image)
+    for attempt, binarizer in _attempts(grey):
+        found = zxingcpp.read_barcodes(
+            attempt,
+            formats=_QR_ONLY,
+            try_rotate=True,
+            try_downscale=True,
+            try_invert=True,
+            text_mode=zxingcpp.TextMode.Plain,
+            binarizer=binarizer,
+        )
+        texts = tuple(dict.fromkeys(barcode.text for barcode in found if barcode.valid))
+        if texts:
+            return texts[:MAX_CODES]
+    return ()
+
+
+def _attempts(grey: Image.Image) -> Iterator[tuple[Image.Image, zxingcpp.Binarizer]]:
+    local = zxingcpp.Binarizer.LocalAverage
+    yield grey, local
+    for factor in (2, 3):
+        if grey.width * grey.height * factor * factor <= MAX_PIXELS:
+            larger = grey.resize((grey.width * factor, grey.height * factor), Image.Resampling.BICUBIC)
+            if factor == 3:
+                larger = larger.filter(ImageFilter.UnsharpMask(radius=3, percent=200, threshold=0))
+            yield larger, local
+    yield ImageOps.autocontrast(grey, cutoff=1), zxingcpp.Binarizer.GlobalHistogram
+
+
+# ---------------------------------------------------------------------------------------------- PDF pages
+
+
+def read_page_codes(
+    pdf: bytes, *, dpi: int = 200, max_pages: int = 20, max_pixels: int = 16_000_000
+) -> tuple[tuple[str, ...], ...]:
+    """For each of the first ``max_pages`` pages, the texts of its QR codes, from a rendering at ``dpi``.
+
+    A page that would exceed ``max_pixels`` is rendered smaller, so that no page size costs more memory.
+    Raises InvalidInput: ``pdf_password``, ``unreadable_pdf``.
+    """
+    with _opened(pdf) as document:
+        return tuple(
+            read_codes(_rendered(document, index, dpi / 72, max_pixels))
+            for index in range(min(len(document), max_pages))
+        )
+
+
+def render_page(pdf: bytes, index: int, *, dpi: int = 200, max_pixels: int = 16_000_000) -> Image.Image:
+    """Page ``index`` in grey levels, bounded as in :func:`read_page_codes`."""
+    with _opened(pdf) as document:
+        return _rendered(document, index, dpi / 72, max_pixels)
+
+
+def pages_are_images_only(pdf: bytes, *, max_pages: int = 50) -> bool:
+    """Whether every page shows nothing but pictures: a scan or photos put into a PDF, not a document of ours.
+
+    Invisible text (render mode 3: the search layer of a scanner) and paths that paint nothing do not count;
+    visible text, painted paths, shadings and annotations other than links do. A file with more pages or page
+    objects than we look at is not called images only. Raises InvalidInput as :func:`read_page_codes`.
+    """
+    with _opened(pdf) as document:
+        if len(document) > max_pages:
+            return False
+        pictures = 0
+        left = MAX_OBJECTS
+        for index in range(len(document)):
+            page = document[index]
+            if not _annotations_are_links(page):
+                return False
+            for item in page.get_objects(max_depth=8):
+                left -= 1
+                if left < 0 or not _shows_no_drawing(item):
+                    return False
+                pictures += item.type == pdfium_c.FPDF_PAGEOBJ_IMAGE
+        return pictures > 0
+
+
+def _shows_no_drawing(item: Any) -> bool:
+    match item.type:
+        case pdfium_c.FPDF_PAGEOBJ_IMAGE | pdfium_c.FPDF_PAGEOBJ_FORM:
+            return True  # the contents of a form come as objects of their own
+        case pdfium_c.FPDF_PAGEOBJ_TEXT:
+            return bool(
+                pdfium_c.FPDFTextObj_GetTextRenderMode(item) == pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE
+            )
+        case pdfium_c.FPDF_PAGEOBJ_PATH:
+            fill, stroke = c_int(), c_int()
+            known = pdfium_c.FPDFPath_GetDrawMode(item, fill, stroke)
+            return bool(known and fill.value == pdfium_c.FPDF_FILLMODE_NONE and not stroke.value)
+        case _:
+            return False
+
+
+def _annotations_are_links(page: Any) -> bool:
+    for index in range(min(pdfium_c.FPDFPage_GetAnnotCount(page), MAX_OBJECTS)):
+        annotation = pdfium_c.FPDFPage_GetAnnot(page, index)
+        kind = pdfium_c.FPDFAnnot_GetSubtype(annotation)
+        pdfium_c.FPDFPage_CloseAnnot(annotation)
+        if kind != pdfium_c.FPDF_ANNOT_LINK:
+            return False
+    return True
+
+
+@contextmanager
+def _opened(pdf: bytes) -> Iterator[Any]:
+    """The document, closed at the end; every PDFium failure inside becomes one refusal."""
+    try:
+        document = pdfium.PdfDocument(pdf)
+    except pdfium.PdfiumError as error:
+        if error.err_code == pdfium_c.FPDF_ERR_PASSWORD:
+            raise _refuse("pdf_password", "Tệp PDF được đặt mật khẩu nên không kiểm tra được.") from None
+        raise _unreadable_pdf() from None
+    try:
+        yield document
+    except pdfium.PdfiumError:
+        raise _unreadable_pdf() from None
+    finally:
+        document.close()
+
+
+def _unreadable_pdf() -> InvalidInput:
+    return _refuse("unreadable_pdf", "Không mở được tệp PDF: tệp bị hỏng hoặc không phải PDF.")
+
+
+def _rendered(document: Any, index: int, scale: float, max_pixels: int) -> Image.Image:
+    page = document[index]
+    width, height = page.get_size()
+    if not (0 < width < 1e6 and 0 < height < 1e6):
+        raise _unreadable_pdf()
+    # Bounded before allocation: both the area and, for pages that are thin lines, the longer side.
+    scale = min(scale, (max_pixels / (width * height)) ** 0.5, MAX_SIDE / max(width, height))
+    bitmap = page.render(scale=scale, grayscale=True, force_bitmap_format=pdfium_c.FPDFBitmap_Gray)
+    picture: Image.Image = bitmap.to_pil().copy()
+    bitmap.close()
+    page.close()
+    return picture
