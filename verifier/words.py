@@ -18,8 +18,8 @@ from datetime import datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Final, Literal
 
-from verifier.report import Check, CheckName, CheckStatus, Medium, Role
-from verifier.verdict import Evidence, Outcome, Verdict
+from verifier.report import Check, CheckName, CheckStatus, Medium, Role, ValidationReport
+from verifier.verdict import Evidence, Outcome, Verdict, VersionState
 
 Language = Literal["vi", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("vi", "en")
@@ -47,6 +47,14 @@ class Words:
     next_step: str
     tone: Tone
     further: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked, as a full sentence, passed or not."""
+
+    status: CheckStatus
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -860,6 +868,80 @@ _MEDIA: Final[Mapping[Medium, Pair]] = {
 }
 
 
+_IN_REGISTRY: Final[Mapping[tuple[str, bool], Pair]] = {
+    ("file", True): (
+        "Tệp trùng từng byte với một tệp trong sổ đăng ký học bạ.",
+        "The file equals, byte for byte, a file in the registry of records.",
+    ),
+    ("file", False): (
+        "Tệp không trùng với tệp nào trong sổ đăng ký học bạ.",
+        "The file equals no file in the registry of records.",
+    ),
+    ("code", True): (
+        "Mã có trong sổ đăng ký học bạ.",
+        "The code is in the registry of records.",
+    ),
+    ("code", False): (
+        "Mã không trỏ tới bản nào trong sổ đăng ký học bạ.",
+        "The code leads to no version in the registry of records.",
+    ),
+}
+_STANDING: Final[Mapping[bool, Pair]] = {
+    True: (
+        "Mọi chữ ký số của bản này đạt ở lần kiểm tra gần nhất.",
+        "Every digital signature of this version passed when last checked.",
+    ),
+    False: (
+        "Có chữ ký số của bản này không đạt ở lần kiểm tra gần nhất.",
+        "A digital signature of this version did not pass when last checked.",
+    ),
+}
+_STATE: Final[Mapping[VersionState, Pair]] = {
+    VersionState.CURRENT: ("Đây là bản đang lưu hành.", "This is the current version."),
+    VersionState.SUPERSEDED: (
+        "Đây không còn là bản đang lưu hành: đã có bản thay thế.",
+        "This is no longer the current version: it has been replaced.",
+    ),
+    VersionState.RECALLED: (
+        "Học bạ đã được nhà trường thu hồi.",
+        "The record has been withdrawn by the school.",
+    ),
+}
+_COMPARED: Final[Mapping[CheckStatus, Pair]] = {
+    CheckStatus.PASSED: (
+        "Mọi điều nhập từ giấy khớp với bản trường cấp.",
+        "Everything typed from the paper matches what the school issued.",
+    ),
+    CheckStatus.FAILED: (
+        "Ít nhất một điều nhập từ giấy khác với bản trường cấp.",
+        "At least one thing typed from the paper differs from what the school issued.",
+    ),
+    CheckStatus.NOT_AVAILABLE: (
+        "Nội dung in trên giấy: chưa so.",
+        "What is printed on the paper: not compared.",
+    ),
+}
+_SIGNATURES: Final[Mapping[CheckStatus, Pair]] = {
+    CheckStatus.PASSED: (
+        "Cả {count} chữ ký số đều đạt mọi bước kiểm tra.",
+        "All {count} digital signatures pass every check.",
+    ),
+    CheckStatus.FAILED: (
+        "{failing} trong {count} chữ ký số không đạt.",
+        "{failing} of {count} digital signatures do not pass.",
+    ),
+    CheckStatus.NOT_AVAILABLE: ("Tệp không có chữ ký số nào.", "The file carries no digital signature."),
+}
+_KNOWN: Final = frozenset(
+    {
+        Outcome.GENUINE_CURRENT,
+        Outcome.GENUINE_SUPERSEDED,
+        Outcome.GENUINE_REVOKED,
+        Outcome.REGISTERED_BUT_SIGNATURE_FAILS,
+    }
+)
+
+
 def say(
     verdict: Verdict, language: Language, *, issuer: str | None = None, current_version: int | None = None
 ) -> Words:
@@ -885,6 +967,38 @@ def say(
         )
     )
     return Words(words["headline"], words["sentence"], words["next_step"], entry.tone, further)
+
+
+def findings(verdict: Verdict, report: ValidationReport, language: Language) -> tuple[Finding, ...]:
+    """What was checked, one sentence each, in the order a reader asks: registry, signatures, version, paper.
+
+    Only what was really looked at is listed; an unfinished check lists what it reached.
+    """
+    if report.medium is Medium.OTHER or report.problem is not None or report.incomplete is not None:
+        return ()
+    at = _at(language)
+    found: list[Finding] = []
+    known = verdict.outcome in _KNOWN or "values_differ" in verdict.reasons
+    finished = verdict.outcome is not Outcome.CHECK_INCOMPLETE
+    if verdict.evidence is Evidence.FILE:
+        if finished:
+            found.append(Finding(_passed(known), _IN_REGISTRY["file", known][at]))
+        found.append(_signatures(report, language))
+        found += [Finding(c.status, check_sentence(c, language)) for c in report.checks]
+    elif finished and "version_not_named" not in verdict.reasons:
+        found.append(Finding(_passed(known), _IN_REGISTRY["code", known][at]))
+        if known:
+            standing = verdict.outcome is not Outcome.REGISTERED_BUT_SIGNATURE_FAILS
+            found.append(Finding(_passed(standing), _STANDING[standing][at]))
+    if known and verdict.version is not None:
+        state = verdict.version.state
+        found.append(Finding(_passed(state is VersionState.CURRENT), _STATE[state][at]))
+    if known and verdict.evidence is not Evidence.FILE:
+        compared = CheckStatus.NOT_AVAILABLE
+        if verdict.evidence is Evidence.PAPER_COMPARED:
+            compared = _passed("values_differ" not in verdict.reasons)
+        found.append(Finding(compared, _COMPARED[compared][at]))
+    return tuple(found)
 
 
 def evidence_sentence(evidence: Evidence, language: Language) -> str:
@@ -951,6 +1065,17 @@ def reason_codes() -> dict[Outcome, tuple[str, ...]]:
         Outcome.NOT_VERIFIED: tuple(_NOT_VERIFIED),
         Outcome.CHECK_INCOMPLETE: tuple(code for code in _INCOMPLETE if code),
     }
+
+
+def _passed(yes: bool) -> CheckStatus:
+    return CheckStatus.PASSED if yes else CheckStatus.FAILED
+
+
+def _signatures(report: ValidationReport, language: Language) -> Finding:
+    count = len(report.signatures)
+    failing = sum(not s.passed for s in report.signatures)
+    status = CheckStatus.NOT_AVAILABLE if not count else _passed(not failing)
+    return Finding(status, _SIGNATURES[status][_at(language)].format(count=count, failing=failing))
 
 
 def _at(language: Language) -> int:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from verifier import words
-from verifier.report import Check, CheckName, CheckStatus, Medium, Role
+from verifier.report import Check, CheckName, CheckStatus, Medium, Role, ValidationReport
 from verifier.verdict import Evidence, Outcome, Standing, Verdict, VersionFacts, VersionState
 from verifier.words import LANGUAGES, Language, Tone, Words, say
 
@@ -148,3 +148,24 @@ def test_checks_roles_evidence_and_tones_are_worded(language: Language) -> None:
         assert text
         assert not FORBIDDEN[language].search(text), text
     assert words.capacity_words("", language) == ""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_findings_are_sentences_and_never_pass_what_the_verdict_does_not(language: Language) -> None:
+    for verdict in _verdicts():
+        for medium in Medium:
+            for finding in words.findings(verdict, ValidationReport(WHEN, medium), language):
+                assert finding.sentence.endswith(".")
+                assert not FORBIDDEN[language].search(finding.sentence), finding.sentence
+    version = VersionFacts("7K3M9QXTZ2ABCDEFG", 1, VersionState.CURRENT, Standing.PASSED)
+    code = ValidationReport(WHEN, Medium.CODE)
+
+    def statuses(*verdict: object) -> list[str]:
+        return [f.status for f in words.findings(Verdict(*verdict), code, language)]  # type: ignore[arg-type]
+
+    current, differs = Outcome.GENUINE_CURRENT, Outcome.CONTENT_DIFFERS
+    assert statuses(current, Evidence.CODE, (), version) == ["passed", "passed", "passed", "not_available"]
+    assert statuses(current, Evidence.PAPER_COMPARED, (), version) == ["passed"] * 4
+    assert statuses(differs, Evidence.PAPER_COMPARED, ("values_differ",), version)[-1] == "failed"
+    assert statuses(Outcome.NOT_VERIFIED, Evidence.CODE, ("unknown_code",)) == ["failed"]
+    assert statuses(Outcome.CHECK_INCOMPLETE, Evidence.CODE, ("registry_unavailable",)) == []
