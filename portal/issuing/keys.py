@@ -31,7 +31,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.serialization import pkcs12
-from pkcs11.exceptions import PKCS11Error
+from pkcs11.exceptions import PKCS11Error, UserAlreadyLoggedIn
 
 from portal.errors import InvalidSettings, PortalError
 from verifier.errors import Problem
@@ -243,7 +243,10 @@ class _Reader:
         if place not in self._sessions:
             try:
                 token = pkcs11.lib(members["module"]).get_token(token_label=members["token"])
-                self._sessions[place] = token.open(user_pin=pin)
+                try:
+                    self._sessions[place] = token.open(user_pin=pin)
+                except UserAlreadyLoggedIn:  # a login counts for the whole process
+                    self._sessions[place] = token.open()
             except (PKCS11Error, RuntimeError) as error:
                 reason = str(error) or type(error).__name__
                 raise _Unusable(
