@@ -1,0 +1,246 @@
+"""How the registry reads its rows: the statements of the busy paths, and what a row means.
+
+Statements are built once: building one costs more than running it. Plain tables, not mapped classes, keep the
+object-relational machinery out of the busiest path.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import lru_cache
+
+from sqlalchemy import Connection, RowMapping, and_, bindparam, select
+from sqlalchemy.orm import Session
+
+from portal.ports import FileStore
+from portal.registry.models import Record, RecordVersion, RegisteredFile
+from portal.vault import Vault
+from verifier.locator import Locator
+from verifier.policy import DEFAULT
+from verifier.report import Role
+from verifier.verdict import Standing, VersionFacts, VersionState
+
+
+@dataclass(frozen=True, slots=True)
+class PublicRecord:
+    """What everyone with the full code may see: no marks, no birth date, no name of a signer."""
+
+    record_id: str
+    version: int
+    state: VersionState
+    current_version: int | None
+    school_name: str
+    school_code: str
+    level: str
+    grade: int
+    year: str
+    issued_on: date
+    roles: tuple[Role, ...]
+    masked_name: str
+    since: datetime | None
+    recall_reason: str | None
+
+
+_R, _V, _F = Record.__table__, RecordVersion.__table__, RegisteredFile.__table__
+_OTHER = _V.alias("other")
+
+_VERSION_COLUMNS = (
+    _R.c.record_id,
+    _R.c.school_code,
+    _R.c.level,
+    _R.c.grade,
+    _R.c.year,
+    _R.c.wrapped_key,
+    _V.c.version,
+    _V.c.digest,
+    _V.c.public_sealed,
+    _V.c.school_name,
+    _V.c.roles,
+    _V.c.issued_on,
+    _V.c.state,
+    _V.c.superseded_at,
+    _V.c.recalled_at,
+    _V.c.recall_reason,
+    _F.c.standing,
+    _F.c.policy,
+    _F.c.fresh_until,
+    select(_OTHER.c.version)
+    .where(_OTHER.c.record_pk == _R.c.id, _OTHER.c.state == VersionState.CURRENT.value)
+    .correlate(_R)
+    .scalar_subquery()
+    .label("current_version"),
+)
+# The file whose standing a code answers with: the newest that shows the whole record.
+_ANSWERING = and_(_F.c.version_pk == _V.c.id, _F.c.kind != "extract")
+_BY_LOCATOR = (
+    select(*_VERSION_COLUMNS)
+    .select_from(
+        _R.outerjoin(_V, and_(_V.c.record_pk == _R.c.id, _V.c.digest == bindparam("digest"))).outerjoin(
+            _F, _ANSWERING
+        )
+    )
+    .where(_R.c.record_id == bindparam("record_id"))
+    .order_by(_F.c.registered_at)
+)
+_BY_RECORD = (
+    select(*_VERSION_COLUMNS)
+    .select_from(_R.join(_V, _V.c.record_pk == _R.c.id).outerjoin(_F, _ANSWERING))
+    .where(_R.c.record_id == bindparam("record_id"))
+    .order_by(_V.c.version, _F.c.registered_at)
+)
+_BY_FILE = (
+    select(
+        _R.c.record_id,
+        _V.c.version,
+        _V.c.state,
+        _V.c.superseded_at,
+        _V.c.recalled_at,
+        _V.c.recall_reason,
+        _F.c.standing,
+        _F.c.policy,
+        _F.c.fresh_until,
+        _F.c.sha256,
+        _F.c.size,
+        _F.c.kind,
+        _F.c.structure,
+        _F.c.registered_at.label("file_registered_at"),
+    )
+    .select_from(_F.join(_V, _F.c.version_pk == _V.c.id).join(_R, _V.c.record_pk == _R.c.id))
+    .where(_F.c.sha256.in_(bindparam("hashes", expanding=True)))
+)
+
+
+def locator_rows(session: Session | Connection, locator: Locator) -> Sequence[RowMapping]:
+    return (
+        session.execute(_BY_LOCATOR, {"record_id": locator.record_id, "digest": locator.digest})
+        .mappings()
+        .all()
+    )
+
+
+def record_rows(session: Session, record_id: str) -> list[RowMapping]:
+    """Every version of a record, oldest first, each with its answering (newest) file."""
+    rows = session.execute(_BY_RECORD, {"record_id": record_id}).mappings()
+    return list({row["version"]: row for row in rows}.values())
+
+
+def version_facts(row: RowMapping, now: datetime) -> VersionFacts:
+    return VersionFacts(
+        row["record_id"],
+        row["version"],
+        VersionState(row["state"]),
+        _standing(row, now),
+        state_since(row),
+        row["recall_reason"],
+    )
+
+
+def _standing(row: RowMapping, now: datetime) -> Standing:
+    """What is stored holds only under the policy it was decided by and while its CRLs are fresh."""
+    if row["standing"] is None or row["policy"] != DEFAULT.name or row["fresh_until"] <= now:
+        return Standing.INCOMPLETE
+    return Standing(row["standing"])
+
+
+def state_since(row: RowMapping) -> datetime | None:
+    """When the version was superseded or recalled; None while it is current."""
+    since: datetime | None = (
+        row["recalled_at"] if row["state"] == VersionState.RECALLED else row["superseded_at"]
+    )
+    return since
+
+
+def public_of(vault: Vault, row: RowMapping, facts: VersionFacts) -> PublicRecord:
+    return PublicRecord(
+        record_id=facts.record_id,
+        version=facts.version,
+        state=facts.state,
+        current_version=row["current_version"],
+        school_name=row["school_name"],
+        school_code=row["school_code"],
+        level=row["level"],
+        grade=row["grade"],
+        year=row["year"],
+        issued_on=row["issued_on"],
+        roles=tuple(Role(role) for role in row["roles"].split()),
+        masked_name=open_public(vault, row)["masked_name"],
+        since=facts.since,
+        recall_reason=facts.recall_reason,
+    )
+
+
+def open_public(vault: Vault, row: RowMapping) -> dict[str, str]:
+    plain = open_column(
+        vault,
+        row["wrapped_key"],
+        row["public_sealed"],
+        column="public_sealed",
+        record_id=row["record_id"],
+        version=row["version"],
+    )
+    public: dict[str, str] = json.loads(plain)
+    return public
+
+
+@lru_cache(maxsize=4)
+def _decoy(vault: Vault) -> tuple[bytes, bytes]:
+    """A data key and a sealed value that belong to nobody, of the usual size."""
+    key = vault.new_key()
+    plain = json.dumps({"masked_name": "N*** V*** A***", "birth": "00/00/0000"}).encode()
+    return key, seal_column(vault, key, plain, column="public_sealed", record_id="", version=0)
+
+
+def same_work(vault: Vault, birth: str) -> None:
+    """What a known record would have cost, so that the time tells nothing."""
+    key, sealed = _decoy(vault)
+    public = json.loads(open_column(vault, key, sealed, column="public_sealed", record_id="", version=0))
+    hmac.compare_digest(public["birth"].encode(), birth.encode())
+
+
+def file_rows(session: Session, hashes: Iterable[str]) -> dict[str, RowMapping]:
+    """Registered files by their SHA-256, each with its version; one query (a report names few hashes)."""
+    rows = session.execute(_BY_FILE, {"hashes": list(hashes)}).mappings()
+    return {row["sha256"]: row for row in rows}
+
+
+def seal_column(
+    vault: Vault, wrapped_key: bytes, plain: bytes, *, column: str, record_id: str, version: int
+) -> bytes:
+    """Seal a column of ``record_versions``; record id and version name the row for ever, on every copy."""
+    return vault.seal(
+        wrapped_key, plain, table="record_versions", column=column, row=record_id, version=version
+    )
+
+
+def open_column(
+    vault: Vault, wrapped_key: bytes, sealed: bytes, *, column: str, record_id: str, version: int
+) -> bytes:
+    """What :func:`seal_column` sealed. Raises VaultError."""
+    return vault.open(
+        wrapped_key, sealed, table="record_versions", column=column, row=record_id, version=version
+    )
+
+
+def seal_file(vault: Vault, wrapped_key: bytes, data: bytes, *, sha256: str, version: int) -> bytes:
+    """Ciphertext of a version's file, to be stored under its own SHA-256; ``sha256`` is the plaintext's."""
+    return vault.seal(
+        wrapped_key, data, table="registered_files", column="content", row=sha256, version=version
+    )
+
+
+def open_file(
+    vault: Vault, files: FileStore, wrapped_key: bytes, *, stored_name: str, sha256: str, version: int
+) -> bytes:
+    """The stored file, decrypted. Raises FileNotFoundError, CorruptFile or VaultError."""
+    return vault.open(
+        wrapped_key,
+        files.get(stored_name),
+        table="registered_files",
+        column="content",
+        row=sha256,
+        version=version,
+    )

@@ -1,0 +1,780 @@
+"""What the registry may do and answer. It decides: a version exists here or it was never issued.
+
+Nothing issued is edited: a correction adds a version and supersedes the one before, a recall adds a state. A
+code is answered from the report that is stored with the version's file; a change in trust withdraws that
+answer (:func:`withdraw_standing`) until the file is validated anew (:func:`revalidate`), so that a scan and
+an upload of the same version never contradict each other.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+import re
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import partial
+from typing import Any, Final, cast
+
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    RowMapping,
+    Update,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Session
+
+from portal.errors import Refusal
+from portal.ports import FileStore
+from portal.registry.models import FileCertificate, Record, RecordVersion, RegisteredFile
+from portal.registry.rows import (
+    PublicRecord,
+    file_rows,
+    locator_rows,
+    open_column,
+    open_file,
+    open_public,
+    public_of,
+    record_rows,
+    same_work,
+    seal_column,
+    seal_file,
+    state_since,
+    version_facts,
+)
+from portal.vault import Vault
+from verifier import record as records
+from verifier.errors import InvalidInput, Problem
+from verifier.locator import Hosts, Kind, Locator, parse_record_id, read_code, short_digest
+from verifier.pades import Structure
+from verifier.pades import revalidate as validate_again
+from verifier.policy import DEFAULT, ValidationPolicy
+from verifier.report import Role, ValidationReport
+from verifier.trust import TrustStore
+from verifier.verdict import (
+    CodeFacts,
+    CodeKind,
+    Outcome,
+    RegistryFacts,
+    Standing,
+    VersionFacts,
+    VersionState,
+    decide,
+)
+from verifier.words import RECALL_REASONS
+
+__all__ = [
+    "REASON_CLASSES",
+    "FoundFile",
+    "KnownRecord",
+    "NewFile",
+    "NewVersion",
+    "OpenRecord",
+    "PublicRecord",
+    "Registered",
+    "Revalidated",
+    "facts_for",
+    "find_file",
+    "find_record",
+    "look_up_locator",
+    "look_up_typed",
+    "open_record",
+    "public_record",
+    "read_birth",
+    "read_file",
+    "recall",
+    "register",
+    "registry_facts_export",
+    "revalidate",
+    "seal_file",
+    "standing_of",
+    "withdraw_standing",
+]
+
+#: Reason classes of a recall, as the public sees them; their words stand in the one table of words.
+REASON_CLASSES: Final = tuple(code for code in RECALL_REASONS if code != "unspecified")
+
+_MANY = 500  # values of one IN (…): below the limits of both databases
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """A version to register. ``header`` and ``disclosures`` are the canonical record; ``school_name`` is the
+    name on the day of issue; ``wrapped_key`` is the record's data key (for a later version: the one it has).
+    """
+
+    record_id: str
+    version: int
+    school_code: str
+    school_name: str
+    pupil_index: str
+    header: Mapping[str, Any]
+    disclosures: tuple[str, ...]
+    wrapped_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """The sealed file of a version: stored under ``stored_name``, validated under trust epoch ``epoch``."""
+
+    sha256: str
+    size: int
+    stored_name: str
+    report: ValidationReport
+    structure: Structure
+    epoch: int
+    policy: str = DEFAULT.name
+    kind: str = "issued"
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """``already`` says that exactly this file was registered before, and nothing was changed."""
+
+    record_id: str
+    version: int
+    already: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRecord:
+    """A record that exists, for whoever issues its next version."""
+
+    record_id: str
+    school_code: str
+    pupil_index: str
+    year: str
+    newest_version: int
+    current_version: int | None
+    wrapped_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A registered file, for a check of the same bytes. ``structure`` opens the verifier's fast path."""
+
+    facts: VersionFacts
+    kind: str
+    size: int
+    registered_at: datetime
+    structure: Structure
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRecord:
+    """The whole content of one version, decrypted: for whoever holds the genuine file, and for comparing."""
+
+    record_id: str
+    version: int
+    header: dict[str, Any]
+    disclosures: tuple[str, ...]
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Revalidated:
+    """One batch: how many files now stand how. ``more`` says that files are left."""
+
+    passed: int
+    failed: int
+    incomplete: int
+    more: bool
+
+    @property
+    def files(self) -> int:
+        return self.passed + self.failed + self.incomplete
+
+
+# ------------------------------------------------------------------------------------------------ writing
+
+
+def register(
+    session: Session, vault: Vault, new: NewVersion, file: NewFile, *, epoch: int, now: datetime
+) -> Registered:
+    """Enter a version and its file; the version that was current becomes superseded. One transaction, the
+    caller's.
+
+    ``epoch`` is the trust epoch of this transaction, read with its lock. If trust changed since the file was
+    validated, the version is registered all the same (it is sealed, it exists) but its codes answer "could
+    not be checked" until :func:`revalidate`.
+
+    Registering the same file again changes nothing. Raises Refusal: ``file_registered_elsewhere``,
+    ``version_exists``, ``version_gap``, ``record_differs``, ``file_fails``.
+    """
+    # 1 The same file again?
+    earlier = session.execute(
+        select(Record.record_id, RecordVersion.version)
+        .join(RecordVersion, RecordVersion.record_pk == Record.id)
+        .join(RegisteredFile, RegisteredFile.version_pk == RecordVersion.id)
+        .where(RegisteredFile.sha256 == file.sha256)
+    ).one_or_none()
+    if earlier is not None:
+        if (earlier.record_id, earlier.version) != (new.record_id, new.version):
+            raise Refusal(
+                "file_registered_elsewhere",
+                f"Tệp này đã được đăng ký cho bản số {earlier.version} của học bạ {earlier.record_id}.",
+            )
+        return Registered(new.record_id, new.version, already=True)
+
+    # 2 Only what passes every check today is entered.
+    standing = standing_of(file.report)
+    if standing is not Standing.PASSED:
+        raise Refusal(
+            "file_fails",
+            "Tệp chưa qua đủ các bước kiểm tra nên không được đăng ký.",
+            "Chạy python -m verifier check với gói tin cậy mới nhất để xem bước nào chưa đạt.",
+        )
+    if file.epoch != epoch:
+        standing = Standing.INCOMPLETE
+
+    # 3 The record, made with version 1; versions follow each other without a gap.
+    header = records.canonical(new.header)
+    record = _record_for(session, new, now)
+    newest = (
+        session.scalar(select(func.max(RecordVersion.version)).where(RecordVersion.record_pk == record.id))
+        or 0
+    )
+    if new.version <= newest:
+        raise Refusal(
+            "version_exists", f"Học bạ {new.record_id} đã có bản số {new.version}, với một tệp khác."
+        )
+    if new.version != newest + 1:
+        raise Refusal(
+            "version_gap",
+            f"Học bạ {new.record_id} mới có đến bản số {newest}, chưa thể thêm bản số {new.version}.",
+        )
+
+    # 4 The current one steps back before the new one steps in: the database allows one at a time.
+    session.execute(
+        update(RecordVersion)
+        .where(RecordVersion.record_pk == record.id, RecordVersion.state == VersionState.CURRENT)
+        .values(state=VersionState.SUPERSEDED, superseded_at=now)
+    )
+
+    # 5 The version, its file, and the certificates the file rests on.
+    fields = records.open_disclosures(new.header, new.disclosures)
+    public = {"masked_name": records.mask_name(str(fields["ho_va_ten"])), "birth": str(fields["ngay_sinh"])}
+    seal = partial(seal_column, vault, record.wrapped_key, record_id=record.record_id, version=new.version)
+    version = RecordVersion(
+        id=uuid.uuid4(),
+        record_pk=record.id,
+        version=new.version,
+        digest=records.digest(new.header),
+        header=header.decode(),
+        disclosures_sealed=seal(json.dumps(new.disclosures).encode(), column="disclosures_sealed"),
+        public_sealed=seal(json.dumps(public, ensure_ascii=False).encode(), column="public_sealed"),
+        school_name=new.school_name,
+        roles=" ".join(_signed_roles(file.report)),
+        issued_on=date.fromisoformat(str(new.header["issued_on"])),
+        registered_at=now,
+        state=VersionState.CURRENT,
+    )
+    entry = RegisteredFile(
+        id=uuid.uuid4(),
+        version_pk=version.id,
+        kind=file.kind,
+        sha256=file.sha256,
+        size=file.size,
+        stored_name=file.stored_name,
+        registered_at=now,
+        report=_json(file.report.to_json()),
+        structure=_json(file.structure.to_json()),
+        standing=standing,
+        standing_epoch=epoch,
+        policy=file.policy,
+        standing_at=now,
+        fresh_until=file.report.fresh_until or now,
+    )
+    session.add(version)
+    session.flush()
+    session.add(entry)
+    session.flush()
+    session.execute(
+        insert(FileCertificate),
+        [{"certificate_sha256": sha, "file_pk": entry.id} for sha in sorted(_certificates(file.report))],
+    )
+    return Registered(new.record_id, new.version, already=False)
+
+
+def recall(
+    session: Session, record_id: str, reason: str, *, now: datetime, version: int | None = None
+) -> int:
+    """Recall one version (the current one unless named); answers its number. Recalling twice changes nothing.
+
+    ``reason`` is one of :data:`REASON_CLASSES`: the story behind it is not for the public. Raises Refusal:
+    ``unknown_reason``, ``unknown_record``, ``nothing_current``, ``recalled_otherwise``.
+    """
+    if reason not in REASON_CLASSES:
+        raise Refusal(
+            "unknown_reason",
+            f"Lý do “{reason}” không có trong danh mục.",
+            f"Chọn: {', '.join(REASON_CLASSES)}.",
+        )
+    versions = session.scalars(
+        select(RecordVersion)
+        .join(Record)
+        .where(Record.record_id == record_id)
+        .order_by(RecordVersion.version.desc())
+        .with_for_update()
+    ).all()
+    if not versions:
+        raise Refusal("unknown_record", f"Không có học bạ nào mang mã tra cứu {record_id}.")
+    if version is None:
+        # The newest one, if it is recalled already, so that a repeated command is told the same again.
+        target = next((v for v in versions if v.state == VersionState.CURRENT), versions[0])
+    else:
+        found = next((v for v in versions if v.version == version), None)
+        if found is None:
+            raise Refusal("unknown_record", f"Học bạ {record_id} không có bản số {version}.")
+        target = found
+    if target.state == VersionState.RECALLED:
+        if target.recall_reason != reason:
+            raise Refusal(
+                "recalled_otherwise",
+                f"Bản số {target.version} đã được thu hồi với lý do {target.recall_reason}.",
+            )
+        return target.version
+    target.state = VersionState.RECALLED
+    target.recalled_at = now
+    target.recall_reason = reason
+    session.flush()
+    return target.version
+
+
+def withdraw_standing(
+    session: Session, certificates: frozenset[str] | None, *, epoch: int, now: datetime
+) -> int:
+    """A change in trust: files that rest on one of ``certificates`` (None: every file) must be validated
+    anew.
+
+    Until then their codes answer ``CHECK_INCOMPLETE``. Answers how many files that is.
+    """
+    change = update(RegisteredFile).values(
+        standing=Standing.INCOMPLETE, standing_epoch=epoch, standing_at=now
+    )
+    if certificates is None:
+        return _changed(session, change)
+    count = 0
+    for some in _chunks(sorted(certificates)):
+        files = select(FileCertificate.file_pk).where(FileCertificate.certificate_sha256.in_(some))
+        count += _changed(session, change.where(RegisteredFile.id.in_(files)))
+    return count
+
+
+def revalidate(
+    session: Session,
+    vault: Vault,
+    files: FileStore,
+    trust: TrustStore,
+    *,
+    now: datetime,
+    due: datetime | None = None,
+    policy: ValidationPolicy = DEFAULT,
+    limit: int = 50,
+) -> Revalidated:
+    """Validate anew up to ``limit`` files that need it, and store what was found. The caller commits and
+    repeats.
+
+    Files need it when their standing was withdrawn, when another policy decided it, or when it lapses before
+    ``due`` (default: now). A file that still cannot be finished (a CRL is missing) is tried once a moment
+    ``now``, so repeating with the same ``now`` ends.
+    """
+    # 1 Which, in a stable order.
+    due = due or now
+    rows = session.execute(
+        select(
+            RegisteredFile.id,
+            RegisteredFile.sha256,
+            RegisteredFile.stored_name,
+            RegisteredFile.structure,
+            RegisteredFile.registered_at,
+            RecordVersion.version,
+            Record.wrapped_key,
+        )
+        .join(RecordVersion, RegisteredFile.version_pk == RecordVersion.id)
+        .join(Record, RecordVersion.record_pk == Record.id)
+        .where(
+            or_(
+                RegisteredFile.standing == Standing.INCOMPLETE,
+                RegisteredFile.fresh_until <= due,
+                RegisteredFile.policy != policy.name,
+            ),
+            or_(RegisteredFile.standing_at < now, RegisteredFile.standing_epoch < trust.epoch),
+        )
+        .order_by(RegisteredFile.standing_at, RegisteredFile.id)
+        .limit(limit + 1)
+    ).all()
+    counts = dict.fromkeys(Standing, 0)
+    for row in rows[:limit]:
+        # 2 The bytes as stored, validated by the fast path.
+        data = open_file(
+            vault, files, row.wrapped_key, stored_name=row.stored_name, sha256=row.sha256, version=row.version
+        )
+        structure = Structure.from_json(json.loads(row.structure))
+        report = validate_again(data, structure, trust, policy, now, registered_at=row.registered_at)
+        standing = standing_of(report)
+        counts[standing] += 1
+        # 3 Kept, unless trust was changed again meanwhile: then that change's mark stays.
+        session.execute(
+            update(RegisteredFile)
+            .where(RegisteredFile.id == row.id, RegisteredFile.standing_epoch <= trust.epoch)
+            .values(
+                report=_json(report.to_json()),
+                standing=standing,
+                standing_epoch=trust.epoch,
+                policy=policy.name,
+                standing_at=now,
+                fresh_until=report.fresh_until or now,
+            )
+        )
+    return Revalidated(
+        counts[Standing.PASSED], counts[Standing.FAILED], counts[Standing.INCOMPLETE], len(rows) > limit
+    )
+
+
+def standing_of(report: ValidationReport) -> Standing:
+    """How a registered file stands by this report: by the same fold that answers an upload of its bytes."""
+    probe = VersionFacts("", 1, VersionState.CURRENT, Standing.PASSED)
+    match decide(report, RegistryFacts(file=probe)).outcome:
+        case Outcome.GENUINE_CURRENT:
+            return Standing.PASSED
+        case Outcome.CHECK_INCOMPLETE:
+            return Standing.INCOMPLETE
+        case _:
+            return Standing.FAILED
+
+
+# ------------------------------------------------------------------------------------------------ files
+
+
+def read_file(session: Session, vault: Vault, files: FileStore, sha256: str) -> bytes | None:
+    """The registered file with this SHA-256, decrypted; None when it is not registered.
+
+    Raises FileNotFoundError, CorruptFile or VaultError when we lost or damaged what we registered.
+    """
+    row = session.execute(
+        select(Record.wrapped_key, RegisteredFile.stored_name, RecordVersion.version)
+        .join(RecordVersion, RecordVersion.record_pk == Record.id)
+        .join(RegisteredFile, RegisteredFile.version_pk == RecordVersion.id)
+        .where(RegisteredFile.sha256 == sha256)
+    ).one_or_none()
+    if row is None:
+        return None
+    return open_file(
+        vault, files, row.wrapped_key, stored_name=row.stored_name, sha256=sha256, version=row.version
+    )
+
+
+def find_file(session: Session, sha256: str, *, now: datetime) -> FoundFile | None:
+    """The registered file with exactly these bytes, None when there is none."""
+    row = file_rows(session, [sha256]).get(sha256)
+    if row is None:
+        return None
+    return FoundFile(
+        version_facts(row, now), row["kind"], row["size"], row["file_registered_at"],
+        Structure.from_json(json.loads(row["structure"])),
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ answers
+
+
+def facts_for(session: Session, report: ValidationReport, hosts: Hosts, *, now: datetime) -> RegistryFacts:
+    """What the registry knows about one examined document: its bytes, their beginnings, its codes and
+    attachment.
+    """
+    # 1 These bytes, and the longest registered beginning of them.
+    prefixes = {p.sha256: p for p in report.prefixes if p.length < report.size}
+    wanted = [report.sha256, *prefixes] if report.sha256 else list(prefixes)
+    found = file_rows(session, wanted)
+    own = found.get(report.sha256)
+    beginnings = [
+        prefixes[sha] for sha, row in found.items() if sha in prefixes and row["size"] == prefixes[sha].length
+    ]
+    longest = max(beginnings, key=lambda p: p.length, default=None)
+
+    # 2 The codes, and which of the named records exist.
+    codes = [read_code(text, hosts) for text in report.codes]
+    locators = tuple(dict.fromkeys(c.locator for c in codes if c.locator is not None))
+    code: CodeFacts | None
+    if len(locators) > 1:
+        code = CodeFacts(CodeKind.SEVERAL)
+    elif locators:
+        code = _locator_facts(locator_rows(session, locators[0]), now)
+    elif any(c.kind is Kind.MALFORMED for c in codes):
+        code = CodeFacts(CodeKind.MALFORMED)
+    else:
+        code = CodeFacts(CodeKind.FOREIGN) if codes else None
+    named = {locator.record_id for locator in locators} | _attached(report)
+    known = bool(named) and session.scalar(
+        select(Record.id).where(Record.record_id.in_(sorted(named))).limit(1)
+    )
+
+    return RegistryFacts(
+        file=None if own is None else version_facts(own, now),
+        prefix=None if longest is None else version_facts(found[longest.sha256], now),
+        prefix_archival=longest is not None and longest.archival,
+        named_record_known=bool(known),
+        code=code,
+    )
+
+
+def look_up_locator(
+    session: Session | Connection, vault: Vault, locator: Locator, *, now: datetime
+) -> tuple[CodeFacts, PublicRecord | None]:
+    """The answer to a scanned code: one query, whatever comes out. This is the busiest path of the portal."""
+    rows = locator_rows(session, locator)
+    facts = _locator_facts(rows, now)
+    return facts, public_of(vault, rows[-1], facts.version) if facts.version is not None else None
+
+
+def look_up_typed(
+    session: Session, vault: Vault, record_id: str, short: str | None, birth: str, *, now: datetime
+) -> tuple[CodeFacts, PublicRecord | None]:
+    """The answer to a typed code with a birth date (as :func:`read_birth` gives it).
+
+    With the 8 digest characters the version they name is answered; without them only which version is
+    current. An unknown record id and a wrong birth date get one answer, after the same query and the same
+    decryption. A bare year is right only where the record itself has no more.
+    """
+    rows = record_rows(session, record_id)
+    matching: list[RowMapping] = []
+    for row in rows:
+        public = open_public(vault, row)
+        if hmac.compare_digest(public["birth"].encode(), birth.encode()):
+            matching.append(row)
+    if not rows:
+        same_work(vault, birth)
+    if not matching:
+        return CodeFacts(CodeKind.UNKNOWN), None
+    if short is None:
+        # Any version's birth date opens the record: a correction may have corrected just that.
+        newest = next((r for r in rows if r["state"] == VersionState.CURRENT), rows[-1])
+        return CodeFacts(CodeKind.RECORD_ONLY, version_facts(newest, now)), None
+    named = next((r for r in matching if short_digest(r["digest"]) == short), None)
+    if named is None:
+        return CodeFacts(CodeKind.DIGEST_MISMATCH), None
+    facts = version_facts(named, now)
+    return CodeFacts(CodeKind.VERSION, facts), public_of(vault, named, facts)
+
+
+def read_birth(text: str) -> str:
+    """A typed birth date in the record's own spelling: ``dd/MM/yyyy``, or ``yyyy`` alone.
+
+    Accepts 3/9/2015, 03-09-2015, 3.9.2015, 2015-09-03 and 2015. Raises InvalidInput.
+    """
+    parts = re.split(r"[\s/.-]+", text.strip())
+    try:
+        numbers = [int(part) for part in parts if part.isascii() and part.isdigit()]
+        if len(numbers) != len(parts):
+            raise ValueError
+        if len(parts) == 1 and len(parts[0]) == 4:
+            return date(numbers[0], 1, 1).strftime("%Y")
+        if len(parts) == 1 and len(parts[0]) == 8:
+            numbers = [int(parts[0][:2]), int(parts[0][2:4]), int(parts[0][4:])]
+        day, month, year = numbers if numbers[0] < 1000 else reversed(numbers)
+        if year < 1900:
+            raise ValueError
+        return date(year, month, day).strftime("%d/%m/%Y")
+    except ValueError:
+        message = (
+            "Ngày sinh phải là một ngày có thật, dạng ngày/tháng/năm (ví dụ 03/09/2015) hoặc chỉ năm (2015)."
+        )
+        raise InvalidInput((Problem("birth", "birth", message),)) from None
+
+
+def public_record(session: Session, vault: Vault, version: VersionFacts) -> PublicRecord:
+    """What everyone may see of the version a verdict speaks of."""
+    row = next(r for r in record_rows(session, version.record_id) if r["version"] == version.version)
+    return public_of(vault, row, version)
+
+
+def open_record(session: Session, vault: Vault, record_id: str, version: int) -> OpenRecord | None:
+    """The whole content of a version, None when there is no such version. The caller answers for who may see
+    it.
+    """
+    row = session.execute(
+        select(Record.wrapped_key, RecordVersion.header, RecordVersion.disclosures_sealed)
+        .join(RecordVersion, RecordVersion.record_pk == Record.id)
+        .where(Record.record_id == record_id, RecordVersion.version == version)
+    ).one_or_none()
+    if row is None:
+        return None
+    plain = open_column(
+        vault,
+        row.wrapped_key,
+        row.disclosures_sealed,
+        column="disclosures_sealed",
+        record_id=record_id,
+        version=version,
+    )
+    header = json.loads(row.header)
+    disclosures = tuple(json.loads(plain))
+    return OpenRecord(record_id, version, header, disclosures, records.open_disclosures(header, disclosures))
+
+
+def find_record(
+    session: Session,
+    *,
+    record_id: str | None = None,
+    pupil: tuple[str, str, str] | None = None,
+) -> KnownRecord | None:
+    """A record by its id, or by (school code, pupil index, year); None when there is none."""
+    if (record_id is None) is (pupil is None):
+        raise TypeError("name the record one way")
+    wanted = select(Record)
+    if pupil is None:
+        wanted = wanted.where(Record.record_id == record_id)
+    else:
+        school_code, pupil_index, year = pupil
+        wanted = wanted.filter_by(school_code=school_code, pupil_index=pupil_index, year=year)
+    record = session.scalar(wanted)
+    if record is None:
+        return None
+    versions = {v.version: v.state for v in record.versions}
+    return KnownRecord(
+        record.record_id,
+        record.school_code,
+        record.pupil_index,
+        record.year,
+        max(versions),
+        next((n for n, state in versions.items() if state == VersionState.CURRENT), None),
+        record.wrapped_key,
+    )
+
+
+def registry_facts_export(session: Session) -> dict[str, list[dict[str, Any]]]:
+    """The registry's part of the offline bundle: hashes, digests and states, nothing personal."""
+    versions = session.execute(
+        select(
+            Record.record_id,
+            RecordVersion.version,
+            RecordVersion.digest,
+            RecordVersion.state,
+            RecordVersion.superseded_at,
+            RecordVersion.recalled_at,
+            RecordVersion.recall_reason,
+            RecordVersion.issued_on,
+            RecordVersion.registered_at,
+        )
+        .join(Record, RecordVersion.record_pk == Record.id)
+        .order_by(Record.record_id, RecordVersion.version)
+    ).mappings()
+    files = session.execute(
+        select(RegisteredFile.sha256, RegisteredFile.size, Record.record_id, RecordVersion.version)
+        .join(RecordVersion, RegisteredFile.version_pk == RecordVersion.id)
+        .join(Record, RecordVersion.record_pk == Record.id)
+        .order_by(Record.record_id, RecordVersion.version, RegisteredFile.registered_at)
+    ).mappings()
+    return {
+        "files": [dict(row) for row in files],
+        "versions": [
+            {
+                "record_id": row["record_id"],
+                "version": row["version"],
+                "digest": row["digest"].hex(),
+                "state": row["state"],
+                "since": None if (since := state_since(row)) is None else since.isoformat(),
+                "recall_reason": row["recall_reason"],
+                "issued_on": row["issued_on"].isoformat(),
+                "registered_at": row["registered_at"].isoformat(),
+            }
+            for row in versions
+        ],
+    }
+
+
+# ------------------------------------------------------------------------------------------------ inside
+
+
+def _locator_facts(rows: Sequence[RowMapping], now: datetime) -> CodeFacts:
+    if not rows:
+        return CodeFacts(CodeKind.UNKNOWN)
+    if rows[-1]["version"] is None:
+        return CodeFacts(CodeKind.DIGEST_MISMATCH)
+    return CodeFacts(CodeKind.VERSION, version_facts(rows[-1], now))
+
+
+def _attached(report: ValidationReport) -> set[str]:
+    """The record id that an attachment names, if it is one at all: the text comes from a stranger's file."""
+    try:
+        return {parse_record_id(report.attached_record_id or "")}
+    except InvalidInput:
+        return set()
+
+
+def _record_for(session: Session, new: NewVersion, now: datetime) -> Record:
+    """The record of a new version, locked; made when the version is the first."""
+    record = session.scalar(select(Record).where(Record.record_id == new.record_id).with_for_update())
+    same_pupil = session.scalar(
+        select(Record.record_id).where(
+            Record.school_code == new.school_code,
+            Record.pupil_index == new.pupil_index,
+            Record.year == new.header["year"],
+        )
+    )
+    if same_pupil is not None and same_pupil != new.record_id:
+        raise Refusal(
+            "record_differs",
+            f"Học sinh này đã có học bạ {same_pupil} cho năm học {new.header['year']} tại trường.",
+            "Sửa học bạ đã cấp bằng lệnh correct, không cấp học bạ thứ hai.",
+        )
+    if record is None:
+        if new.version != 1:
+            raise Refusal("version_gap", f"Học bạ {new.record_id} chưa có bản số 1.")
+        record = Record(
+            id=uuid.uuid4(),
+            record_id=new.record_id,
+            school_code=new.school_code,
+            pupil_index=new.pupil_index,
+            level=new.header["level"],
+            scheme=new.header["scheme"],
+            grade=new.header["grade"],
+            year=new.header["year"],
+            wrapped_key=new.wrapped_key,
+            created_at=now,
+        )
+        session.add(record)
+        session.flush()
+        return record
+    was = (record.school_code, record.pupil_index, record.level, record.scheme, record.grade, record.year)
+    header = new.header
+    if was != (new.school_code, new.pupil_index, *(header[k] for k in ("level", "scheme", "grade", "year"))):
+        raise Refusal(
+            "record_differs",
+            f"Bản mới của học bạ {new.record_id} phải cùng trường, học sinh, cấp học, lớp và năm học.",
+            "Cấp nhầm trường, lớp hoặc năm học thì thu hồi rồi cấp học bạ khác.",
+        )
+    if record.wrapped_key != new.wrapped_key:
+        raise ValueError("a later version is sealed under the record's own key")
+    return record
+
+
+def _signed_roles(report: ValidationReport) -> Iterator[Role]:
+    """In signing order, each once."""
+    signed = {s.role for s in report.signatures}
+    return (role for role in Role if role in signed)
+
+
+def _certificates(report: ValidationReport) -> set[str]:
+    return {s.signer.certificate_sha256 for s in report.signatures if s.signer is not None}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _changed(session: Session, statement: Update) -> int:
+    result = session.execute(statement.execution_options(synchronize_session=False))
+    return cast("CursorResult[Any]", result).rowcount
+
+
+def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (values[start : start + _MANY] for start in range(0, len(values), _MANY))
