@@ -51,6 +51,8 @@ class Certificate:
     parsed: x509.Certificate = field(repr=False)
     subject: bytes
     issuer: bytes
+    subject_text: str  # RFC 4514, as the certificate says it
+    issuer_text: str
     serial: int
     not_before: datetime
     not_after: datetime
@@ -95,6 +97,8 @@ def read_certificate(der: bytes) -> Certificate:
         parsed=parsed,
         subject=parsed.subject.public_bytes(),
         issuer=parsed.issuer.public_bytes(),
+        subject_text=parsed.subject.rfc4514_string(),
+        issuer_text=parsed.issuer.rfc4514_string(),
         serial=parsed.serial_number,
         not_before=parsed.not_valid_before_utc,
         not_after=parsed.not_valid_after_utc,

@@ -1,35 +1,78 @@
-"""Validates the signatures of a PDF. The only module that imports pyHanko for validation."""
+"""Validates the signatures of a PDF: PAdES signatures of a school record, and honestly those of any other
+file.
+
+The only module that imports pyHanko for validation. Two ways lead to the same report:
+
+* :func:`validate`, the full one. pyHanko (strict reader, tightened limits) reads the file; our own rules
+check the
+  ByteRange gap, what each later revision touches and the profile of a school record; our own mathematics,
+  path and revocation checks run beside pyHanko's opinion. Both must agree; the stricter wins.
+* :func:`revalidate`, the fast one, for bytes whose SHA-256 is registered: what the full way found out about
+the bytes
+  (:class:`Structure`) is taken as read, everything that depends on mathematics, trust and time is done anew.
+
+Whatever a library raises is a finding about the document, never a pass and never an error of ours.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import hashlib
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from typing import Any
+from io import BytesIO
+from itertools import islice
+from typing import Any, TypeVar
 
-from verifier.report import jsonable
+from asn1crypto import x509 as asn1_x509
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.decode_limits import (
+    DEFAULT_PURPOSE_LIMITS,
+    DecodeLimits,
+    DocumentDecodeBudget,
+    StreamDecodeLimits,
+)
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign.diff_analysis import ModificationLevel
+from pyhanko.sign.fields import FieldMDPAction, MDPPerm, enumerate_sig_fields
+from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature, async_validate_pdf_signature
+from pyhanko.sign.validation.settings import KeyUsageConstraints
+from pyhanko.sign.validation.status import PdfSignatureStatus, SignatureCoverageLevel
+from pyhanko_certvalidator import ValidationContext
+from pyhanko_certvalidator.policy_decl import AcceptAllAlgorithms
+from pyhanko_certvalidator.registry import SimpleTrustManager
 
+from verifier.errors import InvalidInput
+from verifier.intake import earlier_ends, gap_fault, read_byte_range
+from verifier.policy import Limits, ValidationPolicy
+from verifier.record import ATTACHMENT_NAME, open_disclosures, read_attachment, signature_fields
+from verifier.report import (
+    Check,
+    CheckName,
+    CheckStatus,
+    Medium,
+    Role,
+    ValidationReport,
+    jsonable,
+)
+from verifier.signatures import PADES, Basis, Judgement, SignatureFacts, judge, role_of, stricter
+from verifier.trust import TrustStore
 
-@dataclass(frozen=True, slots=True)
-class SignatureFacts:
-    """What never changes about one signature of a file that never changes.
+_NAME_TREE_NODES = 64
 
-    ``byte_range`` is [0, a, b, c]: bytes [0, a) and [b, b + c) are signed, [a, b) holds ``<hex>``.
-    ``coverage`` and ``integrity`` are reason codes found by the full validation, empty when nothing was
-    wrong.
-    """
-
-    field: str
-    byte_range: tuple[int, int, int, int] | None
-    subfilter: str
-    claimed_time: datetime | None
-    coverage: str
-    integrity: str
+# pyHanko logs what it finds in a file, in the file's own words; findings belong into the report.
+logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
+logging.getLogger("pyhanko_certvalidator").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True, slots=True)
 class Structure:
     """Facts of the bytes with this SHA-256, found once by the full validation and kept with a registered
     file.
+
+    ``school_code`` is the issuer that the attached record names; ``missing_roles`` are required fields
+    without a signature, ``no_record`` standing for "no readable record attached".
     """
 
     sha256: str
@@ -44,3 +87,583 @@ class Structure:
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; times in ISO 8601 with offset."""
         return jsonable(asdict(self))  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Structure:
+        """Inverse of :meth:`to_json`; raises KeyError, TypeError or ValueError on any other shape."""
+        return cls(
+            sha256=str(data["sha256"]),
+            size=int(data["size"]),
+            pages=int(data["pages"]),
+            signatures=tuple(_facts_from_json(s) for s in data["signatures"]),
+            unsigned_fields=tuple(str(f) for f in data["unsigned_fields"]),
+            attached_record_id=data["attached_record_id"],
+            school_code=data["school_code"],
+            missing_roles=tuple(str(f) for f in data["missing_roles"]),
+        )
+
+
+def _facts_from_json(data: dict[str, Any]) -> SignatureFacts:
+    claimed = data["claimed_time"]
+    values = data["byte_range"]
+    return SignatureFacts(
+        field=str(data["field"]),
+        byte_range=None if values is None else read_byte_range(values),
+        subfilter=str(data["subfilter"]),
+        claimed_time=None if claimed is None else datetime.fromisoformat(claimed),
+        coverage=str(data["coverage"]),
+        integrity=str(data["integrity"]),
+    )
+
+
+def validate(
+    data: bytes,
+    trust: TrustStore,
+    policy: ValidationPolicy,
+    at: datetime,
+    *,
+    registered_at: datetime | None = None,
+    own: bool = False,
+) -> tuple[ValidationReport, Structure]:
+    """Full validation of a PDF at the time ``at``.
+
+    ``own`` says that these very bytes are registered, or about to be: the diff analysis of pyHanko is skipped
+    then (nobody else can have changed them since; our own rule on later revisions still runs) and no earlier
+    ends are looked for. ``registered_at`` proves that the file existed then. Never raises for the document's
+    sake.
+    """
+    proven = at if registered_at is None else min(registered_at, at)
+    report = ValidationReport(
+        at=at, medium=Medium.PDF, size=len(data), sha256=hashlib.sha256(data).hexdigest()
+    )
+
+    # 1 Open inside limits.
+    reader = _open(data, policy.limits)
+    if isinstance(reader, str):
+        return _refused(report, data, reader, policy, own)
+
+    # 2 Read what never changes about these bytes.
+    try:
+        found = _read(reader, data, policy)
+    except MemoryError:
+        raise
+    except Exception:
+        return _refused(report, data, "broken_pdf", policy, own)
+    if found.problem:
+        return _refused(report, data, found.problem, policy, own)
+
+    # 3 Ask pyHanko about each signature; what it says about the bytes joins the facts.
+    opinions = [_ask_library(s, trust, policy, proven, own=own) for s in found.signatures]
+    facts = tuple(
+        replace(
+            signature.facts,
+            integrity=signature.facts.integrity or opinion.integrity,
+            coverage=signature.facts.coverage or opinion.coverage,
+        )
+        for signature, opinion in zip(found.signatures, opinions, strict=True)
+    )
+    structure = replace(found.structure, signatures=facts)
+
+    # 4 Judge with our own rules, 5 then let pyHanko's doubts about the certificate count too.
+    judgement = judge(data, facts, Basis(trust, policy, at, proven, structure.school_code))
+    reports = tuple(
+        each if opinion.trusted else stricter(each, CheckName.CERTIFICATE, "library_disagrees")
+        for each, opinion in zip(judgement.reports, opinions, strict=True)
+    )
+
+    # 6 Put the report together; look for an earlier end of bytes nobody has registered.
+    report = _complete(report, structure, replace(judgement, reports=reports))
+    if not own:
+        archival_from = _archival_from(facts, opinions)
+        report = replace(
+            report,
+            prefixes=tuple(
+                replace(p, archival=p.length >= archival_from) for p in earlier_ends(data, policy.limits)
+            ),
+        )
+    return report, structure
+
+
+def revalidate(
+    data: bytes,
+    structure: Structure,
+    trust: TrustStore,
+    policy: ValidationPolicy,
+    at: datetime,
+    *,
+    registered_at: datetime,
+) -> ValidationReport:
+    """The report of :func:`validate` for registered bytes, without reading the PDF again.
+
+    1. The bytes are those that ``structure`` speaks of (SHA-256).
+    2. Every signature's digest and value is computed anew, its path, authority, time and revocation judged
+    anew.
+    """
+    sha256 = hashlib.sha256(data).hexdigest()
+    report = ValidationReport(at=at, medium=Medium.PDF, size=len(data), sha256=sha256)
+    if sha256 != structure.sha256:
+        return replace(report, incomplete="structure_of_other_bytes")
+    proven = min(registered_at, at)
+    judgement = judge(data, structure.signatures, Basis(trust, policy, at, proven, structure.school_code))
+    return _complete(report, structure, judgement)
+
+
+def _complete(report: ValidationReport, structure: Structure, judgement: Judgement) -> ValidationReport:
+    if "no_record" in structure.missing_roles:
+        required = Check(CheckName.REQUIRED_ROLES, CheckStatus.FAILED, "no_record")
+    elif structure.missing_roles:
+        required = Check(CheckName.REQUIRED_ROLES, CheckStatus.FAILED, "role_missing")
+    else:
+        required = Check(CheckName.REQUIRED_ROLES, CheckStatus.PASSED)
+    return replace(
+        report,
+        signatures=judgement.reports,
+        unsigned_fields=structure.unsigned_fields,
+        checks=(required, Check(CheckName.LOG_INCLUSION, CheckStatus.NOT_AVAILABLE, "no_log")),
+        attached_record_id=structure.attached_record_id,
+        pages=structure.pages,
+        fresh_until=judgement.fresh_until,
+    )
+
+
+def _refused(
+    report: ValidationReport, data: bytes, problem: str, policy: ValidationPolicy, own: bool
+) -> tuple[ValidationReport, Structure]:
+    """A PDF that was not read. Its earlier ends still count: a registered file with rubbish appended may be
+    one.
+    """
+    structure = Structure(report.sha256, report.size, 0, (), (), None, None, ("no_record",))
+    report = _complete(replace(report, problem=problem), structure, Judgement((), None))
+    return replace(report, prefixes=() if own else earlier_ends(data, policy.limits)), structure
+
+
+def _open(data: bytes, limits: Limits) -> PdfFileReader | str:
+    """A strict reader, or the reason code why not."""
+    streams = StreamDecodeLimits(max_output_size=limits.stream_bytes)
+    decode_limits = DecodeLimits(
+        per_stream=streams,
+        per_purpose=DEFAULT_PURPOSE_LIMITS,
+        document_budget=DocumentDecodeBudget(base_allowance=limits.document_bytes, max_ratio=0),
+    )
+    try:
+        reader = PdfFileReader(BytesIO(data), strict=True, decode_limits=decode_limits)
+        if "/Encrypt" in reader.trailer:
+            return "encrypted"
+        xrefs = reader.xrefs
+        if xrefs.hybrid_xrefs_present:
+            return "broken_pdf"  # two answers to "which objects are in this file" are one too many
+        objects = sum(len(xrefs.explicit_refs_in_revision(number)) for number in range(xrefs.total_revisions))
+        if xrefs.total_revisions > limits.revisions or objects > limits.objects:
+            return "too_complex"
+    except MemoryError:
+        raise
+    except Exception:
+        return "broken_pdf"
+    return reader
+
+
+@dataclass(frozen=True, slots=True)
+class _Signature:
+    """One filled signature field while it is being read; ``embedded`` None when pyHanko could not take it."""
+
+    facts: SignatureFacts
+    embedded: EmbeddedPdfSignature | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    structure: Structure
+    signatures: tuple[_Signature, ...]
+    problem: str = ""
+
+
+def _read(reader: PdfFileReader, data: bytes, policy: ValidationPolicy) -> _Found:
+    limits = policy.limits
+    pages = reader.root["/Pages"]["/Count"]
+    pages = int(pages) if isinstance(pages, int) and pages >= 0 else 0
+    fields = list(islice(enumerate_sig_fields(reader), 4 * limits.signatures + 1))
+    filled = [(str(name), value, field) for name, value, field in fields if value is not None]
+    problem = ""
+    if pages > limits.pages or len(fields) > 4 * limits.signatures or len(filled) > limits.signatures:
+        problem = "too_complex"
+        filled = []
+    signatures = sorted(
+        (_read_signature(reader, data, *each) for each in filled),
+        key=lambda s: (s.facts.byte_range or (0, 0, 0, 0))[1],
+    )
+    signatures = _check_coverage(reader, data, signatures)
+    record = _attached_record(reader, limits)
+    unsigned = tuple(str(name) for name, value, _ in fields if value is None)
+    signed = {s.facts.field for s in signatures}
+    return _Found(
+        Structure(
+            sha256=hashlib.sha256(data).hexdigest(),
+            size=len(data),
+            pages=pages,
+            signatures=tuple(s.facts for s in signatures),
+            unsigned_fields=unsigned,
+            attached_record_id=None if record is None else record.record_id,
+            school_code=None if record is None else record.school_code,
+            missing_roles=("no_record",)
+            if record is None
+            else tuple(f for f in record.required_fields if f not in signed),
+        ),
+        tuple(signatures),
+        problem,
+    )
+
+
+def _read_signature(reader: PdfFileReader, data: bytes, name: str, value: Any, field: Any) -> _Signature:
+    """Read one signature dictionary; anything unreadable is a finding about this signature alone."""
+    byte_range, subfilter, claimed, integrity, embedded = None, "", None, "", None
+    try:
+        dictionary = value.get_object()
+        subfilter = str(dictionary.get("/SubFilter", ""))
+        byte_range = read_byte_range(dictionary["/ByteRange"])
+        embedded = EmbeddedPdfSignature(reader, field, name)
+        claimed = _claimed_time(dictionary)
+        if byte_range is None:
+            integrity = "byte_range_malformed"
+        else:
+            integrity = gap_fault(data, byte_range, embedded.pkcs7_content)
+    except MemoryError:
+        raise
+    except Exception:
+        integrity = "malformed_signature"
+    facts = SignatureFacts(name, byte_range, subfilter, claimed, "", integrity)
+    return _Signature(facts, embedded if not integrity else None)
+
+
+def _claimed_time(dictionary: generic.DictionaryObject) -> datetime | None:
+    """/M, the signer's own word; a time without a zone claims nothing that could be compared."""
+    if "/M" not in dictionary:
+        return None
+    moment = generic.parse_pdf_date(dictionary["/M"], strict=True)
+    return moment if isinstance(moment, datetime) and moment.tzinfo is not None else None
+
+
+def _check_coverage(reader: PdfFileReader, data: bytes, signatures: list[_Signature]) -> list[_Signature]:
+    """Coverage of every signature, and the profile of a school record when any field is one of ours.
+
+    A record: only role fields, each once; the first signature certifies (DocMDP P=2); the seal is the last
+    and locks every field with P=1; SubFilter ETSI.CAdES.detached; later revisions touch signature fields and
+    DSS only.
+    """
+    ours = any(role_of(s.facts.field)[0] is not None for s in signatures)
+    names = [s.facts.field for s in signatures]
+    update_fault = _later_revisions_fault(reader) if ours else ""
+    checked: list[_Signature] = []
+    for position, signature in enumerate(signatures):
+        facts = signature.facts
+        last = position == len(signatures) - 1
+        fault = _range_fault(data, signature, last=last)
+        if not fault and names.count(facts.field) > 1:
+            fault = "field_repeated"
+        if not fault and ours:
+            fault = _profile_fault(reader, signature, first=position == 0, last=last) or update_fault
+        checked.append(replace(signature, facts=replace(facts, coverage=fault)))
+    return checked
+
+
+def _range_fault(data: bytes, signature: _Signature, *, last: bool) -> str:
+    byte_range = signature.facts.byte_range
+    if byte_range is None or signature.embedded is None:
+        return "range_unreadable"
+    if last and byte_range[2] + byte_range[3] != len(data):
+        return "bytes_after_signature"
+    return ""
+
+
+def _profile_fault(reader: PdfFileReader, signature: _Signature, *, first: bool, last: bool) -> str:
+    role, _ = role_of(signature.facts.field)
+    if role is None:
+        return "foreign_signature"
+    if signature.facts.subfilter != PADES:
+        return "wrong_subfilter"
+    embedded = signature.embedded
+    if embedded is None:
+        return "range_unreadable"
+    certifies = _certifies(reader, embedded)
+    if certifies is not first:
+        return "not_certified" if first else "certified_twice"
+    if first and embedded.docmdp_level is not MDPPerm.FILL_FORMS:
+        return "wrong_permissions"
+    if role is Role.KY_PHAT_HANH:
+        if not last:
+            return "seal_not_last"
+        if not _locks_everything(embedded):
+            return "seal_does_not_lock"
+    return ""
+
+
+def _certifies(reader: PdfFileReader, embedded: EmbeddedPdfSignature) -> bool:
+    """Whether the catalog names this signature as the one that certifies (ISO 32000-2, 12.8.6)."""
+    try:
+        named = reader.root["/Perms"].raw_get("/DocMDP")
+    except KeyError:
+        return False
+    return isinstance(named, generic.IndirectObject) and named == embedded.sig_field.raw_get("/V")
+
+
+def _locks_everything(embedded: EmbeddedPdfSignature) -> bool:
+    """FieldMDP over all fields with P=1, in the signature's reference dictionary (ISO 32000-2, 12.8.2.4)."""
+    if embedded.fieldmdp is None or embedded.fieldmdp.action is not FieldMDPAction.ALL:
+        return False
+    for item in embedded.sig_object["/Reference"]:
+        transform = item.get_object()
+        if transform["/TransformMethod"] == "/FieldMDP":
+            return bool(transform["/TransformParams"].get("/P") == MDPPerm.NO_CHANGES.value)
+    return False
+
+
+# Entries that signing may change, by kind of object. Page contents, annotations' rectangles, fonts in use:
+# none.
+_CATALOG_ENTRIES = frozenset({"/Perms", "/Extensions", "/DSS", "/AcroForm"})
+_FORM_ENTRIES = frozenset({"/SigFlags"})
+_FIELD_ENTRIES = frozenset({"/V", "/AP"})
+
+
+def _later_revisions_fault(reader: PdfFileReader) -> str:
+    """Whether every revision after the first only fills signature fields and adds validation data.
+
+    New objects are harmless until something that existed refers to them, so it is enough to look at each
+    object that a revision replaces: it must be the catalog, the form or a signature field, and only in the
+    entries above.
+    """
+    xrefs = reader.xrefs
+    fields = {field.reference for _, _, field in enumerate_sig_fields(reader)}
+    for revision in range(1, xrefs.total_revisions):
+        if xrefs.refs_freed_in_revision(revision):
+            return "object_deleted"
+        root = reader.trailer.raw_get("/Root", revision=revision)
+        if root != reader.trailer.raw_get("/Root", revision=revision - 1):
+            return "catalog_replaced"
+        for reference in xrefs.explicit_refs_in_revision(revision):
+            if xrefs.get_historical_ref(reference, revision - 1) is None:
+                continue
+            fault = _replaced_fault(reader, reference, revision, fields)
+            if fault:
+                return fault
+    return ""
+
+
+def _replaced_fault(
+    reader: PdfFileReader, reference: generic.Reference, revision: int, fields: set[generic.Reference]
+) -> str:
+    read: Callable[..., generic.PdfObject] = reader.get_object
+    before, after = read(reference, revision=revision - 1), read(reference, revision=revision)
+    if not isinstance(before, generic.DictionaryObject) or not isinstance(after, generic.DictionaryObject):
+        return "content_changed"
+    if reference == reader.root_ref:
+        return _catalog_fault(before, after)
+    if reference == _form_reference(reader, revision):
+        return "" if _changed(before, after) <= _FORM_ENTRIES else "form_changed"
+    if reference in fields:
+        if "/V" in before or not _changed(before, after) <= _FIELD_ENTRIES:
+            return "field_changed"
+        return ""
+    if reference == _dss_reference(reader, revision):
+        return ""
+    return "content_changed"
+
+
+def _catalog_fault(before: generic.DictionaryObject, after: generic.DictionaryObject) -> str:
+    changed = _changed(before, after)
+    if not changed <= _CATALOG_ENTRIES:
+        return "catalog_changed"
+    if "/AcroForm" in changed:
+        old, new = before.get("/AcroForm"), after.get("/AcroForm")
+        if not isinstance(old, generic.DictionaryObject) or not isinstance(new, generic.DictionaryObject):
+            return "form_changed"
+        if not _changed(old, new) <= _FORM_ENTRIES:
+            return "form_changed"
+    return ""
+
+
+def _changed(before: generic.DictionaryObject, after: generic.DictionaryObject) -> set[str]:
+    """Entries that differ, compared as written (references are not followed)."""
+    return {
+        key
+        for key in before.keys() | after.keys()
+        if key not in before or key not in after or before.raw_get(key) != after.raw_get(key)
+    }
+
+
+def _form_reference(reader: PdfFileReader, revision: int) -> generic.Reference | None:
+    return _reference(reader.get_historical_root(revision), "/AcroForm")
+
+
+def _dss_reference(reader: PdfFileReader, revision: int) -> generic.Reference | None:
+    return _reference(reader.get_historical_root(revision), "/DSS")
+
+
+def _reference(dictionary: generic.DictionaryObject, key: str) -> generic.Reference | None:
+    value = dictionary.raw_get(key) if key in dictionary else None
+    return value.reference if isinstance(value, generic.IndirectObject) else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Attached:
+    record_id: str
+    school_code: str
+    required_fields: tuple[str, ...]
+
+
+def _attached_record(reader: PdfFileReader, limits: Limits) -> _Attached | None:
+    """What the one attached record says about itself; None when there is none that holds together.
+
+    All of it must be attached: a record short of disclosures would ask for fewer signatures.
+    """
+    content = _attachment(reader, limits)
+    if content is None:
+        return None
+    try:
+        header, disclosures = read_attachment(content)
+        values = open_disclosures(header, disclosures)
+        if len(disclosures) != len(header["_sd"]):
+            return None
+        subjects = tuple(name.removeprefix("mon.") for name in values if name.startswith("mon."))
+        return _Attached(
+            record_id=str(header["record_id"]),
+            school_code=str(header["issuer"]),
+            required_fields=signature_fields(str(header["level"]), subjects),
+        )
+    except (InvalidInput, ValueError):
+        return None
+
+
+def _attachment(reader: PdfFileReader, limits: Limits) -> bytes | None:
+    """The bytes of the one embedded file with the record's name; None when there is none, or more than one."""
+    try:
+        streams = [stream for name, stream in _attachments(reader) if name == ATTACHMENT_NAME]
+        content = bytes(streams[0].data) if len(streams) == 1 else None
+    except MemoryError:
+        raise
+    except Exception:  # a name tree or a stream that cannot be read carries no record
+        return None
+    return content if content is not None and len(content) <= limits.attachment_bytes else None
+
+
+def read_attached(data: bytes, policy: ValidationPolicy) -> bytes | None:
+    """The attached record of a PDF as it stands there, unchecked; None when there is none to read."""
+    reader = _open(data, policy.limits)
+    return None if isinstance(reader, str) else _attachment(reader, policy.limits)
+
+
+def _attachments(reader: PdfFileReader) -> Iterator[tuple[str, Any]]:
+    """(file name, stream) of every embedded file in the name tree (ISO 32000-2, 7.7.4 and 7.11.4)."""
+    try:
+        nodes = [reader.root["/Names"]["/EmbeddedFiles"]]
+    except KeyError:
+        return
+    for _ in range(_NAME_TREE_NODES):
+        if not nodes:
+            return
+        node = nodes.pop()
+        nodes += [kid.get_object() for kid in node.get("/Kids", ())]
+        for entry in list(node.get("/Names", ()))[1::2]:
+            specification = entry.get_object()
+            name = specification.get("/UF", specification.get("/F", ""))
+            yield str(name), specification["/EF"]["/F"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Opinion:
+    """What pyHanko says. ``integrity`` and ``coverage`` are reason codes that depend on the bytes alone;
+    ``level`` is how far later revisions changed the document.
+    """
+
+    integrity: str = ""
+    coverage: str = ""
+    trusted: bool = False
+    level: ModificationLevel | None = None
+
+
+def _ask_library(
+    signature: _Signature, trust: TrustStore, policy: ValidationPolicy, proven: datetime, *, own: bool
+) -> _Opinion:
+    embedded = signature.embedded
+    if embedded is None:
+        return _Opinion(integrity="library_refused")
+    try:
+        status = _run(
+            async_validate_pdf_signature(
+                embedded,
+                signer_validation_context=_context(trust, proven),
+                key_usage_settings=KeyUsageConstraints(
+                    key_usage={"non_repudiation"} if policy.key_use.non_repudiation else None
+                ),
+                skip_diff=own,
+            )
+        )
+    except MemoryError:
+        raise
+    except Exception:
+        return _Opinion(integrity="library_refused")
+    return _Opinion(
+        integrity="" if status.intact and status.valid else "library_disagrees",
+        coverage=_library_coverage(status, own=own),
+        trusted=bool(status.trusted),
+        level=status.modification_level,
+    )
+
+
+def _library_coverage(status: PdfSignatureStatus, *, own: bool) -> str:
+    if status.coverage is None or status.coverage < SignatureCoverageLevel.ENTIRE_REVISION:
+        return "not_whole_revision"
+    if not status.seed_value_ok:
+        return "seed_value"
+    # Without the diff analysis pyHanko has no opinion on a revision that is not the last (None).
+    if status.docmdp_ok is False or (status.docmdp_ok is None and not own):
+        return "changed_after_signing"
+    return ""
+
+
+def _context(trust: TrustStore, proven: datetime) -> ValidationContext:
+    """Pinned roots only, judged at the proven time. Nothing is fetched; the operating system's store is not
+    read.
+
+    Revocation and the strength of algorithms are left to our own rules, which are stricter: lists must be
+    fresh at the time of the check although the certificate is judged at an earlier one, for which pyHanko
+    would have to be told to accept later lists without asking how fresh they are.
+    """
+    return ValidationContext(
+        trust_manager=SimpleTrustManager.build(
+            trust_roots=[asn1_x509.Certificate.load(a.certificate) for a in trust.anchors]
+        ),
+        other_certs=[asn1_x509.Certificate.load(der) for der in trust.intermediates],
+        moment=proven,
+        best_signature_time=proven,
+        allow_fetching=False,
+        revocation_mode="soft-fail",
+        algorithm_usage_policy=AcceptAllAlgorithms(),
+    )
+
+
+_T = TypeVar("_T")
+
+
+def _run(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine that has nothing to wait for, without an event loop: nothing is fetched, so nothing
+    suspends. A sandboxed child may not open the sockets that an event loop wants.
+    """
+    try:
+        coroutine.send(None)
+    except StopIteration as finished:
+        return finished.value  # type: ignore[no-any-return]
+    coroutine.close()
+    raise RuntimeError("pyHanko wanted to wait for something")
+
+
+def _archival_from(facts: tuple[SignatureFacts, ...], opinions: list[_Opinion]) -> int:
+    """From which length on the rest of the file is validation data and timestamps only (in bytes).
+
+    pyHanko's diff analysis says so of the last intact signature: nothing but long-term validation after it.
+    """
+    allowed = (ModificationLevel.NONE, ModificationLevel.LTA_UPDATES)
+    ends = [
+        each.byte_range[2] + each.byte_range[3]
+        for each, opinion in zip(facts, opinions, strict=True)
+        if each.byte_range is not None and not opinion.integrity and opinion.level in allowed
+    ]
+    return min(ends, default=1 << 62)

@@ -1,7 +1,8 @@
 """What a check found, in the terms of ETSI EN 319 102-1, as plain data.
 
-The same JSON crosses the process boundary, is printed by the CLI, answered by the API and stands behind the page.
-Every part of a report is a fact about the document; what follows from the facts is decided in ``verifier.verdict``.
+The same JSON crosses the process boundary, is printed by the CLI, answered by the API and stands behind the
+page. Every part of a report is a fact about the document; what follows from the facts is decided in
+``verifier.verdict``.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ class SubIndication(StrEnum):
     FORMAT_FAILURE = "FORMAT_FAILURE"
     HASH_FAILURE = "HASH_FAILURE"
     SIG_CRYPTO_FAILURE = "SIG_CRYPTO_FAILURE"
-    REVOKED = "REVOKED"
-    EXPIRED = "EXPIRED"
+    REVOKED_NO_POE = "REVOKED_NO_POE"
+    REVOKED_CA_NO_POE = "REVOKED_CA_NO_POE"
+    OUT_OF_BOUNDS_NO_POE = "OUT_OF_BOUNDS_NO_POE"
     NOT_YET_VALID = "NOT_YET_VALID"
     SIG_CONSTRAINTS_FAILURE = "SIG_CONSTRAINTS_FAILURE"
     CHAIN_CONSTRAINTS_FAILURE = "CHAIN_CONSTRAINTS_FAILURE"
@@ -35,7 +37,6 @@ class SubIndication(StrEnum):
     CRYPTO_CONSTRAINTS_FAILURE = "CRYPTO_CONSTRAINTS_FAILURE"
     NO_SIGNING_CERTIFICATE_FOUND = "NO_SIGNING_CERTIFICATE_FOUND"
     NO_CERTIFICATE_CHAIN_FOUND = "NO_CERTIFICATE_CHAIN_FOUND"
-    NO_POE = "NO_POE"
     TRY_LATER = "TRY_LATER"
 
 
@@ -150,9 +151,9 @@ class Prefix:
 class ValidationReport:
     """Everything one check found about one document.
 
-    ``incomplete`` is a stable code (``deadline``, ``crashed``, ``memory``, ``busy`` …) when our own work could not
-    be finished; ``problem`` is a stable code for what the bytes are instead of a record (``empty``, ``xml``, ``zip``,
-    ``encrypted``, ``not_pdf_or_image``, ``too_large``, ``broken_pdf``, ``no_code`` …).
+    ``incomplete`` is a stable code (``deadline``, ``crashed``, ``memory``, ``busy`` …) when our own work
+    could not be finished; ``problem`` is a stable code for what the bytes are instead of a record (``empty``,
+    ``xml``, ``zip``, ``encrypted``, ``not_pdf_or_image``, ``too_large``, ``broken_pdf``, ``no_code`` …).
     """
 
     at: datetime
