@@ -1,7 +1,7 @@
 """The pure fold: what a check found + what the registry knows -> one verdict.
 
-The registry decides; the signatures corroborate. The rows below are tried in order and the first that fits decides.
-Nothing here reads a clock, a file or a database, so every combination can be tested.
+The registry decides; the signatures corroborate. The rows below are tried in order and the first that fits
+decides. Nothing here reads a clock, a file or a database, so every combination can be tested.
 """
 
 from __future__ import annotations
@@ -26,6 +26,10 @@ class Outcome(StrEnum):
     CHECK_INCOMPLETE = "CHECK_INCOMPLETE"
 
 
+#: As issued by the school; the state of the version tells them apart.
+GENUINE = frozenset({Outcome.GENUINE_CURRENT, Outcome.GENUINE_SUPERSEDED, Outcome.GENUINE_REVOKED})
+
+
 class Evidence(StrEnum):
     """What the answer speaks about: these bytes, a code, or values compared with the issued content."""
 
@@ -43,7 +47,9 @@ class VersionState(StrEnum):
 
 
 class Standing(StrEnum):
-    """Last validation of a registered file under today's trust; INCOMPLETE until a change in trust is re-validated."""
+    """Last validation of a registered file under today's trust; INCOMPLETE until a change in trust is
+    re-validated.
+    """
 
     PASSED = "passed"
     FAILED = "failed"
@@ -76,7 +82,9 @@ class VersionFacts:
 
 @dataclass(frozen=True, slots=True)
 class CodeFacts:
-    """The registry's word on a code. ``version`` is set for VERSION (that one) and RECORD_ONLY (the current one)."""
+    """The registry's word on a code. ``version`` is set for VERSION (that one) and RECORD_ONLY (the current
+    one).
+    """
 
     kind: CodeKind
     version: VersionFacts | None = None
@@ -102,7 +110,9 @@ class RegistryFacts:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One answer. ``reasons`` are stable codes, the most important first; ``version`` is what the answer speaks of."""
+    """One answer. ``reasons`` are stable codes, the most important first; ``version`` is what the answer
+    speaks of.
+    """
 
     outcome: Outcome
     evidence: Evidence
@@ -113,6 +123,11 @@ class Verdict:
     def green(self) -> bool:
         """Only a current version whose bytes or whole values were compared earns the green headline."""
         return self.outcome is Outcome.GENUINE_CURRENT and self.evidence is not Evidence.CODE
+
+    @property
+    def genuine_file(self) -> bool:
+        """Whoever sent these bytes holds a file exactly as issued, whatever became of its version since."""
+        return self.evidence is Evidence.FILE and self.outcome in GENUINE
 
 
 def decide(report: ValidationReport, facts: RegistryFacts) -> Verdict:
