@@ -1,0 +1,254 @@
+"""What people do to a signed record before they ask us about it: append, re-save, edit, scan, photograph.
+
+Each function takes an issued PDF (or a page of it) and returns the bytes of a sample. Chance is seeded: the
+same input gives the same photo.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pikepdf
+import pypdfium2 as pdfium
+import qrcode
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
+from qrcode.constants import ERROR_CORRECT_M
+
+from portal.issuing.appearance import FONTS
+
+Point = tuple[float, float]
+
+PAPER_DPI = 200
+_FACE = FONTS / "Tinos-Bold.ttf"
+_DESK = (118, 96, 74)
+
+
+def with_bytes_after(pdf: bytes) -> bytes:
+    """The file with an incremental update appended after the seal: what "just adding a note" does."""
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        size = int(document.trailer.Size)
+    start = pdf.rindex(b"startxref") + len(b"startxref")
+    previous = int(pdf[start:].split()[0])
+    head = b"\n%d 0 obj\n<</Type/Note/Text(them sau khi ky)>>\nendobj\n" % size
+    table = len(pdf) + len(head)
+    return b"".join(
+        (
+            pdf,
+            head,
+            b"xref\n0 0\n%d 1\n%010d 00000 n \ntrailer\n" % (size, len(pdf) + 1),
+            b"<</Size %d/Prev %d/Root %s>>\n" % (size + 1, previous, _root(pdf)),
+            b"startxref\n%d\n%%%%EOF\n" % table,
+        )
+    )
+
+
+def _root(pdf: bytes) -> bytes:
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        number, generation = document.Root.objgen
+    return b"%d %d R" % (number, generation)
+
+
+def resaved(pdf: bytes) -> bytes:
+    """Opened and saved by another program: every byte may move, nothing visible changes."""
+    output = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        document.save(output, deterministic_id=True)
+    return output.getvalue()
+
+
+def with_edited_page(pdf: bytes, old: str, new: str) -> bytes:
+    """The first ``old`` on any page covered and overwritten by ``new``, then saved as a new file.
+
+    Raises ValueError when no page shows ``old``.
+    """
+    number, (left, bottom, right, top) = _find(pdf, old)
+    output = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        page = document.pages[number]
+        font = pikepdf.Dictionary(
+            Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name("/Times-Roman")
+        )
+        name = page.add_resource(document.make_indirect(font), pikepdf.Name.Font)
+        size = (top - bottom) * 1.25
+        page.contents_add(
+            f"q 1 g {left - 1:.2f} {bottom - 1:.2f} {right - left + 2:.2f} {top - bottom + 2:.2f} re f "
+            f"0 g BT {name} {size:.2f} Tf {left:.2f} {bottom:.2f} Td ({new}) Tj ET Q".encode("ascii")
+        )
+        document.save(output, deterministic_id=True)
+    return output.getvalue()
+
+
+def with_password(pdf: bytes) -> bytes:
+    """Locked with a password, as some schools send files by e-mail."""
+    output = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        document.save(output, encryption=pikepdf.Encryption(owner="chu-so-huu", user="mat-khau", R=6))
+    return output.getvalue()
+
+
+def scanned(pages: Sequence[Image.Image]) -> bytes:
+    """A PDF of page images, as an office scanner makes it."""
+    first, *others = (page.convert("L") for page in pages)
+    output = io.BytesIO()
+    first.save(output, "PDF", save_all=True, append_images=others, resolution=PAPER_DPI, quality=70)
+    return output.getvalue()
+
+
+def printed(pdf: bytes, page: int = 0) -> Image.Image:
+    """One page as the printer puts it on paper, RGB at 200 dpi."""
+    with pdfium.PdfDocument(pdf) as document:
+        document.init_forms()  # else the visible signatures are not drawn
+        image: Image.Image = document[page].render(scale=PAPER_DPI / 72).to_pil()
+        return image.convert("RGB")
+
+
+def all_printed(pdf: bytes) -> tuple[Image.Image, ...]:
+    """Every page as :func:`printed`."""
+    with pdfium.PdfDocument(pdf) as document:
+        count = len(document)
+    return tuple(printed(pdf, number) for number in range(count))
+
+
+def altered_paper(pdf: bytes, old: str, new: str) -> Image.Image:
+    """The printed page with ``old`` whitened out and ``new`` written over it: the genuine QR stays."""
+    number, (left, bottom, right, top) = _find(pdf, old)
+    image = printed(pdf, number)
+    scale = PAPER_DPI / 72
+    box = [
+        left * scale - 3,
+        image.height - top * scale - 3,
+        right * scale + 3,
+        image.height - bottom * scale + 3,
+    ]
+    draw = ImageDraw.Draw(image)
+    draw.rectangle(box, fill=(252, 252, 250))
+    font = ImageFont.truetype(str(_FACE), int((box[3] - box[1]) * 1.1))
+    draw.text((box[0] + 3, box[3] - 2), new, fill=(20, 20, 30), font=font, anchor="ls")
+    return image
+
+
+def photographed(page: Image.Image, *, seed: str, quality: int = 72) -> bytes:
+    """A JPEG of ``page`` lying on a desk, taken by hand: perspective, uneven light, soft focus, noise."""
+    rng = random.Random(seed)  # noqa: S311 - a reproducible sample, nothing secret
+    width, height = 1500, 2000
+    # 1 Where the four corners of the paper land: nearly the whole picture, a little turned and tilted.
+    jitter = [(rng.uniform(0.01, 0.05) * width, rng.uniform(0.01, 0.04) * height) for _ in range(4)]
+    corners: list[Point] = [
+        (50 + jitter[0][0], 40 + jitter[0][1]),
+        (width - 40 - jitter[1][0], 60 + jitter[1][1]),
+        (width - 30 - jitter[2][0] / 2, height - 50 - jitter[2][1]),
+        (30 + jitter[3][0] / 2, height - 30 - jitter[3][1]),
+    ]
+    # 2 Paper and its outline under the same projection; outside the paper is the desk.
+    sheet: list[Point] = [(0, 0), (page.width, 0), (page.width, page.height), (0, page.height)]
+    matrix = _projection(corners, sheet)
+    paper = page.transform((width, height), Image.Transform.PERSPECTIVE, matrix, Image.Resampling.BICUBIC)
+    outline = Image.new("L", page.size, 255).transform(
+        (width, height), Image.Transform.PERSPECTIVE, matrix, Image.Resampling.BILINEAR
+    )
+    picture = Image.new("RGB", (width, height), _DESK)
+    picture.paste(paper, (0, 0), outline)
+    # 3 Light that falls off to one side, soft focus, sensor noise.
+    light = Image.linear_gradient("L").resize((width, height)).rotate(90 * rng.randrange(4), expand=False)
+    light = light.resize((width, height)).point([190 + value // 4 for value in range(256)])
+    picture = ImageChops.multiply(picture, Image.merge("RGB", (light, light, light)))
+    picture = picture.filter(ImageFilter.GaussianBlur(0.7))
+    noise = Image.frombytes("L", (width, height), rng.randbytes(width * height))
+    picture = Image.blend(picture, Image.merge("RGB", (noise, noise, noise)), 0.06)
+    output = io.BytesIO()
+    picture.save(output, "JPEG", quality=quality)
+    return output.getvalue()
+
+
+def poster(url: str, text: str) -> Image.Image:
+    """A sheet with somebody else's QR."""
+    sheet = Image.new("RGB", (1654, 2339), "white")
+    code = qrcode.QRCode(error_correction=ERROR_CORRECT_M, box_size=16, border=4)
+    code.add_data(url)
+    sheet.paste(code.make_image().get_image().convert("RGB"), (500, 500))
+    font = ImageFont.truetype(str(_FACE), 56)
+    ImageDraw.Draw(sheet).multiline_text((200, 200), text, fill="black", font=font, spacing=16)
+    return sheet
+
+
+def png(image: Image.Image) -> bytes:
+    """A lossless screenshot."""
+    output = io.BytesIO()
+    image.save(output, "PNG", optimize=True)
+    return output.getvalue()
+
+
+def zipped(name: str, content: bytes) -> bytes:
+    """A ZIP with one file, as the sector's warehouse hands out packages."""
+    output = io.BytesIO()
+    with zipfile.ZipFile(output, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo(name), content)
+    return output.getvalue()
+
+
+# The outline of the sector's signed package; invented values, no signature.
+XML = """<?xml version="1.0" encoding="UTF-8"?>
+<HOC_BA>
+  <DU_LIEU_HOC_BA Id="data">
+    <THONG_TIN_HOC_BA Id="thongtinhocba">
+      <HO_VA_TEN>Nguyễn Văn Mẫu</HO_VA_TEN>
+      <NAM_HOC>2025-2026</NAM_HOC>
+    </THONG_TIN_HOC_BA>
+    <DANH_SACH_THONG_TIN_KY/>
+  </DU_LIEU_HOC_BA>
+  <PHAT_HANH_HOC_BA/>
+</HOC_BA>
+""".encode()
+
+
+def garbage(size: int = 4096) -> bytes:
+    """Bytes that are nothing."""
+    return random.Random("garbage").randbytes(size)  # noqa: S311 - reproducible on purpose
+
+
+def _find(pdf: bytes, text: str) -> tuple[int, tuple[float, float, float, float]]:
+    """Page number and box (left, bottom, right, top in points) of the first place that shows ``text``."""
+    with pdfium.PdfDocument(pdf) as document:
+        for number in range(len(document)):
+            page = document[number].get_textpage()
+            found = page.search(text, match_case=True, match_whole_word=True).get_next()
+            if found is not None:
+                index, count = found
+                boxes = [page.get_charbox(i) for i in range(index, index + count)]
+                left, bottom = min(b[0] for b in boxes), min(b[1] for b in boxes)
+                return number, (left, bottom, max(b[2] for b in boxes), max(b[3] for b in boxes))
+    raise ValueError(f"no page shows {text!r}")
+
+
+def _projection(points: Sequence[Point], onto: Sequence[Point]) -> list[float]:
+    """The eight coefficients with which Pillow fetches, for a point of the picture, its place on the page.
+
+    Solves the usual eight equations of a plane projection through four pairs of points.
+    """
+    rows: list[list[float]] = []
+    for (x, y), (u, v) in zip(points, onto, strict=True):
+        rows.append([x, y, 1, 0, 0, 0, -u * x, -u * y, u])
+        rows.append([0, 0, 0, x, y, 1, -v * x, -v * y, v])
+    size = len(rows)
+    for column in range(size):
+        pivot = max(range(column, size), key=lambda row: abs(rows[row][column]))
+        rows[column], rows[pivot] = rows[pivot], rows[column]
+        lead = rows[column][column]
+        rows[column] = [value / lead for value in rows[column]]
+        for row in range(size):
+            if row != column:
+                factor = rows[row][column]
+                rows[row] = [a - factor * b for a, b in zip(rows[row], rows[column], strict=True)]
+    return [row[size] for row in rows]
+
+
+def write(directory: Path, name: str, data: bytes) -> Path:
+    """Puts one sample into its place."""
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / name
+    path.write_bytes(data)
+    return path
