@@ -1,0 +1,147 @@
+"""What a filled signature field shows: a few lines of text in the one embedded font, drawn the same way for all.
+
+The renderer puts the font into AcroForm /DR /Font /HBS (:func:`font_objects`); :func:`draw` writes the content stream
+that a signature's /AP uses with it. Text is named by glyph id (Identity-H), no transparency, no image, nothing that
+PDF/A-3 (ISO 19005-3) forbids.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import unicodedata
+import zlib
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+FONTS: Final = Path(__file__).parent / "fonts"
+RESOURCE: Final = "HBS"  # name of the font in /DR /Font
+MAX_SIZE: Final = 9.0  # points
+MIN_SIZE: Final = 2.0  # below this nothing is legible; the text is still put in whole
+STEP: Final = 0.25
+LEADING: Final = 1.16  # of the size
+PADDING: Final = 2.0  # points
+INK: Final = "0.05 0.15 0.42"  # dark blue, as a hand would sign; sRGB by the output intent
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureFont:
+    """``signature.json`` and ``signature.ttf``: figures in 1/1000 em, glyph ids by character."""
+
+    base_font: str
+    ascent: int
+    descent: int
+    cap_height: int
+    bbox: tuple[int, int, int, int]
+    widths: tuple[int, ...]
+    glyphs: dict[str, int]
+    coverage: tuple[tuple[int, int], ...]
+    outlines: bytes  # the TrueType file, deflated
+    outlines_length: int  # its length before deflation
+    to_unicode: bytes  # the CMap, deflated
+
+    def text_width(self, text: str) -> int:
+        """Advance of ``text`` in 1/1000 em."""
+        return sum(self.widths[self.glyph(c)] for c in text)
+
+    def prints(self, character: str) -> bool:
+        """Whether the faces of the pages (not only this cut) have ``character``."""
+        index = bisect_right(self.coverage, (ord(character), sys.maxunicode)) - 1
+        return index >= 0 and ord(character) <= self.coverage[index][1]
+
+    def glyph(self, character: str) -> int:
+        """Its glyph id; a character we have no glyph for shows as an empty square, never as another letter."""
+        return self.glyphs.get(character, self.glyphs["□"])
+
+
+@cache
+def signature_font() -> SignatureFont:
+    """Read once a process."""
+    facts = json.loads((FONTS / "signature.json").read_text(encoding="utf-8"))
+    outlines = (FONTS / "signature.ttf").read_bytes()
+    return SignatureFont(
+        base_font=facts["base_font"],
+        ascent=facts["ascent"],
+        descent=facts["descent"],
+        cap_height=facts["cap_height"],
+        bbox=tuple(facts["bbox"]),
+        widths=tuple(facts["widths"]),
+        glyphs=facts["glyphs"],
+        coverage=tuple((first, last) for first, last in facts["coverage"]),
+        outlines=zlib.compress(outlines, 9),
+        outlines_length=len(outlines),
+        to_unicode=zlib.compress(_to_unicode_cmap(facts["glyphs"]), 9),
+    )
+
+
+def draw(lines: Sequence[str], width: float, height: float) -> bytes:
+    """Content stream of an appearance ``width`` × ``height`` points: a frame and ``lines``, as large as they fit.
+
+    Lines that are too wide wrap between words; the size shrinks from MAX_SIZE until all lines fit. The first line is
+    at the top. The stream names the font /HBS.
+    """
+    font = signature_font()
+    texts = [unicodedata.normalize("NFC", line) for line in lines if line]
+    inner_width, inner_height = max(width - 2 * PADDING, 1.0), max(height - 2 * PADDING, 1.0)
+    size, wrapped = _fit(font, texts, inner_width, inner_height)
+    block = len(wrapped) * size * LEADING
+    top = height - (height - block) / 2 - size * font.ascent / 1000
+    parts = [f"q {INK} RG 0.5 w 0.25 0.25 {_n(width - 0.5)} {_n(height - 0.5)} re S Q"]
+    if wrapped:
+        parts.append(
+            f"q BT {INK} rg /{RESOURCE} {_n(size)} Tf {_n(size * LEADING)} TL {_n(PADDING)} {_n(top)} Td"
+        )
+        parts.extend(f"<{_hex(font, text)}> Tj T*" for text in wrapped)
+        parts.append("ET Q")
+    return "\n".join(parts).encode("ascii")
+
+
+def _fit(font: SignatureFont, texts: list[str], width: float, height: float) -> tuple[float, list[str]]:
+    """The largest size (points) at which ``texts``, wrapped, fit; and the wrapped lines."""
+    size = MAX_SIZE
+    while True:
+        wrapped = [part for text in texts for part in _wrap(font, text, width / size * 1000)]
+        widest = max((font.text_width(part) for part in wrapped), default=0)
+        if (widest * size / 1000 <= width and len(wrapped) * size * LEADING <= height) or size <= MIN_SIZE:
+            return size, wrapped
+        size -= STEP
+
+
+def _wrap(font: SignatureFont, text: str, width: float) -> list[str]:
+    """Greedy wrapping between words, ``width`` in 1/1000 em; a word wider than that stays whole."""
+    lines: list[str] = []
+    for word in text.split():
+        if lines and font.text_width(f"{lines[-1]} {word}") <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def _hex(font: SignatureFont, text: str) -> str:
+    return "".join(f"{font.glyph(c):04X}" for c in text)
+
+
+def _n(value: float) -> str:
+    """A PDF number: two decimals are finer than any printer, no exponent."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _to_unicode_cmap(glyphs: Mapping[str, int]) -> bytes:
+    """The ToUnicode CMap (ISO 32000-1, 9.10.3), needed for text extraction and by PDF/A-3 level A."""
+    pairs = [
+        f"<{gid:04X}> <{character.encode('utf-16-be').hex().upper()}>" for character, gid in glyphs.items()
+    ]
+    blocks = [pairs[i : i + 100] for i in range(0, len(pairs), 100)]  # at most 100 entries a block
+    body = "\n".join(f"{len(block)} beginbfchar\n" + "\n".join(block) + "\nendbfchar" for block in blocks)
+    return (
+        "/CIDInit /ProcSet findresource begin\n12 dict begin\nbegincmap\n"
+        "/CIDSystemInfo << /Registry (Adobe) /Ordering (UCS) /Supplement 0 >> def\n"
+        "/CMapName /Adobe-Identity-UCS def\n/CMapType 2 def\n"
+        "1 begincodespacerange\n<0000> <FFFF>\nendcodespacerange\n"
+        f"{body}\nendcmap\nCMapName currentdict /CMap defineresource pop\nend\nend\n"
+    ).encode("ascii")

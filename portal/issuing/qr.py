@@ -1,0 +1,52 @@
+"""The QR code of a record as one vector path: plain squares, quiet zone included, no logo.
+
+ISO/IEC 18004, error correction M, one alphanumeric segment, version ≤ 5. The printed size (30 mm with the quiet zone of
+4 modules on each side, so at most 45 modules = 0.67 mm a module) is the template's business.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import qrcode
+from qrcode.util import MODE_ALPHA_NUM, QRData
+
+QUIET_ZONE: Final = 4  # modules on each side, ISO/IEC 18004 §6.3.8
+MAX_VERSION: Final = 5  # 37 modules: read off paper by cheap phones; hosts up to 41 characters fit
+
+
+class TooLong(ValueError):
+    """The URL does not fit version 5-M: the host is longer than 41 characters."""
+
+
+def matrix(url: str) -> tuple[tuple[bool, ...], ...]:
+    """Dark modules of ``url``, row by row, without the quiet zone.
+
+    Raises ValueError when ``url`` is not in the alphanumeric set (our locators are, by their grammar) and TooLong.
+    """
+    code = qrcode.QRCode(version=1, error_correction=qrcode.constants.ERROR_CORRECT_M, border=0)
+    code.add_data(QRData(url, mode=MODE_ALPHA_NUM, check_data=True), optimize=0)
+    if code.best_fit(start=1) > MAX_VERSION:
+        raise TooLong(url)
+    code.make(fit=False)
+    return tuple(tuple(bool(module) for module in row) for row in code.modules)
+
+
+def svg(url: str) -> str:
+    """An SVG of one black path on nothing; horizontal runs are one rectangle each. Raises as :func:`matrix`."""
+    rows = matrix(url)
+    side = len(rows) + 2 * QUIET_ZONE
+    path: list[str] = []
+    for y, row in enumerate(rows):
+        x = 0
+        while x < len(row):
+            start = x
+            while x < len(row) and row[x]:
+                x += 1
+            if x > start:
+                path.append(f"M{start + QUIET_ZONE} {y + QUIET_ZONE}h{x - start}v1h{start - x}z")
+            x += x == start
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{side}" height="{side}" viewBox="0 0 {side} {side}">'
+        f'<path fill="#000" d="{"".join(path)}"/></svg>'
+    )

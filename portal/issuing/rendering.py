@@ -1,0 +1,283 @@
+"""Renders one record into the base PDF that will be signed: the circular's form, tagged PDF/A-3a, the data attached.
+
+Two steps:
+
+1. Typst sets the pages from a template per scheme (TT 27/2020, TT 22/2021, TT 43/2021), attaches the canonical record as
+   ``hoc-ba.json`` (AFRelationship Source) and refuses by itself what PDF/A-3a (ISO 19005-3, level A) forbids.
+2. pikepdf turns the places that the template keeps free into empty signature fields (ISO 32000-1, 12.7.4.5). The
+   template emits each place as a link whose address names the field, so Typst has already put rectangle, structure
+   element, object reference and parent-tree entry where they belong; only the kind changes: Link → Form, Widget.
+
+The same input gives the same bytes: times are arguments, nothing is drawn by chance.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import pikepdf
+import typst
+from pikepdf import Array, Dictionary, Name, NumberTree, Object, Pdf, Stream, String
+
+from portal.issuing import appearance, form, qr
+from verifier.errors import InvalidInput, Problem
+from verifier.locator import group, short_digest
+from verifier.record import ATTACHMENT_NAME, Record, attachment, digest
+
+FIELD_LINK: Final = "hbs-field:"
+MARK: Final = "VĂN BẢN GIẤY CHUYỂN ĐỔI TỪ THÔNG ĐIỆP DỮ LIỆU"
+TEMPLATES: Final = Path(__file__).parent / "templates"
+PRINT_AND_LOCKED: Final = (
+    4 | 128
+)  # annotation flags; PDF/A-3 requires Print, the other keeps viewers from moving it
+
+
+@dataclass(frozen=True, slots=True)
+class PrintedMeta:
+    """What NĐ 137/2024 Đ.5 asks a converted copy to carry, beside the look-up code.
+
+    ``host`` is printed in words; ``converted_at`` is aware and printed in its own zone; ``mark`` is the sign of its own
+    ("ký hiệu riêng"), in words.
+    """
+
+    system_name: str
+    owner: str
+    host: str
+    converter: str
+    converted_at: datetime
+    mark: str = MARK
+
+    @classmethod
+    def for_url(
+        cls, url: str, *, system_name: str, owner: str, converter: str, converted_at: datetime
+    ) -> PrintedMeta:
+        """With the host of the QR's own URL, in lower case as people type it."""
+        return cls(system_name, owner, urlsplit(url).netloc.lower(), converter, converted_at)
+
+
+class RenderingFault(RuntimeError):
+    """The template or Typst broke a promise of ours: not a mistake of the record."""
+
+
+class Renderer:
+    """Renders records. Build once: the fonts are read and the templates compiled once, then reused."""
+
+    def __init__(self) -> None:
+        fonts = typst.Fonts(
+            include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(appearance.FONTS)]
+        )
+        self._compiler = typst.Compiler(root=str(TEMPLATES), font_paths=fonts)
+
+    def render(
+        self,
+        record: Record,
+        header: Mapping[str, Any],
+        disclosures: Sequence[str],
+        url: str,
+        meta: PrintedMeta,
+    ) -> bytes:
+        """The base PDF of one version of ``record``; ``url`` is what the QR says.
+
+        Raises InvalidInput for characters that the fonts cannot print and for a host too long for the QR (everything
+        at once), RenderingFault for a failure of ours.
+        """
+        try:
+            laid_out = form.lay_out(record)
+        except KeyError as error:
+            raise RenderingFault(str(error)) from error
+        data = dict(laid_out.data) | {
+            "title": laid_out.title,
+            "attachment": attachment(header, disclosures).decode("utf-8"),
+            "meta": furniture(header, url, meta)
+            | {
+                "issuer_name": record.common.truong,
+                "description": f"Mã tra cứu {group(header['record_id'])}",
+            },
+        }
+        problems = _unprintable(laid_out, data["meta"])
+        try:
+            data["qr"] = qr.svg(url)
+        except qr.TooLong:
+            problems.append(
+                Problem("PUBLIC_URL", "too_long", "Tên miền dài quá 41 ký tự: mã QR không in vừa.")
+            )
+        if problems:
+            raise InvalidInput(tuple(problems))
+        pages = self._set_type(laid_out.template, data, meta.converted_at)
+        return _add_fields(pages, record.signature_fields)
+
+    def _set_type(self, template: str, data: Mapping[str, Any], at: datetime) -> bytes:
+        try:
+            pdf = self._compiler.compile(
+                str(TEMPLATES / template),
+                format="pdf",
+                sys_inputs={"record": json.dumps(data, ensure_ascii=False)},
+                pdf_standards=["a-3a"],
+                timestamp=at.replace(microsecond=0),
+            )
+        except typst.TypstError as error:
+            raise RenderingFault(f"{template}: {error.message} {' '.join(error.hints)}") from error
+        if not isinstance(pdf, bytes):
+            raise RenderingFault(f"{template}: Typst returned no PDF")
+        return pdf
+
+
+def furniture(header: Mapping[str, Any], url: str, meta: PrintedMeta) -> dict[str, str]:
+    """The texts at the foot of every page, as printed."""
+    year, month, day = str(header["issued_on"]).split("-")
+    return {
+        "host": meta.host,
+        "record_id": group(header["record_id"]),
+        "short_digest": short_digest(digest(header)),
+        "version_line": f"Bản số {header['version']}, cấp ngày {day}/{month}/{year}",
+        "system_name": meta.system_name,
+        "owner": meta.owner,
+        "mark": meta.mark,
+        "converted_at": f"{meta.converted_at:%H giờ %M phút, ngày %d/%m/%Y}",
+        "converter": meta.converter,
+        "qr_alt": f"Mã QR tra cứu học bạ: {url}",
+    }
+
+
+def _unprintable(laid_out: form.Form, meta: Mapping[str, str]) -> list[Problem]:
+    """One problem for each field with characters that the vendored faces do not have."""
+    printable = appearance.signature_font().prints
+    texts = [(", ".join(line.fields) or "–", line.text) for line in laid_out.lines]
+    problems = []
+    for where, text in [*texts, *meta.items()]:
+        if bad := sorted({c for c in text if c != "\n" and not printable(c)}):
+            named = ", ".join(f"U+{ord(c):04X}" for c in bad)
+            problems.append(
+                Problem(where, "unprintable", f"Ký tự {named} không có trong phông chữ in học bạ.")
+            )
+    return problems
+
+
+# ------------------------------------------------------------------------------------------------- signature fields
+
+TOOLTIPS: Final = {
+    "GVCN": "Chữ ký số của giáo viên chủ nhiệm",
+    "CBQL": "Chữ ký số của cán bộ quản lý (hiệu trưởng hoặc giám đốc)",
+    "KY_PHAT_HANH": "Chữ ký số của cơ sở giáo dục (con dấu), ký phát hành",
+}
+
+
+def _add_fields(pages: bytes, names: Sequence[str]) -> bytes:
+    """``pages`` with one empty signature field for each of ``names``, where the template keeps its place."""
+    with Pdf.open(BytesIO(pages)) as pdf:
+        # 1. The places, by field name. Anything else that is an annotation has no business here.
+        places: dict[str, tuple[Object, Object]] = {}
+        for page in pdf.pages:
+            for annotation in page.obj.get(Name.Annots, Array()):
+                address = str(annotation.get(Name.A, Dictionary()).get(Name.URI, String("")))
+                name = address.removeprefix(FIELD_LINK)
+                if not address.startswith(FIELD_LINK) or name in places:
+                    raise RenderingFault(f"unexpected or repeated annotation {address!r}")
+                places[name] = (annotation, page.obj)
+        if places.keys() != set(names):
+            raise RenderingFault(f"places {sorted(places)} for fields {sorted(names)}")
+
+        # 2. Link → Widget and Form. Names with a dot are a hierarchy: field GVBM with a kid for each subject.
+        parents = NumberTree(pdf.Root.StructTreeRoot.ParentTree)
+        nothing = pdf.make_indirect(
+            Stream(pdf, b"", Type=Name.XObject, Subtype=Name.Form, BBox=[0, 0, 1, 1], Resources=Dictionary())
+        )
+        teachers = pdf.make_indirect(Dictionary(T=String("GVBM"), Kids=Array()))
+        fields = Array()
+        for name in names:
+            annotation, page_object = places[name]
+            _to_widget(pdf, annotation, page_object, name, nothing)
+            parents[int(annotation.StructParent)].S = Name.Form
+            if name.startswith("GVBM."):
+                annotation.Parent = teachers
+                teachers.Kids.append(annotation)
+            else:
+                fields.append(annotation)
+        if len(teachers.Kids):
+            fields.insert(0, teachers)
+
+        # 3. The form: the one font that every signature's appearance uses. SigFlags come with the first signature.
+        pdf.Root.AcroForm = pdf.make_indirect(
+            Dictionary(
+                Fields=fields,
+                DR=Dictionary(Font=Dictionary({f"/{appearance.RESOURCE}": _font(pdf)})),
+                DA=String(f"/{appearance.RESOURCE} 0 Tf 0 g"),
+            )
+        )
+        pdf.Root.ViewerPreferences = Dictionary(DisplayDocTitle=True)
+
+        # 4. No object streams: pyHanko parses their heads once an object; see the numbers in the tests.
+        output = BytesIO()
+        pdf.save(
+            output,
+            deterministic_id=True,
+            fix_metadata_version=False,
+            compress_streams=False,
+            object_stream_mode=pikepdf.ObjectStreamMode.disable,
+        )
+        return output.getvalue()
+
+
+def _to_widget(pdf: Pdf, annotation: Object, page: Object, name: str, nothing: Object) -> None:
+    """Turn one link annotation into the merged field and widget ``name``, in place: its rectangle, structure parent
+    and object number stay.
+    """
+    for key in [key for key in annotation.keys() if key not in ("/Type", "/Rect", "/StructParent")]:  # noqa: SIM118
+        del annotation[key]
+    annotation.Type = Name.Annot
+    annotation.Subtype = Name.Widget
+    annotation.FT = Name.Sig
+    annotation.T = String(name.rpartition(".")[2])
+    annotation.TU = String(
+        TOOLTIPS.get(name) or f"Chữ ký số của giáo viên môn học, mã môn {name.rpartition('.')[2]}"
+    )
+    annotation.F = PRINT_AND_LOCKED
+    annotation.P = page
+    annotation.AP = Dictionary(N=nothing)  # PDF/A-3 wants an appearance even before the signature, 6.3.3
+    if name == "KY_PHAT_HANH":
+        annotation.Lock = pdf.make_indirect(Dictionary(Type=Name.SigFieldLock, Action=Name.All, P=1))
+
+
+def _font(pdf: Pdf) -> Object:
+    """The Type 0 font of all signature appearances (ISO 32000-1, 9.7): embedded, Identity-H, with ToUnicode."""
+    font = appearance.signature_font()
+    outlines = Stream(pdf, font.outlines, Length1=font.outlines_length, Filter=Name.FlateDecode)
+    descriptor = Dictionary(
+        Type=Name.FontDescriptor,
+        FontName=Name(f"/{font.base_font}"),
+        Flags=4 | 2,  # symbolic (glyphs are named by id) and serif
+        FontBBox=list(font.bbox),
+        ItalicAngle=0,
+        Ascent=font.ascent,
+        Descent=font.descent,
+        CapHeight=font.cap_height,
+        StemV=80,
+        FontFile2=pdf.make_indirect(outlines),
+    )
+    descendant = Dictionary(
+        Type=Name.Font,
+        Subtype=Name.CIDFontType2,
+        BaseFont=Name(f"/{font.base_font}"),
+        CIDSystemInfo=Dictionary(Registry=String("Adobe"), Ordering=String("Identity"), Supplement=0),
+        FontDescriptor=pdf.make_indirect(descriptor),
+        DW=1000,
+        W=Array([0, Array(list(font.widths))]),
+        CIDToGIDMap=Name.Identity,
+    )
+    return pdf.make_indirect(
+        Dictionary(
+            Type=Name.Font,
+            Subtype=Name.Type0,
+            BaseFont=Name(f"/{font.base_font}"),
+            Encoding=Name("/Identity-H"),
+            DescendantFonts=Array([pdf.make_indirect(descendant)]),
+            ToUnicode=pdf.make_indirect(Stream(pdf, font.to_unicode, Filter=Name.FlateDecode)),
+        )
+    )
