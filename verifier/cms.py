@@ -6,19 +6,62 @@ Strict: what this module does not know fails, with a reason code. Nothing is dec
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
-from asn1crypto import cms as asn1_cms
-from asn1crypto import core
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 
 from verifier.certificates import Certificate, read_certificate
+from verifier.der import (
+    GENERALIZED_TIME,
+    INTEGER,
+    OCTET_STRING,
+    OID,
+    SEQUENCE,
+    SET,
+    UTC_TIME,
+    Node,
+    oid,
+    read,
+)
 
+_DATA = oid("1.2.840.113549.1.7.1")
+_SIGNED_DATA = oid("1.2.840.113549.1.7.2")
+_CONTENT_TYPE = oid("1.2.840.113549.1.9.3")
+_MESSAGE_DIGEST = oid("1.2.840.113549.1.9.4")
+_SIGNING_TIME = oid("1.2.840.113549.1.9.5")
+_SIGNING_CERTIFICATE = oid("1.2.840.113549.1.9.16.2.12")
+_SIGNING_CERTIFICATE_V2 = oid("1.2.840.113549.1.9.16.2.47")
+_MGF1 = oid("1.2.840.113549.1.1.8")
+
+_DIGESTS = {
+    oid("1.3.14.3.2.26"): "sha1",
+    oid("2.16.840.1.101.3.4.2.4"): "sha224",
+    oid("2.16.840.1.101.3.4.2.1"): "sha256",
+    oid("2.16.840.1.101.3.4.2.2"): "sha384",
+    oid("2.16.840.1.101.3.4.2.3"): "sha512",
+}
+# Signature algorithm -> scheme and the digest it implies (None: it names none of its own).
+_SCHEMES: dict[bytes, tuple[str, str | None]] = {
+    oid("1.2.840.113549.1.1.1"): ("rsa", None),
+    oid("1.2.840.113549.1.1.5"): ("rsa", "sha1"),
+    oid("1.2.840.113549.1.1.14"): ("rsa", "sha224"),
+    oid("1.2.840.113549.1.1.11"): ("rsa", "sha256"),
+    oid("1.2.840.113549.1.1.12"): ("rsa", "sha384"),
+    oid("1.2.840.113549.1.1.13"): ("rsa", "sha512"),
+    oid("1.2.840.113549.1.1.10"): ("rsa_pss", None),
+    oid("1.2.840.10045.4.1"): ("ecdsa", "sha1"),
+    oid("1.2.840.10045.4.3.1"): ("ecdsa", "sha224"),
+    oid("1.2.840.10045.4.3.2"): ("ecdsa", "sha256"),
+    oid("1.2.840.10045.4.3.3"): ("ecdsa", "sha384"),
+    oid("1.2.840.10045.4.3.4"): ("ecdsa", "sha512"),
+    oid("1.3.101.112"): ("ed25519", None),
+}
 _HASHES: dict[str, type[hashes.HashAlgorithm]] = {
-    "sha1": hashes.SHA1,  # read in order to be called weak
+    "sha1": hashes.SHA1,
     "sha224": hashes.SHA224,
     "sha256": hashes.SHA256,
     "sha384": hashes.SHA384,
@@ -39,7 +82,7 @@ class Cms:
     """What one signature says. ``signed_attributes`` is the DER SET that is signed (RFC 5652 §5.4)."""
 
     digest: str  # "sha256"; the algorithm of message digest and signature
-    scheme: str  # rsassa_pkcs1v15 | rsassa_pss | ecdsa | ed25519
+    scheme: str  # rsa (PKCS #1 v1.5) | rsa_pss | ecdsa | ed25519
     salt_length: int  # of RSASSA-PSS, else 0
     message_digest: bytes
     signed_attributes: bytes
@@ -54,128 +97,151 @@ def read_cms(contents: bytes, max_certificates: int) -> Cms:
     """Read the value of /Contents, zero padding included. Raises :class:`MalformedSignature`."""
     try:
         return _read(contents, max_certificates)
-    except MalformedSignature:
+    except (MalformedSignature, MemoryError):
         raise
-    except MemoryError:
-        raise
-    except Exception as error:  # asn1crypto raises whatever its lazy parsing runs into
+    except Exception as error:  # ValueError of DER and certificates, TypeError of a wrong count, and the like
         raise MalformedSignature("malformed_cms") from error
 
 
 def _read(contents: bytes, max_certificates: int) -> Cms:
     # 1 One value, then zeros only: anything else in the gap would be bytes that nobody signed.
-    message = asn1_cms.ContentInfo.load(contents)
-    if contents[len(message.dump()) :].strip(b"\0"):
+    message = read(contents)
+    if contents[len(message.encoded) :].strip(b"\0"):
         raise MalformedSignature("bytes_after_cms")
-    if message["content_type"].native != "signed_data":
+    content_type, content = message.expect(SEQUENCE).children()
+    if content_type.expect(OID).content != _SIGNED_DATA:
         raise MalformedSignature("not_signed_data")
-    data = message["content"]
+    (signed_data,) = content.expect(0xA0).children()
+    _, _, encapsulated, *optional, signer_infos = signed_data.expect(SEQUENCE).children()
 
     # 2 Detached, one signer, signed attributes.
-    if data["encap_content_info"]["content_type"].native != "data" or not isinstance(
-        data["encap_content_info"]["content"], core.Void
-    ):
+    inner = encapsulated.expect(SEQUENCE).children()
+    if len(inner) != 1 or inner[0].content != _DATA:
         raise MalformedSignature("not_detached")
-    if len(data["signer_infos"]) != 1:
+    infos = signer_infos.expect(SET).children()
+    if len(infos) != 1:
         raise MalformedSignature("several_signers")
-    info = data["signer_infos"][0]
-    if isinstance(info["signed_attrs"], core.Void) or not len(info["signed_attrs"]):
+    _, identifier, digest_algorithm, signed, *rest = infos[0].expect(SEQUENCE).children()
+    if signed.tag != 0xA0:
         raise MalformedSignature("no_signed_attributes")
-    attributes = _attributes(info["signed_attrs"])
+    attributes = _attributes(signed)
+    signature_algorithm, signature = rest[:2]
 
     # 3 The signer's certificate, by the identifier and by the signed attribute.
-    offered = _certificates(data["certificates"], max_certificates)
-    signer = _signer(info["sid"], offered)
+    offered = _certificates([node for node in optional if node.tag == 0xA0], max_certificates)
+    signer = _signer(identifier, offered)
     named = _names_certificate(attributes, signer)
 
     # 4 Algorithms; the digest of the signature must be that of the message (RFC 8933).
-    digest = str(info["digest_algorithm"]["algorithm"].native)
-    scheme, salt_length = _scheme(info["signature_algorithm"], digest)
+    digest = _digest(digest_algorithm)
+    scheme, salt_length = _scheme(signature_algorithm, digest)
 
-    if _one(attributes, "content_type").native != "data":
+    if _one(attributes, _CONTENT_TYPE).expect(OID).content != _DATA:
         raise MalformedSignature("wrong_content_type")
-    signing_time = attributes.get("signing_time")
     return Cms(
         digest=digest,
         scheme=scheme,
         salt_length=salt_length,
-        message_digest=bytes(_one(attributes, "message_digest").native),
-        signed_attributes=b"\x31" + info["signed_attrs"].dump()[1:],
-        signature=bytes(info["signature"].native),
+        message_digest=_one(attributes, _MESSAGE_DIGEST).expect(OCTET_STRING).content,
+        signed_attributes=b"\x31" + signed.encoded[1:],
+        signature=signature.expect(OCTET_STRING).content,
         signer=signer,
         offered=offered,
-        signing_time=None if signing_time is None else signing_time.native,
+        signing_time=_time(attributes[_SIGNING_TIME]) if _SIGNING_TIME in attributes else None,
         names_certificate=named,
     )
 
 
-def _attributes(attributes: core.SetOf) -> dict[str, core.Asn1Value]:
-    """Type → its single value; each type may stand once (RFC 5652 §5.3)."""
-    found: dict[str, core.Asn1Value] = {}
-    for attribute in attributes:
-        kind = str(attribute["type"].native)
-        if kind in found or len(attribute["values"]) != 1:
+def _attributes(signed: Node) -> dict[bytes, Node]:
+    """Type -> its single value; each type may stand once (RFC 5652 §5.3)."""
+    found: dict[bytes, Node] = {}
+    for attribute in signed.children():
+        kind, values = attribute.expect(SEQUENCE).children()
+        inside = values.expect(SET).children()
+        if kind.content in found or len(inside) != 1:
             raise MalformedSignature("repeated_attribute")
-        found[kind] = attribute["values"][0]
+        found[kind.expect(OID).content] = inside[0]
     return found
 
 
-def _one(attributes: dict[str, core.Asn1Value], kind: str) -> core.Asn1Value:
+def _one(attributes: dict[bytes, Node], kind: bytes) -> Node:
     if kind not in attributes:
-        raise MalformedSignature(f"no_{kind}")
+        raise MalformedSignature("attribute_missing")
     return attributes[kind]
 
 
-def _certificates(choices: core.Asn1Value, maximum: int) -> tuple[Certificate, ...]:
-    if isinstance(choices, core.Void):
-        raise MalformedSignature("no_signing_certificate")
+def _certificates(sets: Sequence[Node], maximum: int) -> tuple[Certificate, ...]:
+    choices = [choice for node in sets for choice in node.children()]
     if len(choices) > maximum:
         raise MalformedSignature("too_many_certificates")
-    return tuple(read_certificate(c.chosen.dump()) for c in choices if c.name == "certificate")
+    return tuple(read_certificate(choice.encoded) for choice in choices if choice.tag == SEQUENCE)
 
 
-def _signer(identifier: core.Asn1Value, offered: tuple[Certificate, ...]) -> Certificate:
-    if identifier.name != "issuer_and_serial_number":
-        raise MalformedSignature("signer_not_named")
-    issuer, serial = identifier.chosen["issuer"].dump(), identifier.chosen["serial_number"].native
-    matches = {c.sha256: c for c in offered if c.issuer == issuer and c.serial == serial}
+def _signer(identifier: Node, offered: tuple[Certificate, ...]) -> Certificate:
+    if identifier.tag != SEQUENCE:
+        raise MalformedSignature("signer_not_named")  # PAdES names by issuer and serial number
+    issuer, serial = identifier.children()
+    matches = {
+        c.sha256: c
+        for c in offered
+        if c.issuer == issuer.encoded and c.serial == serial.expect(INTEGER).integer()
+    }
     if len(matches) != 1:
         raise MalformedSignature("no_signing_certificate")
     return next(iter(matches.values()))
 
 
-def _names_certificate(attributes: dict[str, core.Asn1Value], signer: Certificate) -> bool:
+def _names_certificate(attributes: dict[bytes, Node], signer: Certificate) -> bool:
     """Whether a signing-certificate attribute (RFC 5035) is there; a wrong one is refused.
 
     It stops the substitution of another certificate for the same key.
     """
     named = False
-    for kind in ("signing_certificate_v2", "signing_certificate"):
+    for kind, default in ((_SIGNING_CERTIFICATE_V2, "sha256"), (_SIGNING_CERTIFICATE, "sha1")):
         if kind not in attributes:
             continue
-        first = attributes[kind]["certs"][0]
-        digest = "sha1" if kind == "signing_certificate" else str(first["hash_algorithm"]["algorithm"].native)
-        if digest not in _HASHES or hashlib.new(digest, signer.der).digest() != first["cert_hash"].native:
+        first = attributes[kind].expect(SEQUENCE).children()[0].expect(SEQUENCE).children()[0].children()
+        digest = default
+        if first[0].tag == SEQUENCE:
+            digest = _digest(first.pop(0))
+        if digest not in _HASHES or hashlib.new(digest, signer.der).digest() != first[0].content:
             raise MalformedSignature("wrong_signing_certificate")
         named = True
     return named
 
 
-def _scheme(algorithm: core.Asn1Value, digest: str) -> tuple[str, int]:
-    scheme = str(algorithm.signature_algo)
-    salt_length = 0
-    if scheme == "rsassa_pss":
-        parameters = algorithm["parameters"]
-        mask = parameters["mask_gen_algorithm"]
-        inner = (parameters["hash_algorithm"]["algorithm"].native, mask["parameters"]["algorithm"].native)
-        if inner != (digest, digest) or mask["algorithm"].native != "mgf1":
-            raise MalformedSignature("mixed_digests")
-        salt_length = int(parameters["salt_length"].native)
-    elif (
-        algorithm["algorithm"].native not in ("rsassa_pkcs1v15", "ed25519") and algorithm.hash_algo != digest
-    ):
+def _digest(algorithm: Node) -> str:
+    """Name of a digest; one that we do not know keeps its number, for the policy to refuse."""
+    identifier = algorithm.expect(SEQUENCE).children()[0].expect(OID).content
+    return _DIGESTS.get(identifier, f"oid-{identifier.hex()}")
+
+
+def _scheme(algorithm: Node, digest: str) -> tuple[str, int]:
+    identifier, *parameters = algorithm.expect(SEQUENCE).children()
+    scheme, implied = _SCHEMES.get(identifier.expect(OID).content, ("unknown", None))
+    if implied is not None and implied != digest:
         raise MalformedSignature("mixed_digests")
-    return scheme, salt_length
+    return scheme, _salt_length(parameters[0], digest) if scheme == "rsa_pss" else 0
+
+
+def _salt_length(parameters: Node, digest: str) -> int:
+    """RSASSA-PSS-params (RFC 4055 §3.1): hash [0], mask generation [1], salt length [2]; the digest
+    throughout.
+    """
+    parts = {node.tag: node.children()[0] for node in parameters.expect(SEQUENCE).children()}
+    if not {0xA0, 0xA1} <= parts.keys() or _digest(parts[0xA0]) != digest:
+        raise MalformedSignature("mixed_digests")
+    generator, inner = parts[0xA1].children()
+    if generator.content != _MGF1 or _digest(inner) != digest:
+        raise MalformedSignature("mixed_digests")
+    return parts[0xA2].integer() if 0xA2 in parts else 20
+
+
+def _time(node: Node) -> datetime:
+    """UTCTime or GeneralizedTime in the forms of DER (X.690 §11.7, §11.8): seconds, ``Z``."""
+    text = node.expect(UTC_TIME, GENERALIZED_TIME).content.decode("ascii")
+    form = "%y%m%d%H%M%SZ" if node.tag == UTC_TIME else "%Y%m%d%H%M%SZ"
+    return datetime.strptime(text, form).replace(tzinfo=UTC)
 
 
 def signature_holds(cms: Cms) -> bool:
@@ -186,9 +252,9 @@ def signature_holds(cms: Cms) -> bool:
         return False
     try:
         match key, cms.scheme:
-            case rsa.RSAPublicKey(), "rsassa_pkcs1v15":
+            case rsa.RSAPublicKey(), "rsa":
                 key.verify(cms.signature, cms.signed_attributes, padding.PKCS1v15(), maker())
-            case rsa.RSAPublicKey(), "rsassa_pss":
+            case rsa.RSAPublicKey(), "rsa_pss":
                 pss = padding.PSS(padding.MGF1(maker()), cms.salt_length)
                 key.verify(cms.signature, cms.signed_attributes, pss, maker())
             case ec.EllipticCurvePublicKey(), "ecdsa":

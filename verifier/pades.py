@@ -418,7 +418,7 @@ def _locks_everything(embedded: EmbeddedPdfSignature) -> bool:
 
 # Entries that signing may change, by kind of object. Page contents, annotations' rectangles, fonts in use:
 # none.
-_CATALOG_ENTRIES = frozenset({"/Perms", "/Extensions", "/DSS", "/AcroForm"})
+_CATALOG_ENTRIES = frozenset({"/Perms", "/Extensions", "/Version", "/Metadata", "/DSS", "/AcroForm"})
 _FORM_ENTRIES = frozenset({"/SigFlags"})
 _FIELD_ENTRIES = frozenset({"/V", "/AP"})
 
@@ -454,23 +454,28 @@ def _replaced_fault(
     before, after = read(reference, revision=revision - 1), read(reference, revision=revision)
     if not isinstance(before, generic.DictionaryObject) or not isinstance(after, generic.DictionaryObject):
         return "content_changed"
+    root = reader.get_historical_root(revision)
     if reference == reader.root_ref:
-        return _catalog_fault(before, after)
-    if reference == _form_reference(reader, revision):
+        return _catalog_fault(reader, revision, before, after)
+    if reference == _reference(root, "/AcroForm"):
         return "" if _changed(before, after) <= _FORM_ENTRIES else "form_changed"
     if reference in fields:
-        if "/V" in before or not _changed(before, after) <= _FIELD_ENTRIES:
-            return "field_changed"
-        return ""
-    if reference == _dss_reference(reader, revision):
-        return ""
-    return "content_changed"
+        return "field_changed" if "/V" in before or not _changed(before, after) <= _FIELD_ENTRIES else ""
+    aside = (_reference(root, "/DSS"), _reference(root, "/Metadata"), _info_reference(reader))
+    return "" if reference in aside else "content_changed"
 
 
-def _catalog_fault(before: generic.DictionaryObject, after: generic.DictionaryObject) -> str:
+def _catalog_fault(
+    reader: PdfFileReader, revision: int, before: generic.DictionaryObject, after: generic.DictionaryObject
+) -> str:
     changed = _changed(before, after)
     if not changed <= _CATALOG_ENTRIES:
         return "catalog_changed"
+    for key in changed & {"/DSS", "/Metadata"}:
+        # Pointed at an object of old, a later revision could replace that object under this name.
+        named = _reference(after, key)
+        if named is None or reader.xrefs.get_historical_ref(named, revision - 1) is not None:
+            return "catalog_changed"
     if "/AcroForm" in changed:
         old, new = before.get("/AcroForm"), after.get("/AcroForm")
         if not isinstance(old, generic.DictionaryObject) or not isinstance(new, generic.DictionaryObject):
@@ -489,12 +494,13 @@ def _changed(before: generic.DictionaryObject, after: generic.DictionaryObject) 
     }
 
 
-def _form_reference(reader: PdfFileReader, revision: int) -> generic.Reference | None:
-    return _reference(reader.get_historical_root(revision), "/AcroForm")
-
-
-def _dss_reference(reader: PdfFileReader, revision: int) -> generic.Reference | None:
-    return _reference(reader.get_historical_root(revision), "/DSS")
+def _info_reference(reader: PdfFileReader) -> generic.Reference | None:
+    """The document information dictionary of the first revision."""
+    try:
+        value = reader.trailer.raw_get("/Info", revision=0)
+    except KeyError:
+        return None
+    return value.reference if isinstance(value, generic.IndirectObject) else None
 
 
 def _reference(dictionary: generic.DictionaryObject, key: str) -> generic.Reference | None:
@@ -533,7 +539,7 @@ def _attached_record(reader: PdfFileReader, limits: Limits) -> _Attached | None:
 
 
 def _attachment(reader: PdfFileReader, limits: Limits) -> bytes | None:
-    """The bytes of the one embedded file with the record's name; None when there is none, or more than one."""
+    """The bytes of the one embedded file with the record's name; None when there is none, or several."""
     try:
         streams = [stream for name, stream in _attachments(reader) if name == ATTACHMENT_NAME]
         content = bytes(streams[0].data) if len(streams) == 1 else None

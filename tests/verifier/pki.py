@@ -1,0 +1,374 @@
+"""A small certification world and small signed records, made fresh for the tests. Invented through and through."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from hashlib import sha256
+
+import pikepdf
+from asn1crypto import keys as asn1_keys
+from asn1crypto import x509 as asn1_x509
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign import signers
+from pyhanko.sign.fields import (
+    FieldMDPAction,
+    FieldMDPSpec,
+    MDPPerm,
+    SigFieldSpec,
+    SigSeedSubFilter,
+    append_signature_field,
+)
+from pyhanko_certvalidator.registry import SimpleCertificateStore
+
+from verifier.record import attachment, make_disclosures, signature_fields
+from verifier.report import Role
+from verifier.trust import Approval, AuthorisedSigner, Pki, TrustAnchor, TrustStore
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+SCHOOL = "79000123"
+RECORD_ID = "0123456789ABCDEF7"
+Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
+
+
+@cache
+def key(name: str, kind: str) -> Key:
+    """One key for each name, made once for all tests."""
+    match kind:
+        case "p256":
+            return ec.generate_private_key(ec.SECP256R1())
+        case "p521":
+            return ec.generate_private_key(ec.SECP521R1())
+        case "ed25519":
+            return ed25519.Ed25519PrivateKey.generate()
+        case _:
+            return rsa.generate_private_key(65537, int(kind.removeprefix("rsa")))
+
+
+@dataclass(frozen=True)
+class Ca:
+    certificate: x509.Certificate
+    key: Key
+    parent: Ca | None = None
+
+    @property
+    def der(self) -> bytes:
+        return der(self.certificate)
+
+    def issue(
+        self,
+        name: str,
+        kind: str = "p256",
+        *,
+        valid: tuple[datetime, datetime] | None = None,
+        content_commitment: bool = True,
+        purposes: Sequence[x509.ObjectIdentifier] = (),
+        ca: bool = False,
+        path_length: int | None = None,
+        digest: hashes.HashAlgorithm | None = None,
+        critical_extra: bool = False,
+    ) -> Ca:
+        """A certificate below this authority: a signer, or with ``ca`` another authority."""
+        private = key(name, kind)
+        start, end = valid or (NOW - timedelta(days=300), NOW + timedelta(days=700))
+        builder = _builder(name, self.certificate.subject, private, start, end)
+        builder = builder.add_extension(
+            x509.BasicConstraints(ca=ca, path_length=path_length), critical=True
+        ).add_extension(
+            _usage(signer=not ca, content_commitment=content_commitment and not ca), critical=True
+        )
+        if purposes:
+            builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=True)
+        if critical_extra:
+            builder = builder.add_extension(
+                x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00"), True
+            )
+        return Ca(builder.sign(self.key, digest or hashes.SHA256()), private, self)  # type: ignore[arg-type]
+
+    def crl(
+        self,
+        revoked: Mapping[int, datetime] | None = None,
+        *,
+        this_update: datetime = NOW - timedelta(days=1),
+        next_update: datetime = NOW + timedelta(days=6),
+        invalidity: Mapping[int, datetime] | None = None,
+        signed_by: Ca | None = None,
+        keeps_expired_since: bytes | None = None,
+    ) -> bytes:
+        """A CRL of this authority: serial number -> revocation date."""
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self.certificate.subject)
+            .last_update(this_update)
+            .next_update(next_update)
+        )
+        for serial, moment in (revoked or {}).items():
+            entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(moment)
+            if invalidity and serial in invalidity:
+                entry = entry.add_extension(
+                    x509.InvalidityDate(invalidity[serial].replace(tzinfo=None)), False
+                )
+            builder = builder.add_revoked_certificate(entry.build())
+        if keeps_expired_since is not None:
+            extension = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.60"), keeps_expired_since)
+            builder = builder.add_extension(extension, critical=False)
+        crl = builder.sign((signed_by or self).key, hashes.SHA256())  # type: ignore[arg-type]
+        return crl.public_bytes(serialization.Encoding.DER)
+
+    @property
+    def sha256(self) -> str:
+        return sha256(self.der).hexdigest()
+
+    @property
+    def serial(self) -> int:
+        return self.certificate.serial_number
+
+
+def der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.DER)
+
+
+def root(name: str, kind: str = "p256") -> Ca:
+    private = key(name, kind)
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = (
+        _builder(name, subject, private, NOW - timedelta(days=3000), NOW + timedelta(days=3000))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(_usage(signer=False, content_commitment=False), critical=True)
+    )
+    return Ca(builder.sign(private, hashes.SHA256()), private)  # type: ignore[arg-type]
+
+
+def _builder(
+    name: str, issuer: x509.Name, private: Key, start: datetime, end: datetime
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(issuer)
+        .public_key(private.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(start)
+        .not_valid_after(end)
+    )
+
+
+def _usage(*, signer: bool, content_commitment: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=signer,
+        content_commitment=content_commitment,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=not signer,
+        crl_sign=not signer,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+@dataclass(frozen=True)
+class World:
+    """One root, one intermediate, one signer for each role, and the trust store that pins and authorises them."""
+
+    root: Ca
+    intermediate: Ca
+    people: Mapping[str, Ca]
+    extra_crls: tuple[bytes, ...] = ()
+    rows: tuple[AuthorisedSigner, ...] = field(default=())
+
+    @property
+    def crls(self) -> tuple[bytes, ...]:
+        return (self.root.crl(), self.intermediate.crl())
+
+    def trust(
+        self, *, crls: Sequence[bytes] | None = None, rows: Sequence[AuthorisedSigner] | None = None
+    ) -> TrustStore:
+        return TrustStore(
+            epoch=1,
+            anchors=(TrustAnchor("root", Pki.STATE, self.root.der),),
+            intermediates=(self.intermediate.der,),
+            signers=self.rows if rows is None else tuple(rows),
+            crls=self.crls if crls is None else tuple(crls),
+        )
+
+    def with_row(self, person: str, **changes: object) -> TrustStore:
+        """The trust store with one person's row changed."""
+        certificate = self.people[person].sha256
+        return self.trust(
+            rows=[
+                replace(row, **changes) if row.certificate_sha256 == certificate else row  # type: ignore[arg-type]
+                for row in self.rows
+            ]
+        )
+
+
+def row(person: Ca, role: Role, school: str = SCHOOL, **changes: object) -> AuthorisedSigner:
+    base = AuthorisedSigner(
+        certificate_sha256=person.sha256,
+        school_code=school,
+        role=role,
+        capacity="",
+        subject_codes=frozenset(),
+        valid_from=NOW - timedelta(days=300),
+        valid_to=None,
+        approval=Approval.APPROVED,
+        invalid_since=None,
+        display_name="Trần Thị Thử Nghiệm",
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def world(name: str = "Thử") -> World:
+    """Names may repeat between worlds, keys never do: a stranger calls himself what he likes."""
+    top = root(f"{name} Root")
+    middle = top.issue(f"{name} CA", ca=True, path_length=0)
+    people = {
+        "teacher": middle.issue(f"{name} Giáo viên"),
+        "homeroom": middle.issue(f"{name} Chủ nhiệm"),
+        "principal": middle.issue(f"{name} Hiệu trưởng"),
+        "seal": middle.issue(f"{name} Trường", "rsa2048"),
+    }
+    rows = (
+        row(people["teacher"], Role.GVBM),
+        row(people["homeroom"], Role.GVCN),
+        row(people["principal"], Role.CBQL),
+        row(people["seal"], Role.KY_PHAT_HANH),
+    )
+    return World(top, middle, people, rows=rows)
+
+
+SIGNERS = {"GVBM": "teacher", "GVCN": "homeroom", "CBQL": "principal", "KY_PHAT_HANH": "seal"}
+
+
+def record_attachment(
+    level: str = "TIEU_HOC", subjects: Sequence[str] = ("TOAN",), school: str = SCHOOL
+) -> bytes:
+    """A record with one disclosure for each subject; salts count up, which is all a test needs."""
+    counter = iter(range(1000))
+    values = {"ho_va_ten": "Nguyễn Văn Thử", **{f"mon.{code}": {"ten": code} for code in subjects}}
+    disclosures = make_disclosures(values, lambda: next(counter).to_bytes(16, "big"))
+    digests = sorted(_sd(d) for d in disclosures)
+    schemes = {"TIEU_HOC": ("TT27", 3), "THCS": ("TT22", 7), "THPT": ("TT22", 11)}
+    header = {
+        "schema": "hoc-ba-so/1",
+        "record_id": RECORD_ID,
+        "version": 1,
+        "issuer": school,
+        "level": level,
+        "scheme": schemes[level][0],
+        "grade": schemes[level][1],
+        "year": "2025-2026",
+        "issued_on": "2026-05-31",
+        "_sd_alg": "sha-256",
+        "_sd": digests,
+    }
+    return attachment(header, disclosures)
+
+
+def _sd(disclosure: str) -> str:
+    import base64  # noqa: PLC0415
+
+    return base64.urlsafe_b64encode(sha256(disclosure.encode()).digest()).rstrip(b"=").decode()
+
+
+def base_pdf(fields: Sequence[str], attached: bytes | None, *, pages: int = 1) -> bytes:
+    """An unsigned record: text on each page, one empty signature field after the other on the first."""
+    pdf = pikepdf.new()
+    font = pdf.make_indirect(
+        pikepdf.Dictionary(
+            Type=pikepdf.Name.Font, Subtype=pikepdf.Name.Type1, BaseFont=pikepdf.Name.Helvetica
+        )
+    )
+    for number in range(pages):
+        page = pdf.add_blank_page(page_size=(595, 842))
+        page.Resources = pikepdf.Dictionary(Font=pikepdf.Dictionary(F1=font))
+        page.Contents = pdf.make_stream(f"BT /F1 12 Tf 72 770 Td (HOC BA trang {number + 1}) Tj ET".encode())
+    if attached is not None:
+        pdf.attachments["hoc-ba.json"] = pikepdf.AttachedFileSpec(pdf, attached, filename="hoc-ba.json")
+    buffer = io.BytesIO()
+    pdf.save(buffer)
+    writer = IncrementalPdfFileWriter(buffer)
+    for number, name in enumerate(fields):
+        seal = name == "KY_PHAT_HANH"
+        append_signature_field(
+            writer,
+            SigFieldSpec(
+                name,
+                box=(72, 700 - 30 * number, 250, 725 - 30 * number),
+                field_mdp_spec=FieldMDPSpec(FieldMDPAction.ALL) if seal else None,
+                doc_mdp_update_value=MDPPerm.NO_CHANGES if seal else None,
+            ),
+        )
+    filled = io.BytesIO()
+    writer.write(filled)
+    flat = io.BytesIO()
+    with pikepdf.open(io.BytesIO(filled.getvalue())) as again:  # one revision, as a renderer would write
+        again.save(flat)
+    return flat.getvalue()
+
+
+def pyhanko_signer(person: Ca, *, chain: Sequence[Ca] = ()) -> signers.SimpleSigner:
+    private = person.key.private_bytes(
+        serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    store = SimpleCertificateStore()
+    store.register_multiple([asn1_x509.Certificate.load(c.der) for c in chain])
+    return signers.SimpleSigner(
+        signing_cert=asn1_x509.Certificate.load(person.der),
+        signing_key=asn1_keys.PrivateKeyInfo.load(private),
+        cert_registry=store,
+    )
+
+
+def sign(
+    pdf: bytes,
+    name: str,
+    person: Ca,
+    *,
+    first: bool = False,
+    digest: str = "sha256",
+    subfilter: SigSeedSubFilter = SigSeedSubFilter.PADES,
+    permissions: MDPPerm = MDPPerm.FILL_FORMS,
+) -> bytes:
+    """One field signed with stock pyHanko; the first signature certifies."""
+    chain = [person.parent] if person.parent is not None and person.parent.parent is not None else []
+    output = io.BytesIO()
+    signers.PdfSigner(
+        signers.PdfSignatureMetadata(
+            field_name=name,
+            md_algorithm=digest,
+            subfilter=subfilter,
+            certify=first,
+            docmdp_permissions=permissions,
+            use_pades_lta=False,
+        ),
+        pyhanko_signer(person, chain=chain),
+    ).sign_pdf(IncrementalPdfFileWriter(io.BytesIO(pdf)), output=output, existing_fields_only=True)
+    return output.getvalue()
+
+
+def sign_all(pdf: bytes, fields: Sequence[str], people: Mapping[str, Ca], **options: object) -> bytes:
+    """Every field in order, each by the person of its role."""
+    for number, name in enumerate(fields):
+        person = people[SIGNERS[name.partition(".")[0]]]
+        pdf = sign(pdf, name, person, first=number == 0, **options)  # type: ignore[arg-type]
+    return pdf
+
+
+def signed_record(
+    a_world: World, level: str = "TIEU_HOC", subjects: Sequence[str] = ("TOAN",), **options: object
+) -> bytes:
+    """A whole record as a school would issue it."""
+    fields = signature_fields(level, tuple(subjects))
+    return sign_all(base_pdf(fields, record_attachment(level, subjects)), fields, a_world.people, **options)
+
+
+TLS = (ExtendedKeyUsageOID.SERVER_AUTH,)
