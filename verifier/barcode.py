@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import c_int
+from itertools import islice
 from typing import Any, Final
 
 import pypdfium2 as pdfium
@@ -97,18 +98,19 @@ def _oriented(image: Image.Image, orientation: object) -> Image.Image:
     return image if method is None else image.transpose(method)
 
 
-def read_codes(image: Image.Image) -> tuple[str, ...]:
+def read_codes(image: Image.Image, *, rescue: bool = True) -> tuple[str, ...]:
     """Texts of the QR codes in ``image``, distinct, in the order found; empty when there is none to be read.
 
     Tried in this order, the first that reads anything decides: the picture as it is (any rotation, inverted
     too); twice the size; three times the size, sharpened (rescues 72 dpi photos with blur); then with one
     threshold for the whole picture (evenly lit, low contrast). Work is bounded: no enlarged picture exceeds
-    MAX_PIXELS. Raises InvalidInput ``image_too_large`` beyond MAX_PIXELS.
+    MAX_PIXELS. Without ``rescue`` only the first is tried, for pages drawn by a program. Raises
+    InvalidInput ``image_too_large`` beyond MAX_PIXELS.
     """
     if image.width * image.height > MAX_PIXELS:
         raise _too_large()
     grey = _grey(image)
-    for attempt, binarizer in _attempts(grey):
+    for attempt, binarizer in islice(_attempts(grey), None if rescue else 1):
         found = zxingcpp.read_barcodes(
             attempt,
             formats=_QR_ONLY,
@@ -140,16 +142,18 @@ def _attempts(grey: Image.Image) -> Iterator[tuple[Image.Image, zxingcpp.Binariz
 
 
 def read_page_codes(
-    pdf: bytes, *, dpi: int = 200, max_pages: int = 20, max_pixels: int = 16_000_000
+    pdf: bytes, *, dpi: int = 200, max_pages: int = 20, max_pixels: int = 16_000_000, rescue: bool = True
 ) -> tuple[tuple[str, ...], ...]:
     """For each of the first ``max_pages`` pages, the texts of its QR codes, from a rendering at ``dpi``.
+
+    ``rescue`` as in :func:`read_codes`: about a second for each page without a code.
 
     A page that would exceed ``max_pixels`` is rendered smaller, so that no page size costs more memory.
     Raises InvalidInput: ``pdf_password``, ``unreadable_pdf``.
     """
     with _opened(pdf) as document:
         return tuple(
-            read_codes(_rendered(document, index, dpi / 72, max_pixels))
+            read_codes(_rendered(document, index, dpi / 72, max_pixels), rescue=rescue)
             for index in range(min(len(document), max_pages))
         )
 

@@ -1,20 +1,14 @@
-"""Opening untrusted bytes inside limits: what they are, where signed ranges lie, where the file may have
-ended before.
+"""Untrusted bytes before any parser: what they are, where signed ranges lie, where the file may have ended.
 
-Everything here works on raw bytes with plain searches; nothing is parsed that a parser could be attacked
-through, except images, which only ever get as far as Pillow's decoders for three formats.
+Everything here is a plain search over raw bytes, cheap and safe enough for the process that asks.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import re
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-
-from PIL import Image
 
 from verifier.policy import Limits
 from verifier.report import Prefix
@@ -70,34 +64,6 @@ def _sniff_text(data: bytes) -> Content:
     if root is None or root[1].lower() in (b"html", b"svg"):
         return Content.NOT_PDF_OR_IMAGE
     return Content.XML_RECORD if root[1].upper() in _RECORD_ROOTS else Content.XML
-
-
-class UnreadableImage(Exception):  # noqa: N818 - a finding on its way to a report
-    """Why an image was not opened; the only argument is a reason code."""
-
-    @property
-    def code(self) -> str:
-        return str(self.args[0])
-
-
-def open_image(data: bytes, limits: Limits) -> Image.Image:
-    """Decode PNG, JPEG or WebP of at most ``image_pixels``. Raises :class:`UnreadableImage`."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(io.BytesIO(data), formats=["PNG", "JPEG", "WEBP"])
-            if image.width * image.height > limits.image_pixels:  # known before a pixel is decoded
-                raise UnreadableImage("too_many_pixels")
-            image.load()
-    except UnreadableImage:
-        raise
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
-        raise UnreadableImage("too_many_pixels") from error
-    except MemoryError:
-        raise
-    except Exception as error:  # decoders raise OSError, ValueError, SyntaxError, struct.error and more
-        raise UnreadableImage("broken_image") from error
-    return image
 
 
 ByteRange = tuple[int, int, int, int]

@@ -254,7 +254,7 @@ def _open(data: bytes, limits: Limits) -> PdfFileReader | str:
             return "broken_pdf"  # two answers to "which objects are in this file" are one too many
         objects = sum(len(xrefs.explicit_refs_in_revision(number)) for number in range(xrefs.total_revisions))
         if xrefs.total_revisions > limits.revisions or objects > limits.objects:
-            return "too_complex"
+            return "too_large"
     except MemoryError:
         raise
     except Exception:
@@ -285,7 +285,7 @@ def _read(reader: PdfFileReader, data: bytes, policy: ValidationPolicy) -> _Foun
     filled = [(str(name), value, field) for name, value, field in fields if value is not None]
     problem = ""
     if pages > limits.pages or len(fields) > 4 * limits.signatures or len(filled) > limits.signatures:
-        problem = "too_complex"
+        problem = "too_large"
         filled = []
     signatures = sorted(
         (_read_signature(reader, data, *each) for each in filled),

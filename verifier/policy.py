@@ -45,7 +45,7 @@ class Limits:
     code_length: int = 512
     page_dpi: int = 200
     page_pixels: int = 16_000_000
-    image_pixels: int = 40_000_000
+    scanned_pages: int = 4  # pages of pictures whose code is searched for with every means
 
 
 @dataclass(frozen=True, slots=True)
