@@ -348,19 +348,14 @@ def recall(
     return target.version
 
 
-def withdraw_standing(
-    session: Session, certificates: frozenset[str] | None, *, epoch: int, now: datetime
-) -> int:
-    """A change in trust: files that rest on one of ``certificates`` (None: every file) must be validated
-    anew.
+def withdraw_standing(session: Session, certificates: frozenset[str], *, epoch: int, now: datetime) -> int:
+    """A change in trust: files that rest on one of ``certificates`` must be validated anew.
 
     Until then their codes answer ``CHECK_INCOMPLETE``. Answers how many files that is.
     """
     change = update(RegisteredFile).values(
         standing=Standing.INCOMPLETE, standing_epoch=epoch, standing_at=now
     )
-    if certificates is None:
-        return _changed(session, change)
     count = 0
     for some in _chunks(sorted(certificates)):
         files = select(FileCertificate.file_pk).where(FileCertificate.certificate_sha256.in_(some))

@@ -52,6 +52,7 @@ class Anchor(Keyed, Base):
     certificate: Mapped[bytes] = mapped_column(LargeBinary)
     issuer_sha256: Mapped[str] = mapped_column(String(64), index=True)  # a root names itself
     serial: Mapped[str] = mapped_column(String(50))  # decimal; 20 octets at most (RFC 5280 §4.1.2.2)
+    not_after: Mapped[datetime]
     added_at: Mapped[datetime]
     removed_at: Mapped[datetime | None]
 
@@ -75,6 +76,7 @@ class Signer(Keyed, Base):
     certificate: Mapped[bytes] = mapped_column(LargeBinary)
     issuer_sha256: Mapped[str] = mapped_column(String(64), index=True)  # the pinned authority that issued it
     serial: Mapped[str] = mapped_column(String(50))
+    not_after: Mapped[datetime]  # the certificate's own end
     school_code: Mapped[str] = mapped_column(String(20), index=True)
     role: Mapped[str] = mapped_column(String(16))
     capacity: Mapped[str] = mapped_column(String(8), default="")

@@ -1,0 +1,164 @@
+"""What is asked of a text, a certificate or a CRL before it may enter the tables of trust."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Final
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from verifier import record as records
+from verifier.certificates import Certificate, Crl, key_fault, read_certificate, read_crl
+from verifier.errors import InvalidInput, Problem
+from verifier.policy import DEFAULT
+from verifier.report import Role
+
+SECTORS: Final = {"cong_lap": "công lập", "tu_thuc": "tư thục"}
+CAPACITIES: Final = ("", "KT", "Q")  # in own right, on behalf of the head, acting head
+
+_CODE = re.compile(r"[A-Za-z0-9._-]+")
+PATH_FAULTS: Final = {
+    "not_a_ca": "chuỗi chứng thư có một mắt xích không phải là tổ chức chứng thực",
+    "path_too_long": "chuỗi chứng thư dài hơn mức tổ chức chứng thực cho phép",
+    "unknown_critical_extension": "chứng thư có phần mở rộng bắt buộc mà hệ thống không hiểu",
+    "ca_expired": "chứng thư của tổ chức chứng thực cấp dưới đã hết hạn trước chứng thư này",
+    "not_yet_valid": "chứng thư chưa có hiệu lực",
+    "expired": "chứng thư đã hết hạn",
+    "signer_is_ca": "đây là chứng thư của tổ chức chứng thực, không phải của người ký",
+    "key_usage": "chứng thư không được cấp để ký (thiếu mục đích nonRepudiation)",
+    "extended_key_usage": "chứng thư được cấp cho việc khác (TLS, dấu thời gian…), không phải để ký",
+}
+
+
+class Problems(list[Problem]):
+    """Everything that is wrong with one input, collected before anything is refused."""
+
+    def add(self, where: str, code: str, message: str) -> None:
+        self.append(Problem(where, code, message))
+
+    def text(self, where: str, value: str, most: int) -> None:
+        """A text for people: there, not blank at its ends, at most so long."""
+        if not value or value != value.strip() or len(value) > most:
+            self.add(where, "text", f"Phải có từ 1 đến {most} ký tự, không có khoảng trắng ở hai đầu.")
+
+    def code(self, where: str, value: str, most: int) -> None:
+        """A code of an office: ASCII, leading zeros kept."""
+        if not _CODE.fullmatch(value) or len(value) > most:
+            self.add(where, "code", f"Mã gồm 1–{most} chữ không dấu, chữ số và các dấu . _ -")
+
+    def key(self, certificate: Certificate) -> None:
+        """A key that a new entry may still have."""
+        if fault := key_fault(certificate.key, DEFAULT.algorithms):
+            self.add("certificate", fault, "Khóa của chứng thư quá ngắn hoặc thuộc loại không dùng.")
+
+    def successor(self, code: str, valid_to: date | None, successor_code: str | None) -> None:
+        """Who goes on after a school's period; a school that only changes its name goes on under its own
+        code.
+        """
+        if successor_code is None:
+            return
+        self.code("successor_code", successor_code, 20)
+        if valid_to is None:
+            self.add("successor_code", "successor", "Chỉ trường đã có ngày kết thúc mới có trường kế tục.")
+
+    def role(self, role: Role, capacity: str, subject_codes: tuple[str, ...], levels: frozenset[str]) -> None:
+        """Capacity and subjects fit the role; ``levels`` are the school's (empty: the school is not
+        known).
+        """
+        if capacity not in CAPACITIES:
+            self.add("capacity", "capacity", "Tư cách ký phải là KT, Q hoặc để trống.")
+        elif capacity and role is not Role.CBQL:
+            self.add("capacity", "capacity", "Chỉ cán bộ quản lý (CBQL) ký với tư cách KT hoặc Q.")
+        if subject_codes and role is not Role.GVBM:
+            self.add("subject_codes", "subject_codes", "Chỉ giáo viên bộ môn (GVBM) có danh sách môn.")
+            return
+        known = {subject.code for level in levels for subject in records.level_info(level).subjects}
+        unknown = sorted(set(subject_codes) - known)
+        if unknown and levels:
+            self.add(
+                "subject_codes", "unknown_subject", f"Trường không dạy môn mang mã: {', '.join(unknown)}."
+            )
+
+    def refuse(self) -> None:
+        """Raises InvalidInput when there is any problem."""
+        if self:
+            raise InvalidInput(tuple(self))
+
+
+def refused(where: str, code: str, message: str) -> InvalidInput:
+    """The one problem behind which nothing else can be checked."""
+    return InvalidInput((Problem(where, code, message),))
+
+
+def certificate_of(data: bytes) -> Certificate:
+    """The certificate of a DER or PEM file. Raises InvalidInput."""
+    try:
+        return read_certificate(_der(data, "CERTIFICATE", "certificate"))
+    except ValueError:
+        raise refused("certificate", "not_a_certificate", "Tệp không phải là chứng thư số X.509.") from None
+
+
+def crl_of(data: bytes) -> tuple[bytes, Crl]:
+    """DER and content of a CRL in a DER or PEM file. Raises InvalidInput."""
+    der = _der(data, "X509 CRL", "crl")
+    try:
+        return der, read_crl(der)
+    except ValueError:
+        raise refused("crl", "not_a_crl", "Tệp không phải là danh sách thu hồi (CRL).") from None
+
+
+def _der(data: bytes, label: str, where: str) -> bytes:
+    if b"-----BEGIN " not in data:
+        return data
+    if data.count(b"-----BEGIN ") != 1 or f"-----BEGIN {label}-----".encode() not in data:
+        raise refused(where, "not_one", f"Tệp PEM phải chứa đúng một khối {label}.")
+    if where == "crl":
+        return x509.load_pem_x509_crl(data).public_bytes(Encoding.DER)
+    return x509.load_pem_x509_certificate(data).public_bytes(Encoding.DER)
+
+
+def common_name(certificate: Certificate) -> str:
+    """What a certificate calls its subject, for a first proposal of a name."""
+    names = certificate.parsed.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    return (str(names[0].value) if names else certificate.subject_text)[:200]
+
+
+def issued_by(certificate: Certificate, authority: Certificate) -> bool:
+    """Whether the authority's key signed the certificate, and the names agree."""
+    try:
+        certificate.parsed.verify_directly_issued_by(authority.parsed)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, TypeError):
+        return False
+    return authority.is_ca
+
+
+def published(crl: Crl, authority: Certificate) -> bool:
+    """Whether the authority's key signed the list, and may sign lists (RFC 5280 §4.2.1.3)."""
+    if crl.issuer != authority.subject or authority.key is None:
+        return False
+    if authority.usage is not None and not authority.usage.crl_sign:
+        return False
+    try:
+        return crl.parsed.is_signature_valid(authority.key)
+    except (UnsupportedAlgorithm, ValueError, TypeError):
+        return False
+
+
+def number_of(crl: Crl) -> int | None:
+    """cRLNumber (RFC 5280 §5.2.3), None when the list has none."""
+    try:
+        return crl.parsed.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
+    except x509.ExtensionNotFound:
+        return None
+
+
+def news(older: Crl, newer: Crl) -> frozenset[int]:
+    """Serial numbers about which two lists say different things."""
+    before, after = (
+        {e.serial_number: (e.revocation_date_utc, *(x.value for x in e.extensions)) for e in crl.parsed}
+        for crl in (older, newer)
+    )
+    return frozenset(serial for serial, _ in before.items() ^ after.items())

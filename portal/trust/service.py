@@ -1,0 +1,639 @@
+"""Who may sign, and since when nobody should believe them: schools, pinned authorities, signers, CRLs.
+
+A certificate counts only with a row here (school × role × capacity × period, approved); a path to a pinned
+root alone is not an authority to issue. Every change writes an event, lets the epoch grow and answers a
+:class:`Change`, which says whose files must be validated anew. Nothing is deleted.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from typing import Final
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from portal.errors import Refusal
+from portal.trust.checks import (
+    PATH_FAULTS,
+    SECTORS,
+    Problems,
+    certificate_of,
+    common_name,
+    crl_of,
+    issued_by,
+    news,
+    number_of,
+    published,
+    refused,
+)
+from portal.trust.models import Anchor, Department, RevocationList, School, Signer, TrustEvent, TrustState
+from portal.trust.store import (
+    SchoolFacts,
+    SignerFacts,
+    bundle,
+    current_epoch,
+    list_schools,
+    list_signers,
+    load_store,
+    school_on,
+    signer_names,
+    write_bundle,
+    write_store,
+)
+from verifier import record as records
+from verifier.certificates import Certificate, find_path, read_certificate, read_crl
+from verifier.policy import DEFAULT
+from verifier.report import Role
+from verifier.trust import Approval, Pki
+
+__all__ = [
+    "Change",
+    "SchoolFacts",
+    "SchoolInput",
+    "SignerFacts",
+    "SignerInput",
+    "add_anchor",
+    "add_department",
+    "add_school",
+    "add_signer",
+    "approve",
+    "bundle",
+    "close_school",
+    "current_epoch",
+    "find_signers",
+    "import_crl",
+    "list_schools",
+    "list_signers",
+    "load_store",
+    "remove_anchor",
+    "school_on",
+    "signer_names",
+    "suspend",
+    "write_bundle",
+    "write_store",
+]
+
+VIETNAM: Final = timezone(timedelta(hours=7), "+07:00")  # days of a school's life are days there
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a change in trust leaves to do: files that rest on one of ``certificates`` (SHA-256) no longer have
+    a standing, as of ``epoch``. ``created`` is the key of a new signer row.
+    """
+
+    epoch: int
+    certificates: frozenset[str] = frozenset()
+    created: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SchoolInput:
+    """A school under one name for one period, both days included; ``valid_to`` None is open."""
+
+    code: str
+    name: str
+    department_code: str
+    levels: tuple[str, ...]
+    commune: str
+    province: str
+    sector: str
+    valid_from: date
+    valid_to: date | None = None
+    successor_code: str | None = None
+    district: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SignerInput:
+    """A certificate (DER or PEM) to be registered for a school and role. Missing times are the certificate's
+    own.
+    """
+
+    certificate: bytes
+    school_code: str
+    role: Role
+    capacity: str = ""
+    subject_codes: tuple[str, ...] = ()
+    display_name: str = ""
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+
+
+def find_signers(session: Session, text: str) -> tuple[uuid.UUID, ...]:
+    """Rows that a person named: by row id, or by a certificate's SHA-256 (all its rows). Raises Refusal."""
+    key = text.strip().lower().replace(":", "")
+    with suppress(ValueError):
+        row = session.get(Signer, uuid.UUID(key)) if not _SHA256.fullmatch(key) else None
+        if row is not None:
+            return (row.id,)
+    rows = session.scalars(
+        select(Signer.id).where(Signer.certificate_sha256 == key).order_by(Signer.id)
+    ).all()
+    if not rows:
+        raise _unknown_signer(text)
+    return tuple(rows)
+
+
+# ------------------------------------------------------------------------------------------------ changing
+
+
+def add_department(
+    session: Session, code: str, name: str, province: str, *, actor: str, now: datetime
+) -> Change:
+    """Register a Sở Giáo dục và Đào tạo. Raises InvalidInput."""
+    _lock(session)
+    problems = Problems()
+    problems.code("code", code, 16)
+    problems.text("name", name, 200)
+    problems.text("province", province, 80)
+    if session.scalar(select(Department.id).where(Department.code == code)):
+        problems.add("code", "exists", f"Sở mang mã {code} đã có.")
+    problems.refuse()
+    session.add(Department(id=uuid.uuid4(), code=code, name=name, province=province))
+    return _changed(session, "add_department", code, name, actor=actor, now=now)
+
+
+def add_school(session: Session, school: SchoolInput, *, actor: str, now: datetime) -> Change:
+    """Register a school for a period. Raises InvalidInput with everything that is wrong.
+
+    Periods of one code must not overlap; the department must exist; an end may name a successor.
+    """
+    _lock(session)
+    # 1 The fields by themselves.
+    problems = Problems()
+    problems.code("code", school.code, 20)
+    for where, most in (("name", 200), ("commune", 120), ("province", 80)):
+        problems.text(where, getattr(school, where), most)
+    if school.district:
+        problems.text("district", school.district, 120)
+    unknown = [level for level in school.levels if level not in set(records.Level)]
+    if unknown or not school.levels or len(set(school.levels)) != len(school.levels):
+        known = ", ".join(records.Level)
+        problems.add("levels", "levels", f"Cấp học phải là một hay nhiều trong: {known}, không lặp lại.")
+    if school.sector not in SECTORS:
+        problems.add("sector", "sector", f"Loại hình phải là một trong: {', '.join(SECTORS)}.")
+    if school.valid_to is not None and school.valid_to < school.valid_from:
+        problems.add("valid_to", "period", "Ngày kết thúc đứng trước ngày bắt đầu.")
+    problems.successor(school.code, school.valid_to, school.successor_code)
+    # 2 The fields against what is registered.
+    if not session.scalar(select(Department.id).where(Department.code == school.department_code)):
+        problems.add(
+            "department_code", "unknown_department", f"Chưa có sở nào mang mã {school.department_code}."
+        )
+    for other in session.scalars(
+        select(School).where(School.code == school.code).order_by(School.valid_from)
+    ):
+        starts_later = other.valid_to is not None and other.valid_to < school.valid_from
+        ends_earlier = school.valid_to is not None and school.valid_to < other.valid_from
+        if not starts_later and not ends_earlier:
+            until = "nay" if other.valid_to is None else f"{other.valid_to:%d/%m/%Y}"
+            problems.add(
+                "valid_from",
+                "overlap",
+                f"Mã {school.code} đã thuộc về “{other.name}” từ {other.valid_from:%d/%m/%Y} đến {until}; "
+                "kết thúc thời hạn đó trước (close-school).",
+            )
+    problems.refuse()
+    session.add(
+        School(
+            id=uuid.uuid4(),
+            code=school.code,
+            name=school.name,
+            department_code=school.department_code,
+            levels=" ".join(school.levels),
+            commune=school.commune,
+            district=school.district,
+            province=school.province,
+            sector=school.sector,
+            valid_from=school.valid_from,
+            valid_to=school.valid_to,
+            successor_code=school.successor_code,
+        )
+    )
+    return _changed(session, "add_school", school.code, school.name, actor=actor, now=now)
+
+
+def close_school(
+    session: Session,
+    code: str,
+    valid_to: date,
+    successor_code: str | None = None,
+    *,
+    actor: str,
+    now: datetime,
+) -> Change:
+    """End the open period of a school (merged, renamed, dissolved). Raises Refusal, InvalidInput."""
+    _lock(session)
+    row = session.scalar(select(School).where(School.code == code, School.valid_to.is_(None)))
+    if row is None:
+        raise Refusal("unknown_school", f"Không có trường nào mang mã {code} đang hoạt động.")
+    problems = Problems()
+    problems.successor(code, valid_to, successor_code)
+    if valid_to < row.valid_from:
+        problems.add("valid_to", "period", "Ngày kết thúc đứng trước ngày bắt đầu.")
+    problems.refuse()
+    row.valid_to = valid_to
+    row.successor_code = successor_code
+    return _changed(
+        session, "close_school", code, f"{valid_to} → {successor_code or '—'}", actor=actor, now=now
+    )
+
+
+def add_anchor(
+    session: Session, certificate: bytes, pki: Pki, *, name: str = "", actor: str, now: datetime
+) -> Change:
+    """Pin a root (self-signed) or an intermediate below a pinned root of the same system. Raises
+    InvalidInput.
+
+    Pinning again what was removed puts it back.
+    """
+    _lock(session)
+    pinned = certificate_of(certificate)
+    problems = Problems()
+    if not pinned.is_ca or (pinned.usage is not None and not pinned.usage.key_cert_sign):
+        problems.add("certificate", "not_a_ca", "Chứng thư này không phải của tổ chức chứng thực (CA).")
+    problems.key(pinned)
+    is_root = pinned.subject == pinned.issuer
+    issuer: Certificate | None = pinned
+    if is_root:
+        if not issued_by(pinned, pinned):
+            problems.add("certificate", "not_self_signed", "Chứng thư gốc phải do chính nó ký.")
+    else:
+        issuer = _pinned_issuer(session, pinned, pki)
+        if issuer is None:
+            problems.add(
+                "certificate",
+                "no_anchor",
+                "Không chứng thư gốc cùng hệ thống nào đã ghim ký chứng thư này; thêm chứng thư gốc trước.",
+            )
+    row = session.scalar(select(Anchor).where(Anchor.sha256 == pinned.sha256))
+    if row is not None and row.removed_at is None:
+        problems.add("certificate", "exists", f"Chứng thư này đã được ghim với tên “{row.name}”.")
+    if row is not None and row.pki != pki:
+        problems.add("pki", "other_pki", f"Chứng thư này thuộc hệ thống {row.pki}.")
+    if len(name) > 200:
+        problems.add("name", "too_long", "Tên dài quá 200 ký tự.")
+    problems.refuse()
+    assert issuer is not None  # noqa: S101 - its absence is one of the problems above
+    if row is None:
+        row = Anchor(
+            id=uuid.uuid4(),
+            name=name or common_name(pinned),
+            pki=pki,
+            is_root=is_root,
+            sha256=pinned.sha256,
+            certificate=pinned.der,
+            issuer_sha256=issuer.sha256,
+            serial=str(pinned.serial),
+            not_after=pinned.not_after,
+            added_at=now,
+        )
+        session.add(row)
+    row.removed_at = None
+    session.flush()
+    below = _below(session, {pinned.sha256})
+    return _changed(session, "add_anchor", row.sha256, row.name, actor=actor, now=now, certificates=below)
+
+
+def remove_anchor(session: Session, sha256: str, *, actor: str, now: datetime) -> Change:
+    """Stop trusting an authority (its row stays): nothing below it counts any more. Raises Refusal."""
+    _lock(session)
+    row = session.scalar(select(Anchor).where(Anchor.sha256 == sha256.lower(), Anchor.removed_at.is_(None)))
+    if row is None:
+        raise Refusal("unknown_anchor", f"Không có chứng thư nào được ghim với dấu vân tay {sha256}.")
+    row.removed_at = now
+    below = _below(session, {row.sha256})
+    return _changed(session, "remove_anchor", row.sha256, row.name, actor=actor, now=now, certificates=below)
+
+
+def add_signer(session: Session, signer: SignerInput, *, actor: str, now: datetime) -> Change:
+    """Register a certificate for a school and role; it waits for approval. Raises InvalidInput with every
+    problem.
+
+    The seal of a public school must be of the state system, private schools and persons may use either
+    (domain rules of the department's guidance on seals).
+    """
+    _lock(session)
+    certificate = certificate_of(signer.certificate)
+    starts = signer.valid_from or certificate.not_before
+    ends = signer.valid_to or certificate.not_after
+    problems = Problems()
+
+    # 1 The certificate: a path to a pinned root, for signing, with a key that counts.
+    path = find_path(
+        certificate,
+        (),
+        load_store(session),
+        DEFAULT,
+        min(max(now, certificate.not_before), certificate.not_after),
+    )
+    if path is None:
+        problems.add("certificate", "untrusted", "Chứng thư không dẫn tới chứng thư gốc nào đã được ghim.")
+    elif path.code:
+        problems.add("certificate", path.code, f"Không dùng được: {PATH_FAULTS[path.code]}.")
+    problems.key(certificate)
+
+    # 2 The period: inside the certificate's own.
+    if not certificate.not_before <= starts < ends <= certificate.not_after:
+        problems.add(
+            "valid_from",
+            "period",
+            f"Thời hạn phải nằm trong hạn của chứng thư ({certificate.not_before:%d/%m/%Y} – "
+            f"{certificate.not_after:%d/%m/%Y}) và có đầu trước cuối.",
+        )
+
+    # 3 The school, on some day of that period; and its seal's system.
+    schools = session.scalars(
+        select(School).where(
+            School.code == signer.school_code,
+            School.valid_from <= ends.astimezone(VIETNAM).date(),
+            or_(School.valid_to.is_(None), School.valid_to >= starts.astimezone(VIETNAM).date()),
+        )
+    ).all()
+    if not schools:
+        problems.add(
+            "school_code", "unknown_school", f"Không có trường mã {signer.school_code} trong thời hạn này."
+        )
+    if path is not None and not path.code and signer.role is Role.KY_PHAT_HANH:
+        pki = session.scalar(select(Anchor.pki).where(Anchor.sha256 == path.certificates[-1].sha256))
+        if pki != Pki.STATE and any(s.sector == "cong_lap" for s in schools):
+            problems.add(
+                "certificate",
+                "state_seal_required",
+                "Con dấu số của trường công lập phải do hệ thống chữ ký số chuyên dùng công vụ cấp.",
+            )
+
+    # 4 Role, capacity and subjects.
+    levels = frozenset(level for school in schools for level in school.levels.split())
+    problems.role(signer.role, signer.capacity, signer.subject_codes, levels)
+    display_name = signer.display_name or common_name(certificate)
+    if not display_name.strip() or len(display_name) > 200:
+        problems.add("display_name", "display_name", "Tên hiển thị phải có từ 1 đến 200 ký tự.")
+
+    # 5 Not beside another living row for the same: suspending one would leave the other.
+    rows = session.scalars(
+        select(Signer).where(
+            Signer.certificate_sha256 == certificate.sha256,
+            Signer.school_code == signer.school_code,
+            Signer.role == signer.role,
+            Signer.capacity == signer.capacity,
+        )
+    ).all()
+    for row in rows:
+        living = row.approval != Approval.REFUSED and row.invalid_since is None
+        overlaps = row.valid_from < ends and (row.valid_to is None or starts < row.valid_to)
+        if (living and overlaps) or row.valid_from == starts:
+            problems.add(
+                "certificate", "exists", f"Chứng thư này đã được đăng ký cho vai trò này (mã {row.id})."
+            )
+            break
+    problems.refuse()
+    assert path is not None  # noqa: S101 - its absence is one of the problems above
+    row = Signer(
+        id=uuid.uuid4(),
+        certificate_sha256=certificate.sha256,
+        certificate=certificate.der,
+        issuer_sha256=path.certificates[1].sha256,
+        serial=str(certificate.serial),
+        not_after=certificate.not_after,
+        school_code=signer.school_code,
+        role=signer.role,
+        capacity=signer.capacity,
+        subject_codes=" ".join(sorted(signer.subject_codes)),
+        display_name=display_name,
+        valid_from=starts,
+        valid_to=ends,
+        approval=Approval.WAITING,
+    )
+    session.add(row)
+    session.flush()
+    return _signer_changed(session, "add_signer", [row], actor=actor, now=now)
+
+
+def approve(
+    session: Session, signers: Sequence[uuid.UUID], *, actor: str, now: datetime, refuse: bool = False
+) -> Change:
+    """Approve (or ``refuse``) registrations that wait. Both are final. Raises Refusal."""
+    _lock(session)
+    rows = _signers(session, signers)
+    decided = [row for row in rows if row.approval != Approval.WAITING]
+    if decided:
+        raise Refusal(
+            "already_decided",
+            f"Đăng ký của {decided[0].display_name} đã được quyết định ({decided[0].approval}).",
+            "Đăng ký lại chứng thư nếu quyết định thay đổi.",
+        )
+    for row in rows:
+        row.approval = Approval.REFUSED if refuse else Approval.APPROVED
+    return _signer_changed(session, "refuse" if refuse else "approve", rows, actor=actor, now=now)
+
+
+def suspend(
+    session: Session, signers: Sequence[uuid.UUID], invalid_since: datetime, *, actor: str, now: datetime
+) -> Change:
+    """Nothing that is proven to exist only at or after ``invalid_since`` counts for these rows any more.
+
+    The moment may later be moved back, never forward: what was withdrawn once is not believed again. Raises
+    Refusal.
+    """
+    _lock(session)
+    if invalid_since > now:
+        raise Refusal(
+            "in_the_future",
+            "Thời điểm hết tin cậy nằm trong tương lai.",
+            "Đặt hạn kết thúc khi đăng ký người ký, hoặc đình chỉ khi đến lúc.",
+        )
+    rows = _signers(session, signers)
+    for row in rows:
+        if row.invalid_since is not None and row.invalid_since < invalid_since:
+            raise Refusal(
+                "only_earlier",
+                f"{row.display_name} đã bị đình chỉ từ {row.invalid_since.isoformat()}; chỉ lùi sớm hơn.",
+                "Đăng ký lại chứng thư nếu việc đình chỉ là nhầm.",
+            )
+        row.invalid_since = invalid_since
+    return _signer_changed(session, "suspend", rows, invalid_since.isoformat(), actor=actor, now=now)
+
+
+def import_crl(session: Session, data: bytes, *, actor: str, now: datetime) -> Change:
+    """Pin a CRL (DER or PEM) of a pinned authority; the newest counts. Raises InvalidInput.
+
+    Files are affected where the list says something new: a certificate revoked, released, or revoked from
+    another day. The first list of an authority affects everything below it. All others keep their standing
+    until it lapses with the older list, so importing in time leaves no moment without an answer.
+    """
+    _lock(session)
+    # 1 A complete list of a pinned authority, signed by it.
+    der, crl = crl_of(data)
+    issuer = next((a for a in _pinned(session) if published(crl, a)), None)
+    if issuer is None:
+        raise refused("crl", "unknown_issuer", "Danh sách không do tổ chức chứng thực nào đã ghim ký.")
+    problems = Problems()
+    if not crl.usable:
+        problems.add("crl", "partial", "Chỉ dùng danh sách đầy đủ (không phải danh sách thay đổi).")
+    if crl.next_update is None:
+        problems.add("crl", "no_next_update", "Danh sách không ghi ngày cập nhật kế tiếp (nextUpdate).")
+    if crl.this_update > now + DEFAULT.clock_tolerance:
+        problems.add("crl", "future", "Danh sách ghi ngày phát hành trong tương lai; kiểm tra đồng hồ.")
+    problems.refuse()
+    assert crl.next_update is not None  # noqa: S101 - its absence is one of the problems above
+
+    # 2 Not older than the one we have, by time or by number.
+    number = number_of(crl)
+    newest = session.scalars(
+        select(RevocationList)
+        .where(RevocationList.issuer_sha256 == issuer.sha256)
+        .order_by(RevocationList.this_update.desc(), RevocationList.added_at.desc())
+        .limit(1)
+    ).one_or_none()
+    if newest is not None:
+        if newest.crl == der:
+            return Change(current_epoch(session))
+        was = None if newest.number is None else int(newest.number)
+        if crl.this_update < newest.this_update or (was is not None and (number is None or number < was)):
+            raise refused(
+                "crl",
+                "older",
+                f"Đã có danh sách mới hơn của tổ chức này ({newest.this_update.isoformat()}, số {was}).",
+            )
+    session.add(
+        RevocationList(
+            id=uuid.uuid4(),
+            issuer_sha256=issuer.sha256,
+            crl=der,
+            number=None if number is None else str(number),
+            this_update=crl.this_update,
+            next_update=crl.next_update,
+            added_at=now,
+        )
+    )
+    session.flush()
+
+    # 3 Whom it says something new about.
+    if newest is None:
+        affected = _below(session, {issuer.sha256})
+    else:
+        serials = news(read_crl(newest.crl), crl)
+        affected = _named(session, issuer.sha256, serials)
+    detail = f"{crl.this_update.isoformat()} #{number}"
+    return _changed(session, "import_crl", issuer.sha256, detail, actor=actor, now=now, certificates=affected)
+
+
+# ------------------------------------------------------------------------------------------------ inside
+
+
+def _lock(session: Session) -> None:
+    """Changes in trust stand in one row's queue: each sees the ones before it whole."""
+    session.execute(select(TrustState.epoch).where(TrustState.id == 1).with_for_update())
+
+
+def _changed(
+    session: Session,
+    action: str,
+    subject: str,
+    detail: str = "",
+    *,
+    actor: str,
+    now: datetime,
+    certificates: frozenset[str] = frozenset(),
+    signer: uuid.UUID | None = None,
+) -> Change:
+    """Write the event and let the epoch grow."""
+    state = session.get(TrustState, 1, with_for_update=True)
+    if state is None:
+        state = TrustState(id=1, epoch=0)
+        session.add(state)
+    state.epoch += 1
+    session.add(
+        TrustEvent(
+            id=uuid.uuid4(),
+            at=now,
+            epoch=state.epoch,
+            actor=actor[:80],
+            action=action,
+            subject=subject[:200],
+            detail=detail[:400],
+            signer_id=signer,
+        )
+    )
+    session.flush()
+    return Change(state.epoch, certificates, signer)
+
+
+def _signer_changed(
+    session: Session, action: str, rows: Sequence[Signer], detail: str = "", *, actor: str, now: datetime
+) -> Change:
+    """One event a row, one change for all."""
+    changes = [
+        _changed(
+            session,
+            action,
+            row.certificate_sha256,
+            detail or f"{row.role} {row.school_code}",
+            actor=actor,
+            now=now,
+            signer=row.id,
+        )
+        for row in rows
+    ]
+    return Change(changes[-1].epoch, frozenset(row.certificate_sha256 for row in rows), changes[-1].created)
+
+
+def _signers(session: Session, keys: Sequence[uuid.UUID]) -> list[Signer]:
+    rows = session.scalars(select(Signer).where(Signer.id.in_(keys)).order_by(Signer.id)).all()
+    if not rows or len(rows) != len(set(keys)):
+        raise _unknown_signer(", ".join(map(str, keys)))
+    return list(rows)
+
+
+def _pinned(session: Session, pki: Pki | None = None) -> list[Certificate]:
+    wanted = select(Anchor.certificate).where(Anchor.removed_at.is_(None))
+    if pki is not None:
+        wanted = wanted.where(Anchor.pki == pki)
+    return [read_certificate(der) for der in session.scalars(wanted)]
+
+
+def _pinned_issuer(session: Session, certificate: Certificate, pki: Pki) -> Certificate | None:
+    """The pinned authority of the same system that signed ``certificate``. It stands below a root itself."""
+    return next((a for a in _pinned(session, pki) if issued_by(certificate, a)), None)
+
+
+def _below(session: Session, authorities: Collection[str]) -> frozenset[str]:
+    """Signing certificates under any of these authorities, at any depth."""
+    seen: set[str] = set(authorities)
+    level = set(authorities)
+    while level:
+        level = set(session.scalars(select(Anchor.sha256).where(Anchor.issuer_sha256.in_(level)))) - seen
+        seen |= level
+    return frozenset(session.scalars(select(Signer.certificate_sha256).where(Signer.issuer_sha256.in_(seen))))
+
+
+def _named(session: Session, issuer: str, serials: frozenset[int]) -> frozenset[str]:
+    """Signing certificates that a list of ``issuer`` speaks of: its own subscribers, and all below its
+    authorities.
+    """
+    wanted = {str(serial) for serial in serials}
+    authorities = session.execute(select(Anchor.sha256, Anchor.serial).where(Anchor.issuer_sha256 == issuer))
+    subscribers = session.execute(
+        select(Signer.certificate_sha256, Signer.serial).where(Signer.issuer_sha256 == issuer)
+    )
+    return frozenset(row.certificate_sha256 for row in subscribers if row.serial in wanted) | _below(
+        session, {row.sha256 for row in authorities if row.serial in wanted}
+    )
+
+
+def _unknown_signer(text: str) -> Refusal:
+    return Refusal(
+        "unknown_signer",
+        f"Không có người ký nào mang mã hoặc dấu vân tay “{text}”.",
+        "Xem danh sách: flask --app wsgi trust list",
+    )

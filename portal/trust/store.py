@@ -1,0 +1,228 @@
+"""What the tables of trust say to a check, an offline bundle, issuing and pages. Changes nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from portal.trust.models import Anchor, Department, RevocationList, School, Signer, TrustState
+from verifier.report import Role
+from verifier.trust import Approval, AuthorisedSigner, Pki, TrustAnchor, TrustStore
+
+BUNDLE_FORMAT: Final = "hoc-ba-trust-bundle/1"
+
+
+@dataclass(frozen=True, slots=True)
+class SchoolFacts:
+    """A school as it was on one day."""
+
+    code: str
+    name: str
+    department_name: str
+    levels: tuple[str, ...]
+    commune: str
+    district: str
+    province: str
+    sector: str
+    valid_from: date
+    valid_to: date | None
+    successor_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignerFacts:
+    """One row of the table of authorised signers, for lists and signing plans."""
+
+    id: uuid.UUID
+    certificate: bytes
+    issuer_sha256: str
+    authority: AuthorisedSigner
+
+
+def current_epoch(session: Session, *, lock: bool = False) -> int:
+    """The number of the newest change in trust. ``lock`` holds it until the transaction ends: what is
+    registered under this epoch is then seen by the next change.
+    """
+    wanted = select(TrustState.epoch).where(TrustState.id == 1)
+    return session.scalar(wanted.with_for_update(read=True) if lock else wanted) or 0
+
+
+def load_store(session: Session) -> TrustStore:
+    """Everything a check may rely on now."""
+    epoch = current_epoch(session)
+    anchors = session.scalars(
+        select(Anchor).where(Anchor.removed_at.is_(None)).order_by(Anchor.added_at)
+    ).all()
+    signers = session.scalars(select(Signer).order_by(Signer.certificate_sha256, Signer.valid_from))
+    return TrustStore(
+        epoch=epoch,
+        anchors=tuple(TrustAnchor(a.name, Pki(a.pki), a.certificate) for a in anchors if a.is_root),
+        intermediates=tuple(a.certificate for a in anchors if not a.is_root),
+        signers=tuple(_authority(s) for s in signers),
+        crls=_needed_crls(session),
+    )
+
+
+def write_store(session: Session, path: Path) -> TrustStore:
+    """Put the trust store where checking processes read it (``verifier.trust.read_store``), whole or not at
+    all.
+    """
+    store = load_store(session)
+    text = json.dumps(store.to_json(), separators=(",", ":"))
+    if not path.exists() or path.read_text() != text:
+        _write(path, text)
+    return store
+
+
+def bundle(
+    store: TrustStore, registry: dict[str, Any], *, public_url: str, former: Sequence[str], as_of: datetime
+) -> dict[str, Any]:
+    """The offline bundle for ``python -m verifier``: trust, registry facts without personal data, our
+    hosts.
+    """
+    return {
+        "format": BUNDLE_FORMAT,
+        "as_of": as_of.isoformat(),
+        "trust": store.to_json(),
+        "registry": registry,
+        "hosts": {"public_url": public_url, "former": list(former)},
+    }
+
+
+def write_bundle(path: Path, content: dict[str, Any]) -> None:
+    """Write a bundle, whole or not at all."""
+    _write(path, json.dumps(content, ensure_ascii=False, indent=1))
+
+
+def school_on(session: Session, code: str, day: date) -> SchoolFacts | None:
+    """The school with this code as it was on ``day``; None when there was none."""
+    row = session.execute(
+        select(School, Department.name)
+        .join(Department, Department.code == School.department_code)
+        .where(
+            School.code == code,
+            School.valid_from <= day,
+            or_(School.valid_to.is_(None), School.valid_to >= day),
+        )
+    ).one_or_none()
+    return None if row is None else _school(*row.tuple())
+
+
+def list_schools(session: Session) -> tuple[SchoolFacts, ...]:
+    """Every school and every name it had, by code and time."""
+    rows = session.execute(
+        select(School, Department.name)
+        .join(Department, Department.code == School.department_code)
+        .order_by(School.code, School.valid_from)
+    )
+    return tuple(_school(*row.tuple()) for row in rows)
+
+
+def list_signers(session: Session, school_code: str | None = None) -> tuple[SignerFacts, ...]:
+    """Registered signers, of one school or all, in every state."""
+    wanted = select(Signer).order_by(Signer.school_code, Signer.role, Signer.display_name, Signer.valid_from)
+    if school_code is not None:
+        wanted = wanted.where(Signer.school_code == school_code)
+    return tuple(
+        SignerFacts(s.id, s.certificate, s.issuer_sha256, _authority(s)) for s in session.scalars(wanted)
+    )
+
+
+def signer_names(session: Session, certificates: Iterable[str]) -> dict[str, str]:
+    """Names of signers from our own table, by certificate SHA-256; what a certificate says of itself is not
+    shown.
+    """
+    wanted = select(Signer.certificate_sha256, Signer.display_name).where(
+        Signer.certificate_sha256.in_(sorted(set(certificates)))
+    )
+    return {
+        row.certificate_sha256: row.display_name
+        for row in session.execute(wanted.order_by(Signer.valid_from))
+    }
+
+
+def _authority(row: Signer) -> AuthorisedSigner:
+    return AuthorisedSigner(
+        certificate_sha256=row.certificate_sha256,
+        school_code=row.school_code,
+        role=Role(row.role),
+        capacity=row.capacity,
+        subject_codes=frozenset(row.subject_codes.split()),
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+        approval=Approval(row.approval),
+        invalid_since=row.invalid_since,
+        display_name=row.display_name,
+    )
+
+
+def _school(row: School, department: str) -> SchoolFacts:
+    return SchoolFacts(
+        code=row.code,
+        name=row.name,
+        department_name=department,
+        levels=tuple(row.levels.split()),
+        commune=row.commune,
+        district=row.district,
+        province=row.province,
+        sector=row.sector,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+        successor_code=row.successor_code,
+    )
+
+
+def _needed_crls(session: Session) -> tuple[bytes, ...]:
+    """Of each authority the newest list, and for each certificate of its that has expired the last list
+    before that: later ones may have dropped it (RFC 5280 §3.3).
+    """
+    lists = session.execute(
+        select(RevocationList.id, RevocationList.issuer_sha256, RevocationList.this_update)
+        .join(Anchor, Anchor.sha256 == RevocationList.issuer_sha256)
+        .where(Anchor.removed_at.is_(None))
+        .order_by(RevocationList.this_update, RevocationList.added_at)
+    ).all()
+    by_issuer: dict[str, list[tuple[datetime, uuid.UUID]]] = {}
+    for row in lists:
+        by_issuer.setdefault(row.issuer_sha256, []).append((row.this_update, row.id))
+    ends: dict[str, set[datetime]] = {}
+    for table in (Signer, Anchor):
+        for issuer, end in session.execute(select(table.issuer_sha256, table.not_after).distinct()):
+            ends.setdefault(issuer, set()).add(end)
+    needed: set[uuid.UUID] = set()
+    for issuer, pinned in by_issuer.items():
+        needed.add(pinned[-1][1])
+        for end in ends.get(issuer, ()):
+            before = [key for this_update, key in pinned if this_update <= end]
+            needed.update(before[-1:])
+    rows = session.scalars(
+        select(RevocationList.crl)
+        .where(RevocationList.id.in_(needed))
+        .order_by(RevocationList.issuer_sha256, RevocationList.this_update, RevocationList.added_at)
+    )
+    return tuple(rows)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all: readers see the old or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
