@@ -1,1 +1,27 @@
-"""The web's edge: headers, error pages, language, page base."""
+"""What every page shares: headers, languages, error pages, requests, answers, the home page."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from portal.config import Settings
+from portal.web import errors, home
+from portal.web.headers import SecurityHeaders
+from portal.web.pages import Pages
+
+KEY = "pages"
+
+
+def install(app: Flask, settings: Settings) -> None:
+    """Wire the web parts into ``app``."""
+    app.extensions[KEY] = Pages(
+        {
+            "system_name": settings.system_name,
+            "owner_name": settings.owner_name,
+            "demo": settings.demo,
+            "limit_mb": settings.max_upload_bytes // (1024 * 1024),
+        }
+    )
+    errors.install(app)
+    app.register_blueprint(home.home)
+    app.wsgi_app = SecurityHeaders(app.wsgi_app, production=settings.production)  # type: ignore[method-assign]

@@ -1,0 +1,71 @@
+"""What every feature needs at run time, in one frozen bundle, and the one place that commits.
+
+The composition root (:mod:`portal.factory`) builds :class:`Resources` and hangs it on the app; views and
+commands take it with :func:`resources`. Services never see it: they get a session, ports and a time as
+arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, cast
+
+from flask import Flask, current_app
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from portal.config import Settings
+from portal.ports import Checker, Clock, FileStore
+from portal.vault import Vault
+from verifier.locator import Hosts
+
+KEY: Final = "portal"
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Settings, database, secrets and ports of one running app. Holds nothing that can sign."""
+
+    settings: Settings
+    engine: Engine
+    writing: sessionmaker[Session]
+    reading: sessionmaker[Session]
+    vault: Vault
+    files: FileStore
+    checker: Checker
+    clock: Clock
+    hosts: Hosts
+
+
+def install(app: Flask, bundle: Resources) -> None:
+    """Hang ``bundle`` on ``app``."""
+    app.extensions[KEY] = bundle
+
+
+def resources() -> Resources:
+    """The bundle of the current app."""
+    return cast(Resources, current_app.extensions[KEY])
+
+
+def session_makers(engine: Engine) -> tuple[sessionmaker[Session], sessionmaker[Session]]:
+    """(writing, reading). Reading sessions never take SQLite's write lock and are never committed."""
+    return (
+        sessionmaker(engine),
+        sessionmaker(engine.execution_options(readonly=True), autoflush=False),
+    )
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One unit of work: committed when the block ends, rolled back when it raises. Nothing else commits."""
+    with resources().writing.begin() as session:
+        yield session
+
+
+@contextmanager
+def reading() -> Iterator[Session]:
+    """A session for a request that changes nothing."""
+    with resources().reading() as session:
+        yield session

@@ -1,0 +1,99 @@
+"""The composition root: settings in, a wired Flask app out, as a list of steps."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Final
+
+import click
+from flask import Flask
+from flask.cli import AppGroup
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from portal import extensions, web
+from portal.clock import SystemClock
+from portal.config import Settings
+from portal.database import make_engine
+from portal.extensions import Resources
+from portal.filestore import ObjectFiles
+from portal.lookup.views import lookup
+from portal.ports import Checker, Clock
+from portal.uploads.views import uploads
+from portal.vault import Vault
+from verifier.locator import Hosts
+from verifier.sandbox import ForkServer
+
+#: ``flask --app wsgi NAME`` -> where the command lives. Imported when asked for: the web process must not
+#: even load the code that opens signing keys, and a test looks into ``sys.modules`` to keep it so (SEC-38).
+COMMANDS: Final = {
+    "trust": "portal.trust.commands:trust",
+    "registry": "portal.registry.commands:registry",
+    "issue": "portal.issuing.commands:issue",
+    "correct": "portal.issuing.commands:correct",
+    "recall": "portal.issuing.commands:recall",
+    "demo": "portal.demo.commands:demo",
+}
+
+_KIB: Final = 1024
+
+
+class _LazyCommands(AppGroup):
+    """The app's command group; each command is imported when it is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted({*super().list_commands(ctx), *COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        where = COMMANDS.get(cmd_name)
+        if where is None:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = where.partition(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clock | None = None) -> Flask:
+    """A portal for ``settings``. Tests may bring their own checker and clock."""
+    # 1 The app, with its body limits: they hold while a body is read, whether or not it names its length.
+    app = Flask("portal")
+    app.config.update(
+        MAX_FILE_BYTES=settings.max_upload_bytes,
+        MAX_CONTENT_LENGTH=settings.max_upload_bytes + 64 * _KIB,  # the file plus the form around it
+        MAX_FORM_PARTS=10,
+        MAX_FORM_MEMORY_SIZE=64 * _KIB,
+        SEND_FILE_MAX_AGE_DEFAULT=365 * 24 * 3600,  # static addresses name their content
+    )
+
+    # 2 Database, secrets, files, checker, clock.
+    engine = make_engine(settings.database_url)
+    writing, reading = extensions.session_makers(engine)
+    extensions.install(
+        app,
+        Resources(
+            settings=settings,
+            engine=engine,
+            writing=writing,
+            reading=reading,
+            vault=Vault(settings.key_encryption_keys, settings.index_key),
+            files=ObjectFiles(settings.file_store_url),
+            checker=checker or ForkServer(),
+            clock=clock or SystemClock(),
+            hosts=Hosts(settings.public_url, settings.public_url_former),
+        ),
+    )
+
+    # 3 What every response has: languages, filters, error pages, security headers.
+    web.install(app, settings)
+
+    # 4 Features.
+    app.register_blueprint(lookup)
+    app.register_blueprint(uploads)
+
+    # 5 Commands.
+    app.cli = _LazyCommands(app.name)
+
+    # 6 The client's address, from exactly as many proxies as the settings name.
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,119 @@
+"""Checks an uploaded document, and opens the data of a genuine one. Nothing of an upload is kept.
+
+Untrusted bytes are only hashed here; whatever reads them further does so behind the ``Checker`` port. The one
+exception is a file that turned out to be ours, byte for byte: its attachment is opened to hand out its data.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pikepdf
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from portal.ports import Checker
+from portal.registry import service as registry
+from portal.registry.service import PublicRecord
+from portal.trust import service as trust
+from portal.vault import Vault
+from verifier import record as records
+from verifier.check import Known
+from verifier.locator import Hosts
+from verifier.report import Medium, ValidationReport
+from verifier.sandbox import CheckJob
+from verifier.verdict import RegistryFacts, Verdict, decide
+
+
+@dataclass(frozen=True, slots=True)
+class FileAnswer:
+    """The verdict on a document. ``signers`` (certificate hash -> name) is filled for a genuine file
+    alone.
+    """
+
+    verdict: Verdict
+    report: ValidationReport
+    record: PublicRecord | None = None
+    signers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordData:
+    """The content of a genuine file: header and disclosures prove ``fields`` against the record digest."""
+
+    header: dict[str, Any]
+    disclosures: tuple[str, ...]
+    fields: dict[str, Any]
+
+
+def check(
+    data: bytes,
+    session: Session,
+    vault: Vault,
+    *,
+    checker: Checker,
+    hosts: Hosts,
+    instance_dir: Path,
+    now: datetime,
+) -> FileAnswer:
+    """Examine one document and fold what was found with what the registry knows."""
+    try:
+        # 1 Do we know exactly these bytes, and whom do we trust today?
+        found = registry.find_file(session, hashlib.sha256(data).hexdigest(), now=now)
+        trust_path = trust_file(session, instance_dir)
+
+        # 2 The examination, away from this process.
+        known = None if found is None else Known(found.registered_at, found.structure)
+        report = checker.check(CheckJob(data, trust_path, now, known))
+
+        # 3 The registry's facts, the verdict, and what may be said with it.
+        verdict = decide(report, registry.facts_for(session, report, hosts, now=now))
+        record = None if verdict.version is None else registry.public_record(session, vault, verdict.version)
+        answer = FileAnswer(verdict, report, record)
+        return (
+            FileAnswer(verdict, report, record, _signers(session, report)) if answer.genuine_file else answer
+        )
+    except DBAPIError:
+        report = ValidationReport(at=now, medium=Medium.PDF, size=len(data))
+        return FileAnswer(decide(report, RegistryFacts(available=False)), report)
+
+
+def extract(data: bytes, session: Session, vault: Vault, answer: FileAnswer) -> RecordData:
+    """The data of a file that :func:`check` called genuine, out of its own attachment.
+
+    1 The attachment is read from the file; 2 its header must be the registered one, digest for digest; 3
+    every value must be proved by its disclosure. What fails here is a fault of ours: the file was called
+    genuine.
+    """
+    version = answer.verdict.version
+    if not answer.verdict.genuine_file or version is None:
+        raise ValueError("only a genuine file gives its data")
+    with pikepdf.open(io.BytesIO(data)) as pdf:
+        content = pdf.attachments[records.ATTACHMENT_NAME].get_file().read_bytes()
+    header, disclosures = records.read_attachment(content)
+    issued = registry.open_record(session, vault, version.record_id, version.version)
+    if issued is None or records.digest(header) != records.digest(issued.header):
+        raise ValueError("the attachment of a registered file does not carry the registered record")
+    return RecordData(header, disclosures, records.open_disclosures(header, disclosures))
+
+
+def trust_file(session: Session, instance_dir: Path) -> Path:
+    """The trust store of today's epoch as a file that a checking process can read. Written once an epoch."""
+    path = instance_dir / "trust" / f"store-{trust.current_epoch(session)}.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        trust.write_store(session, path)
+    return path
+
+
+def _signers(session: Session, report: ValidationReport) -> dict[str, str]:
+    """Names of the signers, out of our own table."""
+    return trust.signer_names(
+        session, (s.signer.certificate_sha256 for s in report.signatures if s.signer is not None)
+    )

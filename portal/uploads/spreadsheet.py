@@ -1,0 +1,82 @@
+"""A record as a spreadsheet for whoever has to take its data over.
+
+Every cell is text, exactly as issued ("8.3" stays "8.3", a leading zero stays). A text that a spreadsheet
+program could take for a formula is stored as a string and carries the quote prefix, so it stays one after
+editing as well.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Font
+
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_WIDTHS: Final = (34, 60, 16, 16, 16, 16, 60)
+
+Line = Sequence[str]
+
+
+def workbook(check: Iterable[tuple[str, str]], fields: Mapping[str, Any]) -> bytes:
+    """An .xlsx file: what was checked, the single values, one line a subject, one line a list entry."""
+    rows = {name: value for name, value in fields.items() if name.startswith("mon.")}
+    lists = {name: value for name, value in fields.items() if isinstance(value, list)}
+    single = {name: value for name, value in fields.items() if name not in rows and name not in lists}
+    columns = tuple(dict.fromkeys(key for row in rows.values() for key in row))
+    book = Workbook(write_only=True)
+    _sheet(book, "Kiểm tra", [("Mục", "Nội dung"), *check])
+    _sheet(book, "Thông tin", [("Trường", "Giá trị"), *((n, _text(v)) for n, v in single.items())])
+    _sheet(
+        book,
+        "Kết quả",
+        [
+            ("Mã môn", *columns),
+            *((n.removeprefix("mon."), *(_text(row.get(c, "")) for c in columns)) for n, row in rows.items()),
+        ],
+    )
+    entries = [
+        (name, str(number), key, _text(value))
+        for name, entries in lists.items()
+        for number, entry in enumerate(entries, 1)
+        for key, value in (entry.items() if isinstance(entry, dict) else (("", entry),))
+    ]
+    if entries:
+        _sheet(book, "Danh sách", [("Trường", "Số", "Mục", "Giá trị"), *entries])
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def _sheet(book: Workbook, title: str, lines: Sequence[Line]) -> None:
+    sheet = book.create_sheet(title)
+    for column, width in zip("ABCDEFG", _WIDTHS, strict=True):
+        sheet.column_dimensions[column].width = width
+    sheet.freeze_panes = "A2"
+    for number, line in enumerate(lines):
+        cells = []
+        for text in line:
+            cell = WriteOnlyCell(sheet, _CONTROL.sub("\ufffd", text))
+            cell.data_type = "s"  # never "f", whatever the text begins with
+            cell.number_format = "@"
+            cell.quotePrefix = text[:1] in ("=", "+", "-", "@", "\t", "\r")
+            if number == 0:
+                cell.font = Font(bold=True)
+            cells.append(cell)
+        sheet.append(cells)
+
+
+def _text(value: object) -> str:
+    match value:
+        case True:
+            return "Có"
+        case False:
+            return "Không"
+        case None:
+            return ""
+        case _:
+            return str(value)

@@ -1,0 +1,136 @@
+"""Pages of the upload: one document in, one answer out, and the data of a genuine file."""
+
+from __future__ import annotations
+
+import json
+
+from flask import Blueprint, Response, abort, current_app, request
+from sqlalchemy.orm import Session
+
+from portal.extensions import reading, resources
+from portal.uploads import service
+from portal.uploads.service import FileAnswer
+from portal.uploads.spreadsheet import workbook
+from portal.web import answers, errors
+from portal.web.home import samples, samples_folder
+from portal.web.i18n import gettext, language, moment
+from portal.web.pages import Pages
+from portal.web.requests import Rejection, one_file, require_multipart, wants_json
+from verifier.locator import digest_text
+from verifier.record import digest
+from verifier.report import jsonable
+
+uploads = Blueprint("uploads", __name__)
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+@uploads.post("/check")
+def check() -> Response:
+    """A PDF, a photo or a screenshot."""
+    require_multipart()
+    try:
+        data = one_file()
+    except Rejection as refused:
+        return _form_again(refused)
+    with reading() as session:
+        return answers.respond(_answer(_examine(session, data)))
+
+
+@uploads.post("/check/sample/<path:name>")
+def check_sample(name: str) -> Response:
+    """Demo only: check one of the samples without downloading it first."""
+    if name not in {s.file for s in samples()}:
+        abort(404)
+    with reading() as session:
+        return answers.respond(_answer(_examine(session, (samples_folder() / name).read_bytes())))
+
+
+@uploads.post("/check/data")
+def data() -> Response:
+    """The data of a genuine file, as JSON or as a spreadsheet; the file is sent again because none is
+    kept.
+    """
+    require_multipart()
+    wanted = request.args.get("format", "json")
+    if wanted not in ("json", "xlsx"):
+        raise Rejection(400, "unknown_format")
+    try:
+        content = one_file()
+    except Rejection as refused:
+        return _form_again(refused)
+    with reading() as session:
+        found = _examine(session, content)
+        if not found.verdict.genuine_file:
+            response = answers.respond(_answer(found))
+            response.status_code = 422  # no data, and why
+            return response
+        opened = service.extract(content, session, resources().vault, found)
+    version = found.verdict.version
+    name = f"hoc-ba-{version.record_id}-{version.version}" if version else "hoc-ba"
+    if wanted == "xlsx":
+        return _download(workbook(_check_lines(found), opened.fields), f"{name}.xlsx", XLSX)
+    body = {
+        "verdict": found.verdict.outcome.value,
+        "evidence": found.verdict.evidence.value,
+        "at": found.report.at.isoformat(),
+        "file_sha256": found.report.sha256,
+        "digest": digest_text(digest(opened.header)),
+        "header": opened.header,
+        "fields": opened.fields,
+        "disclosures": opened.disclosures,
+    }
+    text = json.dumps(jsonable(body), ensure_ascii=False, indent=1)
+    return _download(text.encode(), f"{name}.json", "application/json")
+
+
+def _examine(session: Session, content: bytes) -> FileAnswer:
+    bundle = resources()
+    return service.check(
+        content,
+        session,
+        bundle.vault,
+        checker=bundle.checker,
+        hosts=bundle.hosts,
+        instance_dir=bundle.settings.instance_dir,
+        now=bundle.clock.now(),
+    )
+
+
+def _answer(found: FileAnswer) -> answers.Answer:
+    return answers.Answer(found.verdict, found.report, found.record, found.signers)
+
+
+def _check_lines(found: FileAnswer) -> list[tuple[str, str]]:
+    """The first sheet: what was checked, when, with which answer."""
+    said = _answer(found).words("vi")
+    lines = [
+        ("Kết quả", said.headline),
+        ("Giải thích", said.sentence),
+        ("Kiểm tra lúc", moment(found.report.at, "vi")),
+        ("SHA-256 của tệp", found.report.sha256),
+    ]
+    if found.record is not None:
+        lines += [
+            ("Nơi cấp", f"{found.record.school_name} ({found.record.school_code})"),
+            ("Mã tra cứu", found.record.record_id),
+            ("Bản số", str(found.record.version)),
+            ("Năm học", found.record.year),
+        ]
+    return lines
+
+
+def _download(content: bytes, name: str, kind: str) -> Response:
+    response = Response(content, content_type=kind)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _form_again(refused: Rejection) -> Response:
+    """The upload form once more with its mistake; a problem for programs and for what no form can mend."""
+    if wants_json() or not refused.mistakes:
+        return errors.rejected(refused)
+    pages: Pages = current_app.extensions["pages"]
+    messages = {m.field: gettext(m.message, **m.values) for m in refused.mistakes}
+    return pages.page("check.html", language(), {"values": {}, "errors": messages}, refused.status)

@@ -1,0 +1,149 @@
+"""Error answers: a page that says what happened and what to do, or problem+json (RFC 9457).
+
+A fault of ours is a bare 500 with a request id; its cause goes to the log under that id and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from dataclasses import dataclass
+from typing import Final
+
+from flask import Flask, Response, current_app
+from werkzeug.exceptions import HTTPException
+
+from portal.web.i18n import gettext, language, marked
+from portal.web.pages import Pages
+from portal.web.requests import Rejection, wants_json
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    title: str
+    sentence: str
+    next_step: str
+
+
+_TEXTS: Final = {
+    400: _Text(
+        marked("Không đọc được yêu cầu"),
+        marked("Yêu cầu gửi tới không đầy đủ hoặc có quá nhiều phần."),
+        marked("Quay lại trang chủ và thử lại từ đầu."),
+    ),
+    404: _Text(
+        marked("Không có trang này"),
+        marked("Nếu bạn gõ địa chỉ, hãy kiểm tra lại. Nếu bạn dán địa chỉ, hãy dán đủ cả dòng."),
+        marked("Bạn có thể tra cứu học bạ từ trang chủ."),
+    ),
+    405: _Text(
+        marked("Trang này không mở trực tiếp được"),
+        marked("Địa chỉ này chỉ nhận biểu mẫu gửi từ trang khác."),
+        marked("Bạn có thể bắt đầu lại từ trang chủ."),
+    ),
+    413: _Text(
+        marked("Tệp quá lớn"),
+        marked("Tệp phải nhỏ hơn %(limit)s MB. Học bạ do trường cấp nhỏ hơn nhiều."),
+        marked("Chọn đúng tệp học bạ, hoặc chụp ảnh mã QR với độ phân giải thấp hơn."),
+    ),
+    415: _Text(
+        marked("Cách gửi này không được nhận"),
+        marked("Địa chỉ này chỉ nhận biểu mẫu dạng multipart/form-data."),
+        marked("Với curl, dùng -F thay cho -d."),
+    ),
+    422: _Text(
+        marked("Thiếu thông tin để kiểm tra"),
+        marked("Yêu cầu chưa có đủ những gì cần để kiểm tra."),
+        marked("Bổ sung thông tin rồi gửi lại."),
+    ),
+    429: _Text(
+        marked("Đã thử quá nhiều lần"),
+        marked("Học bạ này vừa được đối chiếu sai nhiều lần, nên cổng tạm dừng để bảo vệ học sinh."),
+        marked("Hãy thử lại sau %(minutes)s phút. Kiểm tra tệp PDF hoặc mã QR vẫn dùng được."),
+    ),
+    500: _Text(
+        marked("Cổng đang gặp trục trặc"),
+        marked("Lỗi ở phía cổng, không phải ở bạn; điều này không nói gì về học bạ."),
+        marked("Hãy thử lại sau ít phút. Nếu cần báo lỗi, hãy nêu mã: %(request_id)s"),
+    ),
+}
+_OTHER: Final = _TEXTS[400]
+
+
+def install(app: Flask) -> None:
+    """Answer every error in one of the two shapes."""
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Rejection, rejected)
+    app.register_error_handler(Exception, _fault)
+
+
+def rejected(rejection: Rejection) -> Response:
+    """The answer to a request that is no check at all."""
+    errors = [{"field": m.field, "detail": gettext(m.message, **m.values)} for m in rejection.mistakes]
+    response = _answer(
+        rejection.status,
+        rejection.code,
+        errors=errors,
+        minutes=-(-(rejection.retry_after or 60) // 60),
+    )
+    if rejection.retry_after is not None:
+        response.headers["Retry-After"] = str(rejection.retry_after)
+    return response
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    response = _answer(status, error.name.lower().replace(" ", "_"))
+    if status == 405:
+        response.headers["Allow"] = dict(error.get_headers()).get("Allow", "")
+    return response
+
+
+def _fault(error: Exception) -> Response:
+    request_id = secrets.token_hex(8)
+    log.error("fault %s", request_id, exc_info=error)
+    return _answer(500, "fault", request_id=request_id)
+
+
+def _answer(
+    status: int,
+    code: str,
+    *,
+    errors: list[dict[str, str]] | None = None,
+    minutes: int = 1,
+    request_id: str = "",
+) -> Response:
+    text = _TEXTS.get(status, _OTHER if status < 500 else _TEXTS[500])
+    values = {
+        "limit": current_app.config["MAX_FILE_BYTES"] // (1024 * 1024),
+        "minutes": minutes,
+        "request_id": request_id,
+    }
+    title, sentence, next_step = (
+        gettext(message) % values for message in (text.title, text.sentence, text.next_step)
+    )
+    if wants_json():
+        problem: dict[str, object] = {
+            "type": "about:blank",
+            "title": title,
+            "status": status,
+            "detail": f"{sentence} {next_step}",
+            "code": code,
+        }
+        if errors:
+            problem["errors"] = errors
+        if request_id:
+            problem["request_id"] = request_id
+        return Response(
+            json.dumps(problem, ensure_ascii=False), status, content_type="application/problem+json"
+        )
+    pages: Pages = current_app.extensions["pages"]
+    return pages.page(
+        "error.html",
+        language(),
+        {"title": title, "sentence": sentence, "next_step": next_step, "errors": errors or []},
+        status,
+    )

@@ -1,0 +1,74 @@
+"""The home page, and in demo mode the samples with what each must answer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Response, abort, current_app, send_from_directory
+
+from portal.extensions import resources
+from portal.web.i18n import language
+from portal.web.pages import Pages
+
+home = Blueprint("home", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One line of ``instance/demo/manifest.json``: a file, or the path of a code on this portal."""
+
+    file: str | None
+    path: str | None
+    verdict: str
+    evidence: str
+    note: str
+
+
+def samples_folder() -> Path:
+    """Where the demo keeps its samples."""
+    return resources().settings.instance_dir / "demo"
+
+
+def samples() -> tuple[Sample, ...]:
+    """The demo's samples; none outside demo mode or before the demo was created."""
+    manifest = samples_folder() / "manifest.json"
+    if not resources().settings.demo or not manifest.is_file():
+        return ()
+    return tuple(
+        Sample(
+            file=line.get("file"),
+            path=urlsplit(line["url"]).path if line.get("url") else None,
+            verdict=line["expected_verdict"],
+            evidence=line["expected_evidence"],
+            note=line["note"],
+        )
+        for line in json.loads(manifest.read_text("utf-8"))
+    )
+
+
+@home.get("/")
+def index() -> Response:
+    """What this is, one box, one file, one photo."""
+    pages: Pages = current_app.extensions["pages"]
+    context = {"samples": samples(), "values": {}, "errors": {}}
+    response = pages.page("home.html", language(), context)
+    if not resources().settings.demo:
+        response.headers["Cache-Control"] = "public, max-age=300"
+    return response
+
+
+@home.get("/demo/<path:name>")
+def sample(name: str) -> Response:
+    """One sample file; only what the manifest names."""
+    if name not in {s.file for s in samples()}:
+        abort(404)
+    return send_from_directory(samples_folder(), name, as_attachment=True, max_age=0)
+
+
+@home.get("/robots.txt")
+def robots() -> Response:
+    """Nothing here is for search engines but the home page."""
+    return Response("User-agent: *\nDisallow: /V/\nDisallow: /demo/\n", content_type="text/plain")

@@ -1,0 +1,69 @@
+"""Languages: Vietnamese is what the sources say, English is a complete catalogue.
+
+The language of a page is chosen by ``?lang=en`` and nothing else, so that an address always shows the same
+words, caches need no cookie, and a link can be sent on. The catalogue is read from its ``.po`` source when
+the app starts; there is no compiled copy that could be stale.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from babel.messages.pofile import read_po
+from flask import request
+
+from verifier.words import VIETNAM, Language
+
+CATALOGUE: Final = Path(__file__).parent.parent / "translations" / "en" / "LC_MESSAGES" / "messages.po"
+
+
+@cache
+def english() -> dict[str, str]:
+    """Vietnamese message -> English message."""
+    with CATALOGUE.open("rb") as file:
+        catalogue = read_po(file, locale="en")
+    return {str(m.id): str(m.string) for m in catalogue if m.id and m.string and not m.fuzzy}
+
+
+def translate(message: str, language: Language) -> str:
+    """``message`` in ``language``. What the catalogue lacks stays Vietnamese; a test keeps it whole."""
+    return message if language == "vi" else english().get(message, message)
+
+
+def gettext(message: str, **values: object) -> str:
+    """``message`` in the language of this request, with ``%(name)s`` filled in."""
+    text = translate(message, language())
+    return text % values if values else text
+
+
+def marked(message: str) -> str:
+    """Mark a constant for extraction; it is translated where it is used."""
+    return message
+
+
+def language() -> Language:
+    """The language of this request."""
+    return "en" if request.args.get("lang") == "en" else "vi"
+
+
+def link(path: str, language: Language) -> str:
+    """An address of ours that keeps the language."""
+    if language == "vi":
+        return path
+    return f"{path}{'&' if '?' in path else '?'}lang=en"
+
+
+def day(value: date, language: Language) -> str:
+    """21/11/2026 or 21 November 2026."""
+    return f"{value:%d/%m/%Y}" if language == "vi" else f"{value.day} {value:%B %Y}"
+
+
+def moment(value: datetime, language: Language) -> str:
+    """Date and time of a moment, in Vietnam's time."""
+    local = value.astimezone(VIETNAM)
+    if language == "vi":
+        return f"{local:%H:%M} ngày {local:%d/%m/%Y}"
+    return f"{local:%H:%M} on {local.day} {local:%B %Y} (Vietnam time)"

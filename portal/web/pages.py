@@ -1,0 +1,117 @@
+"""Pages: one template environment a language, with the translations compiled in.
+
+``_("…")`` in a template is replaced while the template is compiled, so a page costs no look-up of its
+words; a message with values, ``_("… %(n)s", n=…)``, becomes a plain ``%``. Undefined names are errors,
+everything is escaped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from flask import Response, request
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateSyntaxError, nodes
+from jinja2.visitor import NodeTransformer
+
+from portal.web import i18n
+from verifier import words
+from verifier.words import LANGUAGES, Language
+
+HERE: Final = Path(__file__).parent.parent
+TEMPLATES: Final = HERE / "templates"
+STATIC: Final = HERE / "static"
+
+
+class _Translator(NodeTransformer):
+    """Replaces calls of ``_`` by their translation."""
+
+    def __init__(self, language: Language, name: str | None) -> None:
+        self.language = language
+        self.name = name
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802 - the visitor's naming
+        self.generic_visit(node)
+        if not (isinstance(node.node, nodes.Name) and node.node.name == "_"):
+            return node
+        if len(node.args) != 1 or not isinstance(node.args[0], nodes.Const):
+            raise TemplateSyntaxError("_() takes one constant message", node.lineno, self.name)
+        text = nodes.Const(i18n.translate(node.args[0].value, self.language), lineno=node.lineno)
+        if not node.kwargs:
+            return text
+        values = [nodes.Pair(nodes.Const(k.key), k.value, lineno=node.lineno) for k in node.kwargs]
+        return nodes.Mod(text, nodes.Dict(values, lineno=node.lineno), lineno=node.lineno)
+
+
+class _Environment(Environment):
+    """A Jinja environment for one language."""
+
+    def __init__(self, language: Language) -> None:
+        super().__init__(
+            loader=FileSystemLoader(TEMPLATES),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+            cache_size=-1,
+        )
+        self.language = language
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree: nodes.Template = _Translator(self.language, name).visit(super()._parse(source, name, filename))
+        return tree
+
+
+class Pages:
+    """Renders templates in both languages."""
+
+    def __init__(self, names: Mapping[str, object]) -> None:
+        """``names`` are known to every template (system name, demo or not …)."""
+        self._environments = {language: self._environment(language, names) for language in LANGUAGES}
+
+    @staticmethod
+    def _environment(language: Language, names: Mapping[str, object]) -> Environment:
+        environment = _Environment(language)
+        environment.globals = {
+            **environment.globals,
+            **names,
+            "language": language,
+            "static": {path.name: static_address(path.name) for path in STATIC.iterdir()},
+        }
+
+        def link(path: str) -> str:
+            return i18n.link(path, language)
+
+        def day(value: date) -> str:
+            return i18n.day(value, language)
+
+        def moment(value: datetime) -> str:
+            return i18n.moment(value, language)
+
+        environment.globals |= {"link": link, "words": words}
+        environment.filters |= {"day": day, "moment": moment}
+        return environment
+
+    def text(self, template: str, language: Language, context: Mapping[str, Any]) -> str:
+        """The page as text."""
+        return self._environments[language].get_template(template).render(context)
+
+    def page(
+        self, template: str, language: Language, context: Mapping[str, Any], status: int = 200
+    ) -> Response:
+        """The page as an answer. ``here`` is where the other language is: this page, or home for a sent
+        form.
+        """
+        here = request.path if request.method != "POST" and status == 200 else "/"
+        text = self.text(template, language, {"here": here, **context})
+        return Response(text, status, content_type="text/html; charset=utf-8")
+
+
+def static_address(name: str) -> str:
+    """The address of a static file with its content's hash, so that it may be cached for ever."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()
+    return f"/static/{name}?v={digest[:12]}"

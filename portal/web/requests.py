@@ -1,0 +1,79 @@
+"""Reading requests: what answer is wanted, one multipart form, one file.
+
+``POST /lookup``, ``/check`` and ``/compare`` are safe requests (RFC 9110 §9.2.1 in spirit: they change
+nothing that a person owns), carry no session and no token, and so work from any command line. They take
+multipart only, which keeps personal data out of addresses and logs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flask import current_app, request
+from werkzeug.datastructures import FileStorage
+
+from portal.web.i18n import marked
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """One thing to correct in a form: the field it stands at and a message (Vietnamese source, see i18n)."""
+
+    field: str
+    message: str
+    values: dict[str, object] = field(default_factory=dict)
+
+
+class Rejection(Exception):  # noqa: N818 - the request is turned away; nothing of ours went wrong
+    """A request that is no check at all: 400, 413, 415, 422 or 429.
+
+    ``code`` is stable for programs. ``mistakes`` name fields; without them the page of the status speaks.
+    """
+
+    def __init__(
+        self, status: int, code: str, mistakes: tuple[Mistake, ...] = (), *, retry_after: int | None = None
+    ) -> None:
+        super().__init__(code)
+        self.status = status
+        self.code = code
+        self.mistakes = mistakes
+        self.retry_after = retry_after
+
+
+def wants_json() -> bool:
+    """Whether the client prefers JSON; whoever accepts anything gets the page."""
+    if "json" not in request.environ.get("HTTP_ACCEPT", ""):  # most requests, without parsing
+        return False
+    accepted = request.accept_mimetypes
+    return accepted["application/json"] > accepted["text/html"]
+
+
+def require_multipart(*, parts: int | None = None) -> None:
+    """Turn away every other content type; ``parts`` raises the number of form parts for this request."""
+    if request.mimetype != "multipart/form-data":
+        raise Rejection(415, "multipart_only")
+    if parts is not None:
+        request.max_form_parts = parts
+
+
+def one_file(name: str = "file") -> bytes:
+    """The bytes of the single file sent as ``name``. Browsers send an empty part for an input left alone."""
+    chosen = [f for f in request.files.getlist(name) if f.filename]
+    if not chosen:
+        raise Rejection(422, "no_file", (Mistake(name, marked("Chọn tệp PDF hoặc ảnh chụp mã QR")),))
+    if len(chosen) > 1:
+        raise Rejection(422, "several_files", (Mistake(name, marked("Mỗi lần chỉ kiểm tra một tệp")),))
+    data = _read(chosen[0])
+    if len(data) > _limit():
+        raise Rejection(413, "too_large")
+    return data
+
+
+def _read(file: FileStorage) -> bytes:
+    """At most one byte over the limit."""
+    return file.stream.read(_limit() + 1)
+
+
+def _limit() -> int:
+    limit: int = current_app.config["MAX_FILE_BYTES"]
+    return limit

@@ -1,0 +1,16 @@
+"""The WSGI entry point: ``granian --interface wsgi wsgi:app``, ``flask --app wsgi …``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from portal.config import Settings
+from portal.errors import InvalidSettings
+from portal.factory import create_app
+
+try:
+    app = create_app(Settings.from_environment(os.environ))
+except InvalidSettings as mistakes:
+    # All at once and without a traceback: whoever deploys this reads a list, not a stack.
+    sys.exit("\n".join(f"error: {p.where}: {p.message}" for p in mistakes.problems))
