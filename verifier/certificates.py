@@ -124,6 +124,28 @@ def _issued(child: Certificate, parent: Certificate) -> bool:
     return True
 
 
+def prepare(trust: TrustStore) -> bool:
+    """Parse everything that is pinned and check it against each other once, so that later checks find it
+    cached.
+
+    False when something pinned cannot be read: then nothing can be said about any signature.
+    """
+    try:
+        authorities = [read_certificate(a.certificate) for a in trust.anchors]
+        authorities += [read_certificate(der) for der in trust.intermediates]
+        lists = [read_crl(der) for der in trust.crls]
+    except Exception:  # the library raises ValueError and others of its own for DER it cannot read
+        return False
+    for authority in authorities:
+        for child in authorities:
+            if child.issuer == authority.subject:
+                _issued(child, authority)
+        for crl in lists:
+            if crl.issuer == authority.subject:
+                _crl_signed(crl, authority)
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Path:
     """From the signer (first) to the anchor (last); ``code`` says why it does not count, else it is empty."""
@@ -163,7 +185,7 @@ def find_path(
                 return path
             fallback = fallback or path
             continue
-        if len(links) > policy.path_length:
+        if len(links) >= policy.path_length:
             continue
         stack += [
             (*links, parent)

@@ -79,7 +79,7 @@ def _examine_pdf(
 
 
 def _look_at_pages(data: bytes, policy: ValidationPolicy) -> tuple[bool, tuple[str, ...]]:
-    """Whether every page is pictures only, and the QR codes on the pages. Nothing when it cannot be rendered."""
+    """Whether every page is pictures only, and the QR codes on the pages. Nothing when it cannot be drawn."""
     limits = policy.limits
     try:
         images_only = barcode.pages_are_images_only(data, max_pages=limits.pages)

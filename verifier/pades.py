@@ -43,6 +43,7 @@ from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.policy_decl import AcceptAllAlgorithms
 from pyhanko_certvalidator.registry import SimpleTrustManager
 
+from verifier.certificates import prepare
 from verifier.errors import InvalidInput
 from verifier.intake import earlier_ends, gap_fault, read_byte_range
 from verifier.policy import Limits, ValidationPolicy
@@ -136,6 +137,9 @@ def validate(
     report = ValidationReport(
         at=at, medium=Medium.PDF, size=len(data), sha256=hashlib.sha256(data).hexdigest()
     )
+    if not prepare(trust):
+        report = replace(report, incomplete="trust_unavailable")
+        return report, Structure(report.sha256, report.size, 0, (), (), None, None, ("no_record",))
 
     # 1 Open inside limits.
     reader = _open(data, policy.limits)
@@ -203,6 +207,8 @@ def revalidate(
     report = ValidationReport(at=at, medium=Medium.PDF, size=len(data), sha256=sha256)
     if sha256 != structure.sha256:
         return replace(report, incomplete="structure_of_other_bytes")
+    if not prepare(trust):
+        return replace(report, incomplete="trust_unavailable")
     proven = min(registered_at, at)
     judgement = judge(data, structure.signatures, Basis(trust, policy, at, proven, structure.school_code))
     return _complete(report, structure, judgement)

@@ -76,24 +76,34 @@ class KeyUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Resources:
+    """What the child that examines a document may spend (SEC-13).
+
+    ``deadline`` is wall time in seconds from its start, ``cpu_seconds`` and ``memory`` (bytes of address
+    space) are limits of the kernel, ``answer_bytes`` bounds what it may say.
+    """
+
+    deadline: float = 15.0
+    cpu_seconds: int = 10
+    memory: int = 1024 * 1024 * 1024
+    answer_bytes: int = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
 class ValidationPolicy:
     """Everything a check is measured against.
 
     ``clock_tolerance``: how far a claimed signing time may lie after the proven one. ``path_length``: most
-    certificates between signer and anchor. ``deadline`` is wall time in seconds, ``cpu_seconds`` and
-    ``memory`` (bytes of address space) bound the child that does the work, ``answer_bytes`` what it may say.
+    certificates between signer and anchor, both counted.
     """
 
     name: str = "hoc-ba-so-1"
     algorithms: Algorithms = Algorithms()
     limits: Limits = Limits()
     key_use: KeyUse = KeyUse()
+    resources: Resources = Resources()
     clock_tolerance: timedelta = timedelta(minutes=5)
     path_length: int = 4
-    deadline: float = 15.0
-    cpu_seconds: int = 10
-    memory: int = 1024 * 1024 * 1024
-    answer_bytes: int = 256 * 1024
 
 
 DEFAULT = ValidationPolicy()

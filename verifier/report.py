@@ -180,25 +180,27 @@ class ValidationReport:
         return jsonable(asdict(self))  # type: ignore[no-any-return]
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> ValidationReport:
-        """Inverse of :meth:`to_json`; strict: raises KeyError, TypeError or ValueError on any other shape."""
+    def from_json(cls, data: Any) -> ValidationReport:
+        """Inverse of :meth:`to_json`; strict: raises KeyError, TypeError or ValueError on any other shape.
+
+        A report may come from a process that a document has taken over, so every value is checked for its
+        type and every text for its length.
+        """
         return cls(
-            at=datetime.fromisoformat(data["at"]),
+            at=_time(data["at"]),
             medium=Medium(data["medium"]),
-            size=int(data["size"]),
-            sha256=str(data["sha256"]),
-            problem=data["problem"],
-            incomplete=data["incomplete"],
-            signatures=tuple(_signature(s) for s in data["signatures"]),
-            unsigned_fields=tuple(str(f) for f in data["unsigned_fields"]),
-            checks=tuple(_check(c) for c in data["checks"]),
-            prefixes=tuple(
-                Prefix(int(p["length"]), str(p["sha256"]), bool(p["archival"])) for p in data["prefixes"]
-            ),
-            codes=tuple(str(c) for c in data["codes"]),
-            attached_record_id=data["attached_record_id"],
-            pages=int(data["pages"]),
-            fresh_until=_time(data["fresh_until"]),
+            size=_count(data["size"]),
+            sha256=_text(data["sha256"], 64),
+            problem=_optional(data["problem"], _CODE),
+            incomplete=_optional(data["incomplete"], _CODE),
+            signatures=tuple(_signature(s) for s in _list(data["signatures"])),
+            unsigned_fields=tuple(_text(f) for f in _list(data["unsigned_fields"])),
+            checks=tuple(_check(c) for c in _list(data["checks"])),
+            prefixes=tuple(_prefix(p) for p in _list(data["prefixes"])),
+            codes=tuple(_text(c, 512) for c in _list(data["codes"])),
+            attached_record_id=_optional(data["attached_record_id"]),
+            pages=_count(data["pages"]),
+            fresh_until=None if data["fresh_until"] is None else _time(data["fresh_until"]),
         )
 
 
@@ -217,40 +219,86 @@ def jsonable(value: Any) -> Any:
             return value
 
 
-def _time(value: str | None) -> datetime | None:
-    return None if value is None else datetime.fromisoformat(value)
+_LONGEST = 4096  # characters of a name in a certificate or a field; far more than any real one
+_CODE = 40
 
 
-def _check(data: dict[str, Any]) -> Check:
-    return Check(CheckName(data["name"]), CheckStatus(data["status"]), str(data["code"]))
+def _text(value: Any, longest: int = _LONGEST) -> str:
+    if not isinstance(value, str) or len(value) > longest:
+        raise ValueError("not a text of the allowed length")
+    return value
 
 
-def _signature(data: dict[str, Any]) -> SignatureReport:
-    signer = data["signer"]
-    a_range = data["byte_range"]
+def _optional(value: Any, longest: int = _LONGEST) -> str | None:
+    return None if value is None else _text(value, longest)
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 53:
+        raise ValueError("not a count")
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    return value
+
+
+def _time(value: Any) -> datetime:
+    """A time without an offset could not be compared with the others."""
+    moment = datetime.fromisoformat(_text(value, 40))
+    if moment.tzinfo is None:
+        raise ValueError("time without offset")
+    return moment
+
+
+def _optional_time(value: Any) -> datetime | None:
+    return None if value is None else _time(value)
+
+
+def _check(data: Any) -> Check:
+    return Check(CheckName(data["name"]), CheckStatus(data["status"]), _text(data["code"], _CODE))
+
+
+def _prefix(data: Any) -> Prefix:
+    if type(data["archival"]) is not bool:
+        raise TypeError("archival is yes or no")
+    return Prefix(_count(data["length"]), _text(data["sha256"], 64), data["archival"])
+
+
+def _signature(data: Any) -> SignatureReport:
+    signer, sub_indication = data["signer"], data["sub_indication"]
     return SignatureReport(
-        field=str(data["field"]),
+        field=_text(data["field"]),
         role=None if data["role"] is None else Role(data["role"]),
-        subject_code=data["subject_code"],
-        byte_range=None
-        if a_range is None
-        else (int(a_range[0]), int(a_range[1]), int(a_range[2]), int(a_range[3])),
-        signer=None
-        if signer is None
-        else SignerInfo(
-            certificate_sha256=str(signer["certificate_sha256"]),
-            subject=str(signer["subject"]),
-            issuer=str(signer["issuer"]),
-            serial=str(signer["serial"]),
-            not_before=datetime.fromisoformat(signer["not_before"]),
-            not_after=datetime.fromisoformat(signer["not_after"]),
-        ),
-        claimed_time=_time(data["claimed_time"]),
-        proven_time=_time(data["proven_time"]),
-        school_code=data["school_code"],
-        capacity=data["capacity"],
-        digest_algorithm=data["digest_algorithm"],
-        checks=tuple(_check(c) for c in data["checks"]),
+        subject_code=_optional(data["subject_code"]),
+        byte_range=_byte_range(data["byte_range"]),
+        signer=None if signer is None else _signer(signer),
+        claimed_time=_optional_time(data["claimed_time"]),
+        proven_time=_optional_time(data["proven_time"]),
+        school_code=_optional(data["school_code"]),
+        capacity=_optional(data["capacity"]),
+        digest_algorithm=_optional(data["digest_algorithm"]),
+        checks=tuple(_check(c) for c in _list(data["checks"])),
         indication=Indication(data["indication"]),
-        sub_indication=None if data["sub_indication"] is None else SubIndication(data["sub_indication"]),
+        sub_indication=None if sub_indication is None else SubIndication(sub_indication),
+    )
+
+
+def _byte_range(value: Any) -> tuple[int, int, int, int] | None:
+    if value is None:
+        return None
+    zero, a, b, c = (_count(number) for number in _list(value))
+    return zero, a, b, c
+
+
+def _signer(data: Any) -> SignerInfo:
+    return SignerInfo(
+        certificate_sha256=_text(data["certificate_sha256"], 64),
+        subject=_text(data["subject"]),
+        issuer=_text(data["issuer"]),
+        serial=_text(data["serial"]),
+        not_before=_time(data["not_before"]),
+        not_after=_time(data["not_after"]),
     )
