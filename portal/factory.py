@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from typing import Final
 
@@ -21,13 +22,14 @@ from portal.ports import Checker, Clock
 from portal.uploads.views import uploads
 from portal.vault import Vault
 from verifier.locator import Hosts
+from verifier.policy import DEFAULT, ValidationPolicy
 from verifier.sandbox import ForkServer
 
 #: ``flask --app wsgi NAME`` -> where the command lives. Imported when asked for: the web process must not
 #: even load the code that opens signing keys, and a test looks into ``sys.modules`` to keep it so (SEC-38).
 COMMANDS: Final = {
-    "trust": "portal.trust.commands:trust",
-    "registry": "portal.registry.commands:registry",
+    "trust": "portal.commands.trust:trust",
+    "registry": "portal.commands.registry:registry",
     "issue": "portal.issuing.commands:issue",
     "correct": "portal.issuing.commands:correct",
     "recall": "portal.issuing.commands:recall",
@@ -76,7 +78,7 @@ def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clo
             reading=reading,
             vault=Vault(settings.key_encryption_keys, settings.index_key),
             files=ObjectFiles(settings.file_store_url),
-            checker=checker or ForkServer(),
+            checker=checker or ForkServer(_policy(settings)),
             clock=clock or SystemClock(),
             hosts=Hosts(settings.public_url, settings.public_url_former),
         ),
@@ -97,3 +99,8 @@ def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clo
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
     return app
+
+
+def _policy(settings: Settings) -> ValidationPolicy:
+    """The default policy with this installation's deadline; what counts as genuine is not a setting."""
+    return replace(DEFAULT, resources=replace(DEFAULT.resources, deadline=settings.check_deadline_seconds))

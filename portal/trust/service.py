@@ -34,12 +34,15 @@ from portal.trust.checks import (
 )
 from portal.trust.models import Anchor, Department, RevocationList, School, Signer, TrustEvent, TrustState
 from portal.trust.store import (
+    AnchorFacts,
     SchoolFacts,
     SignerFacts,
     bundle,
     current_epoch,
+    list_anchors,
     list_schools,
     list_signers,
+    load_authorities,
     load_store,
     school_on,
     signer_names,
@@ -53,6 +56,7 @@ from verifier.report import Role
 from verifier.trust import Approval, Pki
 
 __all__ = [
+    "AnchorFacts",
     "Change",
     "SchoolFacts",
     "SchoolInput",
@@ -68,6 +72,7 @@ __all__ = [
     "current_epoch",
     "find_signers",
     "import_crl",
+    "list_anchors",
     "list_schools",
     "list_signers",
     "load_store",
@@ -86,8 +91,8 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a change in trust leaves to do: files that rest on one of ``certificates`` (SHA-256) no longer have
-    a standing, as of ``epoch``. ``created`` is the key of a new signer row.
+    """What a change in trust leaves to do: files that rest on one of ``certificates`` (SHA-256) no longer
+    have a standing, as of ``epoch``. ``created`` is the key of a new signer row.
     """
 
     epoch: int
@@ -332,7 +337,7 @@ def add_signer(session: Session, signer: SignerInput, *, actor: str, now: dateti
     path = find_path(
         certificate,
         (),
-        load_store(session),
+        load_authorities(session),
         DEFAULT,
         min(max(now, certificate.not_before), certificate.not_after),
     )

@@ -7,12 +7,12 @@ import os
 import tempfile
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from portal.trust.models import Anchor, Department, RevocationList, School, Signer, TrustState
@@ -40,6 +40,18 @@ class SchoolFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class AnchorFacts:
+    """A pinned authority; ``crl_until`` is when its newest CRL lapses, None when it has none."""
+
+    sha256: str
+    name: str
+    pki: Pki
+    is_root: bool
+    not_after: datetime
+    crl_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class SignerFacts:
     """One row of the table of authorised signers, for lists and signing plans."""
 
@@ -57,20 +69,30 @@ def current_epoch(session: Session, *, lock: bool = False) -> int:
     return session.scalar(wanted.with_for_update(read=True) if lock else wanted) or 0
 
 
-def load_store(session: Session) -> TrustStore:
-    """Everything a check may rely on now."""
+def load_authorities(session: Session) -> TrustStore:
+    """The pinned authorities alone: enough to look for a path. The epoch is read first, so that a change made
+    meanwhile can only make the store look older than it is.
+    """
     epoch = current_epoch(session)
     anchors = session.scalars(
-        select(Anchor).where(Anchor.removed_at.is_(None)).order_by(Anchor.added_at)
+        select(Anchor).where(Anchor.removed_at.is_(None)).order_by(Anchor.added_at, Anchor.sha256)
     ).all()
-    signers = session.scalars(select(Signer).order_by(Signer.certificate_sha256, Signer.valid_from))
     return TrustStore(
         epoch=epoch,
         anchors=tuple(TrustAnchor(a.name, Pki(a.pki), a.certificate) for a in anchors if a.is_root),
         intermediates=tuple(a.certificate for a in anchors if not a.is_root),
-        signers=tuple(_authority(s) for s in signers),
-        crls=_needed_crls(session),
+        signers=(),
+        crls=(),
     )
+
+
+def load_store(session: Session) -> TrustStore:
+    """Everything a check may rely on now."""
+    authorities = load_authorities(session)
+    signers = session.scalars(
+        select(Signer).order_by(Signer.certificate_sha256, Signer.valid_from, Signer.id)
+    )
+    return replace(authorities, signers=tuple(_authority(s) for s in signers), crls=_needed_crls(session))
 
 
 def write_store(session: Session, path: Path) -> TrustStore:
@@ -116,6 +138,27 @@ def school_on(session: Session, code: str, day: date) -> SchoolFacts | None:
         )
     ).one_or_none()
     return None if row is None else _school(*row.tuple())
+
+
+def list_anchors(session: Session) -> tuple[AnchorFacts, ...]:
+    """Authorities that are pinned now, roots first."""
+    newest = dict(
+        session.execute(
+            select(RevocationList.issuer_sha256, func.max(RevocationList.next_update)).group_by(
+                RevocationList.issuer_sha256
+            )
+        )
+        .tuples()
+        .all()
+    )
+    rows = session.scalars(
+        select(Anchor)
+        .where(Anchor.removed_at.is_(None))
+        .order_by(Anchor.pki, Anchor.is_root.desc(), Anchor.name)
+    )
+    return tuple(
+        AnchorFacts(a.sha256, a.name, Pki(a.pki), a.is_root, a.not_after, newest.get(a.sha256)) for a in rows
+    )
 
 
 def list_schools(session: Session) -> tuple[SchoolFacts, ...]:

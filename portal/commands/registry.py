@@ -1,0 +1,52 @@
+"""``flask --app wsgi registry …``: keep the answers of the registry standing."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import click
+from flask.cli import AppGroup
+
+from portal.commands.console import refusals
+from portal.extensions import resources, transaction
+from portal.registry import service
+from portal.trust.service import load_store
+
+#: A standing that lapses sooner is renewed on the way: the next CRL may only be here tomorrow.
+REFRESH: Final = timedelta(hours=24)
+
+registry = AppGroup("registry", help="Sổ đăng ký học bạ đã cấp.")
+
+
+@registry.command("revalidate")
+@click.option("--within", default=REFRESH.total_seconds() / 3600, show_default=True, help="Giờ.")
+def revalidate(within: float) -> None:
+    """Kiểm tra lại các tệp mất kết quả, và các tệp có kết quả hết hạn trong số giờ tới. Chạy lại được."""
+    with refusals():
+        revalidate_all(due=resources().clock.now() + timedelta(hours=within))
+
+
+def revalidate_all(*, due: datetime) -> None:
+    """Validate anew, one transaction a batch, until nothing is left that could be finished; says what was
+    found.
+    """
+    portal = resources()
+    now = portal.clock.now()
+    total = service.Revalidated(0, 0, 0, more=True)
+    while total.more:
+        with transaction() as session:
+            done = service.revalidate(
+                session, portal.vault, portal.files, load_store(session), now=now, due=due
+            )
+        total = service.Revalidated(
+            total.passed + done.passed,
+            total.failed + done.failed,
+            total.incomplete + done.incomplete,
+            done.more,
+        )
+    if total.files:
+        click.echo(
+            f"Đã kiểm tra lại {total.files} tệp: {total.passed} đạt, {total.failed} không đạt, "
+            f"{total.incomplete} chưa kiểm tra được."
+        )

@@ -1,0 +1,249 @@
+"""``flask --app wsgi trust …``: departments, schools, pinned authorities, signers, CRLs, the offline bundle.
+
+A change and the withdrawal of every standing that rests on it are one transaction; then the files are
+validated anew, batch by batch, and until a file's turn its codes answer that they could not be checked.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from flask.cli import AppGroup
+from sqlalchemy.orm import Session
+
+from portal.commands.console import VIETNAM, Day, Moment, actor, refusals
+from portal.commands.registry import REFRESH, revalidate_all
+from portal.extensions import reading, resources, transaction
+from portal.registry import service as registry
+from portal.trust import service as trusted
+from portal.trust.checks import CAPACITIES, SECTORS
+from portal.trust.service import Change, SchoolInput, SignerInput
+from verifier.record import Level
+from verifier.report import Role
+from verifier.trust import Approval, Pki
+
+FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+trust = AppGroup("trust", help="Ai được ký: sở, trường, tổ chức chứng thực, người ký, danh sách thu hồi.")
+
+
+@trust.command("add-department")
+@click.argument("code")
+@click.option("--name", required=True)
+@click.option("--province", required=True)
+def add_department(code: str, name: str, province: str) -> None:
+    """Thêm một Sở Giáo dục và Đào tạo."""
+    now = resources().clock.now()
+    with refusals(), transaction() as session:
+        trusted.add_department(session, code, name, province, actor=actor(), now=now)
+    click.echo(f"Đã thêm {name} ({code}).")
+
+
+@trust.command("add-school")
+@click.argument("code")
+@click.option("--name", required=True)
+@click.option("--department", "department_code", required=True, help="Mã sở.")
+@click.option("--level", "levels", required=True, multiple=True, help=f"Lặp lại được: {', '.join(Level)}.")
+@click.option("--commune", required=True, help="Xã, phường.")
+@click.option("--district", default="", help="Quận, huyện (chỉ trước 07/2025).")
+@click.option("--province", required=True)
+@click.option("--sector", required=True, type=click.Choice(list(SECTORS)))
+@click.option("--valid-from", required=True, type=Day())
+@click.option("--valid-to", type=Day())
+@click.option("--successor", "successor_code", help="Mã trường kế tục.")
+def add_school(**fields: Any) -> None:
+    """Thêm một trường, với tên và thời hạn của tên đó."""
+    school = SchoolInput(**fields)
+    now = resources().clock.now()
+    with refusals(), transaction() as session:
+        trusted.add_school(session, school, actor=actor(), now=now)
+    click.echo(f"Đã thêm {school.name} ({school.code}).")
+
+
+@trust.command("close-school")
+@click.argument("code")
+@click.option("--valid-to", required=True, type=Day(), help="Ngày cuối cùng còn hiệu lực.")
+@click.option("--successor", help="Mã trường kế tục; bỏ trống khi giải thể.")
+def close_school(code: str, valid_to: date, successor: str | None) -> None:
+    """Kết thúc thời hạn của một trường (sáp nhập, đổi tên, giải thể)."""
+    now = resources().clock.now()
+    with refusals(), transaction() as session:
+        trusted.close_school(session, code, valid_to, successor, actor=actor(), now=now)
+    click.echo(f"Trường {code} có hiệu lực đến hết ngày {valid_to:%d/%m/%Y}.")
+
+
+@trust.command("add-anchor")
+@click.argument("certificate", type=FILE)
+@click.option("--pki", required=True, type=click.Choice(Pki), help="Chuyên dùng công vụ hoặc công cộng.")
+@click.option("--name", default="", help="Tên hiển thị; mặc định là tên ghi trong chứng thư.")
+def add_anchor(certificate: Path, pki: Pki, name: str) -> None:
+    """Ghim chứng thư gốc, hoặc chứng thư cấp dưới của một chứng thư gốc đã ghim."""
+    now = resources().clock.now()
+    with refusals():
+        with transaction() as session:
+            change = trusted.add_anchor(
+                session, certificate.read_bytes(), pki, name=name, actor=actor(), now=now
+            )
+            withdrawn = _withdraw(session, change, now)
+        click.echo("Đã ghim chứng thư.")
+        _settle(withdrawn, now)
+
+
+@trust.command("remove-anchor")
+@click.argument("sha256")
+def remove_anchor(sha256: str) -> None:
+    """Thôi tin một tổ chức chứng thực: không chữ ký nào bên dưới còn được tính."""
+    now = resources().clock.now()
+    with refusals():
+        with transaction() as session:
+            change = trusted.remove_anchor(session, sha256, actor=actor(), now=now)
+            withdrawn = _withdraw(session, change, now)
+        click.echo("Đã thôi ghim chứng thư.")
+        _settle(withdrawn, now)
+
+
+@trust.command("add-signer")
+@click.argument("certificate", type=FILE)
+@click.option("--school", "school_code", required=True, help="Mã trường.")
+@click.option("--role", required=True, type=click.Choice(Role))
+@click.option("--capacity", default="", type=click.Choice(CAPACITIES), help="KT: ký thay; Q: quyền.")
+@click.option(
+    "--subject", "subjects", multiple=True, help="Mã môn của giáo viên bộ môn; bỏ trống là mọi môn."
+)
+@click.option("--name", "display_name", default="", help="Tên hiển thị; mặc định là tên trong chứng thư.")
+@click.option("--valid-from", type=Moment())
+@click.option("--valid-to", type=Moment())
+def add_signer(certificate: Path, **fields: Any) -> None:
+    """Đăng ký chứng thư của một người ký hoặc con dấu; đăng ký chờ duyệt."""
+    signer = SignerInput(certificate=certificate.read_bytes(), **fields)
+    now = resources().clock.now()
+    with refusals(), transaction() as session:
+        change = trusted.add_signer(session, signer, actor=actor(), now=now)
+        _withdraw(session, change, now)
+    click.echo(f"Đã đăng ký, chờ duyệt. Mã: {change.created}")
+
+
+@trust.command("approve")
+@click.argument("signers", nargs=-1, required=True)
+@click.option("--refuse", is_flag=True, help="Từ chối thay vì duyệt.")
+def approve(signers: tuple[str, ...], refuse: bool) -> None:
+    """Duyệt (hoặc từ chối) đăng ký, theo mã hoặc dấu vân tay SHA-256 của chứng thư."""
+    now = resources().clock.now()
+    with refusals():
+        with transaction() as session:
+            keys = [key for text in signers for key in trusted.find_signers(session, text)]
+            change = trusted.approve(session, keys, actor=actor(), now=now, refuse=refuse)
+            withdrawn = _withdraw(session, change, now)
+        click.echo(f"{'Đã từ chối' if refuse else 'Đã duyệt'} {len(set(keys))} đăng ký.")
+        _settle(withdrawn, now)
+
+
+@trust.command("suspend")
+@click.argument("signers", nargs=-1, required=True)
+@click.option(
+    "--invalid-since",
+    required=True,
+    type=Moment(),
+    help="Chữ ký chỉ chứng minh được từ lúc này trở đi không còn được tính.",
+)
+def suspend(signers: tuple[str, ...], invalid_since: datetime) -> None:
+    """Đình chỉ người ký, theo mã hoặc dấu vân tay SHA-256 của chứng thư."""
+    now = resources().clock.now()
+    with refusals():
+        with transaction() as session:
+            keys = [key for text in signers for key in trusted.find_signers(session, text)]
+            change = trusted.suspend(session, keys, invalid_since, actor=actor(), now=now)
+            withdrawn = _withdraw(session, change, now)
+        click.echo(f"Đã đình chỉ {len(set(keys))} đăng ký từ {_time(invalid_since)}.")
+        _settle(withdrawn, now)
+
+
+@trust.command("import-crl")
+@click.argument("lists", nargs=-1, required=True, type=FILE)
+def import_crl(lists: tuple[Path, ...]) -> None:
+    """Nạp danh sách thu hồi (CRL) mới của các tổ chức chứng thực đã ghim."""
+    now = resources().clock.now()
+    with refusals():
+        withdrawn = 0
+        for path in lists:
+            with transaction() as session:
+                change = trusted.import_crl(session, path.read_bytes(), actor=actor(), now=now)
+                withdrawn += _withdraw(session, change, now)
+            click.echo(f"Đã nạp {path.name}.")
+        with reading() as session:
+            for anchor in trusted.list_anchors(session):
+                if anchor.crl_until is not None and anchor.crl_until <= now:
+                    click.echo(f"hint: CRL của {anchor.name} quá hạn từ {_time(anchor.crl_until)}.", err=True)
+        _settle(withdrawn, now)
+
+
+@trust.command("export")
+@click.argument("file", type=click.Path(dir_okay=False, writable=True, path_type=Path))
+def export(file: Path) -> None:
+    """Ghi gói tin cậy để kiểm tra ngoại tuyến (python -m verifier check … --trust FILE)."""
+    portal = resources()
+    now = portal.clock.now()
+    with reading() as session:
+        # Trust first: the registry's facts may only be newer than the trust they are read with.
+        store = trusted.load_store(session)
+        content = trusted.bundle(
+            store,
+            registry.registry_facts_export(session),
+            public_url=portal.settings.public_url,
+            former=portal.settings.public_url_former,
+            as_of=now,
+        )
+    trusted.write_bundle(file, content)
+    facts = content["registry"]
+    click.echo(
+        f"Đã ghi {file}: {len(store.signers)} người ký, {len(facts['versions'])} bản, lúc {_time(now)}."
+    )
+
+
+@trust.command("list")
+@click.option("--school", help="Chỉ người ký của trường này.")
+def list_all(school: str | None) -> None:
+    """Liệt kê tổ chức chứng thực, trường và người ký."""
+    with reading() as session:
+        anchors, schools = trusted.list_anchors(session), trusted.list_schools(session)
+        signers = trusted.list_signers(session, school)
+    click.echo("Tổ chức chứng thực")
+    for anchor in anchors:
+        until = "chưa có CRL" if anchor.crl_until is None else f"CRL đến {_time(anchor.crl_until)}"
+        kind = "gốc" if anchor.is_root else "   "
+        click.echo(f"  {anchor.sha256}  {anchor.pki:6}  {kind}  {anchor.name}  ({until})")
+    click.echo("Trường")
+    for facts in schools:
+        if school is None or facts.code == school:
+            until = "nay" if facts.valid_to is None else f"{facts.valid_to:%d/%m/%Y}"
+            period = f"{SECTORS[facts.sector]}, {facts.valid_from:%d/%m/%Y} – {until}"
+            click.echo(f"  {facts.code}  {facts.name}  ({period})")
+    click.echo("Người ký")
+    for signer in signers:
+        a = signer.authority
+        state = _STATES[a.approval] if a.invalid_since is None else f"đình chỉ từ {_time(a.invalid_since)}"
+        role = " ".join(filter(None, (a.capacity, a.role, *sorted(a.subject_codes))))
+        who = f"{signer.id}  {a.school_code}  {role}  {a.display_name}  ({state})"
+        click.echo(f"  {who}  {a.certificate_sha256}")
+
+
+_STATES = {Approval.WAITING: "chờ duyệt", Approval.APPROVED: "đã duyệt", Approval.REFUSED: "bị từ chối"}
+
+
+def _time(moment: datetime) -> str:
+    return f"{moment.astimezone(VIETNAM):%H:%M %d/%m/%Y}"
+
+
+def _withdraw(session: Session, change: Change, now: datetime) -> int:
+    """In the transaction of the change: what rests on it has no standing from now on."""
+    return registry.withdraw_standing(session, change.certificates, epoch=change.epoch, now=now)
+
+
+def _settle(withdrawn: int, now: datetime) -> None:
+    """After the change: validate anew what it touched, and what would lapse before the next working day."""
+    if withdrawn:
+        click.echo(f"{withdrawn} tệp phải kiểm tra lại; mã của chúng tạm trả lời “chưa kiểm tra được”.")
+    revalidate_all(due=now + REFRESH)
