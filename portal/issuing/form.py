@@ -37,6 +37,7 @@ class Form:
     title: str
     data: Mapping[str, Any]
     lines: tuple[Line, ...]
+    head: tuple[str, ...]  # words and values at the head of every page but the first
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,13 +248,13 @@ def lay_out(record: Record) -> Form:
         "words": {
             "level": terms.level,
             "programme": terms.programme,
-            "form": f"(Mẫu theo {terms.circular} của Bộ trưởng Bộ Giáo dục và Đào tạo)",
-            "learner_name": f"Họ và tên {terms.learner}",
+            "form": f"(Theo {terms.circular} của Bộ Giáo dục và Đào tạo)",
             "school": terms.school,
             "school_sign": terms.school_sign,
             "head": terms.head,
         },
         "year": record.year,
+        "head": (labels["ho_va_ten"], texts["ho_va_ten"], "Lớp:", texts["lop"], "Năm học:", record.year),
         "rows": _learner_rows(record.level)
         + (_PLACE_ROWS_BEFORE_2025_07 if "quan_huyen" in fields else _PLACE_ROWS),
         "history": _history(fields),
@@ -272,7 +273,7 @@ def lay_out(record: Record) -> Form:
     if forgotten:
         raise KeyError(f"no place in the form of {record.level} for {', '.join(sorted(forgotten))}")
     title = f"Học bạ {terms.level.lower()} – {texts['ho_va_ten']} – lớp {texts['lop']}, năm học {record.year}"
-    return Form(terms.template, title, data, tuple(line for line in lines if line.text))
+    return Form(terms.template, title, data, tuple(line for line in lines if line.text), data["head"])
 
 
 # ------------------------------------------------------------------------------------------- data for the template
@@ -402,18 +403,16 @@ def _primary_data(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _secondary_data(record: Record) -> dict[str, Any]:
     fields: Mapping[str, Any] = record.fields()
-    signed = set(record.signature_fields)
     subjects = []
     for name, row in _subject_rows(fields):
         blank = EXEMPT_WORD if row.get("mien") else ""
         marks = [_decimal_comma(row.get(term, blank)) for term in ("hk1", "hk2", "ca_nam")]
         again = _decimal_comma(row.get("sau_danh_gia_lai", ""))
-        signature = f"GVBM.{name.removeprefix('mon.')}"
         subjects.append(
             {
                 "field": name,
                 "cells": [_clean(row["ten"]), *marks, again, _clean(row.get("nhan_xet", ""))],
-                "signature": signature if signature in signed else "",
+                "signature": f"GVBM.{name.removeprefix('mon.')}",
             }
         )
     return {

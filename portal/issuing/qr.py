@@ -15,7 +15,7 @@ QUIET_ZONE: Final = 4  # modules on each side, ISO/IEC 18004 §6.3.8
 MAX_VERSION: Final = 5  # 37 modules: read off paper by cheap phones; hosts up to 41 characters fit
 
 
-class TooLong(ValueError):
+class TooLong(ValueError):  # noqa: N818 - says what is wrong with the host
     """The URL does not fit version 5-M: the host is longer than 41 characters."""
 
 

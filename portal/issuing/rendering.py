@@ -26,10 +26,11 @@ import pikepdf
 import typst
 from pikepdf import Array, Dictionary, Name, NumberTree, Object, Pdf, Stream, String
 
+from portal.errors import PortalError
 from portal.issuing import appearance, form, qr
 from verifier.errors import InvalidInput, Problem
 from verifier.locator import group, short_digest
-from verifier.record import ATTACHMENT_NAME, Record, attachment, digest
+from verifier.record import Record, attachment, digest
 
 FIELD_LINK: Final = "hbs-field:"
 MARK: Final = "VĂN BẢN GIẤY CHUYỂN ĐỔI TỪ THÔNG ĐIỆP DỮ LIỆU"
@@ -62,7 +63,7 @@ class PrintedMeta:
         return cls(system_name, owner, urlsplit(url).netloc.lower(), converter, converted_at)
 
 
-class RenderingFault(RuntimeError):
+class RenderingFault(PortalError):  # noqa: N818 - neither a person's mistake nor a finding
     """The template or Typst broke a promise of ours: not a mistake of the record."""
 
 
@@ -95,13 +96,12 @@ class Renderer:
         data = dict(laid_out.data) | {
             "title": laid_out.title,
             "attachment": attachment(header, disclosures).decode("utf-8"),
-            "meta": furniture(header, url, meta)
-            | {
-                "issuer_name": record.common.truong,
-                "description": f"Mã tra cứu {group(header['record_id'])}",
-            },
+            "foot": foot(header, url, meta),
+            "qr_alt": f"Mã QR tra cứu học bạ: {url}",
+            "author": record.common.truong,
+            "description": f"Mã tra cứu {group(header['record_id'])}",
         }
-        problems = _unprintable(laid_out, data["meta"])
+        problems = _unprintable(laid_out, data["foot"])
         try:
             data["qr"] = qr.svg(url)
         except qr.TooLong:
@@ -129,29 +129,31 @@ class Renderer:
         return pdf
 
 
-def furniture(header: Mapping[str, Any], url: str, meta: PrintedMeta) -> dict[str, str]:
-    """The texts at the foot of every page, as printed."""
+def foot(header: Mapping[str, Any], url: str, meta: PrintedMeta) -> list[list[str]]:
+    """The foot of every page as lines of [words, value, words, value, …]; ``{page}`` stands for "1/3".
+
+    Host and codes first, then exactly what NĐ 137/2024 Đ.5 lists.
+    """
     year, month, day = str(header["issued_on"]).split("-")
-    return {
-        "host": meta.host,
-        "record_id": group(header["record_id"]),
-        "short_digest": short_digest(digest(header)),
-        "version_line": f"Bản số {header['version']}, cấp ngày {day}/{month}/{year}",
-        "system_name": meta.system_name,
-        "owner": meta.owner,
-        "mark": meta.mark,
-        "converted_at": f"{meta.converted_at:%H giờ %M phút, ngày %d/%m/%Y}",
-        "converter": meta.converter,
-        "qr_alt": f"Mã QR tra cứu học bạ: {url}",
-    }
+    return [
+        ["Tra cứu và xác thực tại ", meta.host, "trang ", "{page}"],
+        ["Mã tra cứu: ", group(header["record_id"]), "Mã đối chiếu: ", short_digest(digest(header))],
+        [f"Bản số {header['version']}, cấp ngày {day}/{month}/{year}"],
+        [f"Hệ thống: {meta.system_name}. Chủ quản: {meta.owner}."],
+        [f"Ký hiệu riêng: {meta.mark}."],
+        [
+            f"Thời gian chuyển đổi: {meta.converted_at:%H giờ %M phút, ngày %d/%m/%Y}. Người chuyển đổi: {meta.converter}."
+        ],
+    ]
 
 
-def _unprintable(laid_out: form.Form, meta: Mapping[str, str]) -> list[Problem]:
-    """One problem for each field with characters that the vendored faces do not have."""
+def _unprintable(laid_out: form.Form, foot_lines: Sequence[Sequence[str]]) -> list[Problem]:
+    """One problem for each line with characters that the vendored faces do not have."""
     printable = appearance.signature_font().prints
     texts = [(", ".join(line.fields) or "–", line.text) for line in laid_out.lines]
+    texts += [("printed_meta", "".join(line)) for line in foot_lines]
     problems = []
-    for where, text in [*texts, *meta.items()]:
+    for where, text in texts:
         if bad := sorted({c for c in text if c != "\n" and not printable(c)}):
             named = ", ".join(f"U+{ord(c):04X}" for c in bad)
             problems.append(
@@ -213,7 +215,7 @@ def _add_fields(pages: bytes, names: Sequence[str]) -> bytes:
         )
         pdf.Root.ViewerPreferences = Dictionary(DisplayDocTitle=True)
 
-        # 4. No object streams: pyHanko parses their heads once an object; see the numbers in the tests.
+        # 4. No object streams: pyHanko reads the head of one again for each object in it.
         output = BytesIO()
         pdf.save(
             output,
