@@ -79,6 +79,8 @@ def make_header(
     ``ngay_ky_phat_hanh``; ``disclosures`` must disclose exactly the record's fields. Raises InvalidInput.
     """
     given = tuple(disclosures)
+    if any(_read_disclosure(d) is None for d in given):
+        _refuse("_sd", "malformed", "phần công bố không đúng dạng [muối, tên, giá trị]")
     header: dict[str, Any] = {
         "schema": SCHEMA,
         "record_id": record_id,

@@ -230,7 +230,12 @@ class RowKind:
             for name in ("muc_dat_duoc", "diem_ktdk", "hk1", "hk2", "ca_nam", "sau_danh_gia_lai")
             if name in schema["properties"]
         }
-        return schema | {"if": {"required": ["mien"]}, "then": {"properties": marks}}
+        return {
+            "title": self.model.__name__,
+            **schema,
+            "if": {"required": ["mien"]},
+            "then": {"properties": marks},
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

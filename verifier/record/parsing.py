@@ -430,7 +430,7 @@ def _check_primary(draft: _Draft) -> None:
             ],
             qualities,
         )
-        draft.compare("ket_qua_giao_duc", result, derived, "theo TT 27/2020 Đ.9")
+        draft.compare("ket_qua_giao_duc", result, derived, f"theo {level_info(draft.level).regulation} Đ.9")
     if result is None:
         return
     earned = rules.primary_award(result)
@@ -462,7 +462,10 @@ def _check_secondary(draft: _Draft) -> None:
     halves = draft.text("kq_ren_luyen_hk1"), draft.text("kq_ren_luyen_hk2")
     if conduct is not None and halves[0] is not None and halves[1] is not None:
         draft.compare(
-            "kq_ren_luyen_ca_nam", conduct, rules.conduct_year(halves[0], halves[1]), "theo TT 22/2021 Đ.8"
+            "kq_ren_luyen_ca_nam",
+            conduct,
+            rules.conduct_year(halves[0], halves[1]),
+            f"theo {level_info(draft.level).regulation}",
         )
 
     # 3. Summer: only for those who need it.
@@ -502,7 +505,8 @@ def _check_secondary_row(draft: _Draft, where: str, row: ScoredRow | CommentRow)
             draft.demand(
                 f"{where}.{term}", "missing", 'thiếu kết quả (nếu được miễn, ghi "M" hoặc "mien": true)'
             )
-    if row.ca_nam is not None:
+    missing = [term for term in ("hk1", "hk2") if getattr(row, term) is None]
+    if row.ca_nam is not None and all(f"{where}.{term}" in draft.reasons for term in missing):
         halves = [v for v in (row.hk1, row.hk2) if v is not None and v not in EXEMPT]
         exempt = [v for v in (row.hk1, row.hk2) if v in EXEMPT]
         if not halves:
@@ -555,7 +559,7 @@ def _term_values(draft: _Draft, term: str, *, again: bool = False) -> tuple[list
 def _check_study(draft: _Draft, name: str, term: str, *, again: bool = False) -> None:
     stated, values = draft.text(name), _term_values(draft, term, again=again)
     if stated is not None and values is not None:
-        draft.compare(name, stated, rules.study_result(*values), "theo TT 22/2021 Đ.9")
+        draft.compare(name, stated, rules.study_result(*values), f"theo {level_info(draft.level).regulation}")
 
 
 def _check_reassessment(draft: _Draft, study: str | None) -> str | None:
