@@ -26,13 +26,14 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from asn1crypto import x509 as asn1_x509
-from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils import filters, generic
 from pyhanko.pdf_utils.decode_limits import (
     DEFAULT_PURPOSE_LIMITS,
     DecodeLimits,
     DocumentDecodeBudget,
     StreamDecodeLimits,
 )
+from pyhanko.pdf_utils.metadata import xmp_xml
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import ModificationLevel
 from pyhanko.sign.fields import FieldMDPAction, MDPPerm, enumerate_sig_fields
@@ -61,6 +62,9 @@ from verifier.signatures import PADES, Basis, Judgement, SignatureFacts, judge, 
 from verifier.trust import TrustStore
 
 _NAME_TREE_NODES = 64
+
+# pyHanko imports these when a document first needs them; a sandboxed child can no longer import anything.
+_NEEDED_EARLY = (filters, xmp_xml)
 
 # pyHanko logs what it finds in a file, in the file's own words; findings belong into the report.
 logging.getLogger("pyhanko").setLevel(logging.CRITICAL)

@@ -266,8 +266,14 @@ def _unfinished(job: CheckJob, code: str) -> ValidationReport:
 _LAZY_MODULES = (
     "_strptime",
     "encodings.utf_16",
+    "encodings.utf_16_be",
+    "encodings.utf_16_le",
+    "lxml._elementpath",
+    "PIL.BmpImagePlugin",
+    "PIL.GifImagePlugin",
     "PIL.JpegImagePlugin",
     "PIL.PngImagePlugin",
+    "PIL.PpmImagePlugin",
     "PIL.WebPImagePlugin",
 )
 

@@ -6,11 +6,20 @@ decides. Nothing here reads a clock, a file or a database, so every combination 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from verifier.report import CheckName, CheckStatus, Medium, Role, SignatureReport, ValidationReport
+from verifier.report import (
+    Check,
+    CheckName,
+    CheckStatus,
+    Indication,
+    Medium,
+    Role,
+    SignatureReport,
+    ValidationReport,
+)
 
 
 class Outcome(StrEnum):
@@ -134,15 +143,20 @@ def decide(report: ValidationReport, facts: RegistryFacts) -> Verdict:
     """Fold report and registry facts into the verdict. Total: every input gives one answer, none raises."""
     evidence = _evidence(report, facts)
 
-    # 1 Something needed could not be read or finished.
+    # 1 Something needed could not be read or finished. Needed is what could still change the answer: the rows
+    #   below are read once as if every unfinished check had passed, once as if it had failed.
     if report.incomplete:
         return Verdict(Outcome.CHECK_INCOMPLETE, evidence, (report.incomplete,))
     if report.medium is not Medium.OTHER and not facts.available:
         return Verdict(Outcome.CHECK_INCOMPLETE, evidence, ("registry_unavailable",))
-    unfinished = _unfinished(report)
-    if unfinished:
-        return Verdict(Outcome.CHECK_INCOMPLETE, evidence, unfinished, facts.file)
+    answer = _rows(_finished(report, CheckStatus.PASSED), facts, evidence)
+    if _rows(_finished(report, CheckStatus.FAILED), facts, evidence).outcome is not answer.outcome:
+        return Verdict(Outcome.CHECK_INCOMPLETE, evidence, _unfinished(report), facts.file)
+    return answer
 
+
+def _rows(report: ValidationReport, facts: RegistryFacts, evidence: Evidence) -> Verdict:
+    """Rows 2 to 7, for a report without unfinished checks."""
     # 2 These very bytes are registered.
     if facts.file is not None:
         return _registered(report, facts.file, evidence)
@@ -175,39 +189,67 @@ def _evidence(report: ValidationReport, facts: RegistryFacts) -> Evidence:
 
 
 def _unfinished(report: ValidationReport) -> tuple[str, ...]:
-    """Codes of unfinished checks that could still change the answer.
+    """Codes of the unfinished checks."""
+    checks = [*report.checks, *(c for s in report.signatures for c in s.checks)]
+    return tuple(dict.fromkeys(c.code for c in checks if c.status is CheckStatus.INCOMPLETE))
 
-    A signature that already failed another check cannot be rescued by missing data, so it is not waited for.
-    """
-    codes = [c.code for c in report.checks if c.status is CheckStatus.INCOMPLETE]
-    for signature in report.signatures:
-        if not any(c.status is CheckStatus.FAILED for c in signature.checks):
-            codes += [c.code for c in signature.checks if c.status is CheckStatus.INCOMPLETE]
-    return tuple(dict.fromkeys(codes))
+
+def _finished(report: ValidationReport, status: CheckStatus) -> ValidationReport:
+    """The report as it would be if every unfinished check had ended with ``status``."""
+    return replace(
+        report,
+        checks=_with_status(report.checks, status),
+        signatures=tuple(_finished_signature(s, status) for s in report.signatures),
+    )
+
+
+def _finished_signature(signature: SignatureReport, status: CheckStatus) -> SignatureReport:
+    if not signature.incomplete:
+        return signature
+    checks = _with_status(signature.checks, status)
+    passed = all(c.status is CheckStatus.PASSED for c in checks)
+    indication = Indication.TOTAL_PASSED if passed else signature.indication
+    return replace(signature, checks=checks, indication=indication)
+
+
+def _with_status(checks: tuple[Check, ...], status: CheckStatus) -> tuple[Check, ...]:
+    return tuple(replace(c, status=status) if c.status is CheckStatus.INCOMPLETE else c for c in checks)
 
 
 def _registered(report: ValidationReport, version: VersionFacts, evidence: Evidence) -> Verdict:
-    failing = [
-        *(
-            f"{s.field}:{c.name.value}:{c.code}"
-            for s in report.signatures
-            for c in s.checks
-            if _fails(c.status)
-        ),
-        *(f"{c.name.value}:{c.code}" for c in report.checks if _fails(c.status)),
-    ]
-    complete = any(
-        c.name is CheckName.REQUIRED_ROLES and c.status is CheckStatus.PASSED for c in report.checks
-    ) and all(s.passed for s in report.signatures)
-    if failing or not complete or not report.signatures:
-        return Verdict(
-            Outcome.REGISTERED_BUT_SIGNATURE_FAILS, evidence, tuple(failing) or ("not_validated",), version
-        )
-    return Verdict(_by_state(version), evidence, _state_reasons(version), version)
+    """All checks pass, or something is wrong with a file of ours. What was not checked has not passed."""
+    if (
+        report.signatures
+        and all(s.passed and _passes(s.checks, _SIGNATURE_CHECKS) for s in report.signatures)
+        and _passes(report.checks, (CheckName.REQUIRED_ROLES,))
+        and not any(_fails(c) for c in report.checks)
+    ):
+        return Verdict(_by_state(version), evidence, _state_reasons(version), version)
+    failing = [f"{s.field}:{c.name.value}:{c.code}" for s in report.signatures for c in s.checks if _fails(c)]
+    failing += [f"{c.name.value}:{c.code}" for c in report.checks if _fails(c)]
+    reasons = tuple(failing) or ("not_validated",)
+    return Verdict(Outcome.REGISTERED_BUT_SIGNATURE_FAILS, evidence, reasons, version)
 
 
-def _fails(status: CheckStatus) -> bool:
-    return status in (CheckStatus.FAILED, CheckStatus.WEAK)
+_SIGNATURE_CHECKS = (
+    CheckName.INTEGRITY,
+    CheckName.COVERAGE,
+    CheckName.ALGORITHM,
+    CheckName.CERTIFICATE,
+    CheckName.AUTHORITY,
+    CheckName.TIME,
+    CheckName.REVOCATION,
+)
+
+
+def _passes(checks: tuple[Check, ...], needed: tuple[CheckName, ...]) -> bool:
+    """Every needed check was made, and none of that name ended otherwise than passed."""
+    made = {c.name for c in checks}
+    return made >= set(needed) and all(c.status is CheckStatus.PASSED for c in checks if c.name in needed)
+
+
+def _fails(check: Check) -> bool:
+    return check.status in (CheckStatus.FAILED, CheckStatus.WEAK)
 
 
 def _by_state(version: VersionFacts) -> Outcome:
@@ -227,17 +269,11 @@ def _state_reasons(version: VersionFacts) -> tuple[str, ...]:
 
 
 def _authorised_seal(signature: SignatureReport) -> bool:
-    needed = (
-        CheckName.INTEGRITY,
-        CheckName.ALGORITHM,
-        CheckName.CERTIFICATE,
-        CheckName.AUTHORITY,
-        CheckName.TIME,
-        CheckName.REVOCATION,
-    )
-    return signature.role is Role.KY_PHAT_HANH and all(
-        signature.status(name) is CheckStatus.PASSED for name in needed
-    )
+    """Coverage is not asked for: a seal whose key signed bytes we do not know is an alarm, whatever follows
+    it.
+    """
+    needed = tuple(name for name in _SIGNATURE_CHECKS if name is not CheckName.COVERAGE)
+    return signature.role is Role.KY_PHAT_HANH and _passes(signature.checks, needed)
 
 
 def _by_code(facts: RegistryFacts, evidence: Evidence) -> Verdict:
