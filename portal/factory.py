@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "issue": "portal.issuing.commands:issue",
     "correct": "portal.issuing.commands:correct",
     "recall": "portal.issuing.commands:recall",
+    "signatures": "portal.issuing.commands:signatures",
     "demo": "portal.demo.commands:demo",
 }
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import uuid
 from datetime import date, datetime
+from enum import StrEnum
 
-from sqlalchemy import LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy import LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Base, Keyed
 
 
+class Stage(StrEnum):
+    """How far a version is. What lies between is redone after a crash: nothing of it has left the process."""
+
+    RESERVED = "reserved"  # everything that decides the file is fixed
+    WAITING = "waiting"  # a signature is made elsewhere; the file so far is in ``stage_sealed``
+    SEALED = "sealed"  # the finished file has a name; it may or may not be stored yet
+    REGISTERED = "registered"
+
+
 class Issuance(Keyed, Base):
-    """One version of one record on its way: reserved → rendered → signing → sealed → registered (or void).
+    """One version of one record on its way: reserved (→ waiting)* → sealed → registered.
 
     Idempotency key = (school, pupil, year, version); the same key with the same content resumes, with another
     content is refused.
@@ -26,22 +36,18 @@ class Issuance(Keyed, Base):
     year: Mapped[str] = mapped_column(String(9))
     version: Mapped[int]
     record_id: Mapped[str] = mapped_column(String(17), index=True)
-    content_index: Mapped[str] = mapped_column(
-        String(64)
-    )  # keyed hash of the canonical input, to tell same from other
-    stage: Mapped[str] = mapped_column(
-        String(12)
-    )  # reserved | rendered | signing | sealed | registered | void
-    wrapped_key: Mapped[bytes] = mapped_column(LargeBinary)  # becomes the record's key for version 1
-    intent_sealed: Mapped[bytes] = mapped_column(
-        LargeBinary
-    )  # JSON: header, disclosures, signing plan, times
+    # Keyed hash of the canonical input, to tell the same content from another.
+    content_index: Mapped[str] = mapped_column(String(64))
+    stage: Mapped[Stage] = mapped_column(String(12))
+    wrapped_key: Mapped[bytes] = mapped_column(LargeBinary)  # becomes the record's key with version 1
+    # JSON: input, header, disclosures, signing plan, words printed, times.
+    intent_sealed: Mapped[bytes] = mapped_column(LargeBinary)
     issued_on: Mapped[date]
-    stage_file: Mapped[str | None] = mapped_column(String(80))  # ciphertext name of the newest stored stage
+    # JSON: the file as it waits for the signature of ``next_field``, or after it.
+    stage_sealed: Mapped[bytes | None] = mapped_column(LargeBinary)
+    next_field: Mapped[str | None] = mapped_column(String(80))
     sealed_sha256: Mapped[str | None] = mapped_column(String(64))
     sealed_name: Mapped[str | None] = mapped_column(String(80))  # written before the object is stored
-    next_field: Mapped[str | None] = mapped_column(String(80))  # two-step external signing waits here
-    note: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    batch: Mapped[uuid.UUID]
+    batch: Mapped[uuid.UUID]  # the run that reserved it

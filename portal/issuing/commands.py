@@ -1,0 +1,221 @@
+"""``flask --app wsgi issue | correct | recall | signatures``: the only way to a signing key.
+
+The web process never imports this module (see ``portal.factory.COMMANDS``). Errors go to stderr as ``error:``
+and ``hint:`` lines, all of them; exit status 0 means that every row is issued or waits for a signature made
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from flask.cli import with_appcontext
+
+from portal.errors import InvalidSettings, Refusal
+from portal.extensions import reading, resources, transaction
+from portal.issuing import exchange, intake
+from portal.issuing.keys import load_keys
+from portal.issuing.lock import exclusive
+from portal.issuing.plan import Choices
+from portal.issuing.rendering import Renderer
+from portal.issuing.service import Desk, Order, Outcome, Row, State, examine, proceed, settle
+from portal.issuing.service import issue as issue_works
+from portal.issuing.timestamping import HttpTimestamper
+from portal.registry import service as registry
+from portal.trust import store as trust
+from verifier.errors import InvalidInput, Problem
+from verifier.locator import group, parse_record_id
+from verifier.trust import TrustStore
+
+_PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("issue")
+@click.argument("file", type=_PATH)
+@click.option("--dry-run", is_flag=True, help="Kiểm tra, dựng trang và dừng: không ghi, không ký.")
+@click.option("--plan", type=_PATH, help="Kế hoạch ký (JSON): ai ký trường nào, ai ký thay.")
+@click.option("--restart", is_flag=True, help="Bỏ những bản chưa cấp xong của tệp này và làm lại từ đầu.")
+@with_appcontext
+def issue(file: Path, dry_run: bool, plan: Path | None, restart: bool) -> None:
+    """Cấp học bạ cho mọi dòng của FILE (.jsonl, .csv, .xlsx). Chạy lại thì làm tiếp, không cấp hai lần."""
+    _issue(file, plan, dry_run=dry_run, restart=restart, correction=None)
+
+
+@click.command("correct")
+@click.argument("file", type=_PATH)
+@click.option("--reason", required=True, help="Vì sao sửa; được lưu cùng bản mới.")
+@click.option("--dry-run", is_flag=True, help="Kiểm tra, dựng trang và dừng: không ghi, không ký.")
+@click.option("--plan", type=_PATH, help="Kế hoạch ký (JSON).")
+@click.option("--restart", is_flag=True, help="Bỏ những bản chưa cấp xong của tệp này và làm lại từ đầu.")
+@with_appcontext
+def correct(file: Path, reason: str, dry_run: bool, plan: Path | None, restart: bool) -> None:
+    """Cấp bản mới cho những học bạ trong FILE; bản cũ trở thành “đã thay thế”."""
+    if not reason.strip():
+        raise click.UsageError("--reason không được để trống.")
+    _issue(file, plan, dry_run=dry_run, restart=restart, correction=reason.strip())
+
+
+@click.command("recall")
+@click.argument("record_id")
+@click.option("--reason", required=True, type=click.Choice(registry.REASON_CLASSES), help="Lý do công khai.")
+@click.option("--version", type=click.IntRange(1), help="Bản số mấy; không ghi là bản đang lưu hành.")
+@with_appcontext
+def recall(record_id: str, reason: str, version: int | None) -> None:
+    """Thu hồi một học bạ theo mã tra cứu RECORD_ID."""
+    with _told():
+        identity = parse_record_id(record_id)
+        with transaction() as session:
+            number = registry.recall(session, identity, reason, now=resources().clock.now(), version=version)
+    click.echo(f"Đã thu hồi bản số {number} của học bạ {group(identity)} ({reason}).")
+
+
+@click.group("signatures")
+def signatures() -> None:
+    """Ký hai bước bằng thiết bị ở nơi khác: xuất giá trị băm, nhập chữ ký."""
+
+
+@signatures.command("export")
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@with_appcontext
+def export(directory: Path) -> None:
+    """Ghi những giá trị băm đang chờ ký vào DIRECTORY, mỗi người ký một tệp JSON."""
+    with reading() as session:
+        written = exchange.export_digests(session, resources().vault, directory)
+        names = trust.signer_names(session, [each.signer for each in written])
+    for each in written:
+        click.echo(f"{each.path}: {each.digests} giá trị băm cho {names.get(each.signer, each.signer[:16])}")
+    if not written:
+        click.echo("Không có học bạ nào chờ ký.")
+
+
+@signatures.command("import")
+@click.argument("file", type=_PATH)
+@with_appcontext
+def import_(file: Path) -> None:
+    """Nhập các chữ ký trong FILE, kiểm tra từng chữ ký rồi cấp tiếp."""
+    with _told(), exclusive(resources().engine, resources().settings.instance_dir):
+        desk, store = _desk()
+        with reading() as session:
+            incoming = exchange.read_signatures(session, desk.vault, file)
+
+        def taken(brought: exchange.Brought) -> Outcome:
+            issuance = exchange.take(
+                brought,
+                begin=desk.begin,
+                vault=desk.vault,
+                clock=desk.clock,
+                timestamper=desk.timestamper,
+            )
+            return proceed(desk, issuance, store)
+
+        def outcomes() -> Iterator[Outcome]:
+            for brought in incoming.brought:
+                yield settle(group(brought.job.intent.record_id), partial(taken, brought))
+            for issuance in incoming.ready:
+                yield settle(str(issuance), partial(proceed, desk, issuance, store))
+
+        if incoming.before:
+            click.echo(f"{incoming.before} chữ ký đã được nhập trước đây.")
+        _run(outcomes(), len(incoming.brought) + len(incoming.ready))
+
+
+# ------------------------------------------------------------------------------------------------ in common
+
+
+def _issue(file: Path, plan: Path | None, *, dry_run: bool, restart: bool, correction: str | None) -> None:
+    bundle = resources()
+    lock = nullcontext() if dry_run else exclusive(bundle.engine, bundle.settings.instance_dir)
+    with _told(), lock:
+        # 1 Everything that is wrong, of all rows, before anything is written.
+        checked = intake.validate(intake.read_class_file(file.read_bytes(), file.name))
+        for warning in checked.warnings:
+            click.secho(f"warning: {warning.where}: {warning.message}", fg="yellow", err=True)
+        if checked.problems:
+            raise InvalidInput(checked.problems)
+        choices = Choices() if plan is None else Choices.read(plan)
+        desk, store = _desk()
+        rows = [Row(f"dòng {number}", record) for number, record, _ in checked.records]
+        works = examine(desk, rows, Order(choices, store, correction, restart))
+        if dry_run:
+            already = sum(work.existing is not None for work in works)
+            click.echo(
+                f"{len(works)} học bạ đúng, {already} trong số đó đã cấp hoặc đang cấp dở. Chưa ghi gì."
+            )
+            return
+
+        # 2 Each row as far as it goes.
+        _run(issue_works(desk, works, store), len(works))
+
+
+def _desk() -> tuple[Desk, TrustStore]:
+    """What issuing works with, from the settings; the keys are opened here and nowhere else."""
+    bundle = resources()
+    settings = bundle.settings
+    if settings.signing_keys is None:
+        raise Refusal(
+            "no_keys",
+            "Chưa có danh sách khoá ký.",
+            "Đặt biến SIGNING_KEYS là đường dẫn tới danh sách khoá (JSON), xem README.",
+        )
+    desk = Desk(
+        begin=bundle.writing.begin,
+        vault=bundle.vault,
+        files=bundle.files,
+        clock=bundle.clock,
+        renderer=Renderer(),
+        ring=load_keys(settings.signing_keys),
+        public_url=settings.public_url,
+        system_name=settings.system_name,
+        owner=settings.owner_name,
+        timestamper=HttpTimestamper(settings.tsa_url) if settings.tsa_url else None,
+    )
+    with reading() as session:
+        return desk, trust.load_store(session)
+
+
+def _run(outcomes: Iterable[Outcome], length: int) -> None:
+    """Works through ``outcomes`` with a progress bar, then says what became of the rows. Exits 1 on a
+    failure.
+    """
+    with click.progressbar(outcomes, length=length, label="Cấp học bạ", file=sys.stderr) as bar:
+        done = list(bar)
+    count = Counter(outcome.state for outcome in done)
+    click.echo(
+        f"Đã cấp {count[State.ISSUED]}, đã cấp từ trước {count[State.ALREADY]}, "
+        f"chờ chữ ký {count[State.WAITING]}, lỗi {count[State.FAILED]}."
+    )
+    for outcome in done:
+        if outcome.state in (State.ISSUED, State.WAITING):
+            waits = f", chờ {outcome.waiting_for}" if outcome.waiting_for else ""
+            click.echo(f"{outcome.where}: {group(outcome.record_id)} bản số {outcome.version}{waits}")
+    if count[State.WAITING]:
+        click.echo("Xuất giá trị băm để ký: flask --app wsgi signatures export THƯ_MỤC")
+    if count[State.FAILED]:
+        _fail([problem for outcome in done for problem in outcome.problems])
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Refusals as lines on stderr and exit status 1; anything else is a fault and keeps its traceback."""
+    try:
+        yield
+    except (InvalidInput, InvalidSettings) as error:
+        _fail(error.problems)
+    except Refusal as error:
+        click.secho(f"error: {error.message}", fg="red", err=True)
+        if error.hint:
+            click.echo(f"hint: {error.hint}", err=True)
+        sys.exit(1)
+
+
+def _fail(problems: Sequence[Problem]) -> NoReturn:
+    for problem in problems:
+        click.secho(f"error: {problem.where}: {problem.message}", fg="red", err=True)
+    sys.exit(1)

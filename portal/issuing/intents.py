@@ -1,0 +1,222 @@
+"""The write-ahead rows of issuing: what will be signed, how far it is, and steps that only the first run can
+take.
+
+Two columns are sealed under the record's own key: the intent, which never changes, and the file that waits
+for a signature made elsewhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from portal.errors import Refusal
+from portal.issuing.models import Issuance, Stage
+from portal.issuing.plan import Seat
+from portal.issuing.rendering import PrintedMeta
+from portal.issuing.signing import VIETNAM, Prepared
+from portal.vault import Vault
+from verifier import record as records
+from verifier.locator import group
+from verifier.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """Everything that decides the bytes of one version, except signature values made of chance."""
+
+    record: Record
+    record_id: str
+    version: int
+    header: dict[str, Any]
+    disclosures: tuple[str, ...]
+    seats: tuple[Seat, ...]
+    school_name: str
+    url: str
+    system_name: str
+    owner: str
+    reserved_at: datetime
+    reason: str  # of a correction; "" for a first issue
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "input": self.record.to_input(),
+            "record_id": self.record_id,
+            "version": self.version,
+            "header": self.header,
+            "disclosures": list(self.disclosures),
+            "seats": [seat.to_json() for seat in self.seats],
+            "school_name": self.school_name,
+            "url": self.url,
+            "system_name": self.system_name,
+            "owner": self.owner,
+            "reserved_at": self.reserved_at.isoformat(),
+            "reason": self.reason,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Intent:
+        return cls(
+            record=records.parse(data["input"]),
+            record_id=str(data["record_id"]),
+            version=int(data["version"]),
+            header=dict(data["header"]),
+            disclosures=tuple(map(str, data["disclosures"])),
+            seats=tuple(Seat.from_json(seat) for seat in data["seats"]),
+            school_name=str(data["school_name"]),
+            url=str(data["url"]),
+            system_name=str(data["system_name"]),
+            owner=str(data["owner"]),
+            reserved_at=datetime.fromisoformat(data["reserved_at"]),
+            reason=str(data["reason"]),
+        )
+
+    @property
+    def meta(self) -> PrintedMeta:
+        """NĐ 137/2024 Đ.5: the copy is made when it is issued, by the school that issues it."""
+        return PrintedMeta.for_url(
+            self.url,
+            system_name=self.system_name,
+            owner=self.owner,
+            converter=self.school_name,
+            converted_at=self.reserved_at.astimezone(VIETNAM),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A file on its way between signatures: ``done`` fields are signed; ``prepared`` waits for the next
+    one.
+    """
+
+    pdf: bytes
+    done: int
+    prepared: Prepared | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        waiting = self.prepared
+        return {
+            "pdf": _text(self.pdf),
+            "done": self.done,
+            "prepared": None
+            if waiting is None
+            else {
+                "field": waiting.field,
+                "start": waiting.start,
+                "end": waiting.end,
+                "signed_attributes": _text(waiting.signed_attributes),
+                "certificate": _text(waiting.certificate),
+                "chain": [_text(certificate) for certificate in waiting.chain],
+            },
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Held:
+        pdf, waiting = base64.b64decode(data["pdf"]), data["prepared"]
+        if waiting is None:
+            return cls(pdf, int(data["done"]))
+        prepared = Prepared(
+            pdf=pdf,
+            field=str(waiting["field"]),
+            start=int(waiting["start"]),
+            end=int(waiting["end"]),
+            signed_attributes=base64.b64decode(waiting["signed_attributes"]),
+            certificate=base64.b64decode(waiting["certificate"]),
+            chain=tuple(base64.b64decode(certificate) for certificate in waiting["chain"]),
+        )
+        return cls(pdf, int(data["done"]), prepared)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A row as it was read. :func:`change` succeeds only if it still stands so."""
+
+    id: uuid.UUID
+    stage: Stage
+    school_code: str
+    pupil_index: str
+    wrapped_key: bytes
+    intent: Intent
+    held: Held | None
+    next_field: str | None
+    sealed_sha256: str | None
+    sealed_name: str | None
+
+
+def read(vault: Vault, row: Issuance) -> Job:
+    """The row in clear."""
+
+    def clear(column: str, sealed: bytes) -> dict[str, Any]:
+        plain = vault.open(row.wrapped_key, sealed, **_place(row.id, row.version, column))
+        value: dict[str, Any] = json.loads(plain)
+        return value
+
+    held = row.stage_sealed
+    return Job(
+        id=row.id,
+        stage=Stage(row.stage),
+        school_code=row.school_code,
+        pupil_index=row.pupil_index,
+        wrapped_key=row.wrapped_key,
+        intent=Intent.from_json(clear("intent_sealed", row.intent_sealed)),
+        held=None if held is None else Held.from_json(clear("stage_sealed", held)),
+        next_field=row.next_field,
+        sealed_sha256=row.sealed_sha256,
+        sealed_name=row.sealed_name,
+    )
+
+
+def seal_intent(vault: Vault, row: Issuance, intent: Intent) -> bytes:
+    """Value of ``intent_sealed``; the row has its id, version and key already."""
+    return _seal(vault, row.wrapped_key, intent.to_json(), _place(row.id, row.version, "intent_sealed"))
+
+
+def seal_held(vault: Vault, job: Job, held: Held) -> bytes:
+    """Value of ``stage_sealed``."""
+    return _seal(vault, job.wrapped_key, held.to_json(), _place(job.id, job.intent.version, "stage_sealed"))
+
+
+def change(session: Session, job: Job, now: datetime, **values: Any) -> None:
+    """From the state that ``job`` was read in to another. Raises Refusal when another run was quicker."""
+    changed = session.execute(
+        update(Issuance)
+        .where(
+            Issuance.id == job.id,
+            Issuance.stage == job.stage,
+            Issuance.next_field.is_not_distinct_from(job.next_field),
+            Issuance.sealed_name.is_not_distinct_from(job.sealed_name),
+        )
+        .values(updated_at=now, **values)
+        .returning(Issuance.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    if len(changed) != 1:
+        raise elsewhere(job.intent)
+
+
+def elsewhere(intent: Intent) -> Refusal:
+    return Refusal(
+        "issuing_elsewhere",
+        f"Học bạ {group(intent.record_id)} đang được một lệnh khác cấp.",
+        "Đợi lệnh đó xong rồi chạy lại; học bạ đã cấp sẽ không bị cấp lần hai.",
+    )
+
+
+def _place(row: uuid.UUID, version: int, column: str) -> dict[str, Any]:
+    return {"table": "issuances", "column": column, "row": str(row), "version": version}
+
+
+def _seal(vault: Vault, wrapped_key: bytes, value: Mapping[str, Any], place: dict[str, Any]) -> bytes:
+    return vault.seal(wrapped_key, json.dumps(value, ensure_ascii=False).encode("utf-8"), **place)
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

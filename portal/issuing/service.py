@@ -1,0 +1,630 @@
+"""Issuing: from checked rows to registered files. A kill at any point loses nothing and issues nothing twice.
+
+What will be signed is written before anything is signed. For one version of one record:
+
+1. *reserved*: record id, salts, disclosures, header, signing plan, printed words and times are fixed and
+   committed;
+2. signed role by role, then validated by our own verifier: in memory, done again after a crash;
+3. *waiting*, only when a key is elsewhere: the file so far is committed, its digest goes out, a value comes
+   in;
+4. *sealed*: name and SHA-256 of the finished file are committed, then the file is stored under that name;
+5. *registered*: in one transaction with the registry, which supersedes the version before.
+
+Between 4 and 5 the row decides: a stored file of that name is adopted; a missing one never left its process,
+so the version is signed again under a new name. Every step compares the state it started from with the state
+it leaves, so that two runs of one file cannot register two files for one version.
+
+Rendering and lint come before 1: what cannot be printed reserves nothing. Sessions come as a factory, because
+the commits between the steps are the point of it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import date
+from enum import StrEnum
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from portal.errors import PortalError, Refusal
+from portal.filestore import name_of
+from portal.issuing import lint, signing
+from portal.issuing.intents import Held, Intent, Job, change, elsewhere, read, seal_held, seal_intent
+from portal.issuing.keys import Key, KeyRing
+from portal.issuing.models import Issuance, Stage
+from portal.issuing.plan import Choices, Seat, seats
+from portal.issuing.rendering import Renderer
+from portal.ports import Clock, FileStore, Timestamper
+from portal.registry import service as registry
+from portal.registry.rows import open_file, seal_file
+from portal.registry.service import KnownRecord, NewFile, NewVersion
+from portal.trust import store as trust
+from portal.trust.store import SchoolFacts
+from portal.vault import Vault
+from verifier import pades
+from verifier import record as records
+from verifier.errors import InvalidInput, Problem
+from verifier.locator import Locator, group, new_record_id, url
+from verifier.policy import DEFAULT, ValidationPolicy
+from verifier.record import Record, comparison_key
+from verifier.report import CheckStatus, ValidationReport
+from verifier.trust import TrustStore
+from verifier.verdict import Standing
+
+SALT_BYTES = 16
+RECORD_ID_BYTES = 10
+KEPT_BASES = (
+    100  # rendered files of one run that stay in memory (0.1-0.2 MB each); the rest is rendered again
+)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What issuing works with, chosen by the command. ``begin`` opens a transaction and commits at its end.
+
+    ``at`` is told the name of each point between two steps; tests end the process there.
+    """
+
+    begin: Callable[[], AbstractContextManager[Session]]
+    vault: Vault
+    files: FileStore
+    clock: Clock
+    renderer: Renderer
+    ring: KeyRing
+    public_url: str
+    system_name: str
+    owner: str
+    timestamper: Timestamper | None = None
+    policy: ValidationPolicy = DEFAULT
+    random: Callable[[int], bytes] = secrets.token_bytes
+    at: Callable[[str], None] = lambda point: None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A checked record and where it stands in its file."""
+
+    where: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """How the rows of one run are to be issued.
+
+    ``correction`` is the reason for a new version of records that exist; None issues version 1. ``restart``
+    gives up what is unfinished (nothing of it is registered) and begins anew, with other content or other
+    signers.
+    """
+
+    choices: Choices
+    store: TrustStore
+    correction: str | None = None
+    restart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One row ready to be issued. ``existing``: the issuance it resumes; else ``intent`` is reserved first.
+
+    ``base`` is the file rendered from ``intent``, kept so that it is not rendered twice.
+    """
+
+    where: str
+    pupil_index: str
+    content_index: str
+    version: int
+    known: KnownRecord | None
+    existing: uuid.UUID | None = None
+    restarts: uuid.UUID | None = None
+    intent: Intent | None = None
+    base: bytes | None = None
+
+
+class State(StrEnum):
+    """How a row came out."""
+
+    ISSUED = "issued"
+    ALREADY = "already"  # the same content was issued before
+    WAITING = "waiting"  # for a signature made elsewhere
+    FAILED = "failed"  # see the problem; run again when it is solved
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one row."""
+
+    where: str
+    state: State
+    record_id: str = ""
+    version: int = 0
+    url: str = ""
+    waiting_for: str | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+# -------------------------------------------------------------------------------- before anything is written
+
+
+def examine(desk: Desk, rows: Sequence[Row], order: Order) -> tuple[Work, ...]:
+    """What there is to do for ``rows``; nothing is written. Raises InvalidInput with the problems of all
+    rows.
+    """
+    problems = _repeated(rows)
+    works: list[Work] = []
+    for row in rows:
+        found: list[Problem] = []
+        with desk.begin() as session:
+            school = trust.school_on(session, row.record.issuer, row.record.issued_on)
+            place = _place(session, desk, row.record, order, found)
+        found += _school_problems(row.record, school)
+        if row.record.issued_on > desk.clock.now().astimezone(signing.VIETNAM).date():
+            found.append(Problem("ngay_ky_phat_hanh", "future", "Ngày ký phát hành còn ở phía trước."))
+        if place is not None and place.existing is None and school is not None and not found:
+            try:
+                place = _draft(desk, row.record, place, school, order)
+            except InvalidInput as error:
+                found += error.problems
+        problems += (replace(p, where=f"{row.where}, {p.where}") for p in found)
+        if place is not None:
+            keep = len(works) < KEPT_BASES
+            works.append(replace(place, where=row.where, base=place.base if keep else None))
+    if problems:
+        raise InvalidInput(tuple(problems))
+    return tuple(works)
+
+
+def _repeated(rows: Sequence[Row]) -> list[Problem]:
+    """Rows for a pupil and year that another row of the file is for, too."""
+    count = Counter((r.record.issuer, r.record.ma_hoc_sinh, r.record.year) for r in rows)
+    return [
+        Problem(
+            f"{r.where}, ma_hoc_sinh",
+            "repeated",
+            f"Mã học sinh {r.record.ma_hoc_sinh} xuất hiện nhiều lần cho năm học {r.record.year}.",
+        )
+        for r in rows
+        if count[r.record.issuer, r.record.ma_hoc_sinh, r.record.year] > 1
+    ]
+
+
+def _school_problems(record: Record, school: SchoolFacts | None) -> list[Problem]:
+    """What the record says of its school against our table on the day of issue; the record prints it."""
+    if school is None:
+        return [
+            Problem(
+                "ma_truong",
+                "unknown_school",
+                f"Không có trường nào mang mã {record.issuer} hoạt động ngày {record.issued_on:%d/%m/%Y}.",
+            )
+        ]
+    problems = []
+    if record.level not in school.levels:
+        problems.append(
+            Problem("level", "level", f"{school.name} không dạy cấp {record.level}; cấp đã đăng ký: "
+                    f"{', '.join(school.levels)}.")
+        )  # fmt: skip
+    for name, ours in (
+        ("truong", school.name),
+        ("xa_phuong", school.commune),
+        ("quan_huyen", school.district),
+        ("tinh_thanh", school.province),
+    ):
+        said = getattr(record.common, name) or ""
+        if comparison_key(said) != comparison_key(ours or ""):
+            problems.append(
+                Problem(name, "other_school", f"Học bạ ghi “{said}”, danh mục trường ghi “{ours or ''}”.")
+            )
+    return problems
+
+
+def _place(session: Session, desk: Desk, record: Record, order: Order, found: list[Problem]) -> Work | None:
+    """Which version this content is or becomes; None with a problem when it may not be issued."""
+    pupil = desk.vault.blind_index(f"{record.issuer}/{record.ma_hoc_sinh}", domain="pupil")
+    content = desk.vault.blind_index(
+        json.dumps(record.to_input(), ensure_ascii=False, sort_keys=True), domain="issued content"
+    )
+    known = registry.find_record(session, pupil=(record.issuer, pupil, record.year))
+    rows = {
+        row.version: row
+        for row in session.scalars(
+            select(Issuance).filter_by(school_code=record.issuer, pupil_index=pupil, year=record.year)
+        )
+    }
+
+    # 1 A first issue is version 1; a correction follows the newest registered version.
+    if order.correction is None:
+        version = 1
+    elif known is None:
+        found.append(
+            Problem("ma_hoc_sinh", "not_issued", "Chưa có học bạ nào được cấp để sửa; hãy dùng lệnh issue.")
+        )
+        return None
+    else:
+        newest = rows.get(known.newest_version)
+        if newest is not None and newest.content_index == content:
+            return Work("", pupil, content, newest.version, known, existing=newest.id)
+        version = known.newest_version + 1
+        found += _correction_problems(session, desk, record, known)
+
+    # 2 The same key again: the same content goes on, another is refused.
+    row = rows.get(version)
+    work = Work("", pupil, content, version, known)
+    if row is None:
+        return work
+    unfinished = row.stage in (Stage.RESERVED, Stage.WAITING)
+    if unfinished and order.restart:
+        return replace(work, restarts=row.id)
+    if row.content_index == content:
+        return replace(work, existing=row.id)
+    found.append(
+        Problem(
+            "ma_hoc_sinh",
+            "other_content",
+            f"Học sinh này đã có bản số {version} với nội dung khác. "
+            + (
+                "Bản đó chưa cấp xong: chạy tiếp với nội dung cũ, hoặc thêm --restart để bỏ bản dở dang."
+                if unfinished
+                else "Muốn sửa học bạ đã cấp, dùng lệnh correct."
+            ),
+        )
+    )
+    return None
+
+
+def _correction_problems(session: Session, desk: Desk, record: Record, known: KnownRecord) -> list[Problem]:
+    """A new version is of the same record: what the registry would refuse at the end is said at the start."""
+    before = registry.open_record(session, desk.vault, known.record_id, known.newest_version)
+    if before is None:
+        return []
+    same = {"level": record.level.value, "scheme": record.scheme.value, "grade": record.grade}
+    problems = [
+        Problem(
+            name,
+            "other_record",
+            f"Bản đã cấp ghi “{before.header[name]}”, bản sửa ghi “{value}”; cấp nhầm thì thu hồi.",
+        )
+        for name, value in same.items()
+        if before.header[name] != value
+    ]
+    if record.issued_on < date.fromisoformat(before.header["issued_on"]):
+        problems.append(
+            Problem("ngay_ky_phat_hanh", "before_earlier", "Bản sửa không thể ký trước bản mà nó thay.")
+        )
+    return problems
+
+
+def _draft(desk: Desk, record: Record, work: Work, school: SchoolFacts, order: Order) -> Work:
+    """The intent for a new version, rendered and linted. Raises InvalidInput."""
+    known, now = work.known, desk.clock.now()
+    chosen = seats(record, order.store.signers, desk.ring, order.choices, school_name=school.name, now=now)
+    disclosures = records.make_disclosures(record.fields(), lambda: desk.random(SALT_BYTES))
+    record_id = known.record_id if known else new_record_id(desk.random(RECORD_ID_BYTES))
+    header = records.make_header(
+        record, record_id=record_id, version=work.version, issued_on=record.issued_on, disclosures=disclosures
+    )
+    intent = Intent(
+        record=record,
+        record_id=record_id,
+        version=work.version,
+        header=header,
+        disclosures=disclosures,
+        seats=chosen,
+        school_name=school.name,
+        url=url(desk.public_url, Locator(record_id, records.digest(header))),
+        system_name=desk.system_name,
+        owner=desk.owner,
+        reserved_at=now,
+        reason=order.correction or "",
+    )
+    return replace(work, intent=intent, base=_render(desk, intent))
+
+
+def _render(desk: Desk, intent: Intent) -> bytes:
+    """The base file. Raises InvalidInput for what cannot be printed, and when the pages do not say the
+    record.
+    """
+    base = desk.renderer.render(intent.record, intent.header, intent.disclosures, intent.url, intent.meta)
+    problems = lint.lint(
+        base, intent.record, intent.header, intent.url, disclosures=intent.disclosures, meta=intent.meta
+    )
+    if problems:
+        raise InvalidInput(problems)
+    return base
+
+
+# --------------------------------------------------------------------------------------------- the pipeline
+
+
+def issue(desk: Desk, works: Sequence[Work], store: TrustStore) -> Iterator[Outcome]:
+    """Brings every work as far as it goes now; one outcome each, in order. A row that fails does not stop
+    others.
+    """
+    batch = uuid.uuid4()
+    for work in works:
+        yield settle(work.where, partial(_bring, desk, work, store, batch))
+
+
+def _bring(desk: Desk, work: Work, store: TrustStore, batch: uuid.UUID) -> Outcome:
+    return proceed(desk, work.existing or _reserve(desk, work, batch), store, base=work.base)
+
+
+def settle(where: str, step: Callable[[], Outcome]) -> Outcome:
+    """The outcome of ``step``; what it refuses becomes a failed row. A fault of ours still ends the run."""
+    try:
+        return replace(step(), where=where)
+    except InvalidInput as error:
+        return Outcome(where, State.FAILED, problems=error.problems)
+    except Refusal as error:
+        message = f"{error.message} {error.hint}".strip()
+        return Outcome(where, State.FAILED, problems=(Problem(where, error.code, message),))
+    except PortalError as error:
+        return Outcome(where, State.FAILED, problems=(Problem(where, type(error).__name__, str(error)),))
+
+
+def proceed(desk: Desk, issuance: uuid.UUID, store: TrustStore, *, base: bytes | None = None) -> Outcome:
+    """One version from wherever it stands to *registered*, or to the next signature that is made elsewhere.
+
+    Raises Refusal, InvalidInput or PortalError; then the row is unchanged and the call may be repeated.
+    """
+    job = load(desk, issuance)
+
+    # 1 Done before?
+    if job.stage is Stage.REGISTERED:
+        return _outcome(job, State.ALREADY)
+
+    # 2 Sealed before: the file is there, or it never left the process that made it.
+    if job.stage is Stage.SEALED:
+        data = _stored(desk, job)
+        if data is not None:
+            return _register(desk, job, data, store)
+
+    # 3 Signed by every role whose key is at hand.
+    signed = _sign(desk, job, base)
+    if signed is None:
+        waiting = load(desk, issuance)
+        return replace(_outcome(waiting, State.WAITING), waiting_for=waiting.next_field)
+    desk.at("signed")
+
+    # 4 Our own verifier's word, before the file has a name.
+    checked = _validate(desk, job, signed, store)
+    desk.at("validated")
+
+    # 5 The name is committed before the object exists.
+    digest = sha256(signed).hexdigest()
+    sealed = seal_file(desk.vault, job.wrapped_key, signed, sha256=digest, version=job.intent.version)
+    job = _advance(desk, job, stage=Stage.SEALED, sealed_sha256=digest, sealed_name=name_of(sealed))
+    desk.at("sealed")
+
+    # 6 Stored, create-only, and read back.
+    desk.files.put_new(name_of(sealed), sealed)
+    desk.at("stored")
+    if _stored(desk, job) != signed:
+        raise PortalError(f"{name_of(sealed)}: what was stored reads differently")
+
+    # 7 Registered.
+    return _register(desk, job, signed, store, checked)
+
+
+def _reserve(desk: Desk, work: Work, batch: uuid.UUID) -> uuid.UUID:
+    """The intent, committed. Raises Refusal when another run was first."""
+    intent = work.intent
+    if intent is None:
+        raise PortalError(f"{work.where}: nothing to reserve")
+    desk.at("reserving")
+    now = desk.clock.now()
+    row = Issuance(
+        id=uuid.uuid4(),
+        school_code=intent.record.issuer,
+        pupil_index=work.pupil_index,
+        year=intent.record.year,
+        version=intent.version,
+        record_id=intent.record_id,
+        content_index=work.content_index,
+        stage=Stage.RESERVED,
+        wrapped_key=work.known.wrapped_key if work.known else desk.vault.new_key(),
+        issued_on=intent.record.issued_on,
+        created_at=now,
+        updated_at=now,
+        batch=batch,
+    )
+    row.intent_sealed = seal_intent(desk.vault, row, intent)
+    identity = row.id
+    try:
+        with desk.begin() as session:
+            if work.restarts is not None:
+                unfinished = session.get(Issuance, work.restarts, with_for_update=True)
+                if unfinished is None or unfinished.stage not in (Stage.RESERVED, Stage.WAITING):
+                    raise elsewhere(intent)
+                session.delete(unfinished)
+                session.flush()
+            session.add(row)
+    except IntegrityError as error:
+        raise elsewhere(intent) from error
+    desk.at("reserved")
+    return identity
+
+
+def load(desk: Desk, issuance: uuid.UUID) -> Job:
+    with desk.begin() as session:
+        return read(desk.vault, session.get_one(Issuance, issuance))
+
+
+def _advance(desk: Desk, job: Job, **values: Any) -> Job:
+    with desk.begin() as session:
+        change(session, job, desk.clock.now(), **values)
+    return load(desk, job.id)
+
+
+def _sign(desk: Desk, job: Job, base: bytes | None) -> bytes | None:
+    """The finished file, or None: the row now waits for a signature made elsewhere."""
+    intent, held = job.intent, job.held
+
+    # 1 Where the last wait ended, or at the beginning.
+    if held is None:
+        pdf, done, at = base or _render(desk, intent), 0, intent.reserved_at
+        desk.at("rendered")
+    elif held.prepared is not None:
+        return None
+    else:
+        pdf, done, at = held.pdf, held.done, desk.clock.now()
+
+    # 2 Role by role.
+    for number, seat in enumerate(intent.seats[done:], done):
+        key = _key(desk, seat)
+        last = number == len(intent.seats) - 1
+        if key.external:
+            prepared = signing.prepare(
+                pdf,
+                seat.field,
+                key.certificate,
+                key.chain,
+                at=at,
+                first=number == 0,
+                last=last,
+                lines=seat.lines,
+                timestamped=last and desk.timestamper is not None,
+            )
+            desk.at("prepared")
+            waiting = seal_held(desk.vault, job, Held(prepared.pdf, number, prepared))
+            _advance(
+                desk,
+                job,
+                stage=Stage.WAITING,
+                next_field=seat.field,
+                sealed_name=None,
+                sealed_sha256=None,
+                stage_sealed=waiting,
+            )
+            desk.at("waiting")
+            return None
+        pdf = signing.sign_field(
+            pdf,
+            seat.field,
+            key,
+            at=at,
+            first=number == 0,
+            last=last,
+            lines=seat.lines,
+            timestamper=desk.timestamper if last else None,
+        )
+        desk.at("signed one")
+    return pdf
+
+
+def _key(desk: Desk, seat: Seat) -> Key:
+    key = desk.ring.find(seat.certificate_sha256)
+    if key is None:
+        raise Refusal(
+            "key_missing",
+            f"{seat.field}: SIGNING_KEYS không còn khoá của chứng thư số {seat.certificate_sha256[:8]}.",
+            "Thêm lại khoá, hoặc chạy lại với --restart để lập kế hoạch ký mới.",
+        )
+    return key
+
+
+def _validate(
+    desk: Desk, job: Job, data: bytes, store: TrustStore
+) -> tuple[ValidationReport, pades.Structure]:
+    """Our own verifier's report. Raises Refusal when it would not answer GENUINE."""
+    now = desk.clock.now()
+    report, structure = pades.validate(data, store, desk.policy, now, registered_at=now, own=True)
+    standing = registry.standing_of(report)
+    if standing is Standing.PASSED:
+        return report, structure
+    reasons = sorted(
+        {
+            f"{signature.field}: {check.name} ({check.code})"
+            for signature in report.signatures
+            for check in signature.checks
+            if check.status not in (CheckStatus.PASSED, CheckStatus.NOT_AVAILABLE)
+        }
+        | {
+            f"{check.name} ({check.code})"
+            for check in report.checks
+            if check.status not in (CheckStatus.PASSED, CheckStatus.NOT_AVAILABLE)
+        }
+        | {reason for reason in (report.problem, report.incomplete) if reason}
+    )
+    raise Refusal(
+        "own_check_incomplete" if standing is Standing.INCOMPLETE else "own_check_fails",
+        f"Học bạ {group(job.intent.record_id)} đã ký nhưng chưa qua kiểm tra: {'; '.join(reasons)}.",
+        "Nạp danh sách thu hồi (CRL) mới rồi chạy lại."
+        if standing is Standing.INCOMPLETE
+        else "Kiểm tra chứng thư số và việc duyệt người ký rồi chạy lại.",
+    )
+
+
+def _stored(desk: Desk, job: Job) -> bytes | None:
+    """The sealed file as it is in the store; None when it is not there."""
+    if job.sealed_name is None or job.sealed_sha256 is None:
+        return None
+    try:
+        return open_file(
+            desk.vault,
+            desk.files,
+            job.wrapped_key,
+            stored_name=job.sealed_name,
+            sha256=job.sealed_sha256,
+            version=job.intent.version,
+        )
+    except FileNotFoundError:
+        return None
+
+
+def _register(
+    desk: Desk,
+    job: Job,
+    data: bytes,
+    store: TrustStore,
+    checked: tuple[ValidationReport, pades.Structure] | None = None,
+) -> Outcome:
+    """The sealed, stored file into the registry, in one transaction with the end of the issuance."""
+    report, structure = checked or _validate(desk, job, data, store)
+    intent, stored_name = job.intent, str(job.sealed_name)
+    desk.at("registering")
+    with desk.begin() as session:
+        change(session, job, desk.clock.now(), stage=Stage.REGISTERED, stage_sealed=None, next_field=None)
+        registry.register(
+            session,
+            desk.vault,
+            NewVersion(
+                record_id=intent.record_id,
+                version=intent.version,
+                school_code=job.school_code,
+                school_name=intent.school_name,
+                pupil_index=job.pupil_index,
+                header=intent.header,
+                disclosures=intent.disclosures,
+                wrapped_key=job.wrapped_key,
+            ),
+            NewFile(
+                sha256=sha256(data).hexdigest(),
+                size=len(data),
+                stored_name=stored_name,
+                report=report,
+                structure=structure,
+                epoch=store.epoch,
+                policy=desk.policy.name,
+            ),
+            epoch=trust.current_epoch(session, lock=True),
+            now=desk.clock.now(),
+        )
+        desk.at("registering, not committed")
+    desk.at("registered")
+    return _outcome(job, State.ISSUED)
+
+
+def _outcome(job: Job, state: State) -> Outcome:
+    return Outcome("", state, job.intent.record_id, job.intent.version, job.intent.url)
