@@ -60,6 +60,7 @@ from verifier.record.kinds import (
 )
 
 _HEADER_WITHIN: Final = 15  # rows in which the header must stand, titles above it included
+_FEWEST_HEADS: Final = 3  # fewer are a sentence or a guide, not a header
 _IDENTIFYING: Final = frozenset({"ho_va_ten", "ma_hoc_sinh"})
 
 
@@ -185,7 +186,13 @@ def _best_head(table: Table, level: Level | None) -> _Head | None:
         for first_row, labels in options:
             found = tuple(_recognise(label, level) for _, label in labels)
             fields = {c.field for c in found if c}
-            if fields & _IDENTIFYING and (best is None or len(fields) > best.known):
+            if len(fields) < _FEWEST_HEADS or not fields & _IDENTIFYING:
+                continue
+            if (
+                len(fields) >= _FEWEST_HEADS
+                and fields & _IDENTIFYING
+                and (not best or len(fields) > best.known)
+            ):
                 best = _Head(first_row, found, tuple(labels), len(fields))
     return best
 

@@ -12,7 +12,7 @@ import difflib
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final
 
 from verifier.record import QUALITIES, ColumnKind, Level, Subject, columns, comparison_key, level_info
@@ -226,6 +226,7 @@ def column_kinds(level: Level | None) -> dict[str, ColumnKind]:
     return found
 
 
+@lru_cache(maxsize=10_000)
 def recognise(label: str, level: Level | None) -> Column | None:
     """The column behind a head; None when it is not known. ``level`` decides between subjects of the same
     name.
