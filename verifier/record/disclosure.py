@@ -107,9 +107,7 @@ def make_header(
 
 
 def canonical(header: Mapping[str, Any]) -> bytes:
-    """The header in JCS (RFC 8785): the bytes that are hashed and stored. Raises InvalidInput if it is no
-    header.
-    """
+    """The header in JCS (RFC 8785): the bytes that are hashed and stored. Raises InvalidInput."""
     check_header(header)
     return rfc8785.dumps(dict(header))
 
@@ -294,9 +292,7 @@ def _strict_json(data: bytes) -> Any:
 
 
 def _plain(value: object, depth: int = 0) -> bool:
-    """Text, whole numbers within JSON's safe range, true/false, lists and objects of them, three deep at
-    most.
-    """
+    """Text, whole numbers in JSON's safe range, true/false; lists and objects of them, three deep."""
     match value:
         case bool():
             return True

@@ -137,9 +137,7 @@ def check_text(
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Free text in one line. With ``blank`` an empty string is a stated blank, which is not the same as
-    absent.
-    """
+    """Free text in one line. With ``blank`` an empty string is a stated blank; absent is another thing."""
 
     max_length: int
     blank: bool = True
@@ -223,9 +221,7 @@ class Whole:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A measured number as text with a dot and at most one decimal ("132.5", "132"), in a range with its
-    unit.
-    """
+    """A measured number as text, a dot and at most one decimal ("132.5", "132"), in a range of its unit."""
 
     low: int
     high: int
@@ -309,9 +305,7 @@ class SchoolYear:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """One of the form's phrases, alone or followed by a stop and further words ("Được lên lớp. Rèn luyện
-    thêm …").
-    """
+    """One of the form's phrases, alone or before further words ("Được lên lớp. Rèn luyện thêm …")."""
 
     phrases: tuple[str, ...]
     max_length: int = 300

@@ -208,9 +208,7 @@ class RowKind:
         self.read(value, where, findings)
 
     def read(self, value: object, where: str, findings: Findings) -> Row:
-        """The row with every value that passed. ``ten`` is the name in the circular when the school gives
-        none.
-        """
+        """The row with every value that passed. Without ``ten`` it has the name in the circular."""
         given = {"ten": self.subject.name, **value} if isinstance(value, Mapping) else value
         good = check_object(given, where, findings, fields_of(self.model))
         name = good.setdefault("ten", self.subject.name)
@@ -396,10 +394,8 @@ def field_specs(level: Level | str, grade: int) -> tuple[FieldSpec, ...]:
     )
 
 
-MACHINE_ONLY = (
-    "xa_phuong_ma",
-    "tinh_thanh_ma",
-)  # codes for the receiving software: the forms have no place for them
+# Codes for the receiving software: the forms have no place for them.
+MACHINE_ONLY = ("xa_phuong_ma", "tinh_thanh_ma")
 
 
 def printed_fields(level: Level | str) -> tuple[str, ...]:
@@ -411,9 +407,7 @@ def printed_fields(level: Level | str) -> tuple[str, ...]:
 
 
 def columns(level: Level | str, grade: int) -> dict[str, ColumnKind]:
-    """Flat column → how its cells become values, for an importer: ``mon.TOAN.hk1`` is ``hk1`` of
-    ``mon.TOAN``.
-    """
+    """For an importer, flat column → how its cells become values; ``mon.TOAN.hk1`` is ``hk1`` of the row."""
     found: dict[str, ColumnKind] = {}
     for spec in field_specs(level, grade):
         if isinstance(spec.kind, RowKind):

@@ -439,9 +439,7 @@ def _check_primary(draft: _Draft) -> None:
 
 
 def _check_secondary(draft: _Draft) -> None:
-    """TT 22/2021 and TT 43/2021: subject averages, results of semesters and year, award, promotion,
-    completion.
-    """
+    """TT 22/2021, TT 43/2021: averages, results of semesters and year, award, promotion, completion."""
     # 1. Every subject: complete, and the year follows from the semesters.
     for subject in subjects(draft.level, draft.grade):
         row = draft.rows.get(subject.code)

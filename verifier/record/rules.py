@@ -1,10 +1,10 @@
 """Values that follow from others: averages, year results, awards, promotion.
 
-Exact decimal arithmetic, half-up to one decimal. Thresholds stand in ``verifier/data/subjects.json``; the
-clauses are TT 22/2021 Đ.6–9, 12, 14, 15 for THCS and THPT (TT 43/2021 gives GDTX learners the same
-conditions) and TT 27/2020 Đ.9, 11, 13 for primary. Scores are strings of one decimal with a dot (``"8.3"``),
-primary test marks whole numbers (``"9"``). A value outside its scale raises ValueError: callers check form
-first.
+Exact decimal arithmetic, half-up to one decimal. Thresholds stand in ``verifier/data/subjects.json``. Clauses:
+TT 22/2021 Đ.6–9, 12, 14, 15 for THCS and THPT; TT 27/2020 Đ.9, 11, 13 for primary. For GDTX-THPT promotion is
+that of TT 43/2021 Đ.11 (the same three conditions); results and titles use the thresholds of TT 22/2021. Scores are
+strings of one decimal with a dot (``"8.3"``), primary test marks whole numbers (``"9"``). A value outside its
+scale raises ValueError: callers check the form first.
 """
 
 from __future__ import annotations
@@ -121,8 +121,7 @@ def may_be_reassessed(value: str) -> bool:
 def promoted(conduct: str, study: str, absences: int) -> bool:
     """Được lên lớp, or the programme completed in grades 9 and 12 (TT 22/2021 Đ.12; TT 43/2021 Đ.11).
 
-    ``conduct`` and ``study`` are those of the year, after summer training and re-assessment where there was
-    one.
+    ``conduct`` and ``study`` are those of the year, after summer training and re-assessment, if any.
     """
     return (
         at_least(conduct, _RULES["len_lop"]["ren_luyen_min"])
@@ -139,8 +138,7 @@ def at_least(level: str, wanted: str) -> bool:
 def secondary_award(level: Level | str, conduct: str, study: str, year_scores: Sequence[str]) -> str | None:
     """The title a pupil has earned at the end of the year, or None (TT 22/2021 Đ.15).
 
-    ``year_scores``: ĐTBmcn of the scored subjects. GDTX learners have the title in their own word ("Học viên
-    …").
+    ``year_scores``: ĐTBmcn of the scored subjects. The title of a GDTX learner begins with "Học viên".
     """
     if conduct != GOOD or study != GOOD:
         return None

@@ -73,9 +73,7 @@ PROVINCES_2025: frozenset[str] = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """One phẩm chất or năng lực of a primary record; ``group`` is pham_chat, nang_luc_chung or
-    nang_luc_dac_thu.
-    """
+    """A phẩm chất or năng lực in primary; ``group``: pham_chat, nang_luc_chung or nang_luc_dac_thu."""
 
     code: str
     name: str
@@ -197,9 +195,7 @@ def subjects(level: Level | str, grade: int) -> tuple[Subject, ...]:
 
 
 def subject_code(level: Level | str, name: str) -> str | None:
-    """The code behind a subject's name in any accepted spelling; None when no subject of the level is called
-    so.
-    """
+    """The code behind a subject's name in any accepted spelling; None when the level has no such subject."""
     return next((s.code for s in level_info(level).subjects if s.is_called(name)), None)
 
 
