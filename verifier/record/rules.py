@@ -1,10 +1,10 @@
 """Values that follow from others: averages, year results, awards, promotion.
 
-Exact decimal arithmetic, half-up to one decimal. Thresholds stand in ``verifier/data/subjects.json``. Clauses:
-TT 22/2021 Đ.6–9, 12, 14, 15 for THCS and THPT; TT 27/2020 Đ.9, 11, 13 for primary. For GDTX-THPT promotion is
-that of TT 43/2021 Đ.11 (the same three conditions); results and titles use the thresholds of TT 22/2021. Scores are
-strings of one decimal with a dot (``"8.3"``), primary test marks whole numbers (``"9"``). A value outside its
-scale raises ValueError: callers check the form first.
+Exact decimal arithmetic, half-up to one decimal. Thresholds stand in ``verifier/data/subjects.json``.
+Clauses: TT 22/2021 Đ.6–9, 12, 14, 15 for THCS and THPT; TT 27/2020 Đ.9, 11, 13 for primary. For GDTX-THPT
+promotion is that of TT 43/2021 Đ.11 (the same three conditions); results and titles use the thresholds of
+TT 22/2021. Scores are strings of one decimal with a dot (``"8.3"``), primary test marks whole numbers
+(``"9"``). A value outside its scale raises ValueError: callers check the form first.
 """
 
 from __future__ import annotations
