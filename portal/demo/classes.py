@@ -476,6 +476,30 @@ def as_xlsx(content: Sequence[Row]) -> bytes:
     return buffer.getvalue()
 
 
+def file_of_mistakes(issued_on: date) -> str:
+    """A CSV that must be refused, every mistake of it named: for trying ``issue --dry-run``.
+
+    A mark beyond 10, an average that does not follow, a result that contradicts the marks, a day that does
+    not exist, a pupil twice; and, to be warned of, a name with the look-alike Ð.
+    """
+    plan = next(p for p in CLASSES if not p.issued and p.level == "THCS")
+    one, two, three, four, *_ = (dict(row) for row in rows(plan, issued_on))
+    one["mon.TOAN"] = {**_subject_of(one, "TOAN"), "hk1": "11.0"}
+    two["mon.NGU_VAN"] = {**_subject_of(two, "NGU_VAN"), "ca_nam": "9.9"}
+    two["ngay_sinh"] = "31/02/2014"
+    three["ket_qua_len_lop"] = "Không được lên lớp"
+    three["ho_va_ten"] = "Ðặng Văn Ðức"
+    four["ma_hoc_sinh"] = three["ma_hoc_sinh"]
+    return as_csv([one, two, three, four])
+
+
+def _subject_of(row: Row, code: str) -> Mapping[str, object]:
+    value = row[f"mon.{code}"]
+    if not isinstance(value, Mapping):
+        raise TypeError(f"mon.{code} is not a subject row")
+    return value
+
+
 def _table(content: Sequence[Row]) -> tuple[dict[str, ColumnKind | None], list[dict[str, object]]]:
     """Column heads with their kinds (None: a header fact, plain text) and the rows as flat cells.
 

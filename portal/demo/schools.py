@@ -78,7 +78,7 @@ _THCS_POSTS = (
     ("TOAN",),
     ("NGOAI_NGU_1",),
     ("GIAO_DUC_CONG_DAN",),
-    ("LICH_SU_DIA_LI", "GD_DIA_PHUONG"),
+    ("LICH_SU_DIA_LI", "GD_DIA_PHUONG", "TIENG_DTTS"),
     ("KHOA_HOC_TU_NHIEN",),
     ("CONG_NGHE", "TIN_HOC"),
     ("GIAO_DUC_THE_CHAT",),
@@ -87,7 +87,7 @@ _THCS_POSTS = (
 _THPT_POSTS = (
     ("TOAN", "HDTN_HN"),
     ("NGU_VAN",),
-    ("NGOAI_NGU_1",),
+    ("NGOAI_NGU_1", "NGOAI_NGU_2"),
     ("LICH_SU", "GD_DIA_PHUONG"),
     ("GIAO_DUC_THE_CHAT", "GDQP_AN"),
     ("VAT_LI", "CONG_NGHE"),
@@ -219,7 +219,7 @@ SCHOOLS = (
         Place("Phường Rạch Hoa", "Kiên Giang", "Thành phố Rạch Giá", people=_WEST),
         _staff("rach-hoa", _WEST, _THCS_POSTS),
         valid_from=date(2015, 9, 1),
-        valid_to=date(2025, 9, 1),
+        valid_to=date(2025, 8, 31),
         successor="08920199",
     ),
     SchoolPlan(
