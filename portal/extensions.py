@@ -14,7 +14,7 @@ from typing import Final, cast
 
 from flask import Flask, current_app
 from sqlalchemy import Engine
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
 from portal.config import Settings
 from portal.ports import Checker, Clock, FileStore
@@ -30,6 +30,7 @@ class Resources:
 
     settings: Settings
     engine: Engine
+    questions: Engine  # the same database for the scan's one question, which no session need slow down
     writing: sessionmaker[Session]
     reading: sessionmaker[Session]
     vault: Vault
@@ -49,23 +50,15 @@ def resources() -> Resources:
     return cast(Resources, current_app.extensions[KEY])
 
 
-def session_makers(engine: Engine) -> tuple[sessionmaker[Session], sessionmaker[Session]]:
-    """(writing, reading). Reading sessions never take SQLite's write lock and are never committed."""
-    return (
-        sessionmaker(engine),
-        sessionmaker(engine.execution_options(readonly=True), autoflush=False),
-    )
-
-
 @contextmanager
 def transaction() -> Iterator[Session]:
     """One unit of work: committed when the block ends, rolled back when it raises. Nothing else commits."""
-    with resources().writing.begin() as session:
+    with Session(resources().engine) as session, session.begin():
         yield session
 
 
 @contextmanager
 def reading() -> Iterator[Session]:
     """A session for a request that changes nothing."""
-    with resources().reading() as session:
+    with Session(resources().asking, autoflush=False) as session:
         yield session

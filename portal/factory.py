@@ -14,7 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from portal import extensions, web
 from portal.clock import SystemClock
 from portal.config import Settings
-from portal.database import make_engine
+from portal.database import make_engine, reading_engine
 from portal.extensions import Resources
 from portal.filestore import ObjectFiles
 from portal.lookup.views import lookup
@@ -69,14 +69,13 @@ def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clo
 
     # 2 Database, secrets, files, checker, clock.
     engine = make_engine(settings.database_url)
-    writing, reading = extensions.session_makers(engine)
     extensions.install(
         app,
         Resources(
             settings=settings,
             engine=engine,
-            writing=writing,
-            reading=reading,
+            questions=reading_engine(engine),
+            asking=reading_engine(engine),
             vault=Vault(settings.key_encryption_keys, settings.index_key),
             files=ObjectFiles(settings.file_store_url),
             checker=checker or ForkServer(_policy(settings)),

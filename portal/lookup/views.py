@@ -36,8 +36,8 @@ def scanned(code: str) -> AnyResponse:
         locator = Locator.parse(code)
     except InvalidInput:
         return _respelled(code) or _respond(service.malformed(now))
-    with bundle.reading() as session:
-        return _respond(service.by_locator(session, bundle.vault, locator, now=now))
+    with bundle.questions.connect() as connection:
+        return _respond(service.by_locator(connection, bundle.vault, locator, now=now))
 
 
 @lookup.get("/v/<path:code>")

@@ -1,6 +1,6 @@
 """How the registry reads its rows: the statements of the busy paths, and what a row means.
 
-Statements are built once: building one costs more than running it. Plain tables, not mapped classes, keep the
+Statements are built once, since building one costs more than running it, over plain tables, which keeps the
 object-relational machinery out of the busiest path.
 """
 
@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 
-from sqlalchemy import Connection, RowMapping, and_, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, select
 from sqlalchemy.orm import Session
 
+from portal.database import Prepared, Row
 from portal.ports import FileStore
 from portal.registry.models import Record, RecordVersion, RegisteredFile
 from portal.vault import Vault
@@ -76,7 +77,7 @@ _VERSION_COLUMNS = (
 )
 # The file whose standing a code answers with: the newest that shows the whole record.
 _ANSWERING = and_(_F.c.version_pk == _V.c.id, _F.c.kind != "extract")
-_BY_LOCATOR = (
+_BY_LOCATOR = Prepared(
     select(*_VERSION_COLUMNS)
     .select_from(
         _R.outerjoin(_V, and_(_V.c.record_pk == _R.c.id, _V.c.digest == bindparam("digest"))).outerjoin(
@@ -86,7 +87,7 @@ _BY_LOCATOR = (
     .where(_R.c.record_id == bindparam("record_id"))
     .order_by(_F.c.registered_at)
 )
-_BY_RECORD = (
+_BY_RECORD = Prepared(
     select(*_VERSION_COLUMNS)
     .select_from(_R.join(_V, _V.c.record_pk == _R.c.id).outerjoin(_F, _ANSWERING))
     .where(_R.c.record_id == bindparam("record_id"))
@@ -114,21 +115,20 @@ _BY_FILE = (
 )
 
 
-def locator_rows(session: Session | Connection, locator: Locator) -> Sequence[RowMapping]:
-    return (
-        session.execute(_BY_LOCATOR, {"record_id": locator.record_id, "digest": locator.digest})
-        .mappings()
-        .all()
-    )
+def locator_rows(source: Session | Connection, locator: Locator) -> list[Row]:
+    """Nothing for an unknown record; a row without a version for an unknown digest of a known one; else the
+    version with each of its files, the answering one last.
+    """
+    return _BY_LOCATOR.run(source, record_id=locator.record_id, digest=locator.digest)
 
 
-def record_rows(session: Session, record_id: str) -> list[RowMapping]:
+def record_rows(source: Session | Connection, record_id: str) -> list[Row]:
     """Every version of a record, oldest first, each with its answering (newest) file."""
-    rows = session.execute(_BY_RECORD, {"record_id": record_id}).mappings()
+    rows = _BY_RECORD.run(source, record_id=record_id)
     return list({row["version"]: row for row in rows}.values())
 
 
-def version_facts(row: RowMapping, now: datetime) -> VersionFacts:
+def version_facts(row: Row, now: datetime) -> VersionFacts:
     return VersionFacts(
         row["record_id"],
         row["version"],
@@ -139,14 +139,14 @@ def version_facts(row: RowMapping, now: datetime) -> VersionFacts:
     )
 
 
-def _standing(row: RowMapping, now: datetime) -> Standing:
+def _standing(row: Row, now: datetime) -> Standing:
     """What is stored holds only under the policy it was decided by and while its CRLs are fresh."""
     if row["standing"] is None or row["policy"] != DEFAULT.name or row["fresh_until"] <= now:
         return Standing.INCOMPLETE
     return Standing(row["standing"])
 
 
-def state_since(row: RowMapping) -> datetime | None:
+def state_since(row: Row) -> datetime | None:
     """When the version was superseded or recalled; None while it is current."""
     since: datetime | None = (
         row["recalled_at"] if row["state"] == VersionState.RECALLED else row["superseded_at"]
@@ -154,7 +154,7 @@ def state_since(row: RowMapping) -> datetime | None:
     return since
 
 
-def public_of(vault: Vault, row: RowMapping, facts: VersionFacts) -> PublicRecord:
+def public_of(vault: Vault, row: Row, facts: VersionFacts) -> PublicRecord:
     return PublicRecord(
         record_id=facts.record_id,
         version=facts.version,
@@ -173,7 +173,7 @@ def public_of(vault: Vault, row: RowMapping, facts: VersionFacts) -> PublicRecor
     )
 
 
-def open_public(vault: Vault, row: RowMapping) -> dict[str, str]:
+def open_public(vault: Vault, row: Row) -> dict[str, str]:
     plain = open_column(
         vault,
         row["wrapped_key"],
@@ -201,10 +201,10 @@ def same_work(vault: Vault, birth: str) -> None:
     hmac.compare_digest(public["birth"].encode(), birth.encode())
 
 
-def file_rows(session: Session, hashes: Iterable[str]) -> dict[str, RowMapping]:
+def file_rows(session: Session, hashes: Iterable[str]) -> dict[str, Row]:
     """Registered files by their SHA-256, each with its version; one query (a report names few hashes)."""
-    rows = session.execute(_BY_FILE, {"hashes": list(hashes)}).mappings()
-    return {row["sha256"]: row for row in rows}
+    rows = session.execute(_BY_FILE, {"hashes": list(hashes)})
+    return {row.sha256: row._asdict() for row in rows}
 
 
 def seal_column(

@@ -21,7 +21,6 @@ from typing import Any, Final, cast
 from sqlalchemy import (
     Connection,
     CursorResult,
-    RowMapping,
     Update,
     func,
     insert,
@@ -31,6 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from portal.database import Row
 from portal.errors import Refusal
 from portal.ports import FileStore
 from portal.registry.models import FileCertificate, Record, RecordVersion, RegisteredFile
@@ -540,7 +540,7 @@ def look_up_typed(
     decryption. A bare year is right only where the record itself has no more.
     """
     rows = record_rows(session, record_id)
-    matching: list[RowMapping] = []
+    matching: list[Row] = []
     for row in rows:
         public = open_public(vault, row)
         if hmac.compare_digest(public["birth"].encode(), birth.encode()):
@@ -661,15 +661,28 @@ def registry_facts_export(session: Session) -> dict[str, list[dict[str, Any]]]:
         )
         .join(Record, RecordVersion.record_pk == Record.id)
         .order_by(Record.record_id, RecordVersion.version)
-    ).mappings()
+    )
     files = session.execute(
-        select(RegisteredFile.sha256, RegisteredFile.size, Record.record_id, RecordVersion.version)
+        select(
+            RegisteredFile.sha256,
+            RegisteredFile.size,
+            RegisteredFile.kind,
+            RegisteredFile.registered_at,
+            RegisteredFile.standing,
+            RegisteredFile.fresh_until,
+            Record.record_id,
+            RecordVersion.version,
+        )
         .join(RecordVersion, RegisteredFile.version_pk == RecordVersion.id)
         .join(Record, RecordVersion.record_pk == Record.id)
         .order_by(Record.record_id, RecordVersion.version, RegisteredFile.registered_at)
-    ).mappings()
+    )
     return {
-        "files": [dict(row) for row in files],
+        "files": [
+            row._asdict()
+            | {"registered_at": row.registered_at.isoformat(), "fresh_until": row.fresh_until.isoformat()}
+            for row in files
+        ],
         "versions": [
             {
                 "record_id": row["record_id"],
@@ -681,7 +694,7 @@ def registry_facts_export(session: Session) -> dict[str, list[dict[str, Any]]]:
                 "issued_on": row["issued_on"].isoformat(),
                 "registered_at": row["registered_at"].isoformat(),
             }
-            for row in versions
+            for row in (version._asdict() for version in versions)
         ],
     }
 
@@ -689,7 +702,7 @@ def registry_facts_export(session: Session) -> dict[str, list[dict[str, Any]]]:
 # ------------------------------------------------------------------------------------------------ inside
 
 
-def _locator_facts(rows: Sequence[RowMapping], now: datetime) -> CodeFacts:
+def _locator_facts(rows: Sequence[Row], now: datetime) -> CodeFacts:
     if not rows:
         return CodeFacts(CodeKind.UNKNOWN)
     if rows[-1]["version"] is None:
