@@ -230,7 +230,7 @@ class _Reader:
             return f"sqlite:///{instance_dir / 'portal.sqlite3'}"
         try:
             url = make_url(text)
-        except ArgumentError:
+        except (ArgumentError, ValueError):  # ValueError: a port that is no number
             # The text may hold a password, so it is not repeated.
             self.problem(
                 "DATABASE_URL",

@@ -31,7 +31,9 @@ SIGNER = "ab" * 32  # a certificate's SHA-256
 SEAL = "cd" * 32
 
 
-def new_version(vault: Vault, *, version: int = 1, like: NewVersion | None = None, **fields: Any) -> NewVersion:
+def new_version(
+    vault: Vault, *, version: int = 1, like: NewVersion | None = None, **fields: Any
+) -> NewVersion:
     """A primary record's version with fresh salts; ``like`` makes the next version of the same record."""
     data = sample(Level.TIEU_HOC, 3)
     data.update(fields)
@@ -87,7 +89,9 @@ def report(
                 role=role,
                 subject_code=None,
                 byte_range=None,
-                signer=SignerInfo(certificate, "CN=A", "CN=CA", "1", at - timedelta(days=9), at + timedelta(days=9)),
+                signer=SignerInfo(
+                    certificate, "CN=A", "CN=CA", "1", at - timedelta(days=9), at + timedelta(days=9)
+                ),
                 claimed_time=at,
                 proven_time=at,
                 school_code="001",

@@ -1,0 +1,167 @@
+"""Settings: frozen, all mistakes at once, no secret has a default."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from portal.config import Environment, Settings
+from portal.errors import InvalidSettings
+
+KEY = base64.b64encode(bytes(range(32))).decode()
+OTHER = base64.b64encode(bytes(range(32, 64))).decode()
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "PUBLIC_URL": "https://hocba.example.vn",
+    "KEY_ENCRYPTION_KEYS": f"k2026:{KEY}",
+    "INDEX_KEY": OTHER,
+    "OWNER_NAME": "Sở Giáo dục và Đào tạo Kiên Hải",
+}
+
+
+def mistakes(env: dict[str, str], tmp_path: Path) -> set[tuple[str, str]]:
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_environment({"INSTANCE_DIR": str(tmp_path / "instance")} | env)
+    return {(p.where, p.code) for p in caught.value.problems}
+
+
+class TestDevelopment:
+    def test_an_empty_environment_is_enough(self, tmp_path: Path) -> None:
+        settings = Settings.from_environment({"INSTANCE_DIR": str(tmp_path / "instance"), "PORT": "8123"})
+        assert settings.environment is Environment.DEVELOPMENT
+        assert settings.public_url == "http://127.0.0.1:8123"
+        assert settings.database_url == f"sqlite:///{tmp_path}/instance/portal.sqlite3"
+        assert settings.file_store_url == f"file://{tmp_path}/instance/files"
+        assert settings.signing_keys is None
+        assert not settings.demo
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            settings.demo = True  # type: ignore[misc]
+
+    def test_secrets_are_made_once_and_private(self, tmp_path: Path) -> None:
+        env = {"INSTANCE_DIR": str(tmp_path / "instance")}
+        with ThreadPoolExecutor(8) as pool:
+            made = list(pool.map(lambda _: Settings.from_environment(env), range(16)))
+        assert len({(s.key_encryption_keys, s.index_key) for s in made}) == 1
+        path = tmp_path / "instance" / "secrets.json"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert os.listdir(tmp_path / "instance") == ["secrets.json"]
+        (key_id, key), index_key = made[0].key_encryption_keys[0], made[0].index_key
+        assert key_id == "dev-1"
+        assert len(key) == len(index_key) == 32
+        assert key != index_key
+        assert base64.b64encode(key).decode() not in repr(made[0])
+
+    def test_a_given_key_goes_before_a_kept_one(self, tmp_path: Path) -> None:
+        env = {"INSTANCE_DIR": str(tmp_path / "instance")}
+        kept = Settings.from_environment(env)
+        given = Settings.from_environment(env | {"KEY_ENCRYPTION_KEYS": f"a:{KEY}, b:{OTHER}"})
+        assert given.key_encryption_keys == (("a", bytes(range(32))), ("b", bytes(range(32, 64))))
+        assert given.index_key == kept.index_key
+
+    def test_damaged_secrets_are_named_and_never_replaced(self, tmp_path: Path) -> None:
+        path = tmp_path / "instance" / "secrets.json"
+        path.parent.mkdir()
+        for text in ("", "{", "[]", json.dumps({"INDEX_KEY": KEY}), json.dumps({"INDEX_KEY": 1})):
+            path.write_text(text)
+            assert mistakes({}, tmp_path) == {("INSTANCE_DIR", "secrets_unreadable")}
+            assert path.read_text() == text
+
+
+class TestProduction:
+    def test_complete_settings(self, tmp_path: Path) -> None:
+        env = PRODUCTION | {
+            "INSTANCE_DIR": str(tmp_path),
+            "DATABASE_URL": "postgresql://portal:s3cret@db/portal",
+            "FILE_STORE_URL": "s3://records",
+            "PUBLIC_URL": "https://HocBa.example.vn:8443/",
+            "PUBLIC_URL_FORMER": "https://old.example.vn, http://older.example.vn",
+            "TRUSTED_PROXIES": "2",
+            "CHECK_DEADLINE_SECONDS": "7.5",
+        }
+        settings = Settings.from_environment(env)
+        assert settings.production
+        assert settings.public_url == "https://hocba.example.vn:8443"
+        assert settings.public_url_former == ("https://old.example.vn", "http://older.example.vn")
+        assert settings.database_url == "postgresql+psycopg://portal:s3cret@db/portal"
+        assert settings.file_store_url == "s3://records"
+        assert (settings.trusted_proxies, settings.check_deadline_seconds) == (2, 7.5)
+        assert not (tmp_path / "secrets.json").exists()
+
+    def test_every_mistake_is_told_at_once(self, tmp_path: Path) -> None:
+        assert mistakes(
+            {"ENVIRONMENT": "production", "DEMO": "1", "FILE_STORE_URL": "memory:///"}, tmp_path
+        ) == {
+            ("DEMO", "demo_in_production"),
+            ("PUBLIC_URL", "missing"),
+            ("OWNER_NAME", "missing"),
+            ("KEY_ENCRYPTION_KEYS", "missing"),
+            ("INDEX_KEY", "missing"),
+            ("FILE_STORE_URL", "scheme"),
+        }
+
+    def test_kept_development_secrets_do_not_count(self, tmp_path: Path) -> None:
+        Settings.from_environment({"INSTANCE_DIR": str(tmp_path / "instance")})
+        env = {k: v for k, v in PRODUCTION.items() if k not in ("KEY_ENCRYPTION_KEYS", "INDEX_KEY")}
+        assert mistakes(env, tmp_path) == {("KEY_ENCRYPTION_KEYS", "missing"), ("INDEX_KEY", "missing")}
+
+    def test_plain_http_is_refused(self, tmp_path: Path) -> None:
+        env = PRODUCTION | {"PUBLIC_URL": "http://hocba.example.vn"}
+        assert mistakes(env, tmp_path) == {("PUBLIC_URL", "http_in_production")}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("ENVIRONMENT", "prod", "choice"),
+        ("DEMO", "maybe", "flag"),
+        ("PORT", "0", "number"),
+        ("PUBLIC_URL", "hocba.example.vn", "origin"),
+        ("PUBLIC_URL", "https://hocba.example.vn/v", "origin"),
+        ("PUBLIC_URL", "https://học-bạ.vn", "host"),
+        ("PUBLIC_URL", "https://user@hocba.vn", "host"),
+        ("PUBLIC_URL", f"https://{'a' * 39}.vn", "host_too_long"),
+        ("PUBLIC_URL_FORMER", "https://a.vn ftp://b.vn", "origin"),
+        ("KEY_ENCRYPTION_KEYS", KEY, "key_list"),
+        ("KEY_ENCRYPTION_KEYS", f"K:{KEY}", "key_list"),
+        ("KEY_ENCRYPTION_KEYS", f"a:{KEY},a:{OTHER}", "key_id_twice"),
+        ("KEY_ENCRYPTION_KEYS", f"a:{KEY},b:{KEY}", "reused"),
+        ("KEY_ENCRYPTION_KEYS", "a:AAAA", "key"),
+        ("INDEX_KEY", base64.b64encode(b"x" * 32).decode(), "weak_key"),
+        ("INDEX_KEY", "không phải base64", "key"),
+        ("DATABASE_URL", "nowhere", "url"),
+        ("DATABASE_URL", "mysql://db/portal", "driver"),
+        ("FILE_STORE_URL", "/var/files", "scheme"),
+        ("LIMITS_URL", "memcached://x", "scheme"),
+        ("TSA_URL", "tsa.example.vn", "address"),
+        ("MAX_UPLOAD_BYTES", "1e6", "number"),
+        ("CHECK_DEADLINE_SECONDS", "nan", "number"),
+        ("TRUSTED_PROXIES", "-1", "number"),
+    ],
+)
+def test_a_wrong_value_names_its_variable(tmp_path: Path, name: str, value: str, code: str) -> None:
+    assert mistakes({name: value}, tmp_path) == {(name, code)}
+
+
+def test_one_key_for_two_purposes_is_refused(tmp_path: Path) -> None:
+    assert mistakes({"KEY_ENCRYPTION_KEYS": f"a:{KEY}", "INDEX_KEY": KEY}, tmp_path) == {
+        ("INDEX_KEY", "reused")
+    }
+
+
+def test_messages_never_repeat_a_secret(tmp_path: Path) -> None:
+    env = {
+        "KEY_ENCRYPTION_KEYS": KEY,
+        "INDEX_KEY": OTHER + "=",
+        "DATABASE_URL": "postgresql://u:s3cret@h:bad/x",
+    }
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_environment(env | {"INSTANCE_DIR": str(tmp_path)})
+    for secret in (KEY, OTHER, "s3cret"):
+        assert secret not in str(caught.value)
