@@ -30,9 +30,7 @@ class Resources:
 
     settings: Settings
     engine: Engine
-    questions: Engine  # the same database for the scan's one question, which no session need slow down
-    writing: sessionmaker[Session]
-    reading: sessionmaker[Session]
+    questions: Engine  # the same database for requests that change nothing
     vault: Vault
     files: FileStore
     checker: Checker
@@ -60,5 +58,5 @@ def transaction() -> Iterator[Session]:
 @contextmanager
 def reading() -> Iterator[Session]:
     """A session for a request that changes nothing."""
-    with Session(resources().asking, autoflush=False) as session:
+    with Session(resources().questions, autoflush=False) as session:
         yield session

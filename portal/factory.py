@@ -75,7 +75,6 @@ def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clo
             settings=settings,
             engine=engine,
             questions=reading_engine(engine),
-            asking=reading_engine(engine),
             vault=Vault(settings.key_encryption_keys, settings.index_key),
             files=ObjectFiles(settings.file_store_url),
             checker=checker or ForkServer(_policy(settings)),

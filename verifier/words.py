@@ -695,6 +695,14 @@ _INCOMPLETE: Final[Mapping[str, tuple[Pair, Pair]]] = {
         ),
         _TRY_LATER,
     ),
+    "crl_after_expiry": (
+        (
+            "Chứng thư của người ký đã hết hạn, và các danh sách thu hồi hiện có không còn nói về chứng "
+            "thư đó.",
+            "The signer's certificate has expired, and the revocation lists at hand no longer speak of it.",
+        ),
+        _TRY_LATER,
+    ),
     "crl_missing": (
         (
             "Chưa có danh sách chứng thư bị thu hồi của cơ quan chứng thực, nên không biết chứng thư của "
@@ -932,6 +940,10 @@ _SIGNATURES: Final[Mapping[CheckStatus, Pair]] = {
     ),
     CheckStatus.NOT_AVAILABLE: ("Tệp không có chữ ký số nào.", "The file carries no digital signature."),
 }
+#: Codes that never reached the registry, or whose version stays open.
+_NOT_LOOKED_UP: Final = frozenset(
+    {"no_code", "malformed_code", "foreign_code", "several_codes", "version_not_named"}
+)
 _KNOWN: Final = frozenset(
     {
         Outcome.GENUINE_CURRENT,
@@ -985,7 +997,7 @@ def findings(verdict: Verdict, report: ValidationReport, language: Language) -> 
             found.append(Finding(_passed(known), _IN_REGISTRY["file", known][at]))
         found.append(_signatures(report, language))
         found += [Finding(c.status, check_sentence(c, language)) for c in report.checks]
-    elif finished and "version_not_named" not in verdict.reasons:
+    elif finished and not _NOT_LOOKED_UP & set(verdict.reasons):
         found.append(Finding(_passed(known), _IN_REGISTRY["code", known][at]))
         if known:
             standing = verdict.outcome is not Outcome.REGISTERED_BUT_SIGNATURE_FAILS

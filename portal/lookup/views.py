@@ -36,8 +36,10 @@ def scanned(code: str) -> AnyResponse:
         locator = Locator.parse(code)
     except InvalidInput:
         return _respelled(code) or _respond(service.malformed(now))
+    # A bare connection: a session would cost more than the question.
     with bundle.questions.connect() as connection:
-        return _respond(service.by_locator(connection, bundle.vault, locator, now=now))
+        found = service.by_locator(connection, bundle.vault, locator, now=now)
+    return _respond(found)
 
 
 @lookup.get("/v/<path:code>")

@@ -75,10 +75,8 @@ def check(
         # 3 The registry's facts, the verdict, and what may be said with it.
         verdict = decide(report, registry.facts_for(session, report, hosts, now=now))
         record = None if verdict.version is None else registry.public_record(session, vault, verdict.version)
-        answer = FileAnswer(verdict, report, record)
-        return (
-            FileAnswer(verdict, report, record, _signers(session, report)) if answer.genuine_file else answer
-        )
+        signers = _signers(session, report) if verdict.genuine_file else {}
+        return FileAnswer(verdict, report, record, signers)
     except DBAPIError:
         report = ValidationReport(at=now, medium=Medium.PDF, size=len(data))
         return FileAnswer(decide(report, RegistryFacts(available=False)), report)

@@ -15,13 +15,13 @@ from typing import Any, Final, Protocol
 
 from flask import Response, current_app
 
-from portal.web.i18n import language, marked, translate
+from portal.web.i18n import language, marked, moment, translate
 from portal.web.pages import Pages
 from portal.web.requests import wants_json
 from verifier import words
 from verifier.locator import group
 from verifier.record import level_info, subjects
-from verifier.report import Role, SignatureReport, ValidationReport, jsonable
+from verifier.report import CheckStatus, Role, SignatureReport, ValidationReport, jsonable
 from verifier.verdict import GENUINE, Evidence, Outcome, Verdict, VersionState
 from verifier.words import Language
 
@@ -192,18 +192,21 @@ def context(answer: Answer, language: Language) -> dict[str, Any]:
     """Everything the page needs, in the order it is read."""
     verdict, report, record = answer.verdict, answer.report, answer.shown_record
     by_code = verdict.evidence is Evidence.CODE and record is not None and answer.locator is not None
+    said = answer.words(language)
     return {
-        "said": answer.words(language),
-        "verdict": verdict,
-        "report": report,
-        "record": record,
+        "said": said,
+        "tone_word": words.tone_word(said.tone, language),
+        "at": moment(report.at, language),
         "rows": () if record is None else _rows(record, language),
-        "findings": words.findings(verdict, report, language),
+        "evidence": words.evidence_sentence(verdict.evidence, language),
+        "findings": [
+            (f.status, words.check_status(f.status, language), f.sentence)
+            for f in words.findings(verdict, report, language)
+        ],
         "signatures": [_signature_view(s, answer, language) for s in report.signatures],
         "compare_with": answer.locator if by_code and verdict.outcome in _COMPARABLE else None,
-        "may_take_data": answer.names_shown,
         "names_shown": answer.names_shown,
-        "technical": json.dumps(_technical(answer), ensure_ascii=False, indent=1),
+        "technical": _technical(answer),
     }
 
 
@@ -247,18 +250,19 @@ def _rows(record: PublicFacts, language: Language) -> tuple[tuple[str, str], ...
     )
 
 
-def _technical(answer: Answer) -> dict[str, Any]:
-    """Verdict and report codes for whoever has to look closer; nothing that the page itself does not show."""
+def _technical(answer: Answer) -> str:
+    """Verdict and report codes for whoever has to look closer."""
     verdict, report = answer.verdict, answer.report
-    return {
-        "verdict": verdict.outcome.value,
-        "evidence": verdict.evidence.value,
-        "reasons": list(verdict.reasons),
-        "medium": report.medium.value,
-        "sha256": report.sha256,
-        "size": report.size,
-        "at": report.at.isoformat(),
-    }
+    lines = [
+        f"verdict: {verdict.outcome}",
+        f"evidence: {verdict.evidence}",
+        f"reasons: {', '.join(verdict.reasons) or '-'}",
+        f"medium: {report.medium}",
+        f"at: {report.at.isoformat()}",
+    ]
+    if report.sha256:
+        lines += [f"size: {report.size}", f"sha256: {report.sha256}"]
+    return "\n".join(lines)
 
 
 def _signature_json(signature: SignatureReport, answer: Answer, language: Language) -> dict[str, Any]:
@@ -310,12 +314,18 @@ def _signature_view(signature: SignatureReport, answer: Answer, language: Langua
     name = None
     if answer.names_shown and signature.signer is not None:
         name = answer.signers.get(signature.signer.certificate_sha256)
+    status = CheckStatus.INCOMPLETE if signature.incomplete else CheckStatus.FAILED
+    if signature.passed:
+        status = CheckStatus.PASSED
     return {
         "role": f"{role}: {subject}" if subject else role,
         "capacity": words.capacity_words(signature.capacity or "", language),
         "name": name,
-        "at": signature.claimed_time,
-        "passed": signature.passed,
-        "incomplete": signature.incomplete,
-        "checks": [(c.status.value, words.check_sentence(c, language)) for c in signature.checks],
+        "at": None if signature.claimed_time is None else moment(signature.claimed_time, language),
+        "status": status,
+        "status_word": words.check_status(status, language),
+        "checks": [
+            (c.status, words.check_status(c.status, language), words.check_sentence(c, language))
+            for c in signature.checks
+        ],
     }

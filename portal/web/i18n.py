@@ -7,7 +7,7 @@ the app starts; there is no compiled copy that could be stale.
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -46,6 +46,8 @@ def marked(message: str) -> str:
 
 def language() -> Language:
     """The language of this request."""
+    if not request.query_string:  # most requests, without parsing
+        return "vi"
     return "en" if request.args.get("lang") == "en" else "vi"
 
 
@@ -54,11 +56,6 @@ def link(path: str, language: Language) -> str:
     if language == "vi":
         return path
     return f"{path}{'&' if '?' in path else '?'}lang=en"
-
-
-def day(value: date, language: Language) -> str:
-    """21/11/2026 or 21 November 2026."""
-    return f"{value:%d/%m/%Y}" if language == "vi" else f"{value.day} {value:%B %Y}"
 
 
 def moment(value: datetime, language: Language) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,28 +17,54 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateSynta
 from jinja2.visitor import NodeTransformer
 
 from portal.web import i18n
-from verifier import words
-from verifier.words import LANGUAGES, Language
+from verifier.report import CheckStatus
+from verifier.words import LANGUAGES, Language, Tone
 
 HERE: Final = Path(__file__).parent.parent
 TEMPLATES: Final = HERE / "templates"
 STATIC: Final = HERE / "static"
+#: One icon a tone and one a check's status, drawn once.
+ICONS: Final = (*Tone, *CheckStatus)
 
 
-class _Translator(NodeTransformer):
-    """Replaces calls of ``_`` by their translation."""
+class _Folder(NodeTransformer):
+    """Replaces what is known before any request: translations, names of this installation, our own
+    addresses.
+    """
 
-    def __init__(self, language: Language, name: str | None) -> None:
-        self.language = language
+    def __init__(self, environment: _Environment, name: str | None) -> None:
+        self.environment = environment
         self.name = name
 
     def visit_Call(self, node: nodes.Call) -> nodes.Node:  # noqa: N802 - the visitor's naming
+        called = node.node.name if isinstance(node.node, nodes.Name) else ""
         self.generic_visit(node)
-        if not (isinstance(node.node, nodes.Name) and node.node.name == "_"):
-            return node
+        if called == "_":
+            return self._message(node)
+        if called == "link" and isinstance(node.args[0], nodes.Const):
+            return nodes.Const(i18n.link(node.args[0].value, self.environment.language), lineno=node.lineno)
+        return node
+
+    def visit_Name(self, node: nodes.Name) -> nodes.Node:  # noqa: N802
+        constants = self.environment.constants
+        if node.ctx == "load" and node.name in constants:
+            return nodes.Const(constants[node.name], lineno=node.lineno)
+        return node
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:  # noqa: N802
+        self.generic_visit(node)
+        if (
+            isinstance(node.node, nodes.Name)
+            and node.node.name == "static"
+            and isinstance(node.arg, nodes.Const)
+        ):
+            return nodes.Const(static_address(node.arg.value), lineno=node.lineno)
+        return node
+
+    def _message(self, node: nodes.Call) -> nodes.Node:
         if len(node.args) != 1 or not isinstance(node.args[0], nodes.Const):
             raise TemplateSyntaxError("_() takes one constant message", node.lineno, self.name)
-        text = nodes.Const(i18n.translate(node.args[0].value, self.language), lineno=node.lineno)
+        text = nodes.Const(i18n.translate(node.args[0].value, self.environment.language), lineno=node.lineno)
         if not node.kwargs:
             return text
         values = [nodes.Pair(nodes.Const(k.key), k.value, lineno=node.lineno) for k in node.kwargs]
@@ -47,9 +72,9 @@ class _Translator(NodeTransformer):
 
 
 class _Environment(Environment):
-    """A Jinja environment for one language."""
+    """A Jinja environment for one language. ``constants`` are folded into the templates."""
 
-    def __init__(self, language: Language) -> None:
+    def __init__(self, language: Language, constants: Mapping[str, object]) -> None:
         super().__init__(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -60,9 +85,10 @@ class _Environment(Environment):
             cache_size=-1,
         )
         self.language = language
+        self.constants = {**constants, "language": language}
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        tree: nodes.Template = _Translator(self.language, name).visit(super()._parse(source, name, filename))
+        tree: nodes.Template = _Folder(self, name).visit(super()._parse(source, name, filename))
         return tree
 
 
@@ -75,25 +101,14 @@ class Pages:
 
     @staticmethod
     def _environment(language: Language, names: Mapping[str, object]) -> Environment:
-        environment = _Environment(language)
-        environment.globals = {
-            **environment.globals,
-            **names,
-            "language": language,
-            "static": {path.name: static_address(path.name) for path in STATIC.iterdir()},
-        }
+        environment = _Environment(language, names)
 
         def link(path: str) -> str:
             return i18n.link(path, language)
 
-        def day(value: date) -> str:
-            return i18n.day(value, language)
-
-        def moment(value: datetime) -> str:
-            return i18n.moment(value, language)
-
-        environment.globals |= {"link": link, "words": words}
-        environment.filters |= {"day": day, "moment": moment}
+        environment.globals["link"] = link
+        icon = environment.get_template("components/icon.html").module.icon  # type: ignore[attr-defined]
+        environment.globals["icons"] = {name: icon(name) for name in ICONS}
         return environment
 
     def text(self, template: str, language: Language, context: Mapping[str, Any]) -> str:

@@ -7,7 +7,8 @@ multipart only, which keeps personal data out of addresses and logs.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 
 from flask import current_app, request
 from werkzeug.datastructures import FileStorage
@@ -21,7 +22,7 @@ class Mistake:
 
     field: str
     message: str
-    values: dict[str, object] = field(default_factory=dict)
+    values: dict[str, object] = dataclasses.field(default_factory=dict)
 
 
 class Rejection(Exception):  # noqa: N818 - the request is turned away; nothing of ours went wrong
