@@ -103,12 +103,14 @@ class CodeFacts:
 class RegistryFacts:
     """Everything the registry said about one document.
 
-    ``available`` False: the registry could not be read, or (offline) its facts are older than allowed.
+    ``available`` False: the registry could not be read, or (``stale``, offline) its facts are older than
+    allowed.
     ``prefix_archival`` says that what follows the registered prefix is validation data only.
     ``compared`` is the single yes/no of the blind match, None when nothing was compared.
     """
 
     available: bool = True
+    stale: bool = False
     file: VersionFacts | None = None
     prefix: VersionFacts | None = None
     prefix_archival: bool = False
@@ -148,7 +150,8 @@ def decide(report: ValidationReport, facts: RegistryFacts) -> Verdict:
     if report.incomplete:
         return Verdict(Outcome.CHECK_INCOMPLETE, evidence, (report.incomplete,))
     if report.medium is not Medium.OTHER and not facts.available:
-        return Verdict(Outcome.CHECK_INCOMPLETE, evidence, ("registry_unavailable",))
+        reason = "registry_stale" if facts.stale else "registry_unavailable"
+        return Verdict(Outcome.CHECK_INCOMPLETE, evidence, (reason,))
     answer = _rows(_finished(report, CheckStatus.PASSED), facts, evidence)
     if _rows(_finished(report, CheckStatus.FAILED), facts, evidence).outcome is not answer.outcome:
         return Verdict(Outcome.CHECK_INCOMPLETE, evidence, _unfinished(report), facts.file)

@@ -115,6 +115,11 @@ def test_without_the_registry_nothing_is_decided(medium: Medium) -> None:
     assert (verdict.outcome, verdict.reasons) == (Outcome.CHECK_INCOMPLETE, ("registry_unavailable",))
 
 
+def test_old_registry_facts_are_named_as_such() -> None:
+    verdict = decide(report(), RegistryFacts(available=False, stale=True))
+    assert (verdict.outcome, verdict.reasons) == (Outcome.CHECK_INCOMPLETE, ("registry_stale",))
+
+
 def test_what_is_no_record_needs_no_registry() -> None:
     verdict = decide(report(Medium.OTHER, problem="zip"), RegistryFacts(available=False))
     assert verdict == Verdict(Outcome.NOT_VERIFIED, Evidence.FILE, ("zip",))
