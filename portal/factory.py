@@ -63,7 +63,9 @@ def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clo
         MAX_FILE_BYTES=settings.max_upload_bytes,
         MAX_CONTENT_LENGTH=settings.max_upload_bytes + 64 * _KIB,  # the file plus the form around it
         MAX_FORM_PARTS=10,
-        MAX_FORM_MEMORY_SIZE=64 * _KIB,
+        # Werkzeug reads 64 KiB at a time and counts the few bytes kept of the read before towards this limit,
+        # of a file too: at 64 KiB exactly, most files would be refused.
+        MAX_FORM_MEMORY_SIZE=65 * _KIB,
         SEND_FILE_MAX_AGE_DEFAULT=365 * 24 * 3600,  # static addresses name their content
     )
 
