@@ -1,7 +1,8 @@
-"""A small certification world and small signed records, made fresh for the tests. Invented through and through."""
+"""A small certification world and small signed records, made fresh for the tests; all invented."""
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,7 @@ from pyhanko.sign.fields import (
 )
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
-from verifier.record import attachment, make_disclosures, signature_fields
+from verifier.record import Json, attachment, make_disclosures, signature_fields
 from verifier.report import Role
 from verifier.trust import Approval, AuthorisedSigner, Pki, TrustAnchor, TrustStore
 
@@ -72,7 +73,6 @@ class Ca:
         purposes: Sequence[x509.ObjectIdentifier] = (),
         ca: bool = False,
         path_length: int | None = None,
-        digest: hashes.HashAlgorithm | None = None,
         critical_extra: bool = False,
     ) -> Ca:
         """A certificate below this authority: a signer, or with ``ca`` another authority."""
@@ -90,7 +90,7 @@ class Ca:
             builder = builder.add_extension(
                 x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00"), True
             )
-        return Ca(builder.sign(self.key, digest or hashes.SHA256()), private, self)  # type: ignore[arg-type]
+        return Ca(builder.sign(self.key, hashes.SHA256()), private, self)
 
     def crl(
         self,
@@ -119,7 +119,7 @@ class Ca:
         if keeps_expired_since is not None:
             extension = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.60"), keeps_expired_since)
             builder = builder.add_extension(extension, critical=False)
-        crl = builder.sign((signed_by or self).key, hashes.SHA256())  # type: ignore[arg-type]
+        crl = builder.sign((signed_by or self).key, hashes.SHA256())
         return crl.public_bytes(serialization.Encoding.DER)
 
     @property
@@ -143,7 +143,7 @@ def root(name: str, kind: str = "p256") -> Ca:
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(_usage(signer=False, content_commitment=False), critical=True)
     )
-    return Ca(builder.sign(private, hashes.SHA256()), private)  # type: ignore[arg-type]
+    return Ca(builder.sign(private, hashes.SHA256()), private)
 
 
 def _builder(
@@ -176,7 +176,7 @@ def _usage(*, signer: bool, content_commitment: bool) -> x509.KeyUsage:
 
 @dataclass(frozen=True)
 class World:
-    """One root, one intermediate, one signer for each role, and the trust store that pins and authorises them."""
+    """A root, an intermediate, one signer for each role, and the trust store that authorises them."""
 
     root: Ca
     intermediate: Ca
@@ -253,7 +253,10 @@ def record_attachment(
 ) -> bytes:
     """A record with one disclosure for each subject; salts count up, which is all a test needs."""
     counter = iter(range(1000))
-    values = {"ho_va_ten": "Nguyễn Văn Thử", **{f"mon.{code}": {"ten": code} for code in subjects}}
+    values: dict[str, Json] = {
+        "ho_va_ten": "Nguyễn Văn Thử",
+        **{f"mon.{code}": {"ten": code} for code in subjects},
+    }
     disclosures = make_disclosures(values, lambda: next(counter).to_bytes(16, "big"))
     digests = sorted(_sd(d) for d in disclosures)
     schemes = {"TIEU_HOC": ("TT27", 3), "THCS": ("TT22", 7), "THPT": ("TT22", 11)}
@@ -274,8 +277,6 @@ def record_attachment(
 
 
 def _sd(disclosure: str) -> str:
-    import base64  # noqa: PLC0415
-
     return base64.urlsafe_b64encode(sha256(disclosure.encode()).digest()).rstrip(b"=").decode()
 
 
@@ -292,7 +293,15 @@ def base_pdf(fields: Sequence[str], attached: bytes | None, *, pages: int = 1) -
         page.Resources = pikepdf.Dictionary(Font=pikepdf.Dictionary(F1=font))
         page.Contents = pdf.make_stream(f"BT /F1 12 Tf 72 770 Td (HOC BA trang {number + 1}) Tj ET".encode())
     if attached is not None:
-        pdf.attachments["hoc-ba.json"] = pikepdf.AttachedFileSpec(pdf, attached, filename="hoc-ba.json")
+        pdf.attachments["hoc-ba.json"] = pikepdf.AttachedFileSpec(
+            pdf,
+            attached,
+            description="",
+            filename="hoc-ba.json",
+            mime_type="application/json",
+            creation_date="",
+            mod_date="",
+        )
     buffer = io.BytesIO()
     pdf.save(buffer)
     writer = IncrementalPdfFileWriter(buffer)
@@ -308,7 +317,7 @@ def base_pdf(fields: Sequence[str], attached: bytes | None, *, pages: int = 1) -
             ),
         )
     filled = io.BytesIO()
-    writer.write(filled)
+    writer.write(filled)  # type: ignore[no-untyped-call]
     flat = io.BytesIO()
     with pikepdf.open(io.BytesIO(filled.getvalue())) as again:  # one revision, as a renderer would write
         again.save(flat)
@@ -319,7 +328,7 @@ def pyhanko_signer(person: Ca, *, chain: Sequence[Ca] = ()) -> signers.SimpleSig
     private = person.key.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    store = SimpleCertificateStore()
+    store = SimpleCertificateStore()  # type: ignore[no-untyped-call]
     store.register_multiple([asn1_x509.Certificate.load(c.der) for c in chain])
     return signers.SimpleSigner(
         signing_cert=asn1_x509.Certificate.load(person.der),
