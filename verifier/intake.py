@@ -41,6 +41,8 @@ def sniff(data: bytes, limits: Limits) -> Content:
         return Content.EMPTY
     if len(data) > limits.size:
         return Content.TOO_LARGE
+    if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return Content.ZIP  # before PDF: a stored, uncompressed PDF begins within the window
     if b"%PDF-" in data[:HEADER_WINDOW]:
         return Content.PDF
     if data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")) or (
@@ -49,8 +51,6 @@ def sniff(data: bytes, limits: Limits) -> Content:
         return Content.IMAGE
     if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
         return Content.HEIC
-    if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return Content.ZIP
     return _sniff_text(data)
 
 

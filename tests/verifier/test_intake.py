@@ -38,6 +38,7 @@ LIMITS = Limits()
         (b"\x00\x00\x00\x18ftypmp42\x00\x00", Content.NOT_PDF_OR_IMAGE),
         (b"PK\x03\x04....word/document.xml", Content.ZIP),
         (b"PK\x05\x06" + bytes(18), Content.ZIP),
+        (b"PK\x03\x04....hoc-ba.pdf%PDF-1.7\n", Content.ZIP),  # a PDF stored uncompressed
         (b'<?xml version="1.0"?>\n<!-- x -->\n<HOC_BA Id="a">', Content.XML_RECORD),
         (b"\xef\xbb\xbf  <hb:HOC_BA>", Content.XML_RECORD),
         ('<?xml version="1.0" encoding="UTF-16"?><HOC_BA/>'.encode("utf-16"), Content.XML_RECORD),
