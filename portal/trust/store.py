@@ -137,20 +137,15 @@ def school_on(session: Session, code: str, day: date) -> SchoolFacts | None:
             or_(School.valid_to.is_(None), School.valid_to >= day),
         )
     ).one_or_none()
-    return None if row is None else _school(*row.tuple())
+    return None if row is None else _school(*row)
 
 
 def list_anchors(session: Session) -> tuple[AnchorFacts, ...]:
     """Authorities that are pinned now, roots first."""
-    newest = dict(
-        session.execute(
-            select(RevocationList.issuer_sha256, func.max(RevocationList.next_update)).group_by(
-                RevocationList.issuer_sha256
-            )
-        )
-        .tuples()
-        .all()
-    )
+    lists = select(RevocationList.issuer_sha256, func.max(RevocationList.next_update).label("until"))
+    newest = {
+        row.issuer_sha256: row.until for row in session.execute(lists.group_by(RevocationList.issuer_sha256))
+    }
     rows = session.scalars(
         select(Anchor)
         .where(Anchor.removed_at.is_(None))
@@ -168,7 +163,7 @@ def list_schools(session: Session) -> tuple[SchoolFacts, ...]:
         .join(Department, Department.code == School.department_code)
         .order_by(School.code, School.valid_from)
     )
-    return tuple(_school(*row.tuple()) for row in rows)
+    return tuple(_school(*row) for row in rows)
 
 
 def list_signers(session: Session, school_code: str | None = None) -> tuple[SignerFacts, ...]:

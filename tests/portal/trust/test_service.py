@@ -1,0 +1,543 @@
+"""Trust: what may enter the tables, what a change leaves to do, and what a check is then told."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.demo.authority import (
+    PUBLIC_FIRST,
+    PUBLIC_ROOT,
+    STATE_PEOPLE,
+    STATE_ROOT,
+    STATE_SEALS,
+    Authority,
+    Credential,
+)
+from portal.errors import Refusal
+from portal.trust import service as trust
+from portal.trust.models import RevocationList, TrustEvent
+from portal.trust.service import Change, SchoolInput, SignerInput
+from tests.conftest import NOW
+from verifier.certificates import find_path, read_certificate
+from verifier.errors import InvalidInput
+from verifier.policy import DEFAULT
+from verifier.report import Role
+from verifier.trust import Approval, Pki, TrustStore, read_store
+
+WHO: dict[str, Any] = {"actor": "an.nguyen", "now": NOW}
+HOUR = timedelta(hours=1)
+SCHOOL = SchoolInput(
+    code="001234",
+    name="Trường Tiểu học Kim Đồng",
+    department_code="91",
+    levels=("TIEU_HOC",),
+    commune="Phường Rạch Giá",
+    province="An Giang",
+    sector="cong_lap",
+    valid_from=date(2020, 8, 1),
+)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.create(tmp_path_factory.mktemp("authority"), NOW)
+
+
+@pytest.fixture
+def own(authority: Authority, tmp_path: Path) -> Authority:
+    """A copy of the authority that a test may publish lists with; the keys are the same."""
+    shutil.copytree(authority.directory, tmp_path / "own")
+    return Authority.create(tmp_path / "own", NOW)
+
+
+@pytest.fixture
+def trusted(session: Session, authority: Authority) -> Session:
+    """A session that knows a department, a public and a private school, and both systems."""
+    trust.add_department(session, "91", "Sở GDĐT An Giang", "An Giang", **WHO)
+    trust.add_school(session, SCHOOL, **WHO)
+    trust.add_school(
+        session, replace(SCHOOL, code="005678", sector="tu_thuc", levels=("THCS", "THPT")), **WHO
+    )
+    for anchor in (*authority.anchors(), *authority.intermediates()):
+        trust.add_anchor(session, anchor.certificate, anchor.pki, **WHO)
+    for crl in authority.crls():
+        trust.import_crl(session, crl, **WHO)
+    return session
+
+
+def codes(act: Callable[[], object]) -> set[tuple[str, str]]:
+    """(where, code) of everything that an input was refused for."""
+    with pytest.raises(InvalidInput) as caught:
+        act()
+    return {(p.where, p.code) for p in caught.value.problems}
+
+
+def refusal(act: Callable[[], object]) -> str:
+    with pytest.raises(Refusal) as caught:
+        act()
+    assert caught.value.message
+    return caught.value.code
+
+
+def add(session: Session, credential: Credential, role: Role = Role.GVCN, **changes: Any) -> Change:
+    signer = SignerInput(credential.der, "001234", role)
+    return trust.add_signer(session, replace(signer, **changes), **WHO)
+
+
+def approved(session: Session, credential: Credential, role: Role = Role.GVCN, **changes: Any) -> Change:
+    created = add(session, credential, role, **changes).created
+    assert created is not None
+    return trust.approve(session, [created], **WHO)
+
+
+class TestSchools:
+    def test_a_school_is_found_on_the_days_of_its_name(self, trusted: Session) -> None:
+        trust.close_school(trusted, "001234", date(2026, 6, 30), "001234", **WHO)
+        trust.add_school(
+            trusted, replace(SCHOOL, name="Trường TH Rạch Giá 1", valid_from=date(2026, 7, 1)), **WHO
+        )
+        for day, name in (
+            (date(2020, 8, 1), "Trường Tiểu học Kim Đồng"),
+            (date(2026, 6, 30), "Trường Tiểu học Kim Đồng"),
+            (date(2026, 7, 1), "Trường TH Rạch Giá 1"),
+        ):
+            facts = trust.school_on(trusted, "001234", day)
+            assert facts is not None
+            assert (facts.name, facts.department_name) == (name, "Sở GDĐT An Giang")
+        assert trust.school_on(trusted, "001234", date(2020, 7, 31)) is None
+        assert trust.school_on(trusted, "1234", date(2021, 1, 1)) is None  # leading zeros are part of a code
+
+    @pytest.mark.parametrize(
+        ("valid_from", "valid_to"),
+        [
+            (date(2020, 8, 1), None),
+            (date(2019, 1, 1), date(2020, 8, 1)),
+            (date(2019, 1, 1), None),
+            (date(2026, 1, 1), date(2026, 2, 1)),
+        ],
+    )
+    def test_periods_of_a_code_do_not_overlap(
+        self, trusted: Session, valid_from: date, valid_to: date | None
+    ) -> None:
+        other = replace(SCHOOL, name="Trường khác", valid_from=valid_from, valid_to=valid_to)
+        assert codes(lambda: trust.add_school(trusted, other, **WHO)) == {("valid_from", "overlap")}
+
+    def test_periods_may_touch(self, trusted: Session) -> None:
+        earlier = replace(
+            SCHOOL, valid_from=date(2010, 1, 1), valid_to=date(2020, 7, 31), successor_code="001234"
+        )
+        trust.add_school(trusted, earlier, **WHO)
+        assert len([s for s in trust.list_schools(trusted) if s.code == "001234"]) == 2
+
+    def test_every_mistake_is_told(self, trusted: Session) -> None:
+        wrong = SchoolInput(
+            code="Trường 1",
+            name=" ",
+            department_code="00",
+            levels=("TIEU_HOC", "MAM_NON"),
+            commune="",
+            province="An Giang ",
+            sector="dan_lap",
+            valid_from=date(2026, 8, 1),
+            valid_to=date(2026, 7, 1),
+            successor_code="?",
+        )
+        assert codes(lambda: trust.add_school(trusted, wrong, **WHO)) == {
+            ("code", "code"),
+            ("name", "text"),
+            ("department_code", "unknown_department"),
+            ("levels", "levels"),
+            ("commune", "text"),
+            ("province", "text"),
+            ("sector", "sector"),
+            ("valid_to", "period"),
+            ("successor_code", "code"),
+        }
+
+    def test_a_successor_needs_an_end(self, trusted: Session) -> None:
+        school = replace(SCHOOL, code="009999", successor_code="001234")
+        assert codes(lambda: trust.add_school(trusted, school, **WHO)) == {("successor_code", "successor")}
+
+    def test_only_an_open_period_is_closed(self, trusted: Session) -> None:
+        trust.close_school(trusted, "001234", date(2026, 6, 30), **WHO)
+        again = partial(trust.close_school, trusted, "001234", date(2026, 6, 30), **WHO)
+        assert refusal(again) == "unknown_school"
+        before = partial(trust.close_school, trusted, "005678", date(2019, 1, 1), **WHO)
+        assert codes(before) == {("valid_to", "period")}
+
+    def test_a_department_is_added_once(self, trusted: Session) -> None:
+        again = partial(trust.add_department, trusted, "91", "Sở", "An Giang", **WHO)
+        assert codes(again) == {("code", "exists")}
+
+
+class TestAnchors:
+    def test_both_systems_are_pinned(self, trusted: Session, authority: Authority) -> None:
+        store = trust.load_store(trusted)
+        assert {a.pki for a in store.anchors} == {Pki.STATE, Pki.PUBLIC}
+        assert len(store.anchors) == 2
+        assert set(store.intermediates) == {a.certificate for a in authority.intermediates()}
+        assert all(a.crl_until is not None and a.crl_until > NOW for a in trust.list_anchors(trusted))
+
+    def test_an_intermediate_needs_its_root_of_the_same_system(
+        self, session: Session, authority: Authority
+    ) -> None:
+        der = authority.ca_certificate(STATE_PEOPLE).public_bytes(serialization.Encoding.DER)
+        assert codes(lambda: trust.add_anchor(session, der, Pki.STATE, **WHO)) == {
+            ("certificate", "no_anchor")
+        }
+        root = authority.ca_certificate(STATE_ROOT).public_bytes(serialization.Encoding.DER)
+        trust.add_anchor(session, root, Pki.STATE, **WHO)
+        assert codes(lambda: trust.add_anchor(session, der, Pki.PUBLIC, **WHO)) == {
+            ("certificate", "no_anchor")
+        }
+        trust.add_anchor(session, der, Pki.STATE, **WHO)
+        assert codes(lambda: trust.add_anchor(session, der, Pki.STATE, **WHO)) == {("certificate", "exists")}
+
+    def test_a_stranger_with_the_same_names_is_not_below_our_root(
+        self, trusted: Session, tmp_path: Path
+    ) -> None:
+        stranger = Authority.create(tmp_path, NOW)
+        der = stranger.ca_certificate(STATE_PEOPLE).public_bytes(serialization.Encoding.DER)
+        assert codes(lambda: trust.add_anchor(trusted, der, Pki.STATE, **WHO)) == {
+            ("certificate", "no_anchor")
+        }
+
+    def test_a_person_is_no_authority(self, trusted: Session, authority: Authority) -> None:
+        person = authority.person("Lê Văn A", Role.GVCN)
+        assert ("certificate", "not_a_ca") in codes(
+            lambda: trust.add_anchor(trusted, person.der, Pki.STATE, **WHO)
+        )
+
+    @pytest.mark.parametrize(
+        ("data", "code"),
+        [
+            (b"", "not_a_certificate"),
+            (b"no certificate", "not_a_certificate"),
+            (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "not_a_certificate"),
+            (b"-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", "not_one"),
+        ],
+    )
+    def test_what_is_no_certificate(self, session: Session, data: bytes, code: str) -> None:
+        assert codes(lambda: trust.add_anchor(session, data, Pki.STATE, **WHO)) == {("certificate", code)}
+
+    def test_pem_is_read_but_not_a_bundle(self, session: Session, authority: Authority) -> None:
+        pem = authority.ca_certificate(PUBLIC_ROOT).public_bytes(serialization.Encoding.PEM)
+        assert codes(lambda: trust.add_anchor(session, pem + pem, Pki.PUBLIC, **WHO)) == {
+            ("certificate", "not_one")
+        }
+        trust.add_anchor(session, pem, Pki.PUBLIC, **WHO)
+        assert trust.load_store(session).anchors[0].certificate == authority.ca_certificate(
+            PUBLIC_ROOT
+        ).public_bytes(serialization.Encoding.DER)
+
+    def test_removing_an_authority_touches_everything_below_it(
+        self, trusted: Session, authority: Authority
+    ) -> None:
+        teacher = authority.person("Trần Thị B", Role.GVCN)
+        seal = authority.seal("Trường Tiểu học Kim Đồng")
+        stranger = authority.person("Lý C", Role.GVCN, ca=PUBLIC_FIRST)
+        for credential, role in ((teacher, Role.GVCN), (seal, Role.KY_PHAT_HANH), (stranger, Role.GVCN)):
+            approved(trusted, credential, role)
+        root = next(a for a in trust.list_anchors(trusted) if a.is_root and a.pki is Pki.STATE)
+        change = trust.remove_anchor(trusted, root.sha256, **WHO)
+        assert change.certificates == {teacher.sha256, seal.sha256}
+        store = trust.load_store(trusted)
+        leaf = read_certificate(teacher.der)
+        assert find_path(leaf, (), store, DEFAULT, NOW) is None
+        assert refusal(lambda: trust.remove_anchor(trusted, root.sha256, **WHO)) == "unknown_anchor"
+        back = trust.add_anchor(
+            trusted,
+            authority.ca_certificate(STATE_ROOT).public_bytes(serialization.Encoding.DER),
+            Pki.STATE,
+            **WHO,
+        )
+        assert back.certificates == {teacher.sha256, seal.sha256}
+        assert find_path(leaf, (), trust.load_store(trusted), DEFAULT, NOW) is not None
+
+
+class TestSigners:
+    def test_a_registration_waits_until_it_is_approved(self, trusted: Session, authority: Authority) -> None:
+        teacher = authority.person("Trần Thị B", Role.GVCN)
+        created = add(trusted, teacher).created
+        assert created is not None
+        (row,) = trust.load_store(trusted).signers
+        assert row.approval is Approval.WAITING
+        assert not row.covers(NOW)
+        assert row.display_name == "Trần Thị B"
+        change = trust.approve(trusted, [created], **WHO)
+        assert change.certificates == {teacher.sha256}
+        (row,) = trust.load_store(trusted).signers
+        assert row.covers(NOW)
+        assert (row.valid_from, row.valid_to) == (
+            teacher.certificate.not_valid_before_utc,
+            teacher.certificate.not_valid_after_utc,
+        )
+        assert trust.signer_names(trusted, [teacher.sha256, "00" * 32]) == {teacher.sha256: "Trần Thị B"}
+        assert [s.id for s in trust.list_signers(trusted, "001234")] == [created]
+        assert trust.list_signers(trusted, "005678") == ()
+
+    def test_a_decision_is_final(self, trusted: Session, authority: Authority) -> None:
+        teacher = authority.person("Trần Thị B", Role.GVCN)
+        created = add(trusted, teacher).created
+        assert created is not None
+        trust.approve(trusted, [created], **WHO, refuse=True)
+        assert trust.load_store(trusted).signers[0].approval is Approval.REFUSED
+        assert refusal(lambda: trust.approve(trusted, [created], **WHO)) == "already_decided"
+        later = teacher.certificate.not_valid_before_utc + timedelta(days=1)
+        add(trusted, teacher, valid_from=later)  # a new registration may be decided otherwise
+
+    def test_the_same_registration_twice(self, trusted: Session, authority: Authority) -> None:
+        teacher = authority.person("Trần Thị B", Role.GVCN)
+        add(trusted, teacher)
+        later = teacher.certificate.not_valid_before_utc + timedelta(days=1)
+        tries: tuple[dict[str, Any], ...] = ({}, {"valid_from": later})
+        for changes in tries:
+            assert codes(partial(add, trusted, teacher, **changes)) == {("certificate", "exists")}
+        add(trusted, teacher, role=Role.CBQL)
+        add(trusted, teacher, role=Role.CBQL, capacity="KT")
+        add(trusted, teacher, school_code="005678")
+
+    def test_a_public_schools_seal_is_of_the_state_system(
+        self, trusted: Session, authority: Authority
+    ) -> None:
+        public = authority.seal("Trường Tiểu học Kim Đồng", ca=PUBLIC_FIRST, handle="seal-public")
+        assert codes(lambda: add(trusted, public, Role.KY_PHAT_HANH)) == {
+            ("certificate", "state_seal_required")
+        }
+        add(trusted, public, Role.KY_PHAT_HANH, school_code="005678")  # a private school may use either
+        add(trusted, authority.seal("Trường tư", ca=STATE_SEALS), Role.KY_PHAT_HANH, school_code="005678")
+        add(trusted, authority.person("Lý C", Role.CBQL, ca=PUBLIC_FIRST), Role.CBQL)  # persons may, too
+
+    def test_certificates_that_cannot_sign_records(
+        self, trusted: Session, authority: Authority, tmp_path: Path
+    ) -> None:
+        subject = authority.person("Trần Thị B", Role.GVCN).certificate.subject
+        short = timedelta(days=30)
+        for credential, code in (
+            (Authority.create(tmp_path, NOW).person("Trần Thị B", Role.GVCN), "untrusted"),
+            (authority.timestamp_authority(), "extended_key_usage"),
+            (authority.leaf("no-nr", subject, ca=STATE_PEOPLE, content_commitment=False), "key_usage"),
+            (authority.leaf("rsa1024", subject, ca=STATE_PEOPLE, key="rsa1024"), "weak_key"),
+        ):
+            assert codes(partial(add, trusted, credential)) == {("certificate", code)}
+        ca = authority.ca_certificate(STATE_PEOPLE).public_bytes(serialization.Encoding.DER)
+        assert ("certificate", "signer_is_ca") in codes(
+            lambda: trust.add_signer(trusted, SignerInput(ca, "001234", Role.GVCN), **WHO)
+        )
+        # Expired certificates may be registered for what they signed in their time.
+        old = authority.leaf("old", subject, ca=STATE_PEOPLE, valid_from=NOW - timedelta(days=90), life=short)
+        add(trusted, old)
+
+    def test_every_mistake_is_told(self, trusted: Session, authority: Authority) -> None:
+        teacher = authority.person("Trần Thị B", Role.GVCN)
+        wrong = SignerInput(
+            certificate=teacher.der,
+            school_code="999999",
+            role=Role.GVCN,
+            capacity="KT",
+            subject_codes=("TOAN",),
+            display_name=" ",
+            valid_from=NOW - timedelta(days=3000),
+        )
+        assert codes(lambda: trust.add_signer(trusted, wrong, **WHO)) == {
+            ("school_code", "unknown_school"),
+            ("capacity", "capacity"),
+            ("subject_codes", "subject_codes"),
+            ("display_name", "display_name"),
+            ("valid_from", "period"),
+        }
+
+    def test_subjects_are_those_of_the_school(self, trusted: Session, authority: Authority) -> None:
+        teacher = authority.person("Trần Thị B", Role.GVBM)
+        wrong: dict[str, Any] = {"school_code": "005678", "subject_codes": ("TOAN", "VAN_HOC_XYZ")}
+        assert codes(lambda: add(trusted, teacher, Role.GVBM, **wrong)) == {
+            ("subject_codes", "unknown_subject")
+        }
+        add(trusted, teacher, Role.GVBM, school_code="005678", subject_codes=("TOAN",))
+        assert trust.load_store(trusted).signers[0].subject_codes == {"TOAN"}
+
+    def test_suspending(self, trusted: Session, authority: Authority) -> None:
+        teacher = authority.person("Trần Thị B", Role.GVCN)
+        approved(trusted, teacher)
+        approved(trusted, teacher, Role.CBQL)
+        keys = trust.find_signers(trusted, teacher.sha256.upper())
+        assert len(keys) == 2
+        since = NOW - timedelta(days=10)
+        change = trust.suspend(trusted, keys, since, **WHO)
+        assert change.certificates == {teacher.sha256}
+        for row in trust.load_store(trusted).signers:
+            assert row.covers(since - timedelta(seconds=1))
+            assert not row.covers(since)
+        trust.suspend(trusted, keys, since - timedelta(days=1), **WHO)
+        assert refusal(lambda: trust.suspend(trusted, keys, since, **WHO)) == "only_earlier"
+        future = NOW + timedelta(days=1)
+        assert refusal(lambda: trust.suspend(trusted, keys, future, **WHO)) == "in_the_future"
+
+    def test_nobody_by_that_name(self, trusted: Session) -> None:
+        for text in ("", "x", "00" * 32, "6a1d4f0e-0000-4000-8000-000000000000"):
+            assert refusal(partial(trust.find_signers, trusted, text)) == "unknown_signer"
+        assert refusal(lambda: trust.approve(trusted, [], **WHO)) == "unknown_signer"
+
+
+class TestCrls:
+    def test_the_newest_list_counts_and_never_goes_back(self, trusted: Session, own: Authority) -> None:
+        before = own.crl(STATE_PEOPLE)
+        later: dict[str, Any] = {"actor": "a", "now": NOW + HOUR}
+        own.reissue_crls(NOW + HOUR)
+        newer = own.crl(STATE_PEOPLE)
+        change = trust.import_crl(trusted, newer, **later)
+        assert change.certificates == frozenset()  # nothing new about anybody
+        assert before not in trust.load_store(trusted).crls
+        assert newer in trust.load_store(trusted).crls
+        assert codes(lambda: trust.import_crl(trusted, before, **later)) == {("crl", "older")}
+        epoch = trust.current_epoch(trusted)
+        assert trust.import_crl(trusted, newer, **later) == Change(
+            epoch
+        )  # the same list again changes nothing
+        count = len(trusted.scalars(select(RevocationList)).all())
+        assert count == len(own.crls()) + 1  # the older one stays for what was answered from it
+
+    def test_a_revocation_touches_its_own_certificate(self, trusted: Session, own: Authority) -> None:
+        teacher, other = (own.person(name, Role.GVCN) for name in ("Trần Thị B", "Lê Văn A"))
+        approved(trusted, teacher)
+        approved(trusted, other)
+        for day, revoked in ((1, True), (2, False)):
+            moment = NOW + timedelta(days=day)
+            if revoked:
+                own.revoke(teacher, NOW)
+            own.reissue_crls(moment)
+            change = trust.import_crl(trusted, own.crl(STATE_PEOPLE), actor="a", now=moment)
+            assert change.certificates == ({teacher.sha256} if revoked else frozenset())
+
+    def test_the_first_list_of_an_authority_speaks_of_everybody(
+        self, trusted: Session, tmp_path: Path
+    ) -> None:
+        world = Authority.create(tmp_path / "new", NOW)
+        for anchor in (*world.anchors(), *world.intermediates()):
+            trust.add_anchor(trusted, anchor.certificate, anchor.pki, **WHO)
+        teacher, seal = world.person("Trần Thị B", Role.GVCN), world.seal("Trường Tiểu học Kim Đồng")
+        approved(trusted, teacher)
+        approved(trusted, seal, Role.KY_PHAT_HANH)
+        assert trust.import_crl(trusted, world.crl(STATE_PEOPLE), **WHO).certificates == {teacher.sha256}
+        both = {teacher.sha256, seal.sha256}
+        assert trust.import_crl(trusted, world.crl(STATE_ROOT), **WHO).certificates == both
+
+    def test_an_authority_revoked_by_its_root_touches_all_below(
+        self, trusted: Session, own: Authority
+    ) -> None:
+        teacher, seal = own.person("Trần Thị B", Role.GVCN), own.seal("Trường Tiểu học Kim Đồng")
+        approved(trusted, teacher)
+        approved(trusted, seal, Role.KY_PHAT_HANH)
+        own.revoke(replace(teacher, certificate=own.ca_certificate(STATE_PEOPLE)), NOW)
+        own.reissue_crls(NOW + HOUR)
+        change = trust.import_crl(trusted, own.crl(STATE_ROOT), actor="a", now=NOW + HOUR)
+        assert change.certificates == {teacher.sha256}
+
+    def test_lists_that_are_not_taken(self, trusted: Session, own: Authority, tmp_path: Path) -> None:
+        stranger = Authority.create(tmp_path / "stranger", NOW).crl(STATE_PEOPLE)
+        assert codes(lambda: trust.import_crl(trusted, stranger, **WHO)) == {("crl", "unknown_issuer")}
+        for data in (b"", b"no list", own.person("Lê Văn A", Role.GVCN).der):
+            act = partial(trust.import_crl, trusted, data, **WHO)
+            assert codes(act) == {("crl", "not_a_crl")}
+        delta = _list(own, NOW + timedelta(days=1), x509.DeltaCRLIndicator(1))
+        assert codes(lambda: trust.import_crl(trusted, delta, **WHO)) == {
+            ("crl", "future"),
+            ("crl", "partial"),
+        }
+        unnumbered = _list(own, NOW + timedelta(minutes=3))  # the pinned one has a number
+        assert codes(lambda: trust.import_crl(trusted, unnumbered, **WHO)) == {("crl", "older")}
+        lower = _list(own, NOW + timedelta(minutes=3), x509.CRLNumber(1))
+        assert codes(lambda: trust.import_crl(trusted, lower, **WHO)) == {("crl", "older")}
+
+    def test_pem_is_read(self, trusted: Session, own: Authority) -> None:
+        own.reissue_crls(NOW + HOUR)
+        pem = x509.load_der_x509_crl(own.crl(PUBLIC_FIRST)).public_bytes(serialization.Encoding.PEM)
+        trust.import_crl(trusted, pem, actor="a", now=NOW + HOUR)
+        assert own.crl(PUBLIC_FIRST) in trust.load_store(trusted).crls
+
+    def test_the_last_list_before_a_certificates_end_is_kept_for_checks(
+        self, trusted: Session, own: Authority
+    ) -> None:
+        subject = own.person("Trần Thị B", Role.GVCN).certificate.subject
+        # Certificates of this authority start 240 days ago: this one ends in ten days.
+        approved(trusted, own.leaf("ending", subject, ca=STATE_PEOPLE, life=timedelta(days=250)))
+        lists = []
+        for days in (1, 5, 9, 11, 15, 20):
+            moment = NOW + timedelta(days=days)
+            own.reissue_crls(moment)
+            lists.append(own.crl(STATE_PEOPLE))
+            trust.import_crl(trusted, lists[-1], actor="a", now=moment)
+        kept = [crl for crl in lists if crl in trust.load_store(trusted).crls]
+        assert kept == [lists[2], lists[5]]  # day 9: the last that had to name it; day 20: the newest
+
+
+def _list(authority: Authority, at: datetime, *extensions: x509.ExtensionType) -> bytes:
+    """A list of the people's authority with extensions of a test's choice."""
+    path = authority.directory / "ca" / f"{STATE_PEOPLE}.key"
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(authority.ca_certificate(STATE_PEOPLE).subject)
+        .last_update(at)
+        .next_update(at + timedelta(days=7))
+    )
+    for extension in extensions:
+        builder = builder.add_extension(extension, critical=isinstance(extension, x509.DeltaCRLIndicator))
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+
+class TestStore:
+    def test_every_change_is_an_event_and_grows_the_epoch(
+        self, trusted: Session, authority: Authority
+    ) -> None:
+        events = trusted.scalars(select(TrustEvent).order_by(TrustEvent.epoch)).all()
+        assert [e.epoch for e in events] == list(range(1, len(events) + 1))
+        assert {e.action for e in events} == {"add_department", "add_school", "add_anchor", "import_crl"}
+        assert {e.actor for e in events} == {"an.nguyen"}
+        assert trust.current_epoch(trusted) == len(events)
+        teacher = authority.person("Trần Thị B", Role.GVCN)
+        approved(trusted, teacher)
+        trust.suspend(trusted, trust.find_signers(trusted, teacher.sha256), NOW, **WHO)
+        last = trusted.scalars(select(TrustEvent).order_by(TrustEvent.epoch.desc()).limit(3)).all()
+        assert [e.action for e in last] == ["suspend", "approve", "add_signer"]
+        assert {e.subject for e in last} == {teacher.sha256}
+        assert trust.load_store(trusted).epoch == len(events) + 3
+
+    def test_the_store_reaches_checks_as_a_file(
+        self, trusted: Session, authority: Authority, tmp_path: Path
+    ) -> None:
+        approved(trusted, authority.person("Trần Thị B", Role.GVBM), Role.GVBM, school_code="005678")
+        path = tmp_path / "trust" / "store.json"
+        store = trust.write_store(trusted, path)
+        assert read_store(path) == store == trust.load_store(trusted)
+        assert TrustStore.from_json(json.loads(json.dumps(store.to_json()))) == store
+        stamp = path.stat().st_ino
+        trust.write_store(trusted, path)
+        assert path.stat().st_ino == stamp  # the same content is not written again
+
+    def test_the_bundle(self, trusted: Session, tmp_path: Path) -> None:
+        store = trust.load_store(trusted)
+        facts: dict[str, Any] = {"files": [], "versions": []}
+        content = trust.bundle(store, facts, public_url="https://h.vn", former=("https://o.vn",), as_of=NOW)
+        path = tmp_path / "bundle.json"
+        trust.write_bundle(path, content)
+        assert read_store(path) == store
+        stored = json.loads(path.read_text())
+        assert stored["format"] == "hoc-ba-trust-bundle/1"
+        assert datetime.fromisoformat(stored["as_of"]) == NOW.astimezone(UTC)
+        assert stored["hosts"] == {"public_url": "https://h.vn", "former": ["https://o.vn"]}
