@@ -1,4 +1,4 @@
-"""A whole installation to issue in: database, vault, files, an authority, a school with everyone who signs."""
+"""A whole installation to issue in: database, vault, files, an authority, schools and all who sign."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ class World:
                 .join(RegisteredFile, RegisteredFile.version_pk == RecordVersion.id)
                 .order_by(RecordRow.record_id, RecordVersion.version)
             )
-            found = [row.tuple() for row in session.execute(query)]
+            found = [(record, version, file) for record, version, file in session.execute(query)]
             session.expunge_all()
             return found
 
