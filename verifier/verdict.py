@@ -152,9 +152,12 @@ def decide(report: ValidationReport, facts: RegistryFacts) -> Verdict:
     if report.medium is not Medium.OTHER and not facts.available:
         reason = "registry_stale" if facts.stale else "registry_unavailable"
         return Verdict(Outcome.CHECK_INCOMPLETE, evidence, (reason,))
+    unfinished = _unfinished(report)
+    if not unfinished:
+        return _rows(report, facts, evidence)
     answer = _rows(_finished(report, CheckStatus.PASSED), facts, evidence)
     if _rows(_finished(report, CheckStatus.FAILED), facts, evidence).outcome is not answer.outcome:
-        return Verdict(Outcome.CHECK_INCOMPLETE, evidence, _unfinished(report), facts.file)
+        return Verdict(Outcome.CHECK_INCOMPLETE, evidence, unfinished, facts.file)
     return answer
 
 
