@@ -1,8 +1,9 @@
-"""What a filled signature field shows: a few lines of text in the one embedded font, drawn the same way for all.
+"""What a filled signature field shows: a few lines of text in the one embedded font, drawn the same way for
+all.
 
-The renderer puts the font into AcroForm /DR /Font /HBS (:func:`font_objects`); :func:`draw` writes the content stream
-that a signature's /AP uses with it. Text is named by glyph id (Identity-H), no transparency, no image, nothing that
-PDF/A-3 (ISO 19005-3) forbids.
+The renderer puts the font into AcroForm /DR /Font /HBS (:func:`font_objects`); :func:`draw` writes the
+content stream that a signature's /AP uses with it. Text is named by glyph id (Identity-H), no transparency,
+no image, nothing that PDF/A-3 (ISO 19005-3) forbids.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class SignatureFont:
         return index >= 0 and ord(character) <= self.coverage[index][1]
 
     def glyph(self, character: str) -> int:
-        """Its glyph id; a character we have no glyph for shows as an empty square, never as another letter."""
+        """Its glyph id; a character without one shows as an empty square, never as another letter."""
         return self.glyphs.get(character, self.glyphs["□"])
 
 
@@ -79,10 +80,11 @@ def signature_font() -> SignatureFont:
 
 
 def draw(lines: Sequence[str], width: float, height: float) -> bytes:
-    """Content stream of an appearance ``width`` × ``height`` points: a frame and ``lines``, as large as they fit.
+    """Content stream of an appearance ``width`` × ``height`` points: a frame and ``lines``, as large as they
+    fit.
 
-    Lines that are too wide wrap between words; the size shrinks from MAX_SIZE until all lines fit. The first line is
-    at the top. The stream names the font /HBS.
+    Lines that are too wide wrap between words; the size shrinks from MAX_SIZE until all lines fit. The first
+    line is at the top. The stream names the font /HBS.
     """
     font = signature_font()
     texts = [unicodedata.normalize("NFC", line) for line in lines if line]

@@ -1,11 +1,13 @@
-"""What is printed where: the words of the circulars' forms, the place of every field, the lines a page must read.
+"""What is printed where: the words of the circulars' forms, the place of every field, the lines a page must
+read.
 
-Pure data for three readers that must agree: the template (which only sets type), the lint (which reads the finished
-pages back) and the test that no field of a record lacks a place. Forms: TT 27/2020/TT-BGDĐT Phụ lục 1 (primary),
-TT 22/2021/TT-BGDĐT Phụ lục (THCS, THPT), TT 43/2021/TT-BGDĐT Phụ lục 2 (GDTX: "học viên", "Trung tâm", "Giám đốc").
+Pure data for three readers that must agree: the template (which only sets type), the lint (which reads the
+finished pages back) and the test that no field of a record lacks a place. Forms: TT 27/2020/TT-BGDĐT Phụ lục
+1 (primary), TT 22/2021/TT-BGDĐT Phụ lục (THCS, THPT), TT 43/2021/TT-BGDĐT Phụ lục 2 (GDTX: "học viên", "Trung
+tâm", "Giám đốc").
 
-Values are printed as the record has them, with three exceptions of the form: decimal comma, units, and the suffix of
-the register number ("/THCS").
+Values are printed as the record has them, with three exceptions of the form: decimal comma, units, and the
+suffix of the register number ("/THCS").
 """
 
 from __future__ import annotations
@@ -31,7 +33,9 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One record laid into its form: ``data`` is for the template, ``lines`` for whoever reads the pages back."""
+    """One record laid into its form: ``data`` is for the template, ``lines`` for whoever reads the pages
+    back.
+    """
 
     template: str
     title: str
@@ -231,7 +235,7 @@ def places(level: Level) -> dict[str, str]:
         }
         found |= {name: label.strip("–: ") for name, label in _SECONDARY_ENTRIES.items()}
         found |= _REMARKS
-    return found | {"ghi_de": "Nội dung nhà trường quyết định khác cách tính"} | _SIGNING
+    return found | {"ghi_de": "Nội dung quyết định khác cách tính, kèm lý do"} | _SIGNING
 
 
 def lay_out(record: Record) -> Form:
@@ -276,7 +280,7 @@ def lay_out(record: Record) -> Form:
     return Form(terms.template, title, data, tuple(line for line in lines if line.text), data["head"])
 
 
-# ------------------------------------------------------------------------------------------- data for the template
+# -------------------------------------------------------------------------------------- data for the template
 
 
 def _learner_rows(level: Level) -> tuple[Row, ...]:
@@ -324,7 +328,7 @@ def _clean(text: str) -> str:
 
 
 def _decimal_comma(value: str) -> str:
-    """ "8.3" → "8,3"; anything that is not a number stays."""
+    """As "8,3" for "8.3"; anything that is not a number stays."""
     return value.replace(".", ",") if re.fullmatch(r"\d+\.\d+", value) else value
 
 
@@ -360,7 +364,7 @@ def _in_words(name: str, fields: Mapping[str, Any], labels: Mapping[str, str]) -
 
 
 def _place_and_date(fields: Mapping[str, Any]) -> str:
-    """ "Hà Nội, ngày 05 tháng 6 năm 2026": days below 10 and months 1, 2 with a zero (NĐ 30/2020, Phụ lục I)."""
+    """As "Hà Nội, ngày 05 tháng 6 năm 2026": zeros before days below 10 and months 1, 2 (NĐ 30/2020)."""
     day, month, year = (int(part) for part in fields["ngay_ky_phat_hanh"].split("/"))
     place = _clean(fields["tinh_thanh"])
     if not place.endswith("Hồ Chí Minh"):
@@ -426,7 +430,7 @@ def _secondary_data(record: Record) -> dict[str, Any]:
     }
 
 
-# --------------------------------------------------------------------------------- lines to be read, in page order
+# ---------------------------------------------------------------------------- lines to be read, in page order
 
 
 def _labelled(name: str, texts: Mapping[str, str], labels: Mapping[str, str]) -> Line:

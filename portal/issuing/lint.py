@@ -1,14 +1,17 @@
-"""Reads a rendered file back before anything is signed, and looks over a sealed one: does it say the record, no more?
+"""Reads a rendered file back before anything is signed, and looks over a sealed one: does it say the record,
+no more?
 
 Three questions, each answered from the finished bytes and not from what the renderer meant to do:
 
-1. *Text*: every label and value of the form stands on the pages, in order; head and foot of every page are right.
+1. *Text*: every label and value of the form stands on the pages, in order; head and foot of every page are
+   right.
 2. *QR*: the code of every page, rendered at 200 dpi, reads exactly the record's URL.
-3. *Structure*: nothing active, nothing from outside, nothing transparent, every font embedded, every widget tagged, exactly
-   the expected empty signature fields, exactly our one attachment with exactly the canonical bytes (ISO 19005-3).
+3. *Structure*: nothing active, nothing from outside, nothing transparent, every font embedded, every widget
+   tagged, exactly the expected empty signature fields, exactly our one attachment with exactly the canonical
+   bytes (ISO 19005-3).
 
-A finding is a :class:`verifier.errors.Problem`; what cannot be read is a finding too, never a pass. :func:`audit_sealed`
-asks the part of 3 that must still hold after signing.
+A finding is a :class:`verifier.errors.Problem`; what cannot be read is a finding too, never a pass.
+:func:`audit_sealed` asks the part of 3 that must still hold after signing.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
 
@@ -25,7 +29,7 @@ import pypdfium2 as pdfium
 from pikepdf import Array, Dictionary, Name, NumberTree, Object, Pdf
 
 from portal.issuing import form
-from portal.issuing.rendering import PrintedMeta, foot
+from portal.issuing.rendering import PAGE, PrintedMeta, foot
 from verifier.barcode import read_codes
 from verifier.errors import Problem
 from verifier.record import ATTACHMENT_NAME, Record, attachment
@@ -41,7 +45,8 @@ QR_REGION: Final = (
 A4: Final = (210.0, 297.0)
 
 # Names that have no business in a record: actions, scripts, outside content, layers, forms of the XFA kind,
-# transparency, encryption and what PDF/A-3 forbids besides (ISO 19005-3, 6.2–6.6; ISO 32000-1, 12.6, 13, 14.11).
+# transparency, encryption and what PDF/A-3 forbids besides (ISO 19005-3, 6.2–6.6; ISO 32000-1, 12.6, 13,
+# 14.11).
 FORBIDDEN: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("/JS", "/JavaScript", "/AA", "/OpenAction", "/URI", "/Launch", "/GoToR", "/GoToE"), "active"
@@ -80,13 +85,14 @@ def lint(
     disclosures: Sequence[str],
     meta: PrintedMeta,
 ) -> tuple[Problem, ...]:
-    """Everything that is wrong with the base file ``pdf`` of one version of ``record``; empty when it may be signed."""
+    """Everything that is wrong with the base file of one version of ``record``; empty: it may be signed."""
     problems: list[Problem] = []
     try:
         with Pdf.open(BytesIO(pdf)) as document:
-            problems += _audit(document)
+            objects = _objects(document)
+            problems += _audit(document, objects)
             problems += _check_fields(document, record)
-            problems += _check_attachment(document, attachment(header, disclosures))
+            problems += _check_attachment(document, objects, attachment(header, disclosures))
     except (pikepdf.PdfError, *_MALFORMED) as error:
         problems.append(
             Problem("file", "unreadable", f"Không đọc được cấu trúc tệp ({type(error).__name__}).")
@@ -99,12 +105,12 @@ def lint(
 
 
 def audit_sealed(pdf: bytes) -> tuple[Problem, ...]:
-    """What of the structure must still hold after sealing: nothing active or transparent, every font embedded, every
-    widget tagged and drawn.
+    """What of the structure must still hold after sealing: nothing active or transparent, every font
+    embedded, every widget tagged and drawn.
     """
     try:
         with Pdf.open(BytesIO(pdf)) as document:
-            return tuple(_audit(document))
+            return tuple(_audit(document, _objects(document)))
     except (pikepdf.PdfError, *_MALFORMED) as error:
         return (Problem("file", "unreadable", f"Không đọc được cấu trúc tệp ({type(error).__name__})."),)
 
@@ -113,13 +119,13 @@ def audit_sealed(pdf: bytes) -> tuple[Problem, ...]:
 _MALFORMED: Final = (KeyError, AttributeError, TypeError, ValueError, IndexError)
 
 
-# ------------------------------------------------------------------------------------------------ 1 text, 2 QR
+# ----------------------------------------------------------------------------------------------- 1 text, 2 QR
 
 
 def _check_pages(
     pdf: bytes, record: Record, url: str, foot_words: Sequence[Sequence[str]]
 ) -> Iterator[Problem]:
-    """Text in order over all pages, head and foot of each, and each page's QR. One page object serves both."""
+    """Text in order over all pages, head, foot and QR of each; one page object serves all."""
     laid_out = form.lay_out(record)
     head = squeeze("".join(laid_out.head))
     body: list[str] = []
@@ -129,8 +135,9 @@ def _check_pages(
         for number, page in enumerate(document, 1):
             where = f"page {number}"
             text = squeeze(page.get_textpage().get_text_bounded())
-            wanted_foot = squeeze("".join(part for line in foot_words for part in line)).replace(
-                squeeze("{page}"), f"{number}/{count}"
+            page_number = f"{number}/{count}"
+            wanted_foot = squeeze(
+                "".join(page_number if part == PAGE else part for line in foot_words for part in line)
             )
             if not text.endswith(wanted_foot):
                 yield Problem(
@@ -167,7 +174,7 @@ def _check_lines(text: str, lines: Sequence[form.Line]) -> Iterator[Problem]:
 
 
 def squeeze(text: str) -> str:
-    """``text`` for comparing: NFC, without white space; PDFium's sign for a hyphen at a line's end is a hyphen."""
+    """For comparing: NFC, no white space; PDFium's sign for a hyphen that ends a line is a hyphen."""
     text = text.replace("\x02", "-").replace("\ufffe", "-")
     return "".join(unicodedata.normalize("NFC", text).split())
 
@@ -188,29 +195,51 @@ def _codes(page: Any) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------------------------ 3 structure
 
 
-def _audit(document: Pdf) -> Iterator[Problem]:
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One object and its dictionary as qpdf writes it, strings taken out.
+
+    qpdf has one spelling for everything, so a name cannot hide behind #-escapes; and a pupil's text, being a
+    string, is never mistaken for a name. Looking at this text first spares looking into objects one entry at
+    a time.
+    """
+
+    value: Object
+    source: bytes
+
+    @property
+    def names(self) -> set[bytes]:
+        return set(_NAME.findall(self.source))
+
+
+def _objects(document: Pdf) -> list[_Item]:
+    """Every indirect object, and the trailer."""
+    items = []
+    for value in (*document.objects, document.trailer):
+        dictionary = value.stream_dict if isinstance(value, pikepdf.Stream) else value
+        items.append(_Item(value, _STRING.sub(b"()", dictionary.unparse(resolved=True))))
+    return items
+
+
+def _audit(document: Pdf, objects: Sequence[_Item]) -> Iterator[Problem]:
     """What must hold for the base file and for the sealed one."""
     if document.is_encrypted:
         yield Problem("file", "encrypted", f"{_SENTENCES['encrypted']}.")
-    yield from _check_names(document)
-    yield from _check_fonts(document)
+    yield from _check_names(objects)
+    yield from _check_fonts(objects)
     yield from _check_catalog(document)
     yield from _check_annotations(document)
 
 
-def _check_names(document: Pdf) -> Iterator[Problem]:
-    """Forbidden names and transparency, over all objects. qpdf writes every object in one normal spelling, so a name
-    cannot hide behind #-escapes; strings are taken out first, so a pupil's text is never mistaken for a name.
-    """
-    source = b"\n".join(
-        (item.stream_dict if isinstance(item, pikepdf.Stream) else item).unparse(resolved=True)
-        for item in document.objects
-    )
-    source = _STRING.sub(b"()", source + b"\n" + document.trailer.unparse(resolved=True))
+def _check_names(objects: Sequence[_Item]) -> Iterator[Problem]:
+    """Forbidden names and transparency, over all objects."""
+    source = b"\n".join(item.source for item in objects)
     source = re.sub(rb"/SMask\s*/None", b"", source)
     for name in sorted({name.decode("latin-1") for name in _NAME.findall(source)} & FORBIDDEN.keys()):
         code = FORBIDDEN[name]
         yield Problem("file", code, f"{_SENTENCES[code]} ({name}).")
+    if any(isinstance(item.value, pikepdf.Stream) and Name.F in item.value for item in objects):
+        yield Problem("file", "external", f"{_SENTENCES['external']} (/F).")
     if any(not _is_one(value) for value in _OPACITY.findall(source)):
         yield Problem("file", "transparency", f"{_SENTENCES['transparency']} (ca/CA).")
     if any(set(_NAME.findall(value)) - {b"/Normal", b"/Compatible"} for value in _BLEND.findall(source)):
@@ -223,20 +252,33 @@ def _is_one(number: bytes) -> bool:
     return False
 
 
-def _check_fonts(document: Pdf) -> Iterator[Problem]:
-    """Every font carries its outlines (ISO 19005-3, 6.2.11.4) and says what its codes mean (6.2.11.7, level A)."""
-    for item in document.objects:
-        if not isinstance(item, Dictionary) or item.get(Name.Type) != Name.Font:
+def _check_fonts(objects: Sequence[_Item]) -> Iterator[Problem]:
+    """Every font carries its outlines (ISO 19005-3, 6.2.11.4) and says what its codes mean (6.2.11.7)."""
+    for item in objects:
+        if b"/Font" not in item.names:
             continue
-        if item.get(Name.Subtype) == Name.Type0:
-            if Name.ToUnicode not in item:
-                yield Problem(
-                    "file", "font", f"Phông {item.get(Name.BaseFont)} không có bảng chữ (ToUnicode)."
-                )
-            continue  # its descendant is an object of its own
-        descriptor = item.get(Name.FontDescriptor, Dictionary())
-        if not any(key in descriptor for key in (Name.FontFile, Name.FontFile2, Name.FontFile3)):
-            yield Problem("file", "font", f"Phông {item.get(Name.BaseFont)} không được nhúng.")
+        for font in _fonts(item.value):
+            base = font.get(Name.BaseFont)
+            carriers = [font]
+            if font.get(Name.Subtype) == Name.Type0:
+                if Name.ToUnicode not in font:
+                    yield Problem("file", "font", f"Phông {base} không có bảng chữ (ToUnicode).")
+                carriers = list(font.get(Name.DescendantFonts, Array()))
+            for carrier in carriers:
+                descriptor = carrier.get(Name.FontDescriptor, Dictionary())
+                if not any(key in descriptor for key in (Name.FontFile, Name.FontFile2, Name.FontFile3)):
+                    yield Problem("file", "font", f"Phông {base} không được nhúng.")
+
+
+def _fonts(value: Object) -> Iterator[Object]:
+    """Fonts in one indirect object: itself, and those written directly into a resource dictionary."""
+    if isinstance(value, (Dictionary, pikepdf.Stream)):
+        if value.get(Name.Type) == Name.Font:
+            yield value
+            return
+        for entry in value.values() if isinstance(value, Dictionary) else ():
+            if isinstance(entry, Dictionary) and not entry.is_indirect:
+                yield from _fonts(entry)
 
 
 def _check_catalog(document: Pdf) -> Iterator[Problem]:
@@ -256,7 +298,7 @@ def _check_catalog(document: Pdf) -> Iterator[Problem]:
 
 
 def _check_annotations(document: Pdf) -> Iterator[Problem]:
-    """Widgets only; each printed, drawn, named for screen readers and tagged (ISO 19005-3, 6.3; ISO 14289-1, 7.18)."""
+    """Widgets only; each printed, drawn, named and tagged (ISO 19005-3, 6.3; ISO 14289-1, 7.18)."""
     root = document.Root
     parents = (
         NumberTree(root.StructTreeRoot.ParentTree)
@@ -284,13 +326,13 @@ def _check_annotations(document: Pdf) -> Iterator[Problem]:
             if not isinstance(annotation.get(Name.AP, Dictionary()).get(Name.N), pikepdf.Stream):
                 yield Problem(where, "appearance", "Ô chữ ký không có phần hiển thị.")
             key = annotation.get(Name.StructParent)
-            element = parents.get(int(key)) if key is not None else None
+            element = parents[int(key)] if key is not None and int(key) in parents else None
             if element is None or element.get(Name.S) != Name.Form or not _refers_to(element, annotation):
                 yield Problem(where, "untagged", "Ô chữ ký không được gắn thẻ trong cây cấu trúc.")
 
 
 def _refers_to(element: Object, annotation: Object) -> bool:
-    """Whether a structure element has an object reference to ``annotation`` among its kids (ISO 32000-1, 14.7.4.3)."""
+    """Whether a structure element has an object reference to ``annotation`` (ISO 32000-1, 14.7.4.3)."""
     kids = element.get(Name.K, Array())
     for kid in kids if isinstance(kids, Array) else [kids]:
         if (
@@ -314,7 +356,7 @@ def _full_name(field: Object) -> str:
 
 
 def _check_fields(document: Pdf, record: Record) -> Iterator[Problem]:
-    """Exactly the record's signature fields, all empty, each with one place on a page; the seal's one locks all."""
+    """Exactly the record's signature fields, empty, each with one place; the seal's one locks all."""
     acro = document.Root.get(Name.AcroForm, Dictionary())
     found: list[str] = []
     for field in _terminal_fields(acro.get(Name.Fields, Array())):
@@ -357,11 +399,12 @@ def _terminal_fields(fields: Object) -> Iterator[Object]:
             yield field
 
 
-def _check_attachment(document: Pdf, content: bytes) -> Iterator[Problem]:
+def _check_attachment(document: Pdf, objects: Sequence[_Item], content: bytes) -> Iterator[Problem]:
     """Exactly one embedded file: ours, byte for byte, associated with the document as its source."""
-    specs = [item for item in document.objects if _is_file(item)]
+    specs = [item.value for item in objects if item.names & {b"/Filespec", b"/EF"}]
+    streams = [item for item in objects if b"/EmbeddedFile" in item.names]
     names = list(document.attachments)
-    if len(specs) != 1 or names != [ATTACHMENT_NAME]:
+    if len(specs) != 1 or len(streams) != 1 or names != [ATTACHMENT_NAME]:
         yield Problem("attachment", "attachment", f"Tệp phải đính kèm đúng một tệp {ATTACHMENT_NAME}.")
         return
     spec = specs[0]
@@ -377,8 +420,3 @@ def _check_attachment(document: Pdf, content: bytes) -> Iterator[Problem]:
         yield Problem("attachment", "attachment", "Tệp đính kèm không được khai là JSON.")
     if stream.read_bytes() != content:
         yield Problem("attachment", "attachment_content", "Tệp đính kèm khác dữ liệu chuẩn của học bạ.")
-
-
-def _is_file(item: Object) -> bool:
-    """A file specification, or the stream of one, that is not reached through ours."""
-    return isinstance(item, Dictionary) and (item.get(Name.Type) == Name.Filespec or Name.EF in item)

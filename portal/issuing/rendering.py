@@ -1,12 +1,15 @@
-"""Renders one record into the base PDF that will be signed: the circular's form, tagged PDF/A-3a, the data attached.
+"""Renders one record into the base PDF that will be signed: the circular's form, tagged PDF/A-3a, the data
+attached.
 
 Two steps:
 
-1. Typst sets the pages from a template per scheme (TT 27/2020, TT 22/2021, TT 43/2021), attaches the canonical record as
-   ``hoc-ba.json`` (AFRelationship Source) and refuses by itself what PDF/A-3a (ISO 19005-3, level A) forbids.
-2. pikepdf turns the places that the template keeps free into empty signature fields (ISO 32000-1, 12.7.4.5). The
-   template emits each place as a link whose address names the field, so Typst has already put rectangle, structure
-   element, object reference and parent-tree entry where they belong; only the kind changes: Link → Form, Widget.
+1. Typst sets the pages from a template per scheme (TT 27/2020, TT 22/2021, TT 43/2021), attaches the
+   canonical record as ``hoc-ba.json`` (AFRelationship Source) and refuses by itself what PDF/A-3a (ISO
+   19005-3, level A) forbids.
+2. pikepdf turns the places that the template keeps free into empty signature fields (ISO 32000-1, 12.7.4.5).
+   The template emits each place as a link whose address names the field, so Typst has already put rectangle,
+   structure element, object reference and parent-tree entry where they belong; only the kind changes: Link →
+   Form, Widget.
 
 The same input gives the same bytes: times are arguments, nothing is drawn by chance.
 """
@@ -32,6 +35,7 @@ from verifier.errors import InvalidInput, Problem
 from verifier.locator import group, short_digest
 from verifier.record import Record, attachment, digest
 
+PAGE: Final = "{page}"
 FIELD_LINK: Final = "hbs-field:"
 MARK: Final = "VĂN BẢN GIẤY CHUYỂN ĐỔI TỪ THÔNG ĐIỆP DỮ LIỆU"
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -44,8 +48,8 @@ PRINT_AND_LOCKED: Final = (
 class PrintedMeta:
     """What NĐ 137/2024 Đ.5 asks a converted copy to carry, beside the look-up code.
 
-    ``host`` is printed in words; ``converted_at`` is aware and printed in its own zone; ``mark`` is the sign of its own
-    ("ký hiệu riêng"), in words.
+    ``host`` is printed in words; ``converted_at`` is aware and printed in its own zone; ``mark`` is the sign
+    of its own ("ký hiệu riêng"), in words.
     """
 
     system_name: str
@@ -86,8 +90,8 @@ class Renderer:
     ) -> bytes:
         """The base PDF of one version of ``record``; ``url`` is what the QR says.
 
-        Raises InvalidInput for characters that the fonts cannot print and for a host too long for the QR (everything
-        at once), RenderingFault for a failure of ours.
+        Raises InvalidInput for characters that the fonts cannot print and for a host too long for the QR
+        (everything at once), RenderingFault for a failure of ours.
         """
         try:
             laid_out = form.lay_out(record)
@@ -111,7 +115,7 @@ class Renderer:
         if problems:
             raise InvalidInput(tuple(problems))
         pages = self._set_type(laid_out.template, data, meta.converted_at)
-        return _add_fields(pages, record.signature_fields)
+        return _add_fields(pages, _tooltips(record))
 
     def _set_type(self, template: str, data: Mapping[str, Any], at: datetime) -> bytes:
         try:
@@ -130,20 +134,19 @@ class Renderer:
 
 
 def foot(header: Mapping[str, Any], url: str, meta: PrintedMeta) -> list[list[str]]:
-    """The foot of every page as lines of [words, value, words, value, …]; ``{page}`` stands for "1/3".
+    """The foot of every page as lines of [words, value, words, value, …]; PAGE stands for "1/3".
 
     Host and codes first, then exactly what NĐ 137/2024 Đ.5 lists.
     """
     year, month, day = str(header["issued_on"]).split("-")
+    at = f"{meta.converted_at:%H giờ %M phút, ngày %d/%m/%Y}"
     return [
-        ["Tra cứu và xác thực tại ", meta.host, "trang ", "{page}"],
+        ["Tra cứu và xác thực tại ", meta.host, "trang ", PAGE],
         ["Mã tra cứu: ", group(header["record_id"]), "Mã đối chiếu: ", short_digest(digest(header))],
         [f"Bản số {header['version']}, cấp ngày {day}/{month}/{year}"],
         [f"Hệ thống: {meta.system_name}. Chủ quản: {meta.owner}."],
         [f"Ký hiệu riêng: {meta.mark}."],
-        [
-            f"Thời gian chuyển đổi: {meta.converted_at:%H giờ %M phút, ngày %d/%m/%Y}. Người chuyển đổi: {meta.converter}."
-        ],
+        [f"Thời gian chuyển đổi: {at}. Người chuyển đổi: {meta.converter}."],
     ]
 
 
@@ -162,17 +165,28 @@ def _unprintable(laid_out: form.Form, foot_lines: Sequence[Sequence[str]]) -> li
     return problems
 
 
-# ------------------------------------------------------------------------------------------------- signature fields
-
-TOOLTIPS: Final = {
-    "GVCN": "Chữ ký số của giáo viên chủ nhiệm",
-    "CBQL": "Chữ ký số của cán bộ quản lý (hiệu trưởng hoặc giám đốc)",
-    "KY_PHAT_HANH": "Chữ ký số của cơ sở giáo dục (con dấu), ký phát hành",
-}
+# ------------------------------------------------------------------------------------------- signature fields
 
 
-def _add_fields(pages: bytes, names: Sequence[str]) -> bytes:
-    """``pages`` with one empty signature field for each of ``names``, where the template keeps its place."""
+def _tooltips(record: Record) -> dict[str, str]:
+    """Signature field → its role in words, for /TU: what a screen reader says (ISO 14289-1, 7.18.1)."""
+    head = form.TERMS[record.level].head.capitalize()
+    roles = {
+        "GVCN": "Chữ ký số của giáo viên chủ nhiệm",
+        "CBQL": f"Chữ ký số của cán bộ quản lý ({head} hoặc người được giao quyền)",
+        "KY_PHAT_HANH": "Chữ ký số của cơ sở giáo dục (con dấu), ký phát hành",
+    }
+    subjects = {f"GVBM.{code}": row.ten for code, row in record.results.mon.items()}
+    return {
+        name: roles.get(name) or f"Chữ ký số của giáo viên môn {subjects[name]}"
+        for name in record.signature_fields
+    }
+
+
+def _add_fields(pages: bytes, tooltips: Mapping[str, str]) -> bytes:
+    """``pages`` with one empty signature field for each key of ``tooltips``, where the template keeps its
+    place.
+    """
     with Pdf.open(BytesIO(pages)) as pdf:
         # 1. The places, by field name. Anything else that is an annotation has no business here.
         places: dict[str, tuple[Object, Object]] = {}
@@ -183,8 +197,8 @@ def _add_fields(pages: bytes, names: Sequence[str]) -> bytes:
                 if not address.startswith(FIELD_LINK) or name in places:
                     raise RenderingFault(f"unexpected or repeated annotation {address!r}")
                 places[name] = (annotation, page.obj)
-        if places.keys() != set(names):
-            raise RenderingFault(f"places {sorted(places)} for fields {sorted(names)}")
+        if places.keys() != tooltips.keys():
+            raise RenderingFault(f"places {sorted(places)} for fields {sorted(tooltips)}")
 
         # 2. Link → Widget and Form. Names with a dot are a hierarchy: field GVBM with a kid for each subject.
         parents = NumberTree(pdf.Root.StructTreeRoot.ParentTree)
@@ -193,10 +207,14 @@ def _add_fields(pages: bytes, names: Sequence[str]) -> bytes:
         )
         teachers = pdf.make_indirect(Dictionary(T=String("GVBM"), Kids=Array()))
         fields = Array()
-        for name in names:
+        for name, tooltip in tooltips.items():
             annotation, page_object = places[name]
-            _to_widget(pdf, annotation, page_object, name, nothing)
-            parents[int(annotation.StructParent)].S = Name.Form
+            _to_widget(annotation, page_object, name, tooltip, nothing)
+            element = parents[int(annotation.StructParent)]
+            element.S = Name.Form
+            (element.K,) = (
+                element.K
+            )  # pyHanko's difference policy knows a field by the path …/K/Obj, not …/K[0]/Obj
             if name.startswith("GVBM."):
                 annotation.Parent = teachers
                 teachers.Kids.append(annotation)
@@ -205,7 +223,8 @@ def _add_fields(pages: bytes, names: Sequence[str]) -> bytes:
         if len(teachers.Kids):
             fields.insert(0, teachers)
 
-        # 3. The form: the one font that every signature's appearance uses. SigFlags come with the first signature.
+        # 3. The form: the one font that every signature's appearance uses. SigFlags come with the first
+        # signature.
         pdf.Root.AcroForm = pdf.make_indirect(
             Dictionary(
                 Fields=fields,
@@ -227,9 +246,9 @@ def _add_fields(pages: bytes, names: Sequence[str]) -> bytes:
         return output.getvalue()
 
 
-def _to_widget(pdf: Pdf, annotation: Object, page: Object, name: str, nothing: Object) -> None:
-    """Turn one link annotation into the merged field and widget ``name``, in place: its rectangle, structure parent
-    and object number stay.
+def _to_widget(annotation: Object, page: Object, name: str, tooltip: str, nothing: Object) -> None:
+    """Turn one link annotation into the merged field and widget ``name``, in place: its rectangle, structure
+    parent and object number stay.
     """
     for key in [key for key in annotation.keys() if key not in ("/Type", "/Rect", "/StructParent")]:  # noqa: SIM118
         del annotation[key]
@@ -237,18 +256,16 @@ def _to_widget(pdf: Pdf, annotation: Object, page: Object, name: str, nothing: O
     annotation.Subtype = Name.Widget
     annotation.FT = Name.Sig
     annotation.T = String(name.rpartition(".")[2])
-    annotation.TU = String(
-        TOOLTIPS.get(name) or f"Chữ ký số của giáo viên môn học, mã môn {name.rpartition('.')[2]}"
-    )
+    annotation.TU = String(tooltip)
     annotation.F = PRINT_AND_LOCKED
     annotation.P = page
     annotation.AP = Dictionary(N=nothing)  # PDF/A-3 wants an appearance even before the signature, 6.3.3
     if name == "KY_PHAT_HANH":
-        annotation.Lock = pdf.make_indirect(Dictionary(Type=Name.SigFieldLock, Action=Name.All, P=1))
+        annotation.Lock = Dictionary(Type=Name.SigFieldLock, Action=Name.All, P=1)
 
 
 def _font(pdf: Pdf) -> Object:
-    """The Type 0 font of all signature appearances (ISO 32000-1, 9.7): embedded, Identity-H, with ToUnicode."""
+    """The Type 0 font of all signature appearances (ISO 32000-1, 9.7): embedded, Identity-H, ToUnicode."""
     font = appearance.signature_font()
     outlines = Stream(pdf, font.outlines, Length1=font.outlines_length, Filter=Name.FlateDecode)
     descriptor = Dictionary(

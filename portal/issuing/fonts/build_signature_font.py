@@ -1,11 +1,13 @@
 """Build-time tool: cuts the one font that every signature appearance uses out of Tinos Regular.
 
-Run by hand when Tinos is renewed (``python portal/issuing/fonts/build_signature_font.py``; needs fontTools, which the
-running portal does not). It writes two files beside itself, both committed:
+Run by hand when Tinos is renewed (``python portal/issuing/fonts/build_signature_font.py``; needs fontTools,
+which the running portal does not). It writes two files beside itself, both committed:
 
-- ``signature.ttf``: TrueType outlines only, no hints, no layout tables; glyph ids are what Identity-H text names.
-- ``signature.json``: glyph id by character, advance widths in 1/1000 em, the descriptor's figures, and the code points
-  that all three faces of Tinos can print (the renderer names a character outside of them before Typst meets it).
+- ``signature.ttf``: TrueType outlines only, no hints, no layout tables; glyph ids are what Identity-H text
+  names.
+- ``signature.json``: glyph id by character, advance widths in 1/1000 em, the descriptor's figures, and the
+  code points that all three faces of Tinos can print (the renderer names a character outside of them before
+  Typst meets it).
 """
 
 from __future__ import annotations
@@ -69,7 +71,8 @@ def main() -> None:
         "coverage": _ranges(coverage),
     }
 
-    # 3. Only the tables that a PDF viewer reads (ISO 32000-1, 9.9.1); fixed timestamps keep the bytes reproducible.
+    # 3. Only the tables that a PDF viewer reads (ISO 32000-1, 9.9.1); fixed timestamps keep the bytes
+    # reproducible.
     for table in list(font.keys()):
         if table not in {"head", "hhea", "hmtx", "maxp", "loca", "glyf", "GlyphOrder"}:
             del font[table]

@@ -1,4 +1,6 @@
-"""Invented records for the tests of printing: a full one (every field the form can print), a bare one, an overlong one."""
+"""Invented records for the tests of printing: a full one (every field the form can print), a bare one, an
+overlong one.
+"""
 
 from __future__ import annotations
 
@@ -73,15 +75,18 @@ def paper(record: Record, *, version: int = 1) -> Paper:
     return Paper(record, header, disclosures, address, meta)
 
 
-def full(level: Level, grade: int, *, before_2025_07: bool = False) -> Record:
-    """Every field that a record of this level and grade can print has a value."""
+def full(level: Level, grade: int, *, before_2025_07: bool = False, electives_from: int = 0) -> Record:
+    """Every field that a record of this level and grade can print has a value.
+
+    ``electives_from``: index of the first elective taken (THPT and GDTX take four).
+    """
     year = "2024-2025" if before_2025_07 else "2025-2026"
     issued = f"30/05/{year[-4:]}"
     data = _common(level, grade, year, issued)
     if before_2025_07:
         data["quan_huyen"] = "Quận Ba Đình"
     optional = [s for s in subjects(level, grade) if s.kind is not SubjectKind.ELECTIVE]
-    electives = [s for s in subjects(level, grade) if s.kind is SubjectKind.ELECTIVE]
+    electives = [s for s in subjects(level, grade) if s.kind is SubjectKind.ELECTIVE][electives_from:]
     chosen = {s.code for s in (*optional, *electives[: level_info(level).electives_to_choose])}
     for number, subject in enumerate(s for s in subjects(level, grade) if s.code in chosen):
         row: dict[str, Any] = {"ten": subject.name, "nhan_xet": REMARKS[number % 3]}
@@ -236,10 +241,10 @@ def _secondary_results(level: Level, grade: int) -> dict[str, Any]:
         "ket_qua_ren_luyen_he": "Tham gia đầy đủ sinh hoạt hè tại địa phương",
         "kq_ren_luyen_sau_he": "Tốt",
         "kq_hoc_tap_sau_danh_gia_lai": "Tốt",
-        "nhan_xet_gvcn": "Em chăm ngoan, lễ phép, hoà đồng với bạn bè; học đều các môn, có ý thức giúp đỡ bạn.",
+        "nhan_xet_gvcn": "Em chăm ngoan, lễ phép, hoà đồng; học đều các môn, có ý thức giúp đỡ bạn.",
         "phe_duyet_hieu_truong": "Đồng ý với nhận xét của giáo viên chủ nhiệm.",
         "ghi_de": [
-            {"truong": "kq_ren_luyen_sau_he", "ly_do": "Học sinh tự nguyện tham gia rèn luyện thêm."},
+            {"truong": "kq_ren_luyen_sau_he", "ly_do": "Tự nguyện tham gia rèn luyện thêm tại địa phương."},
             {"truong": "kq_hoc_tap_sau_danh_gia_lai", "ly_do": "Giữ nguyên theo biên bản của hội đồng."},
         ],
     }
