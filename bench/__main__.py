@@ -1,0 +1,225 @@
+"""`make bench`: issuing, checking and look-up against what one would otherwise use, as ratios within one run."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import typst
+from asn1crypto import crl as asn1_crl
+from asn1crypto import x509 as asn1_x509
+from flask import Flask
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.sign import fields, signers
+from pyhanko.sign.validation import validate_pdf_signature
+from pyhanko_certvalidator import ValidationContext
+
+from bench.workshop import Workshop, interleaved, open_workshop
+from portal.demo.authority import Credential
+from portal.factory import create_app
+from portal.issuing import appearance
+from portal.issuing.rendering import TEMPLATES, Renderer
+from portal.issuing.plan import Choices
+from portal.issuing.service import Order, examine
+from portal.registry.rows import open_file
+from tests.portal.issuing.world import School
+from verifier import pades
+from verifier.locator import Locator
+from verifier.policy import DEFAULT
+
+ROUNDS = 5
+REQUESTS = 400
+
+
+def main() -> None:
+    """Every measurement, each on fresh records of one installation."""
+    with tempfile.TemporaryDirectory() as folder:
+        shop = open_workshop(Path(folder))
+        for school in (shop.primary, shop.secondary):
+            checking(shop, issuing(shop, school))
+        look_up(shop)
+
+
+def report(what: str, ours: float, other_name: str, other: float) -> None:
+    """One line: the ratio first, the figures it comes from behind it."""
+    print(
+        f"{what:<44} {other / ours:7.2f} ×   ours {ours:9.2f} ms | {other_name} {other:9.2f} ms", flush=True
+    )
+
+
+# ------------------------------------------------------------------------------------------------- issuing
+
+
+def issuing(shop: Workshop, school: School) -> list[tuple[bytes, int]]:
+    """Our whole pipeline (check rows, render, lint, sign, verify, encrypt, store, register) against typst and pyHanko
+    as they come: `typst.compile` of the very same template and data, then one SimpleSigner a role, its key file
+    loaded once, signing an invisible field. Stock neither lints nor verifies nor stores: the comparison favours it.
+    """
+    warm, *rows = school.rows[: ROUNDS + 1]
+    shop.world.run([warm])
+    recorded = _Recorder()
+    desk = replace(shop.world.desk, renderer=recorded)
+    works = examine(desk, rows, Order(choices=Choices(), store=shop.world.store()))
+    assert len(works) == len(recorded.inputs) == len(rows)
+    stock_signers = _stock_signers(school)
+    names = rows[0].record.signature_fields
+    figures = interleaved(
+        {
+            "ours": [partial(shop.world.run, [row]) for row in rows],
+            "stock": [partial(_stock_issue, given, names, stock_signers) for given in recorded.inputs],
+        }
+    )
+    report(f"issue, {len(names)} signatures", figures["ours"], "stock typst + pyHanko", figures["stock"])
+    return [
+        (
+            open_file(
+                shop.world.vault,
+                shop.world.files,
+                record.wrapped_key,
+                sha256=file.sha256,
+                stored_name=file.stored_name,
+                version=version.version,
+            ),
+            len(names),
+        )
+        for record, version, file in shop.world.registered()
+        if record.school_code == school.plan.code
+    ]
+
+
+class _Recorder(Renderer):
+    """Keeps what the typesetter is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inputs: list[tuple[str, Mapping[str, Any], datetime]] = []
+
+    def _set_type(self, template: str, data: Mapping[str, Any], at: datetime) -> bytes:
+        self.inputs.append((template, data, at))
+        return super()._set_type(template, data, at)
+
+
+def _stock_signers(school: School) -> list[signers.SimpleSigner]:
+    return [_simple_signer(credential) for credential in school.credentials]
+
+
+def _simple_signer(credential: Credential) -> signers.SimpleSigner:
+    passphrase = credential.passphrase_file.read_bytes().strip()
+    signer = signers.SimpleSigner.load_pkcs12(str(credential.path), passphrase=passphrase)
+    assert signer is not None
+    return signer
+
+
+def _stock_issue(
+    given: tuple[str, Mapping[str, Any], datetime],
+    names: Sequence[str],
+    hands: Sequence[signers.SimpleSigner],
+) -> bytes:
+    template, data, at = given
+    pdf = typst.compile(
+        str(TEMPLATES / template),
+        root=str(TEMPLATES),
+        font_paths=[str(appearance.FONTS)],
+        sys_inputs={"record": json.dumps(data, ensure_ascii=False)},
+        pdf_standards=["a-3a"],
+        timestamp=at,
+    )
+    for number, name in enumerate(names):
+        out = BytesIO()
+        signers.sign_pdf(
+            IncrementalPdfFileWriter(BytesIO(pdf)),
+            signers.PdfSignatureMetadata(
+                field_name=f"S.{name}", md_algorithm="sha256", subfilter=fields.SigSeedSubFilter.PADES
+            ),
+            signer=hands[number % len(hands)],
+            output=out,
+        )
+        pdf = out.getvalue()
+    return pdf
+
+
+# ------------------------------------------------------------------------------------------------ checking
+
+
+def checking(shop: Workshop, files: Sequence[tuple[bytes, int]]) -> None:
+    """Checking a registered file (every signature verified anew) against stock pyHanko validating each signature with
+    its difference analysis. Both in process.
+    """
+    store, world = shop.world.store(), shop.world
+    now = world.clock.now()
+    known = []
+    for data, _ in files:
+        _, structure = pades.validate(data, store, DEFAULT, now, registered_at=now, own=True)
+        known.append((data, structure))
+    roots = [asn1_x509.Certificate.load(anchor.certificate) for anchor in store.anchors]
+    others = [asn1_x509.Certificate.load(der) for der in store.intermediates]
+    crls = [asn1_crl.CertificateList.load(der) for der in store.crls]
+
+    def ours(data: bytes, structure: pades.Structure) -> None:
+        assert sha256(data).hexdigest() == structure.sha256
+        checked = pades.revalidate(data, structure, store, DEFAULT, now, registered_at=now)
+        assert all(signature.passed for signature in checked.signatures)
+
+    def stock(data: bytes) -> None:
+        for embedded in PdfFileReader(BytesIO(data)).embedded_signatures:
+            context = ValidationContext(
+                trust_roots=roots, other_certs=others, crls=crls, moment=now, revocation_mode="hard-fail"
+            )
+            status = validate_pdf_signature(embedded, signer_validation_context=context)
+            assert status.intact
+            assert status.valid
+
+    ours(*known[0])
+    figures = interleaved(
+        {
+            "ours": [partial(ours, data, structure) for data, structure in known],
+            "stock": [partial(stock, data) for data, _ in known],
+        }
+    )
+    report(
+        f"check a registered file, {files[0][1]} signatures",
+        figures["ours"],
+        "stock pyHanko",
+        figures["stock"],
+    )
+
+
+# ------------------------------------------------------------------------------------------------- look-up
+
+
+def look_up(shop: Workshop) -> None:
+    """The page behind a QR code against a bare Flask page that says hello, in process."""
+    app = create_app(shop.settings)
+    bare = Flask("bare")
+    bare.add_url_rule("/", view_func=lambda: "hello")
+    record, version, _ = shop.world.registered()[0]
+    path = f"/V/{Locator(record.record_id, version.digest)}"
+    page, hello = app.test_client(), bare.test_client()
+    assert page.get(path).status_code == 200
+
+    def many(get: Callable[[], object]) -> None:
+        for _ in range(REQUESTS):
+            get()
+
+    steps: dict[str, list[Callable[[], object]]] = {
+        "ours": [partial(many, partial(page.get, path))] * ROUNDS,
+        "bare": [partial(many, partial(hello.get, "/"))] * ROUNDS,
+    }
+    figures = {name: value / REQUESTS for name, value in interleaved(steps).items()}
+    share = figures["bare"] / figures["ours"]
+    print(
+        f"{'QR look-up, share of a bare Flask page':<44} {share:7.0%}     ours {figures['ours']:9.3f} ms | bare Flask {figures['bare']:9.3f} ms"
+    )
+
+
+if __name__ == "__main__":
+    main()
