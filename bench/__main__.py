@@ -1,4 +1,4 @@
-"""`make bench`: issuing, checking and look-up against what one would otherwise use, as ratios within one run."""
+"""`make bench`: issuing, checking and look-up against what one would otherwise use; ratios within one run."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from bench.workshop import Workshop, interleaved, open_workshop
 from portal.demo.authority import Credential
 from portal.factory import create_app
 from portal.issuing import appearance
-from portal.issuing.rendering import TEMPLATES, Renderer
 from portal.issuing.plan import Choices
+from portal.issuing.rendering import TEMPLATES, Renderer
 from portal.issuing.service import Order, examine
 from portal.registry.rows import open_file
 from tests.portal.issuing.world import School
@@ -60,9 +60,10 @@ def report(what: str, ours: float, other_name: str, other: float) -> None:
 
 
 def issuing(shop: Workshop, school: School) -> list[tuple[bytes, int]]:
-    """Our whole pipeline (check rows, render, lint, sign, verify, encrypt, store, register) against typst and pyHanko
-    as they come: `typst.compile` of the very same template and data, then one SimpleSigner a role, its key file
-    loaded once, signing an invisible field. Stock neither lints nor verifies nor stores: the comparison favours it.
+    """Our whole pipeline (check rows, render, lint, sign, verify, encrypt, store, register) against typst and
+    pyHanko as they come: `typst.compile` of the very same template and data, then one SimpleSigner a role, its
+    key file loaded once, signing an invisible field. Stock neither lints nor verifies nor stores, so the
+    comparison favours it. Returns the registered files with their number of signatures.
     """
     warm, *rows = school.rows[: ROUNDS + 1]
     shop.world.run([warm])
@@ -114,8 +115,10 @@ def _stock_signers(school: School) -> list[signers.SimpleSigner]:
 
 def _simple_signer(credential: Credential) -> signers.SimpleSigner:
     passphrase = credential.passphrase_file.read_bytes().strip()
-    signer = signers.SimpleSigner.load_pkcs12(str(credential.path), passphrase=passphrase)
-    assert signer is not None
+    signer = signers.SimpleSigner.load_pkcs12(  # type: ignore[no-untyped-call] - pyHanko leaves it untyped
+        str(credential.path), passphrase=passphrase
+    )
+    assert isinstance(signer, signers.SimpleSigner)
     return signer
 
 
@@ -151,8 +154,8 @@ def _stock_issue(
 
 
 def checking(shop: Workshop, files: Sequence[tuple[bytes, int]]) -> None:
-    """Checking a registered file (every signature verified anew) against stock pyHanko validating each signature with
-    its difference analysis. Both in process.
+    """Checking a registered file (every signature verified anew) against stock pyHanko validating each
+    signature with its difference analysis. Both in process.
     """
     store, world = shop.world.store(), shop.world
     now = world.clock.now()
@@ -217,7 +220,8 @@ def look_up(shop: Workshop) -> None:
     figures = {name: value / REQUESTS for name, value in interleaved(steps).items()}
     share = figures["bare"] / figures["ours"]
     print(
-        f"{'QR look-up, share of a bare Flask page':<44} {share:7.0%}     ours {figures['ours']:9.3f} ms | bare Flask {figures['bare']:9.3f} ms"
+        f"{'QR look-up, share of a bare Flask page':<44} {share:7.0%}     "
+        f"ours {figures['ours']:9.3f} ms | bare Flask {figures['bare']:9.3f} ms"
     )
 
 

@@ -63,7 +63,7 @@ def cpu(step: Callable[[], object]) -> float:
 
 
 def interleaved(steps: dict[str, list[Callable[[], object]]]) -> dict[str, float]:
-    """Median CPU milliseconds of each name; the names take turns, so that a drifting machine drifts for all."""
+    """Median CPU milliseconds of each name; they take turns, so that a drifting machine drifts for all."""
     figures: dict[str, list[float]] = {name: [] for name in steps}
     for turn in zip(*steps.values(), strict=True):
         for name, step in zip(steps, turn, strict=True):
