@@ -109,20 +109,27 @@ class Prepared:
         if question is None:
             question = self._compiled[dialect.driver] = _Question(self._statement, dialect)
         parameters = question.fixed | values
-        cursor = connection.connection.cursor()
+        driver = connection.connection
+        cursor = driver.cursor()
         try:
             cursor.execute(
                 question.text, [parameters[name] for name in question.order] if question.order else parameters
             )
             rows = cursor.fetchall()
-        except Exception as error:
-            base = dialect.loaded_dbapi.Error
-            if not isinstance(error, base):
-                raise
-            connection.invalidate()
-            raise DBAPIError.instance(question.text, None, error, base, hide_parameters=True) from error
-        finally:
             cursor.close()
+        except dialect.loaded_dbapi.Error as error:
+            lost = dialect.is_disconnect(error, driver, cursor)
+            if lost:
+                connection.invalidate()
+            raise DBAPIError.instance(
+                question.text,
+                None,
+                error,
+                dialect.loaded_dbapi.Error,
+                hide_parameters=True,
+                connection_invalidated=lost,
+                dialect=dialect,
+            ) from error
         return [
             {
                 name: value if convert is None or value is None else convert(value)

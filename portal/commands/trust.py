@@ -239,7 +239,7 @@ def _time(moment: datetime) -> str:
 
 def _withdraw(session: Session, change: Change, now: datetime) -> int:
     """In the transaction of the change: what rests on it has no standing from now on."""
-    return registry.withdraw_standing(session, change.certificates, epoch=change.epoch, now=now)
+    return registry.withdraw_standing(session, change.certificates, epoch=change.epoch)
 
 
 def _settle(withdrawn: int, now: datetime) -> None:

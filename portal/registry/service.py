@@ -13,8 +13,9 @@ import json
 import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, Final, cast
 
@@ -22,6 +23,7 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Update,
+    case,
     func,
     insert,
     or_,
@@ -101,6 +103,18 @@ __all__ = [
 #: Reason classes of a recall, as the public sees them; their words stand in the one table of words.
 REASON_CLASSES: Final = tuple(code for code in RECALL_REASONS if code != "unspecified")
 
+#: ``standing_at`` of a file whose standing was withdrawn and not decided since: such files come first.
+UNDECIDED: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+_BIRTHS: Final = tuple(
+    re.compile(form, re.ASCII)
+    for form in (
+        r"(?P<day>\d{1,2})[\s/.-]+(?P<month>\d{1,2})[\s/.-]+(?P<year>\d{4})",
+        r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})",
+        r"(?P<day>\d{2})(?P<month>\d{2})(?P<year>\d{4})",
+        r"(?P<year>\d{4})",
+    )
+)
 _MANY = 500  # values of one IN (…): below the limits of both databases
 
 
@@ -348,18 +362,21 @@ def recall(
     return target.version
 
 
-def withdraw_standing(session: Session, certificates: frozenset[str], *, epoch: int, now: datetime) -> int:
-    """A change in trust: files that rest on one of ``certificates`` must be validated anew.
+def withdraw_standing(session: Session, certificates: frozenset[str], *, epoch: int) -> int:
+    """A change in trust, by which ``epoch`` began: files that rest on one of ``certificates`` must be
+    validated anew.
 
     Until then their codes answer ``CHECK_INCOMPLETE``. Answers how many files that is.
     """
     change = update(RegisteredFile).values(
-        standing=Standing.INCOMPLETE, standing_epoch=epoch, standing_at=now
+        standing=Standing.INCOMPLETE, standing_epoch=epoch, standing_at=UNDECIDED
     )
     count = 0
     for some in _chunks(sorted(certificates)):
         files = select(FileCertificate.file_pk).where(FileCertificate.certificate_sha256.in_(some))
-        count += _changed(session, change.where(RegisteredFile.id.in_(files)))
+        # Each file counts once, however many of its signers are touched.
+        mine = change.where(RegisteredFile.id.in_(files), RegisteredFile.standing_epoch != epoch)
+        count += _changed(session, mine)
     return count
 
 
@@ -565,24 +582,15 @@ def read_birth(text: str) -> str:
 
     Accepts 3/9/2015, 03-09-2015, 3.9.2015, 2015-09-03 and 2015. Raises InvalidInput.
     """
-    parts = re.split(r"[\s/.-]+", text.strip())
-    try:
-        numbers = [int(part) for part in parts if part.isascii() and part.isdigit()]
-        if len(numbers) != len(parts):
-            raise ValueError
-        if len(parts) == 1 and len(parts[0]) == 4:
-            return date(numbers[0], 1, 1).strftime("%Y")
-        if len(parts) == 1 and len(parts[0]) == 8:
-            numbers = [int(parts[0][:2]), int(parts[0][2:4]), int(parts[0][4:])]
-        day, month, year = numbers if numbers[0] < 1000 else reversed(numbers)
-        if year < 1900:
-            raise ValueError
-        return date(year, month, day).strftime("%d/%m/%Y")
-    except ValueError:
-        message = (
-            "Ngày sinh phải là một ngày có thật, dạng ngày/tháng/năm (ví dụ 03/09/2015) hoặc chỉ năm (2015)."
-        )
-        raise InvalidInput((Problem("birth", "birth", message),)) from None
+    found = next((match for form in _BIRTHS if (match := form.fullmatch(text.strip()))), None)
+    if found is not None:
+        parts = {name: int(digits) for name, digits in found.groupdict().items()}
+        with suppress(ValueError):
+            day = date(parts["year"], parts.get("month", 1), parts.get("day", 1))
+            if day.year >= 1900:
+                return f"{day:%d/%m/%Y}" if "day" in parts else f"{day:%Y}"
+    message = "Ngày sinh phải là một ngày có thật, dạng 03/09/2015, hoặc chỉ năm sinh, dạng 2015."
+    raise InvalidInput((Problem("birth", "birth", message),))
 
 
 def public_record(session: Session, vault: Vault, version: VersionFacts) -> PublicRecord:
@@ -668,7 +676,9 @@ def registry_facts_export(session: Session) -> dict[str, list[dict[str, Any]]]:
             RegisteredFile.size,
             RegisteredFile.kind,
             RegisteredFile.registered_at,
-            RegisteredFile.standing,
+            case(
+                (RegisteredFile.policy == DEFAULT.name, RegisteredFile.standing), else_=Standing.INCOMPLETE
+            ).label("standing"),
             RegisteredFile.fresh_until,
             Record.record_id,
             RecordVersion.version,
@@ -680,7 +690,10 @@ def registry_facts_export(session: Session) -> dict[str, list[dict[str, Any]]]:
     return {
         "files": [
             row._asdict()
-            | {"registered_at": row.registered_at.isoformat(), "fresh_until": row.fresh_until.isoformat()}
+            | {
+                "registered_at": row.registered_at.isoformat(),
+                "fresh_until": row.fresh_until.isoformat(),
+            }
             for row in files
         ],
         "versions": [
