@@ -61,8 +61,8 @@ def report(what: str, ours: float, other_name: str, other: float) -> None:
 
 def issuing(shop: Workshop, school: School) -> list[tuple[bytes, int]]:
     """Our whole pipeline (check rows, render, lint, sign, verify, encrypt, store, register) against typst and
-    pyHanko as they come: `typst.compile` of the very same template and data, then one SimpleSigner a role, its
-    key file loaded once, signing an invisible field. Stock neither lints nor verifies nor stores, so the
+    pyHanko as they come: `typst.compile` of the very same template and data, then one SimpleSigner a role,
+    its key file loaded once, signing an invisible field. Stock neither lints nor verifies nor stores, so the
     comparison favours it. Returns the registered files with their number of signatures.
     """
     warm, *rows = school.rows[: ROUNDS + 1]
@@ -115,7 +115,7 @@ def _stock_signers(school: School) -> list[signers.SimpleSigner]:
 
 def _simple_signer(credential: Credential) -> signers.SimpleSigner:
     passphrase = credential.passphrase_file.read_bytes().strip()
-    signer = signers.SimpleSigner.load_pkcs12(  # type: ignore[no-untyped-call] - pyHanko leaves it untyped
+    signer = signers.SimpleSigner.load_pkcs12(  # type: ignore[no-untyped-call]
         str(credential.path), passphrase=passphrase
     )
     assert isinstance(signer, signers.SimpleSigner)
