@@ -21,12 +21,14 @@ from typing import Final
 
 FONTS: Final = Path(__file__).parent / "fonts"
 RESOURCE: Final = "HBS"  # name of the font in /DR /Font
-MAX_SIZE: Final = 9.0  # points
+MAX_SIZE: Final = 11.0  # points
 MIN_SIZE: Final = 2.0  # below this nothing is legible; the text is still put in whole
 STEP: Final = 0.25
 LEADING: Final = 1.16  # of the size
-PADDING: Final = 2.0  # points
-INK: Final = "0.05 0.15 0.42"  # dark blue, as a hand would sign; sRGB by the output intent
+PADDING: Final = 2.5  # points
+# NĐ 30/2020, Phụ lục I, mục II.7–8: a person's signature blue, the seal red. sRGB by the output intent.
+PERSON_INK: Final = "0.05 0.15 0.42"
+SEAL_INK: Final = "0.75 0.05 0.08"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +81,27 @@ def signature_font() -> SignatureFont:
     )
 
 
-def draw(lines: Sequence[str], width: float, height: float) -> bytes:
-    """Content stream of an appearance ``width`` × ``height`` points: a frame and ``lines``, as large as they
-    fit.
+def draw(lines: Sequence[str], width: float, height: float, *, seal: bool = False) -> bytes:
+    """Content stream of an appearance ``width`` × ``height`` points: a frame and ``lines``, centred, as large
+    as they fit; a person's in blue, the school's ``seal`` in red.
 
     Lines that are too wide wrap between words; the size shrinks from MAX_SIZE until all lines fit. The first
     line is at the top. The stream names the font /HBS.
     """
     font = signature_font()
+    ink = SEAL_INK if seal else PERSON_INK
     texts = [unicodedata.normalize("NFC", line) for line in lines if line]
     inner_width, inner_height = max(width - 2 * PADDING, 1.0), max(height - 2 * PADDING, 1.0)
     size, wrapped = _fit(font, texts, inner_width, inner_height)
-    block = len(wrapped) * size * LEADING
-    top = height - (height - block) / 2 - size * font.ascent / 1000
-    parts = [f"q {INK} RG 0.5 w 0.25 0.25 {_n(width - 0.5)} {_n(height - 0.5)} re S Q"]
+    baseline = height - (height - len(wrapped) * size * LEADING) / 2 - size * font.ascent / 1000
+    parts = [f"q {ink} RG 0.5 w 0.25 0.25 {_n(width - 0.5)} {_n(height - 0.5)} re S Q"]
     if wrapped:
-        parts.append(
-            f"q BT {INK} rg /{RESOURCE} {_n(size)} Tf {_n(size * LEADING)} TL {_n(PADDING)} {_n(top)} Td"
-        )
-        parts.extend(f"<{_hex(font, text)}> Tj T*" for text in wrapped)
+        parts.append(f"q BT {ink} rg /{RESOURCE} {_n(size)} Tf")
+        for index, text in enumerate(wrapped):
+            left = (width - font.text_width(text) * size / 1000) / 2
+            parts.append(
+                f"1 0 0 1 {_n(left)} {_n(baseline - index * size * LEADING)} Tm <{_hex(font, text)}> Tj"
+            )
         parts.append("ET Q")
     return "\n".join(parts).encode("ascii")
 

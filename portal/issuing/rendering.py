@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 import pikepdf
@@ -74,6 +74,8 @@ class RenderingFault(PortalError):  # noqa: N818 - neither a person's mistake no
 class Renderer:
     """Renders records. Build once: the fonts are read and the templates compiled once, then reused."""
 
+    standards: ClassVar[tuple[typst.PDFStandard, ...]] = ("a-3a",)
+
     def __init__(self) -> None:
         fonts = typst.Fonts(
             include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(appearance.FONTS)]
@@ -123,7 +125,7 @@ class Renderer:
                 str(TEMPLATES / template),
                 format="pdf",
                 sys_inputs={"record": json.dumps(data, ensure_ascii=False)},
-                pdf_standards=["a-3a"],
+                pdf_standards=list(self.standards),
                 timestamp=at.replace(microsecond=0),
             )
         except typst.TypstError as error:

@@ -136,7 +136,7 @@ def prepare(
             SigObjSetup(
                 SignatureObject(at, subfilter=SigSeedSubFilter.PADES, bytes_reserved=2 * room),
                 mdp_setup=_permissions(first, last),
-                appearance_setup=cast(Any, _Appearance(tuple(lines))),
+                appearance_setup=cast(Any, _Appearance(tuple(lines), seal=last)),
             )
         )
         ranges, output = embedding.send(SigIOSetup(md_algorithm="sha256"))
@@ -221,6 +221,7 @@ class _Appearance:
     """
 
     lines: tuple[str, ...]
+    seal: bool
 
     def apply(self, widget: Any, writer: BasePdfFileWriter) -> None:
         left, bottom, right, top = (float(value) for value in widget["/Rect"])
@@ -233,7 +234,7 @@ class _Appearance:
                 BBox=_pdf.ArrayObject(_pdf.FloatObject(round(value, 3)) for value in (0, 0, width, height)),
                 Resources=_dictionary(Font=_dictionary(**{RESOURCE: font})),
             ),
-            stream_data=draw(self.lines, width, height),
+            stream_data=draw(self.lines, width, height, seal=self.seal),
         )
         stream.compress()
         widget[_pdf.pdf_name("/AP")] = _dictionary(N=writer.add_object(stream))

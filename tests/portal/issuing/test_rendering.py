@@ -312,6 +312,15 @@ def test_the_marks_of_tagged_pdfa_3a_survive(renderer: Renderer) -> None:
         assert pdf.pdf_version == "1.7"
 
 
+@pytest.mark.parametrize("record", [papers.full(Level.TIEU_HOC, 4), papers.overlong(Level.GDTX_THPT, 12)])
+def test_the_pages_also_meet_what_typst_checks_of_pdfua(
+    record: Record, renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not claimed in the file; but no picture without words, no table without heads, a title, a language."""
+    monkeypatch.setattr(Renderer, "standards", ("a-3a", "ua-1"))
+    assert b"pdfuaid" in render(renderer, paper(record))
+
+
 def test_qpdf_finds_no_fault(renderer: Renderer, tmp_path: Path) -> None:
     path = tmp_path / "record.pdf"
     path.write_bytes(render(renderer, paper(papers.full(Level.THPT, 12))))
@@ -441,4 +450,14 @@ def test_an_appearance_has_no_transparency_and_shows_unknown_letters_as_squares(
     square = appearance.signature_font().glyphs["□"]
     assert f"<{square:04X}> Tj".encode() in stream
     assert b" gs" not in stream
-    assert appearance.draw([], 100, 40).count(b"Tj") == 0
+
+
+def test_persons_sign_in_blue_and_the_seal_is_red() -> None:
+    person, seal = (appearance.draw(["A"], 100, 40, seal=seal) for seal in (False, True))
+    assert appearance.PERSON_INK.encode() in person
+    assert appearance.SEAL_INK.encode() in seal
+    assert seal.replace(appearance.SEAL_INK.encode(), appearance.PERSON_INK.encode()) == person
+
+
+def test_an_appearance_without_lines_is_a_frame() -> None:
+    assert b"Tj" not in appearance.draw([], 100, 40)
