@@ -11,9 +11,11 @@ import socket
 import subprocess
 import tempfile
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 
 class Missing(RuntimeError):  # noqa: N818 - says what to install
@@ -56,11 +58,24 @@ class PostgresCluster:
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@127.0.0.1:{self.port}/{database}"
 
-    def create(self, template: str = "template0") -> str:
-        """A new database, a copy of ``template``; answers its name."""
+    def create(self) -> str:
+        """A new database; answers its name."""
         name = f"t_{uuid.uuid4().hex}"
-        self._execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        self._execute(f'CREATE DATABASE "{name}"')
         return name
+
+    def empty(self, name: str, tables: Sequence[str]) -> None:
+        """As after the migrations: no rows (children first in ``tables``), epoch 0, nobody connected any
+        more.
+        """
+        with self._connect(name) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            for table in tables:
+                connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
+            connection.execute("INSERT INTO trust_state (id, epoch) VALUES (1, 0)")
 
     def drop(self, name: str) -> None:
         self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
@@ -71,9 +86,12 @@ class PostgresCluster:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _execute(self, statement: str) -> None:
-        address = f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres"
-        with psycopg.connect(address, autocommit=True) as connection:
+        with self._connect("postgres") as connection:
             connection.execute(statement.encode())
+
+    def _connect(self, database: str) -> psycopg.Connection:
+        address = f"host=127.0.0.1 port={self.port} user=postgres dbname={database}"
+        return psycopg.connect(address, autocommit=True)
 
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._bin / program), *arguments]

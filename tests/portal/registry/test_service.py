@@ -14,16 +14,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Engine, select, text, update
+from sqlalchemy import Engine, make_url, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
-from portal.database import reading_engine
+from portal.database import make_engine, reading_engine
 from portal.errors import Refusal
 from portal.filestore import ObjectFiles
 from portal.registry import service as registry
@@ -303,14 +304,15 @@ class TestScan:
             assert isinstance(look(session, vault, locator(new)), PublicRecord)
 
     def test_a_database_that_fails_is_a_fault_in_sqlalchemys_words(
-        self, engine: Engine, vault: Vault
+        self, database_url: str, tmp_path: Path, vault: Vault
     ) -> None:
-        with engine.begin() as connection:
-            connection.execute(text("DROP TABLE match_attempts"))
-            connection.execute(text("ALTER TABLE record_versions RENAME TO gone"))
         code = Locator(new_record_id(os.urandom(10)), bytes(32))
+        bare = make_url(database_url)
+        bare = bare.set(database=str(tmp_path / "bare") if bare.drivername == "sqlite" else "postgres")
+        engine = make_engine(bare.render_as_string(hide_password=False))  # a database without our tables
         with Session(engine) as session, pytest.raises(DBAPIError) as caught:
             registry.look_up_locator(session, vault, code, now=NOW)
+        engine.dispose()
         assert code.record_id not in str(caught.value)
 
     def test_the_newest_whole_file_answers(self, session: Session, vault: Vault) -> None:
