@@ -8,5 +8,8 @@ export DEMO="${DEMO:-1}"
 export INSTANCE_DIR="${INSTANCE_DIR:-$PWD/instance}"
 export PUBLIC_URL="${PUBLIC_URL:-http://127.0.0.1:$PORT}"
 
+# Codes printed when the demo ran on another port stay codes of this portal.
+former="$INSTANCE_DIR/demo/former-urls"
 .venv/bin/flask --app wsgi demo create
+export PUBLIC_URL_FORMER="${PUBLIC_URL_FORMER:-$(cat "$former")}"
 exec .venv/bin/granian --interface wsgi --host 127.0.0.1 --port "$PORT" --no-ws --log-level warning wsgi:app

@@ -211,7 +211,7 @@ def _altered(scene: Scene) -> Iterator[_Made]:
         samples.with_bytes_after(primary),
         differs,
         file,
-        "Có phần được nối thêm sau con dấu số.",
+        "Một ghi chú được nối thêm sau con dấu số; phần trước đó vẫn nguyên.",
     )
     yield _Made(
         "luu-lai.pdf",

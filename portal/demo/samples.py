@@ -28,28 +28,31 @@ _DESK = (118, 96, 74)
 
 
 def with_bytes_after(pdf: bytes) -> bytes:
-    """The file with an incremental update appended after the seal: what "just adding a note" does."""
+    """The file with a sticky note on its first page, appended after the seal as viewers do: the bytes that
+    the school issued stay a prefix.
+    """
     with pikepdf.open(io.BytesIO(pdf)) as document:
-        size = int(document.trailer.Size)
-    start = pdf.rindex(b"startxref") + len(b"startxref")
-    previous = int(pdf[start:].split()[0])
-    head = b"\n%d 0 obj\n<</Type/Note/Text(them sau khi ky)>>\nendobj\n" % size
-    table = len(pdf) + len(head)
-    return b"".join(
-        (
-            pdf,
-            head,
-            b"xref\n0 0\n%d 1\n%010d 00000 n \ntrailer\n" % (size, len(pdf) + 1),
-            b"<</Size %d/Prev %d/Root %s>>\n" % (size + 1, previous, _root(pdf)),
-            b"startxref\n%d\n%%%%EOF\n" % table,
+        page = document.pages[0].obj
+        note = document.make_indirect(
+            pikepdf.Dictionary(
+                Type=pikepdf.Name.Annot,
+                Subtype=pikepdf.Name.Text,
+                Rect=[400, 700, 420, 720],
+                Contents=pikepdf.String("Ghi chú thêm sau khi ký"),
+                F=4,
+            )
         )
-    )
-
-
-def _root(pdf: bytes) -> bytes:
-    with pikepdf.open(io.BytesIO(pdf)) as document:
-        number, generation = document.Root.objgen
-    return b"%d %d R" % (number, generation)
+        page.Annots = pikepdf.Array([*page.get(pikepdf.Name.Annots, []), note])
+        changed = [(each.objgen, each.unparse(resolved=True)) for each in (page, note)]
+        size, root = note.objgen[0] + 1, document.Root.objgen
+    parts, table, length = [pdf, b"\n"], b"xref\n", len(pdf) + 1
+    for (number, generation), body in changed:
+        parts.append(b"%d %d obj\n%s\nendobj\n" % (number, generation, body))
+        table += b"%d 1\n%010d %05d n \n" % (number, length, generation)
+        length += len(parts[-1])
+    previous = int(pdf[pdf.rindex(b"startxref") + len(b"startxref") :].split()[0])
+    trailer = b"trailer\n<</Size %d/Prev %d/Root %d %d R>>\n" % (size, previous, *root)
+    return b"".join((*parts, table, trailer, b"startxref\n%d\n%%%%EOF\n" % length))
 
 
 def resaved(pdf: bytes) -> bytes:

@@ -149,7 +149,7 @@ class _Progress:
     def of(cls, shop: Workshop, now: datetime) -> _Progress:
         path = shop.directory / "state.json"
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        fresh = {"started": now.isoformat(), "done": [], "issued": {}}
+        fresh = {"started": now.isoformat(), "done": [], "issued": {}, "urls": []}
         progress = cls(path, json.loads(path.read_text("utf-8")) if path.exists() else fresh)
         progress.save()
         return progress
@@ -176,6 +176,16 @@ class _Progress:
             "url": outcome.url,
         }
 
+    def serve_under(self, public_url: str) -> None:
+        """Remembers every host that stands in a printed code; ``former-urls`` has all but today's, for the
+        setting PUBLIC_URL_FORMER."""
+        urls = self._data["urls"]
+        if public_url not in urls:
+            urls.append(public_url)
+            self.save()
+        former = ",".join(url for url in urls if url != public_url)
+        self._path.with_name("former-urls").write_text(f"{former}\n" if former else "", "utf-8")
+
     def save(self) -> None:
         draft = self._path.with_name("state.json.draft")
         draft.write_text(json.dumps(self._data, indent=1), "utf-8")
@@ -194,6 +204,7 @@ class _Story:
 
     def tell(self) -> Summary:
         fresh = not self.progress.done("samples")
+        self.progress.serve_under(self.shop.public_url)
         for name, title, chapter in (
             ("merger", "Năm học 2024-2025: trường trước khi sáp nhập", self._merger),
             ("year", "Năm học 2025-2026: đăng ký người ký, nhập dữ liệu, cấp học bạ", self._year),
@@ -328,7 +339,7 @@ class _Story:
                 self._withdraw(session, trust.import_crl(session, crl, actor=ACTOR, now=at), at)
 
     def _withdraw(self, session: Session, change: Change, at: datetime) -> None:
-        registry.withdraw_standing(session, change.certificates, epoch=change.epoch, now=at)
+        registry.withdraw_standing(session, change.certificates, epoch=change.epoch)
 
     def _revalidate(self) -> None:
         now, more = self.moments.now, True
@@ -373,6 +384,8 @@ class _Story:
                     trust.approve(session, [change.created], actor=ACTOR, now=at)
 
     def _signers(self, school: SchoolPlan) -> list[SignerInput]:
+        if not school.staff:
+            return []
         *people, seal = self._credentials[school.key]
         found = [
             SignerInput(credential.der, school.code, role, capacity, subjects, person.name)
