@@ -23,9 +23,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from itertools import islice, product
 from typing import Final
 
@@ -36,9 +37,12 @@ RECORD_ID_LENGTH: Final = 17
 DIGEST_LENGTH: Final = 52
 SHORT_DIGEST_LENGTH: Final = 8
 MAX_TEXT: Final = 512  # characters of a scanned or typed text that we look at
-MAX_CANDIDATES: Final = 20_000  # spellings tried for one damaged code
+MAX_CANDIDATES: Final = 10_000  # spellings tried for one damaged code
+_MAX_WORD_SPELLINGS: Final = 800  # of one run of letters
 
 _VALUE: Final = {character: value for value, character in enumerate(ALPHABET)}
+_ALLOWED: Final = frozenset(ALPHABET)
+_TO_BASE_32: Final = str.maketrans(ALPHABET, "0123456789abcdefghijklmnopqrstuv")  # digits of Python's int
 _PADDING_BITS: Final = 5 * DIGEST_LENGTH - 256
 
 
@@ -105,7 +109,7 @@ def parse_record_id(text: str) -> str:
     """
     if len(text) != RECORD_ID_LENGTH:
         raise _refuse("length", f"Mã tra cứu gồm đúng {RECORD_ID_LENGTH} ký tự, mã này có {len(text)}.")
-    if any(c not in _VALUE for c in text):
+    if not _ALLOWED.issuperset(text):
         raise _refuse("characters", "Mã tra cứu chỉ gồm chữ số và chữ in hoa không dấu, trừ I, L, O, U.")
     if not _check_passes(text):
         raise _refuse("check_character", "Mã tra cứu có ký tự sai: ký tự kiểm tra không khớp.")
@@ -134,11 +138,9 @@ def parse_digest(text: str) -> bytes:
     """
     if len(text) != DIGEST_LENGTH:
         raise _refuse("length", f"Mã nội dung gồm đúng {DIGEST_LENGTH} ký tự, mã này có {len(text)}.")
-    number = 0
-    for character in text:
-        if character not in _VALUE:
-            raise _refuse("characters", "Mã nội dung chỉ gồm chữ số và chữ in hoa không dấu, trừ I, L, O, U.")
-        number = number << 5 | _VALUE[character]
+    if not _ALLOWED.issuperset(text):
+        raise _refuse("characters", "Mã nội dung chỉ gồm chữ số và chữ in hoa không dấu, trừ I, L, O, U.")
+    number = int(text.translate(_TO_BASE_32), 32)
     if number & (1 << _PADDING_BITS) - 1:
         raise _refuse("padding", "Mã nội dung sai ở ký tự cuối.")
     return (number >> _PADDING_BITS).to_bytes(32)
@@ -316,7 +318,7 @@ def read_code(text: str, hosts: Hosts) -> Code:
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """What somebody typed: a record id, with the first 8 characters of a digest or a whole locator if given."""
+    """What somebody typed: a record id, the first 8 characters of a digest or a whole locator if given."""
 
     record_id: str
     short_digest: str | None = None
@@ -467,25 +469,53 @@ _MOST_UNMARKED: Final = 2  # keystrokes lost without any mark that are still tri
 
 
 class _TooMany(Exception):  # noqa: N818 - leaves a search, is no error
-    """More spellings than we are willing to try."""
+    """More spellings than we are willing to try; ``beginnings`` are those of the first eight keystrokes, if
+    known.
+    """
+
+    def __init__(self, beginnings: list[str]) -> None:
+        super().__init__()
+        self.beginnings = beginnings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Method:
-    """How one input method spends keystrokes: mark → key. ``again`` stands for the marked letter itself."""
+    """How one input method spends keystrokes. ``shapes``: key → the letters it marks and the mark it gives
+    each.
+    """
 
     tones: str  # keys of the five tone marks, in the order of _TONES
-    circumflex: str
-    breve: str
-    horn: str
-    stroke: str
-    lone_horn_u: bool  # Ư comes from the one key W
-    cancels: frozenset[str]  # keys that, doubled, leave one literal character
+    shapes: Mapping[str, Mapping[str, str]]
+    lone_w: bool  # the key W alone gives Ư
+
+    def key_of(self, base: str, mark: str) -> str | None:
+        """The key that puts ``mark`` on ``base``; None when no key does."""
+        if mark in _TONES:
+            return self.tones[_TONES.index(mark)]
+        return next((key for key, marks in self.shapes.items() if marks.get(base) == mark), None)
 
 
-_AGAIN: Final = "again"
-_TELEX: Final = _Method("SFRXJ", _AGAIN, "W", "W", _AGAIN, True, frozenset("SFRXJAEOWD"))
-_VNI: Final = _Method("12345", "6", "8", "7", "9", False, frozenset("123456789"))
+_TELEX: Final = _Method(
+    "SFRXJ",
+    {
+        "A": {"A": _CIRCUMFLEX},
+        "E": {"E": _CIRCUMFLEX},
+        "O": {"O": _CIRCUMFLEX},
+        "D": {"D": _STROKE},
+        "W": {"A": _BREVE, "O": _HORN, "U": _HORN},
+    },
+    lone_w=True,
+)
+_VNI: Final = _Method(
+    "12345",
+    {
+        "6": {"A": _CIRCUMFLEX, "E": _CIRCUMFLEX, "O": _CIRCUMFLEX},
+        "7": {"O": _HORN, "U": _HORN},
+        "8": {"A": _BREVE},
+        "9": {"D": _STROKE},
+    },
+    lone_w=False,
+)
 
 
 def _undo_input_method(groups: list[str]) -> set[str]:
@@ -496,34 +526,24 @@ def _undo_input_method(groups: list[str]) -> set[str]:
     ``AW``→``Ă``, ``OW``→``Ơ``, and S F R X J become the tone mark of a vowel typed earlier in the word. So
     each mark gives back one keystroke, at any place from its letter (a tone: from the first vowel) to the end
     of that run of letters, because engines mark freely and differ in where they put a tone. A doubled key
-    that cancels (``ASS``→``AS``, ``WW``→``W``) loses a keystroke without a mark; that is tried when exactly
-    so many are missing. VNI does the same with the digits 1–9. The Vietnamese keyboard layout types Ă Â Ê Ô,
-    the tone marks and Đ with the keys 1–9, 0, which is undone without any choice.
+    that cancels (``ASS``→``AS``, ``WW``→``W``) and a tone that a later one replaces (``ASF``→``À``) lose a
+    keystroke without a mark; up to two are put back when exactly so many are missing and other marks show
+    that an input method was on (else a character was left out, which nobody can put back). VNI does the same
+    with the digits 1–9; its unmarked losses are not tried. The Vietnamese keyboard layout types Ă Â Ê Ô, the
+    tone marks and Đ with the keys 1–9, 0, which is undone without any choice.
 
-    Spellings survive only if the check character fits (a wrong one does in 1 of 32 cases) and if the groups
-    of four come out whole where they were typed apart. Not recoverable: two spellings that both fit; a tone
-    that another replaced or that Z removed (the first key leaves no trace); marks in the digest that can be
-    read more than one way, since no check character covers it. A whole digest read more than one way still
-    gives its first eight characters when those agree.
+    Spellings survive if typing them again gives what was read (:func:`_shows`), if the check character fits
+    (a wrong one does in 1 of 32 cases) and if the groups of four come out whole where they were typed apart.
+    Not recoverable: two spellings that all this fits; a tone that Z removed (both keys leave no trace); marks
+    in the digest that can be read more than one way, since no check character covers it. A whole digest read
+    more than one way still gives its first eight characters when those agree. Where the truth is among the
+    unrecoverable a wrong spelling can fit by chance (measured: under 1 code in 100, typed in groups 0 of
+    600): it names no record and is answered as unknown.
     """
     layout = _undo_layout(groups)
     if layout is not None and _well_formed(layout):
         return {layout}
-    telex, vni = (_codes(groups, method) for method in (_TELEX, _VNI))
-    if telex and vni and telex != vni:
-        # Both explain the text. A key of the method that stands there undone, right behind its letter, speaks
-        # against the method: it would have been consumed.
-        text = " ".join(groups)
-        against_telex, against_vni = (
-            len(pattern.findall(text)) for pattern in (_TELEX_LITERAL, _VNI_LITERAL)
-        )
-        if against_telex != against_vni:
-            return telex if against_telex < against_vni else vni
-    return telex | vni
-
-
-_TELEX_LITERAL: Final = re.compile(r"[AEIOUY](?=[SFRXJW])|W|AA|EE|OO|DD")
-_VNI_LITERAL: Final = re.compile(r"[AEIOUY](?=[1-5])|[AEO](?=6)|A(?=8)|D(?=9)")
+    return _codes(groups, _TELEX) | _codes(groups, _VNI)
 
 
 def _undo_layout(groups: list[str]) -> str | None:
@@ -550,21 +570,18 @@ def _undo_layout(groups: list[str]) -> str | None:
 
 def _codes(groups: list[str], method: _Method) -> set[str]:
     """Well-formed codes behind ``groups`` under one input method; empty when none or too many fit."""
-    try:
-        spellings = [_visible(g, method) for g in groups]
-        lengths = [len(next(iter(s))) for s in spellings]
-        for layout in _LAYOUTS:
-            if len(layout) == len(groups):
-                missing = [size - length for size, length in zip(layout, lengths, strict=True)]
-                if all(0 <= m <= _MOST_UNMARKED for m in missing):
-                    filled = [_unmarked(s, m, method) for s, m in zip(spellings, missing, strict=True)]
-                    return _assemble(filled)
-        for total in _LENGTHS:
-            missing_in_all = total - sum(lengths)
-            if 0 <= missing_in_all <= _MOST_UNMARKED:
-                return _spread(spellings, missing_in_all, method)
-    except _TooMany:
-        return set()
+    lengths = [_keystrokes(g, method) for g in groups]
+    unmarked = _MOST_UNMARKED if method.lone_w and any(not g.isascii() for g in groups) else 0
+    for layout in _LAYOUTS:
+        if len(layout) == len(groups):
+            missing = tuple(size - length for size, length in zip(layout, lengths, strict=True))
+            if all(0 <= m <= unmarked for m in missing):
+                return _assemble(groups, missing, method)
+    for total in _LENGTHS:
+        if 0 <= total - sum(lengths) <= unmarked:
+            shares = product(range(total - sum(lengths) + 1), repeat=len(groups))
+            fitting = [s for s in shares if sum(s) == total - sum(lengths)]
+            return set().union(*(_assemble(groups, missing, method) for missing in fitting))
     return set()
 
 
@@ -577,111 +594,142 @@ _LAYOUTS: Final = tuple(
 )
 
 
-def _visible(text: str, method: _Method) -> set[str]:
-    """All spellings that give back one keystroke for each mark in ``text`` (never empty, all of one length)."""
-    result = [""]
-    run: list[tuple[str, str]] = []
-    for base, marks in [*_letters(text), (" ", "")]:
-        if base in _LETTERS:
-            run.append((base, marks))
-            continue
-        result = _bounded(a + b for a, b in product(result, _visible_run(run, method)))
-        result = [a + base for a in result]
-        run = []
-    return {r[:-1].translate(_LOOKALIKES) for r in result}
+def _assemble(groups: list[str], missing: tuple[int, ...], method: _Method) -> set[str]:
+    """Well-formed codes among all spellings of the groups, with so many unmarked keystrokes put back into
+    each.
 
-
-def _letters(text: str) -> list[tuple[str, str]]:
-    """(base letter, its marks) one by one; Đ is D with a stroke."""
-    result: list[tuple[str, str]] = []
-    for character in unicodedata.normalize("NFD", text):
-        if unicodedata.combining(character) and result:
-            base, marks = result[-1]
-            result[-1] = (base, marks + character)
-        else:
-            result.append(("D", _STROKE) if character == "Đ" else (character, ""))
-    return result
-
-
-def _visible_run(run: list[tuple[str, str]], method: _Method) -> list[str]:
-    """Spellings of one run of letters: every lost key at every place from its anchor on."""
-    bases: list[str] = []
-    lost: list[tuple[int, str]] = []  # (index of the letter it was typed after, key)
-    first_vowel = next((i for i, (base, _) in enumerate(run) if base in _VOWELS), 0)
-    for index, (base, marks) in enumerate(run):
-        letter = base
-        for mark in marks:
-            if mark in _TONES:
-                lost.append((first_vowel, method.tones[_TONES.index(mark)]))
-            elif mark == _HORN and base == "U" and method.lone_horn_u:
-                letter = "W"
-            else:
-                key = {
-                    _CIRCUMFLEX: method.circumflex,
-                    _BREVE: method.breve,
-                    _HORN: method.horn,
-                    _STROKE: method.stroke,
-                }.get(mark, mark)
-                lost.append((index, base if key == _AGAIN else key))
-        bases.append(letter)
-    spellings = ["".join(bases)]
-    # Farthest anchor first, so that the indexes of the nearer anchors stay true while keys are put in.
-    for anchor, key in sorted(lost, reverse=True):
-        spellings = _bounded(s[:i] + key + s[i:] for s in spellings for i in range(anchor + 1, len(s) + 1))
-    return spellings
-
-
-def _unmarked(spellings: set[str], count: int, method: _Method) -> set[str]:
-    """``spellings`` with ``count`` more keystrokes, each of which a doubled key cancelled without a mark."""
-    for _ in range(count):
-        spellings = set(
-            _bounded(
-                s[:i] + s[at] + s[i:]
-                for s in spellings
-                for at in range(len(s))
-                if s[at] in method.cancels
-                for i in range(_run_start(s, at), at + 1)
-            )
-        )
-    return spellings
-
-
-def _run_start(text: str, at: int) -> int:
-    """Where the run of letters that ends at (or right before) ``at`` begins."""
-    while at > 0 and text[at - 1] in _LETTERS:
-        at -= 1
-    return at
-
-
-def _spread(spellings: list[set[str]], missing: int, method: _Method) -> set[str]:
-    """Codes when the groups are of no known sizes: the missing keystrokes may lie in any of them."""
-    found: set[str] = set()
-    for shares in product(range(missing + 1), repeat=len(spellings)):
-        if sum(shares) == missing:
-            found |= _assemble([_unmarked(s, n, method) for s, n in zip(spellings, shares, strict=True)])
-    return found
-
-
-def _assemble(groups: list[set[str]]) -> set[str]:
-    """Well-formed codes among all combinations. Where only the far end of a digest is open, codes of 25
-    remain.
+    Where only a digest can be read in several ways, codes that end after its first eight characters remain.
     """
     texts = [""]
-    for group_spellings in groups:
+    for group_text, count in zip(groups, missing, strict=True):
         if len(texts[0]) == RECORD_ID_LENGTH:
             texts = [t for t in texts if all(c in _VALUE for c in t) and _check_passes(t)]
-        texts = _bounded(a + b for a, b in product(texts, group_spellings))
-        if not texts:
+            if not texts:
+                return set()
+        try:
+            spellings = _spellings(group_text, count, method)
+        except _TooMany as many:
+            if len(texts[0]) != RECORD_ID_LENGTH or not many.beginnings:
+                return set()
+            spellings = many.beginnings
+        if not spellings or len(spellings) * len(texts) > MAX_CANDIDATES:
             return set()
+        texts = [a + b.translate(_LOOKALIKES) for a, b in product(texts, spellings)]
     found = {t for t in texts if _well_formed(t)}
     if len(found) > 1 and len(texts[0]) == _LENGTHS[2]:
         found = {t[: _LENGTHS[1]] for t in found}
     return found
 
 
+def _spellings(text: str, missing: int, method: _Method) -> list[str]:
+    """Keystrokes behind one group, word by word (a word is a run of letters). Raises _TooMany beyond
+    MAX_CANDIDATES, with all beginnings of eight keystrokes if no more than that can be told.
+    """
+    states: dict[int, list[str]] = {0: [""]}  # unmarked keystrokes put back so far → spellings
+    for word in _WORD.findall(unicodedata.normalize("NFD", text).replace("Đ", f"D{_STROKE}")):
+        following: dict[int, list[str]] = {}
+        for used, beginnings in states.items():
+            for more in range(missing - used + 1 if word[0] in _LETTERS else 1):
+                endings = _word_spellings(word, more, method)
+                if len(endings) * len(beginnings) > MAX_CANDIDATES:
+                    short = {b[:SHORT_DIGEST_LENGTH] for b in beginnings}
+                    whole = all(len(b) == SHORT_DIGEST_LENGTH for b in short) and not missing
+                    raise _TooMany(sorted(short) if whole else [])
+                following.setdefault(used + more, []).extend(a + b for a, b in product(beginnings, endings))
+        states = following
+    return list(dict.fromkeys(states.get(missing, [])))
+
+
+_WORD: Final = re.compile("[A-Z][A-Z\u0300-\u036f]*|[^A-Z]")
+
+
+@lru_cache(maxsize=512)
+def _word_spellings(word: str, unmarked: int, method: _Method) -> list[str]:
+    """Keystrokes that show ``word`` (decomposed): every lost key at every place from its anchor on, and so
+    many keys that a later one cancelled or replaced.
+    """
+    bases: list[str] = []
+    lost: list[tuple[int, str]] = []  # (index of the letter it was typed after, key)
+    for base, marks in re.findall("(.)([\u0300-\u036f]*)", word, re.DOTALL):
+        letter = base
+        for mark in marks:
+            if mark == _HORN and base == "U" and method.lone_w:
+                letter = "W"
+            else:
+                first = next((i for i, b in enumerate(bases) if b in _VOWELS), len(bases))
+                lost.append((first if mark in _TONES else len(bases), method.key_of(base, mark) or mark))
+        bases.append(letter)
+    spellings = ["".join(bases)]
+    if not lost and not unmarked:
+        return spellings
+    # Farthest anchor first, so that the indexes of the nearer anchors stay true while keys are put in.
+    for anchor, key in sorted(lost, reverse=True):
+        spellings = _bounded(s[:i] + key + s[i:] for s in spellings for i in range(anchor + 1, len(s) + 1))
+    for _ in range(unmarked):
+        more = (
+            s[:i] + key + s[i:]
+            for s in spellings
+            for i in range(len(s))
+            for key in {*method.tones, *(method.shapes.keys() & set(s[i:]))}
+        )
+        spellings = _bounded(more)
+    return [s for s in spellings if _types(s, word, method)]
+
+
 def _bounded(spellings: Iterable[str]) -> list[str]:
-    """Distinct spellings; raises _TooMany beyond MAX_CANDIDATES."""
-    distinct = list(dict.fromkeys(islice(spellings, MAX_CANDIDATES + 1)))
-    if len(distinct) > MAX_CANDIDATES:
-        raise _TooMany
+    """Distinct spellings of a word; raises _TooMany."""
+    distinct = list(dict.fromkeys(islice(spellings, _MAX_WORD_SPELLINGS + 1)))
+    if len(distinct) > _MAX_WORD_SPELLINGS:
+        raise _TooMany([])
     return distinct
+
+
+def _keystrokes(text: str, method: _Method) -> int:
+    """How many keys ``text`` took, those that left no mark not counted."""
+    decomposed = unicodedata.normalize("NFD", text.replace("Đ", "DD"))
+    return len(decomposed) - (decomposed.count(f"U{_HORN}") if method.lone_w else 0)
+
+
+def _types(keys: str, word: str, method: _Method) -> bool:
+    """Whether typing ``keys`` shows ``word``, in one of the ways in which engines differ: marks reach back
+    over the word or to the letter before only; W alone is a letter or not. Where the tone mark lands is left
+    open.
+    """
+    plain = "".join(c for c in word if c not in _TONES)
+    tone = "".join(c for c in word if c in _TONES)
+    return any(
+        _shows(keys, method, reach=reach, lone_w=lone_w) == (plain, tone)
+        for reach in (True, False)
+        for lone_w in {method.lone_w, False}
+    )
+
+
+def _shows(keys: str, method: _Method, *, reach: bool, lone_w: bool) -> tuple[str, str]:
+    """What an input method makes of the keys of one word: (decomposed text without tone, tone mark)."""
+    word: list[list[str]] = []  # letter, its shape mark
+    tone = ""
+    for k in keys:
+        if k in method.tones and any(letter in _VOWELS for letter, _ in word):
+            mark = _TONES[method.tones.index(k)]
+            if tone != mark:
+                tone = mark
+                continue
+            tone = ""  # the same key again: the mark goes, the key stands
+        elif k == "Z" and tone and method.lone_w:
+            tone = ""
+            continue
+        else:
+            shapes = method.shapes.get(k, {})
+            near = [w for w in (word if reach else word[-1:]) if w[0] in shapes]
+            if near and near[-1][1] != shapes[near[-1][0]]:
+                near[-1][1] = shapes[near[-1][0]]
+                continue
+            if near and near[-1][0] == "U":
+                word.remove(near[-1])  # it was W alone
+            elif near:
+                near[-1][1] = ""
+            elif k == "W" and lone_w:
+                word.append(["U", _HORN])
+                continue
+        word.append([k, ""])
+    return "".join(map("".join, word)), tone
