@@ -72,6 +72,9 @@ _SENTENCES: Final = {
 }
 _STRING: Final = re.compile(rb"\((?:\\.|[^\\()])*\)|<[0-9A-Fa-f\s]*>", re.DOTALL)
 _NAME: Final = re.compile(rb"/[^\s/<>\[\](){}%]*")
+_STREAM: Final = re.compile(rb"\nstream\r?\n.*?endstream(?=\nendobj\n)", re.DOTALL)
+_STREAM_MARK: Final = b" %stream "
+_OBJECT: Final = re.compile(rb"^(\d+) 0 obj\n(.*?)\nendobj$", re.DOTALL | re.MULTILINE)
 _OPACITY: Final = re.compile(rb"/(?:ca|CA)\s+([-+.0-9]+)")
 _BLEND: Final = re.compile(rb"/BM\s*(/[A-Za-z]+|\[[^\]]*\])")
 
@@ -89,7 +92,7 @@ def lint(
     problems: list[Problem] = []
     try:
         with Pdf.open(BytesIO(pdf)) as document:
-            objects = _objects(document)
+            objects = _objects(document, pdf)
             problems += _audit(document, objects)
             problems += _check_fields(document, record)
             problems += _check_attachment(document, objects, attachment(header, disclosures))
@@ -110,7 +113,7 @@ def audit_sealed(pdf: bytes) -> tuple[Problem, ...]:
     """
     try:
         with Pdf.open(BytesIO(pdf)) as document:
-            return tuple(_audit(document, _objects(document)))
+            return tuple(_audit(document, _objects(document, pdf)))
     except (pikepdf.PdfError, *_MALFORMED) as error:
         return (Problem("file", "unreadable", f"Không đọc được cấu trúc tệp ({type(error).__name__})."),)
 
@@ -197,48 +200,80 @@ def _codes(page: Any) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
-    """One object and its dictionary as qpdf writes it, strings taken out.
+    """One indirect object, or the trailer, and its dictionary in qpdf's one spelling, strings taken out.
 
-    qpdf has one spelling for everything, so a name cannot hide behind #-escapes; and a pupil's text, being a
-    string, is never mistaken for a name. Looking at this text first spares looking into objects one entry at
-    a time.
+    In that spelling a name cannot hide behind #-escapes; and a pupil's text, being a string, is never
+    mistaken for a name. Looking at this text first spares looking into objects one entry at a time.
     """
 
-    value: Object
+    objgen: tuple[int, int] | None  # None: the trailer
     source: bytes
+    is_stream: bool
 
-    @property
-    def names(self) -> set[bytes]:
-        return set(_NAME.findall(self.source))
+    def names_any(self, *names: bytes) -> bool:
+        """Whether one of ``names`` stands in it as a whole name."""
+        return any(name in self.source for name in names) and not set(names).isdisjoint(
+            _NAME.findall(self.source)
+        )
+
+    def value(self, document: Pdf) -> Object:
+        """The object itself; a stream's dictionary."""
+        found: Object = document.trailer if self.objgen is None else document.get_object(self.objgen)
+        return found.stream_dict if isinstance(found, pikepdf.Stream) else found
 
 
-def _objects(document: Pdf) -> list[_Item]:
+def _objects(document: Pdf, pdf: bytes) -> list[_Item]:
     """Every indirect object, and the trailer."""
-    items = []
-    for value in (*document.objects, document.trailer):
-        dictionary = value.stream_dict if isinstance(value, pikepdf.Stream) else value
-        items.append(_Item(value, _STRING.sub(b"()", dictionary.unparse(resolved=True))))
+    scanned = _scanned(document, pdf)
+    if scanned is not None:
+        return scanned
+    items = [_Item(None, _STRING.sub(b"()", document.trailer.unparse(resolved=True)), is_stream=False)]
+    for found in document.objects:
+        is_stream = isinstance(found, pikepdf.Stream)
+        source = (found.stream_dict if is_stream else found).unparse(resolved=True)
+        items.append(_Item(found.objgen, _STRING.sub(b"()", source), is_stream))
     return items
+
+
+def _scanned(document: Pdf, pdf: bytes) -> list[_Item] | None:
+    """The objects cut out of ``pdf`` without parsing them; None when the file is not the plain kind the
+    renderer writes, where that is safe: one revision, no object streams, no escaped names, objects 1 to n in
+    order.
+
+    Parsing all objects takes longer than all other questions about the structure together. qpdf ends a line
+    inside a string with an escape, so ``stream`` at the head of a line begins a stream and nothing else.
+    """
+    if pdf.count(b"startxref") != 1 or any(mark in pdf for mark in (b"/ObjStm", b"/XRef", b"/Encrypt")):
+        return None
+    plain = _STRING.sub(b"()", _STREAM.sub(_STREAM_MARK, pdf)).replace(b"/application#2fjson", b"/json")
+    objects, _, rest = plain.rpartition(b"\nxref\n")
+    _, _, trailer = rest.partition(b"trailer ")
+    found = _OBJECT.findall(objects)
+    if b"#" in plain or [int(number) for number, _ in found] != list(range(1, int(document.trailer.Size))):
+        return None
+    items = [_Item((int(number), 0), source, _STREAM_MARK in source) for number, source in found]
+    return [*items, _Item(None, trailer, is_stream=False)]
 
 
 def _audit(document: Pdf, objects: Sequence[_Item]) -> Iterator[Problem]:
     """What must hold for the base file and for the sealed one."""
     if document.is_encrypted:
         yield Problem("file", "encrypted", f"{_SENTENCES['encrypted']}.")
-    yield from _check_names(objects)
-    yield from _check_fonts(objects)
+    yield from _check_names(document, objects)
+    yield from _check_fonts(document, objects)
     yield from _check_catalog(document)
     yield from _check_annotations(document)
 
 
-def _check_names(objects: Sequence[_Item]) -> Iterator[Problem]:
+def _check_names(document: Pdf, objects: Sequence[_Item]) -> Iterator[Problem]:
     """Forbidden names and transparency, over all objects."""
     source = b"\n".join(item.source for item in objects)
     source = re.sub(rb"/SMask\s*/None", b"", source)
     for name in sorted({name.decode("latin-1") for name in _NAME.findall(source)} & FORBIDDEN.keys()):
         code = FORBIDDEN[name]
         yield Problem("file", code, f"{_SENTENCES[code]} ({name}).")
-    if any(isinstance(item.value, pikepdf.Stream) and Name.F in item.value for item in objects):
+    streams = (item for item in objects if item.is_stream and item.names_any(b"/F"))
+    if any(Name.F in item.value(document) for item in streams):
         yield Problem("file", "external", f"{_SENTENCES['external']} (/F).")
     if any(not _is_one(value) for value in _OPACITY.findall(source)):
         yield Problem("file", "transparency", f"{_SENTENCES['transparency']} (ca/CA).")
@@ -252,12 +287,12 @@ def _is_one(number: bytes) -> bool:
     return False
 
 
-def _check_fonts(objects: Sequence[_Item]) -> Iterator[Problem]:
+def _check_fonts(document: Pdf, objects: Sequence[_Item]) -> Iterator[Problem]:
     """Every font carries its outlines (ISO 19005-3, 6.2.11.4) and says what its codes mean (6.2.11.7)."""
     for item in objects:
-        if b"/Font" not in item.names:
+        if not item.names_any(b"/Font"):
             continue
-        for font in _fonts(item.value):
+        for font in _fonts(item.value(document)):
             base = font.get(Name.BaseFont)
             carriers = [font]
             if font.get(Name.Subtype) == Name.Type0:
@@ -272,13 +307,14 @@ def _check_fonts(objects: Sequence[_Item]) -> Iterator[Problem]:
 
 def _fonts(value: Object) -> Iterator[Object]:
     """Fonts in one indirect object: itself, and those written directly into a resource dictionary."""
-    if isinstance(value, (Dictionary, pikepdf.Stream)):
-        if value.get(Name.Type) == Name.Font:
-            yield value
-            return
-        for entry in value.values() if isinstance(value, Dictionary) else ():
-            if isinstance(entry, Dictionary) and not entry.is_indirect:
-                yield from _fonts(entry)
+    if not isinstance(value, Dictionary):
+        return
+    if value.get(Name.Type) == Name.Font:
+        yield value
+        return
+    for entry in value.values():
+        if isinstance(entry, Dictionary) and not entry.is_indirect:
+            yield from _fonts(entry)
 
 
 def _check_catalog(document: Pdf) -> Iterator[Problem]:
@@ -401,8 +437,8 @@ def _terminal_fields(fields: Object) -> Iterator[Object]:
 
 def _check_attachment(document: Pdf, objects: Sequence[_Item], content: bytes) -> Iterator[Problem]:
     """Exactly one embedded file: ours, byte for byte, associated with the document as its source."""
-    specs = [item.value for item in objects if item.names & {b"/Filespec", b"/EF"}]
-    streams = [item for item in objects if b"/EmbeddedFile" in item.names]
+    specs = [item.value(document) for item in objects if item.names_any(b"/Filespec", b"/EF")]
+    streams = [item for item in objects if item.names_any(b"/EmbeddedFile")]
     names = list(document.attachments)
     if len(specs) != 1 or len(streams) != 1 or names != [ATTACHMENT_NAME]:
         yield Problem("attachment", "attachment", f"Tệp phải đính kèm đúng một tệp {ATTACHMENT_NAME}.")

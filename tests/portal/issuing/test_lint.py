@@ -9,6 +9,7 @@ import pikepdf
 import pytest
 from pikepdf import Array, Dictionary, Name, NumberTree, Object, Pdf, Stream, String
 
+from portal.issuing import lint as lint_module
 from portal.issuing import qr
 from portal.issuing.lint import audit_sealed, lint
 from portal.issuing.rendering import Renderer
@@ -315,6 +316,41 @@ def test_names_do_not_hide_behind_escapes(escaped: bytes, good: bytes) -> None:
     bad = damaged(good, lambda pdf: pdf.Root.update({"/X": Name.JavaScript}))
     assert bad.count(b"/JavaScript") == 1
     assert "active" in codes(findings(bad.replace(b"/JavaScript", escaped)))
+
+
+def test_the_quick_look_and_the_thorough_one_agree(good: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The renderer's plain files are cut up without parsing; the parser, kept from that, sees the same
+    objects.
+    """
+    with Pdf.open(BytesIO(good)) as document:
+        quick = lint_module._scanned(document, good)
+        monkeypatch.setattr(lint_module, "_scanned", lambda *_: None)
+        thorough = lint_module._objects(document, good)
+    assert quick is not None
+    seen = [
+        {
+            item.objgen: (
+                sorted(lint_module._NAME.findall(item.source.replace(b"/application#2fjson", b"/json"))),
+                item.is_stream,
+            )
+            for item in items
+        }
+        for items in (quick, thorough)
+    ]
+    assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("defect", list(STRUCTURE))
+def test_structure_by_the_thorough_look(defect: str, good: bytes) -> None:
+    """The same defects in a file with object streams, where only parsing finds them."""
+    code, damage = STRUCTURE[defect]
+    with Pdf.open(BytesIO(good)) as document:
+        damage(document)
+        output = BytesIO()
+        document.save(
+            output, fix_metadata_version=False, object_stream_mode=pikepdf.ObjectStreamMode.generate
+        )
+    assert code in codes(audit_sealed(output.getvalue()))
 
 
 def test_a_name_in_a_pupils_text_is_no_finding(renderer: Renderer) -> None:
