@@ -186,6 +186,7 @@ class Column:
 IGNORED_COLUMN: Final = Column("")
 
 
+@lru_cache(maxsize=4096)  # the same few heads are compared thousands of times a file
 def key(label: str) -> str:
     """What two heads must share to be the same."""
     words = re.sub(r"[^\w\u0300-\u036f]+", " ", label.replace("&", " và "))
