@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
@@ -20,6 +21,10 @@ from portal.migrations import upgrade
 from portal.vault import Vault
 from tests.demo_instance import demo_instance  # noqa: F401 - a fixture for every test
 from tests.servers import PostgresCluster
+
+# A slow moment of the machine is no finding: a test that means a deadline states its own.
+hypothesis.settings.register_profile("portal", deadline=None)
+hypothesis.settings.load_profile("portal")
 
 NOW = datetime(2026, 10, 5, 2, 30, tzinfo=UTC)
 

@@ -369,9 +369,12 @@ def read_typed(text: str, hosts: Hosts) -> Typed:
 
 
 def _fold(text: str) -> str:
-    """Upper case, composed; every kind of dash or space becomes a plain one, invisible characters go."""
+    """Upper case; every kind of dash or space becomes a plain one, invisible characters go.
+
+    Not normalised: on the Vietnamese keyboard layout the order of marks is the order of keys.
+    """
     result = []
-    for character in unicodedata.normalize("NFC", text).upper():
+    for character in text.upper():
         category = unicodedata.category(character)
         if category in ("Cf", "Cc") and character not in "\t\r\n":
             continue
@@ -381,7 +384,7 @@ def _fold(text: str) -> str:
             result.append(" ")
         else:
             result.append("Đ" if character == "Ð" else character)  # U+00D0, the usual look-alike
-    return unicodedata.normalize("NFC", "".join(result)).strip()
+    return "".join(result).strip()
 
 
 def _after_link(folded: str, hosts: Hosts) -> str | None:
@@ -552,20 +555,29 @@ def _undo_layout(groups: list[str]) -> str | None:
     That layout has no digits without AltGr, so a single plain digit rules it out.
     """
     result: list[str] = []
-    for character in unicodedata.normalize("NFD", "".join(groups)):
+    for character in "".join(groups):
         if character.isdecimal():
             return None
-        if character == _BREVE and result and result[-1] == "A":
-            result[-1] = "1"
-        elif character == _CIRCUMFLEX and result and result[-1] in ("A", "E", "O"):
-            result[-1] = {"A": "2", "E": "3", "O": "4"}[result[-1]]
-        elif character in _TONES:
-            result.append(
-                {"\u0300": "5", "\u0309": "6", "\u0303": "7", "\u0301": "8", "\u0323": "9"}[character]
-            )
-        else:
-            result.append("0" if character == "Đ" else character)
+        # A letter with two marks is one key for the letter and its shape, then one for the tone.
+        parts = sorted(unicodedata.normalize("NFD", character), key=lambda c: c in _TONES)
+        for part in parts:
+            if part in _TONES:
+                result.append(
+                    {"\u0300": "5", "\u0309": "6", "\u0303": "7", "\u0301": "8", "\u0323": "9"}[part]
+                )
+            elif part in (_BREVE, _CIRCUMFLEX) and result:
+                result[-1] = _LAYOUT_SHAPES.get((result[-1], part), part)
+            else:
+                result.append("0" if part == "Đ" else part)
     return "".join(result).translate(_LOOKALIKES)
+
+
+_LAYOUT_SHAPES: Final = {
+    ("A", _BREVE): "1",
+    ("A", _CIRCUMFLEX): "2",
+    ("E", _CIRCUMFLEX): "3",
+    ("O", _CIRCUMFLEX): "4",
+}
 
 
 def _codes(groups: list[str], method: _Method) -> set[str]:

