@@ -188,11 +188,7 @@ def _best_head(table: Table, level: Level | None) -> _Head | None:
             fields = {c.field for c in found if c}
             if len(fields) < _FEWEST_HEADS or not fields & _IDENTIFYING:
                 continue
-            if (
-                len(fields) >= _FEWEST_HEADS
-                and fields & _IDENTIFYING
-                and (not best or len(fields) > best.known)
-            ):
+            if best is None or len(fields) > best.known:
                 best = _Head(first_row, found, tuple(labels), len(fields))
     return best
 
