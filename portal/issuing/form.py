@@ -108,8 +108,8 @@ _SECONDARY_ROWS: Final[tuple[Row, ...]] = (
 )
 _PLACE_ROWS: Final[tuple[Row, ...]] = ((("xa_phuong", 1), ("tinh_thanh", 1)),)
 _PLACE_ROWS_BEFORE_2025_07: Final[tuple[Row, ...]] = (
-    (("xa_phuong", 1), ("quan_huyen", 1.4)),
-    (("tinh_thanh", 1),),
+    (("xa_phuong", 1),),
+    (("quan_huyen", 1), ("tinh_thanh", 1.2)),
 )
 _ATTENDANCE_ROW: Final[Row] = (
     ("chieu_cao", 1.15),
