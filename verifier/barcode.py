@@ -12,7 +12,6 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ctypes import c_int
 from itertools import islice
 from typing import Any, Final
 
@@ -27,6 +26,7 @@ MAX_PIXELS: Final = 40_000_000  # of an uploaded image, and of any image we make
 MAX_SIDE: Final = 20_000
 MAX_CODES: Final = 32  # distinct texts of one image
 MAX_OBJECTS: Final = 5_000  # page objects looked at before a PDF is called "not images only"
+_FORM_DEPTH: Final = 8
 _FORMATS: Final = ("PNG", "JPEG", "WEBP")
 _QR_ONLY: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCodeModel2)
 
@@ -167,9 +167,10 @@ def render_page(pdf: bytes, index: int, *, dpi: int = 200, max_pixels: int = 16_
 def pages_are_images_only(pdf: bytes, *, max_pages: int = 50) -> bool:
     """Whether every page shows nothing but pictures: a scan or photos put into a PDF, not a document of ours.
 
-    Invisible text (render mode 3: the search layer of a scanner) and paths that paint nothing do not count;
-    visible text, painted paths, shadings and annotations other than links do. A file with more pages or page
-    objects than we look at is not called images only. Raises InvalidInput as :func:`read_page_codes`.
+    Invisible text (render mode 3: the search layer of a scanner) and paths that paint nothing (PDFium makes
+    no objects of them) do not count; visible text, painted paths, shadings and annotations other than links
+    do. A file with more pages or page objects than we look at is not called images only. Raises InvalidInput
+    as :func:`read_page_codes`.
     """
     with _opened(pdf) as document:
         if len(document) > max_pages:
@@ -180,7 +181,7 @@ def pages_are_images_only(pdf: bytes, *, max_pages: int = 50) -> bool:
             page = document[index]
             if not _annotations_are_links(page):
                 return False
-            for item in page.get_objects(max_depth=8):
+            for item in page.get_objects(max_depth=_FORM_DEPTH):
                 left -= 1
                 if left < 0 or not _shows_no_drawing(item):
                     return False
@@ -190,16 +191,15 @@ def pages_are_images_only(pdf: bytes, *, max_pages: int = 50) -> bool:
 
 def _shows_no_drawing(item: Any) -> bool:
     match item.type:
-        case pdfium_c.FPDF_PAGEOBJ_IMAGE | pdfium_c.FPDF_PAGEOBJ_FORM:
-            return True  # the contents of a form come as objects of their own
+        case pdfium_c.FPDF_PAGEOBJ_IMAGE:
+            return True
+        case pdfium_c.FPDF_PAGEOBJ_FORM:
+            # The contents of a form come as objects of their own, but for forms nested deeper than we look.
+            return bool(item.level < _FORM_DEPTH - 1)
         case pdfium_c.FPDF_PAGEOBJ_TEXT:
             return bool(
                 pdfium_c.FPDFTextObj_GetTextRenderMode(item) == pdfium_c.FPDF_TEXTRENDERMODE_INVISIBLE
             )
-        case pdfium_c.FPDF_PAGEOBJ_PATH:
-            fill, stroke = c_int(), c_int()
-            known = pdfium_c.FPDFPath_GetDrawMode(item, fill, stroke)
-            return bool(known and fill.value == pdfium_c.FPDF_FILLMODE_NONE and not stroke.value)
         case _:
             return False
 
