@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 from flask import Flask
@@ -17,19 +17,25 @@ from portal.config import Settings
 from portal.database import make_engine, reading_engine
 from portal.extensions import Resources
 from portal.filestore import ObjectFiles
+from portal.lookup.scan import Scans
 from portal.lookup.views import lookup
 from portal.ports import Checker, Clock
 from portal.uploads.views import uploads
 from portal.vault import Vault
+from portal.web.headers import SecurityHeaders
 from verifier.locator import Hosts
 from verifier.policy import DEFAULT, ValidationPolicy
 from verifier.sandbox import ForkServer
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 #: ``flask --app wsgi NAME`` -> where the command lives. Imported when asked for: the web process must not
 #: even load the code that opens signing keys, and a test looks into ``sys.modules`` to keep it so (SEC-38).
 COMMANDS: Final = {
     "trust": "portal.commands.trust:trust",
     "registry": "portal.commands.registry:registry",
+    "database": "portal.commands.database:database",
     "issue": "portal.issuing.commands:issue",
     "correct": "portal.issuing.commands:correct",
     "recall": "portal.issuing.commands:recall",
@@ -71,22 +77,20 @@ def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clo
 
     # 2 Database, secrets, files, checker, clock.
     engine = make_engine(settings.database_url)
-    extensions.install(
-        app,
-        Resources(
-            settings=settings,
-            engine=engine,
-            questions=reading_engine(engine),
-            vault=Vault(settings.key_encryption_keys, settings.index_key),
-            files=ObjectFiles(settings.file_store_url),
-            checker=checker or ForkServer(_policy(settings)),
-            clock=clock or SystemClock(),
-            hosts=Hosts(settings.public_url, settings.public_url_former),
-        ),
+    bundle = Resources(
+        settings=settings,
+        engine=engine,
+        questions=reading_engine(engine),
+        vault=Vault(settings.key_encryption_keys, settings.index_key),
+        files=ObjectFiles(settings.file_store_url),
+        checker=checker or ForkServer(_policy(settings)),
+        clock=clock or SystemClock(),
+        hosts=Hosts(settings.public_url, settings.public_url_former),
     )
+    extensions.install(app, bundle)
 
-    # 3 What every response has: languages, filters, error pages, security headers.
-    web.install(app, settings)
+    # 3 What every page has: languages, components, error pages.
+    pages = web.install(app, settings)
 
     # 4 Features.
     app.register_blueprint(lookup)
@@ -95,10 +99,13 @@ def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clo
     # 5 Commands.
     app.cli = _LazyCommands(app.name)
 
-    # 6 The client's address, from exactly as many proxies as the settings name.
+    # 6 Around Flask, from the inside out: the quick way for scans; the client's address, from exactly as many
+    #   proxies as the settings name; the headers of every response.
+    wsgi: WSGIApplication = Scans(app.wsgi_app, bundle, pages)
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+        wsgi = ProxyFix(wsgi, x_for=hops, x_proto=hops, x_host=hops)
+    app.wsgi_app = SecurityHeaders(wsgi, production=settings.production)  # type: ignore[method-assign]
     return app
 
 

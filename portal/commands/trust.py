@@ -77,7 +77,12 @@ def close_school(code: str, valid_to: date, successor: str | None) -> None:
 
 @trust.command("add-anchor")
 @click.argument("certificate", type=FILE)
-@click.option("--pki", required=True, type=click.Choice(Pki), help="Chuyên dùng công vụ hoặc công cộng.")
+@click.option(
+    "--pki",
+    required=True,
+    type=click.Choice(Pki, case_sensitive=False),
+    help="Chuyên dùng công vụ hoặc công cộng.",
+)
 @click.option("--name", default="", help="Tên hiển thị; mặc định là tên ghi trong chứng thư.")
 def add_anchor(certificate: Path, pki: Pki, name: str) -> None:
     """Ghim chứng thư gốc, hoặc chứng thư cấp dưới của một chứng thư gốc đã ghim."""
@@ -110,9 +115,7 @@ def remove_anchor(sha256: str) -> None:
 @click.option("--school", "school_code", required=True, help="Mã trường.")
 @click.option("--role", required=True, type=click.Choice(Role))
 @click.option("--capacity", default="", type=click.Choice(CAPACITIES), help="KT: ký thay; Q: quyền.")
-@click.option(
-    "--subject", "subjects", multiple=True, help="Mã môn của giáo viên bộ môn; bỏ trống là mọi môn."
-)
+@click.option("--subject", "subject_codes", multiple=True, help="Mã môn của GVBM; bỏ trống là mọi môn.")
 @click.option("--name", "display_name", default="", help="Tên hiển thị; mặc định là tên trong chứng thư.")
 @click.option("--valid-from", type=Moment())
 @click.option("--valid-to", type=Moment())

@@ -14,7 +14,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, Final, cast
@@ -58,7 +58,7 @@ from verifier.locator import Hosts, Kind, Locator, parse_record_id, read_code, s
 from verifier.pades import Structure
 from verifier.pades import revalidate as validate_again
 from verifier.policy import DEFAULT, ValidationPolicy
-from verifier.report import Role, ValidationReport
+from verifier.report import CheckName, CheckStatus, Role, ValidationReport
 from verifier.trust import TrustStore
 from verifier.verdict import (
     CodeFacts,
@@ -85,6 +85,7 @@ __all__ = [
     "facts_for",
     "find_file",
     "find_record",
+    "fresh_until",
     "look_up_locator",
     "look_up_typed",
     "open_record",
@@ -105,6 +106,8 @@ REASON_CLASSES: Final = tuple(code for code in RECALL_REASONS if code != "unspec
 
 #: ``standing_at`` of a file whose standing was withdrawn and not decided since: such files come first.
 UNDECIDED: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: ``fresh_until`` of a standing that does not lapse.
+FOR_EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 _BIRTHS: Final = tuple(
     re.compile(form, re.ASCII)
@@ -304,7 +307,7 @@ def register(
         standing_epoch=epoch,
         policy=file.policy,
         standing_at=now,
-        fresh_until=file.report.fresh_until or now,
+        fresh_until=fresh_until(file.report),
     )
     session.add(version)
     session.flush()
@@ -443,7 +446,7 @@ def revalidate(
                 standing_epoch=trust.epoch,
                 policy=policy.name,
                 standing_at=now,
-                fresh_until=report.fresh_until or now,
+                fresh_until=fresh_until(report),
             )
         )
     return Revalidated(
@@ -461,6 +464,29 @@ def standing_of(report: ValidationReport) -> Standing:
             return Standing.INCOMPLETE
         case _:
             return Standing.FAILED
+
+
+def fresh_until(report: ValidationReport) -> datetime:
+    """Until when a file's standing by this report may be answered.
+
+    A standing that rests on "not revoked" lapses with the CRLs that said so. One that no list could rescue
+    (every signature fails for another reason) stays: an upload of the same bytes would fail then as well.
+    """
+    silent = tuple(
+        replace(
+            signature,
+            checks=tuple(
+                replace(check, status=CheckStatus.INCOMPLETE, code="crl_stale")
+                if check.name is CheckName.REVOCATION and check.status is CheckStatus.PASSED
+                else check
+                for check in signature.checks
+            ),
+        )
+        for signature in report.signatures
+    )
+    if standing_of(replace(report, signatures=silent)) is Standing.FAILED:
+        return FOR_EVER
+    return report.fresh_until or report.at
 
 
 # ------------------------------------------------------------------------------------------------ files

@@ -565,6 +565,28 @@ class TestStanding:
             assert scanned is uploaded
 
 
+class TestFreshUntil:
+    """How long a standing may be answered: as long as an upload of the bytes would be answered the same."""
+
+    def test_a_passing_one_lapses_with_its_lists(self) -> None:
+        a_report = report(b"x", NOW)
+        assert registry.fresh_until(a_report) == a_report.fresh_until
+
+    def test_one_that_no_list_could_rescue_stays(self) -> None:
+        hopeless = report(b"x", NOW, revocation=CheckStatus.FAILED, fresh_until=None)
+        assert registry.fresh_until(hopeless) == registry.FOR_EVER
+
+    def test_one_good_signature_beside_a_bad_one_still_needs_its_list(self) -> None:
+        good, bad = report(b"x", NOW), report(b"x", NOW, revocation=CheckStatus.FAILED)
+        mixed = replace(good, signatures=(bad.signatures[0], *good.signatures[1:]))
+        assert registry.standing_of(mixed) is Standing.FAILED
+        assert registry.fresh_until(mixed) == mixed.fresh_until
+
+    def test_an_unfinished_one_has_lapsed_already(self) -> None:
+        open_end = report(b"x", NOW, revocation=CheckStatus.INCOMPLETE, fresh_until=None)
+        assert registry.fresh_until(open_end) == NOW
+
+
 class TestRevalidate:
     """The order of work; what is found is the verifier's business and tested with real files."""
 
@@ -624,6 +646,16 @@ class TestRevalidate:
         assert (row.standing_epoch, row.standing_at) == (1, later)
         assert row.fresh_until == later + timedelta(days=7)
         assert ValidationReport.from_json(json.loads(row.report)).at == later
+
+    def test_a_standing_for_ever_is_stored_and_read_on_both_databases(
+        self, session: Session, vault: Vault, files: ObjectFiles, found: dict[str, Any]
+    ) -> None:
+        new = self.store_and_enter(session, vault, files, b"x")
+        registry.withdraw_standing(session, frozenset({SIGNER}), epoch=1)
+        found.update(revocation=CheckStatus.FAILED, fresh_until=None)
+        registry.revalidate(session, vault, files, self.trust(1), now=SOON)
+        session.commit()
+        assert standing(session, vault, locator(new), SOON + timedelta(days=9000)) is Standing.FAILED
 
     def test_right_after_the_change_at_the_same_moment(
         self, session: Session, vault: Vault, files: ObjectFiles, found: dict[str, Any]

@@ -1,0 +1,18 @@
+"""``flask --app wsgi database …``: bring the tables to the newest schema."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import AppGroup
+
+from portal import migrations
+from portal.extensions import resources
+
+database = AppGroup("database", help="Cơ sở dữ liệu.")
+
+
+@database.command("upgrade")
+def upgrade() -> None:
+    """Tạo hoặc nâng cấp các bảng. Chạy lại được; chạy trước mỗi lần khởi động phiên bản mới."""
+    migrations.upgrade(resources().engine)
+    click.echo("Cơ sở dữ liệu đã ở phiên bản mới nhất.")

@@ -1,0 +1,332 @@
+"""The command line of trust: what it says, what it leaves behind, and what a scan answers in between."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from cryptography.hazmat.primitives import serialization
+from flask import Flask
+from sqlalchemy import Engine, select, update
+from sqlalchemy.orm import Session
+
+from portal.config import Settings
+from portal.demo.authority import PUBLIC_FIRST, STATE_PEOPLE, STATE_ROOT, Authority
+from portal.factory import create_app
+from portal.filestore import ObjectFiles
+from portal.issuing.keys import load_keys
+from portal.issuing.rendering import Renderer
+from portal.registry import service as registry
+from portal.registry.models import RegisteredFile
+from portal.trust import service as trust
+from portal.trust.models import TrustEvent
+from portal.vault import Vault
+from tests.conftest import NOW, FrozenClock
+from tests.portal.issuing.world import World, class_plan, enter_trust, key_list, open_school
+from verifier import pades
+from verifier.locator import Locator
+from verifier.policy import DEFAULT
+from verifier.report import Medium, ValidationReport
+from verifier.trust import read_store
+from verifier.verdict import Outcome, RegistryFacts, Standing, decide
+
+Run = Callable[..., Result]
+# Issuing a real record takes its time; what differs between databases is tested without one.
+SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@pytest.fixture
+def clock() -> FrozenClock:
+    return FrozenClock(NOW)
+
+
+@pytest.fixture
+def app(settings: Settings, database_url: str, clock: FrozenClock) -> Flask:
+    return create_app(replace(settings, database_url=database_url), clock=clock)
+
+
+@pytest.fixture
+def run(app: Flask) -> Run:
+    """``flask --app wsgi …``; a fault is raised, a refusal is an exit code."""
+
+    def invoke(*arguments: object, code: int = 0) -> Result:
+        result = app.test_cli_runner().invoke(args=[str(a) for a in arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code == code, result.output
+        return result
+
+    return invoke
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    authority = Authority.create(tmp_path_factory.mktemp("authority"), NOW)
+    open_school(authority, class_plan("TIEU_HOC"))  # its keys are made once
+    return authority
+
+
+@pytest.fixture(scope="module")
+def renderer() -> Renderer:
+    return Renderer()
+
+
+@pytest.fixture
+def authority(published: Authority, tmp_path: Path) -> Authority:
+    """A copy that a test may publish lists with."""
+    shutil.copytree(published.directory, tmp_path / "authority")
+    return Authority.create(tmp_path / "authority", NOW)
+
+
+@pytest.fixture
+def pinned(run: Run, authority: Authority) -> Run:
+    """A state root, its two authorities, their lists, a department and a public school, all by command."""
+    run("trust", "add-department", "91", "--name", "Sở GDĐT An Giang", "--province", "An Giang")
+    run("trust", "add-school", "001234", *SCHOOL)
+    for slug in (STATE_ROOT, STATE_PEOPLE, "state-seals"):
+        run("trust", "add-anchor", authority.directory / "ca" / f"{slug}.cer", "--pki", "state")
+    run("trust", "import-crl", *sorted((authority.directory / "crls").glob("state-*.crl")))
+    return run
+
+
+SCHOOL = (
+    *("--name", "Trường Tiểu học Kim Đồng", "--department", "91", "--level", "TIEU_HOC"),
+    *(
+        "--commune",
+        "Phường Rạch Giá",
+        "--province",
+        "An Giang",
+        "--sector",
+        "cong_lap",
+        "--valid-from",
+        "01/08/2020",
+    ),
+)
+
+
+def test_from_nothing_to_an_approved_signer(pinned: Run, authority: Authority, engine: Engine) -> None:
+    teacher = authority.person("Trần Thị B", "GVCN")
+    path = teacher.path.with_suffix(".cer")
+    added = pinned(
+        "trust", "add-signer", path, "--school", "001234", "--role", "GVCN", "--name", "Cô Trần Thị B"
+    )
+    key = added.output.split()[-1]
+    assert "chờ duyệt" in pinned("trust", "list").output
+    pinned("trust", "approve", key)
+    listed = pinned("trust", "list", "--school", "001234").output
+    for word in (
+        "Cô Trần Thị B",
+        "đã duyệt",
+        teacher.sha256,
+        "Trường Tiểu học Kim Đồng",
+        "DEMO RootCA",
+        "gốc",
+    ):
+        assert word in listed
+    since = "2026-10-01T08:00"
+    pinned("trust", "suspend", teacher.sha256, "--invalid-since", since)
+    assert "đình chỉ từ 08:00 01/10/2026" in pinned("trust", "list").output
+    with Session(engine) as session:
+        (row,) = trust.load_store(session).signers
+        assert row.invalid_since is not None
+        assert row.invalid_since.isoformat() == "2026-10-01T01:00:00+00:00"
+        actors = set(session.scalars(select(TrustEvent.actor)))
+    assert len(actors) == 1
+    assert actors.pop()
+
+
+def test_refusals_name_everything_and_change_nothing(
+    pinned: Run, authority: Authority, engine: Engine
+) -> None:
+    with Session(engine) as session:
+        epoch = trust.current_epoch(session)
+    public = authority.seal("Trường Tiểu học Kim Đồng", ca=PUBLIC_FIRST).path.with_suffix(".cer")
+    wrong = pinned(
+        *("trust", "add-signer", public, "--school", "999999", "--role", "KY_PHAT_HANH", "--capacity", "KT"),
+        code=1,
+    )
+    lines = wrong.stderr.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("error: ") for line in lines)
+    unknown = pinned("trust", "approve", "nobody", code=1)
+    assert [line.partition(":")[0] for line in unknown.stderr.splitlines()] == ["error", "hint"]
+    assert unknown.stdout == ""
+    pinned("trust", "close-school", "000000", "--valid-to", "2026-06-30", code=1)
+    pinned("trust", "remove-anchor", "00" * 32, code=1)
+    pinned("trust", "import-crl", public, code=1)
+    pinned("trust", "suspend", "x", "--invalid-since", "hôm qua", code=2)
+    pinned("trust", "add-school", "001235", *SCHOOL[:-1], "31/02/2020", code=2)
+    pinned("trust", "add-anchor", "no-such-file", "--pki", "state", code=2)
+    with Session(engine) as session:
+        assert trust.current_epoch(session) == epoch
+
+
+def test_a_school_is_closed_and_renamed(pinned: Run, engine: Engine) -> None:
+    pinned("trust", "close-school", "001234", "--valid-to", "30/06/2026", "--successor", "001234")
+    renamed = ("--name", "Trường Tiểu học Rạch Giá 1", *SCHOOL[2:-1], "2026-07-01")
+    pinned("trust", "add-school", "001234", *renamed)
+    with Session(engine) as session:
+        assert [s.name for s in trust.list_schools(session)] == [
+            "Trường Tiểu học Kim Đồng",
+            "Trường Tiểu học Rạch Giá 1",
+        ]
+
+
+def test_an_old_list_is_taken_with_a_warning(pinned: Run, authority: Authority, clock: FrozenClock) -> None:
+    clock.time = NOW + timedelta(days=30)
+    authority.reissue_crls(NOW + timedelta(days=1))
+    late = pinned("trust", "import-crl", authority.directory / "crls" / f"{STATE_PEOPLE}.crl")
+    assert "hint: " in late.stderr
+    assert "quá hạn" in late.stderr
+
+
+def test_the_exported_bundle_is_one_the_verifier_reads(
+    pinned: Run, tmp_path: Path, settings: Settings
+) -> None:
+    path = tmp_path / "out" / "bundle.json"
+    pinned("trust", "export", path)
+    bundle = json.loads(path.read_text())
+    assert bundle["hosts"]["public_url"] == settings.public_url
+    assert bundle["as_of"] == NOW.isoformat()
+    assert len(read_store(path).anchors) == 1
+
+
+class TestWithARealRecord:
+    """Suspending, revoking and staleness, seen through a sealed and registered file."""
+
+    @pytest.fixture
+    def world(
+        self,
+        *,
+        engine: Engine,
+        vault: Vault,
+        files: ObjectFiles,
+        authority: Authority,
+        clock: FrozenClock,
+        renderer: Renderer,
+    ) -> World:
+        school = open_school(authority, class_plan("TIEU_HOC"))
+        ring = load_keys(key_list(authority.directory / "keys.json", school.credentials))
+        with Session(engine) as session, session.begin():
+            enter_trust(session, authority, [school], NOW)
+        world = World(engine, vault, files, authority, (school,), ring, clock, renderer)
+        world.run(school.rows[:1])
+        clock.time = NOW + timedelta(hours=1)
+        return world
+
+    def answers(self, world: World) -> tuple[Outcome, Outcome]:
+        """(scan of the code, upload of the file) at the clock's time."""
+        now = world.clock.now()
+        (record, version, file) = world.registered()[0]
+        with world.begin() as session:
+            facts, _ = registry.look_up_locator(
+                session, world.vault, Locator(record.record_id, version.digest), now=now
+            )
+            data = registry.read_file(session, world.vault, world.files, file.sha256)
+            assert data is not None
+            assert sha256(data).hexdigest() == file.sha256
+            found = registry.find_file(session, file.sha256, now=now)
+            store = trust.load_store(session)
+        assert found is not None
+        scanned = decide(ValidationReport(now, Medium.CODE), RegistryFacts(code=facts)).outcome
+        report = pades.revalidate(
+            data, found.structure, store, DEFAULT, now, registered_at=found.registered_at
+        )
+        full, _ = pades.validate(data, store, DEFAULT, now, registered_at=found.registered_at)
+        uploaded = decide(report, RegistryFacts(file=found.facts)).outcome
+        assert decide(full, RegistryFacts(file=found.facts)).outcome is uploaded
+        return scanned, uploaded
+
+    def test_genuine_until_a_signer_is_suspended(self, run: Run, world: World) -> None:
+        assert self.answers(world) == (Outcome.GENUINE_CURRENT, Outcome.GENUINE_CURRENT)
+        seal = world.schools[0].seal.sha256
+        after = run("trust", "suspend", seal, "--invalid-since", (NOW + timedelta(minutes=1)).isoformat())
+        assert "1 tệp phải kiểm tra lại" in after.output
+        assert "1 đạt" in after.output  # it was signed before that moment
+        assert self.answers(world) == (Outcome.GENUINE_CURRENT, Outcome.GENUINE_CURRENT)
+        before = run("trust", "suspend", seal, "--invalid-since", "2026-01-01")
+        assert "1 không đạt" in before.output
+        failed = Outcome.REGISTERED_BUT_SIGNATURE_FAILS
+        assert self.answers(world) == (failed, failed)
+
+    @SQLITE
+    def test_between_the_change_and_the_validation_the_code_says_so(
+        self, world: World, engine: Engine, run: Run
+    ) -> None:
+        seal = world.schools[0].seal.sha256
+        with Session(engine) as session, session.begin():
+            keys = trust.find_signers(session, seal)
+            change = trust.suspend(session, keys, NOW - timedelta(days=1), actor="a", now=world.clock.now())
+            assert registry.withdraw_standing(session, change.certificates, epoch=change.epoch) == 1
+        assert self.answers(world)[0] is Outcome.CHECK_INCOMPLETE
+        assert "1 không đạt" in run("registry", "revalidate").output
+        assert run("registry", "revalidate").output == ""
+
+    @SQLITE
+    def test_a_revocation_reaches_the_code_with_the_list(
+        self, run: Run, world: World, authority: Authority
+    ) -> None:
+        teacher = next(iter(world.schools[0].people.values()))
+        authority.revoke(teacher, NOW - timedelta(days=2))
+        authority.reissue_crls(NOW + timedelta(minutes=30))
+        imported = run("trust", "import-crl", *sorted((authority.directory / "crls").glob("*.crl")))
+        signed_by_teacher = teacher.sha256 in world.registered()[0][2].report
+        expected = Outcome.REGISTERED_BUT_SIGNATURE_FAILS if signed_by_teacher else Outcome.GENUINE_CURRENT
+        assert ("1 không đạt" in imported.output) is signed_by_teacher
+        assert self.answers(world) == (expected, expected)
+
+    def test_stale_lists_leave_both_open_until_new_ones_come(
+        self, run: Run, world: World, authority: Authority, clock: FrozenClock
+    ) -> None:
+        clock.time = NOW + timedelta(days=8)
+        assert self.answers(world) == (Outcome.CHECK_INCOMPLETE, Outcome.CHECK_INCOMPLETE)
+        assert "1 chưa kiểm tra được" in run("registry", "revalidate").output
+        clock.time += timedelta(hours=1)
+        authority.reissue_crls(clock.time)
+        imported = run("trust", "import-crl", *sorted((authority.directory / "crls").glob("*.crl")))
+        assert "1 đạt" in imported.output
+        assert self.answers(world) == (Outcome.GENUINE_CURRENT, Outcome.GENUINE_CURRENT)
+
+    @SQLITE
+    def test_lists_imported_in_time_leave_no_gap(
+        self, run: Run, world: World, authority: Authority, clock: FrozenClock
+    ) -> None:
+        clock.time = NOW + timedelta(days=6, hours=12)
+        authority.reissue_crls(clock.time)
+        imported = run("trust", "import-crl", *sorted((authority.directory / "crls").glob("*.crl")))
+        assert "phải kiểm tra lại" not in imported.output
+        assert "1 đạt" in imported.output
+        clock.time = NOW + timedelta(days=8)
+        assert self.answers(world) == (Outcome.GENUINE_CURRENT, Outcome.GENUINE_CURRENT)
+
+    @SQLITE
+    def test_a_removed_root_takes_everything_below_it_along(
+        self, run: Run, world: World, authority: Authority
+    ) -> None:
+        (file,) = (file for *_, file in world.registered())
+        roots = [authority.ca_certificate(slug) for slug in (STATE_ROOT, "public-root")]
+        for root in roots:
+            der = root.public_bytes(serialization.Encoding.DER)
+            run("trust", "remove-anchor", sha256(der).hexdigest())
+        failed = Outcome.REGISTERED_BUT_SIGNATURE_FAILS
+        assert self.answers(world) == (failed, failed)
+        assert file.standing == Standing.PASSED  # as it was before
+
+    @SQLITE
+    def test_a_damaged_stored_file_stops_the_work_aloud(self, run: Run, world: World, engine: Engine) -> None:
+        with Session(engine) as session, session.begin():
+            session.execute(update(RegisteredFile).values(stored_name="0" * 64, standing=Standing.INCOMPLETE))
+        with pytest.raises(FileNotFoundError):
+            run("registry", "revalidate")
+
+
+def test_the_database_command_may_run_again(run: Run) -> None:
+    for _ in range(2):
+        assert "mới nhất" in run("database", "upgrade").output
