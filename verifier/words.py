@@ -6,8 +6,9 @@ Three rules bind every text and are tested: a school record is "đúng bản tr�
 proves a file and not an intent; and an unfinished check says in so many words that it says nothing about the
 record.
 
-Each cell is a pair (Vietnamese, English). Texts hold only the placeholders of :func:`_fill`; all of them have
-a fallback, so a sentence stays whole when the registry (offline, unknown code) knows less.
+Each cell is a pair (Vietnamese, English). Headlines and next steps are constant; sentences hold only the
+placeholders of :func:`_fill`, which all have a fallback, so that a sentence stays whole when the registry
+(offline, unknown code) knows less.
 """
 
 from __future__ import annotations
@@ -963,22 +964,11 @@ def say(
     both may be unknown. An unknown reason code falls back to the outcome's general words, never to silence.
     """
     entry = _choose(verdict)
-    words = {
-        name: _fill(pair[_at(language)], verdict, language, issuer, current_version)
-        for name, pair in (
-            ("headline", entry.headline),
-            ("sentence", entry.sentence),
-            ("next_step", entry.next_step),
-        )
-    }
-    further = tuple(
-        dict.fromkeys(
-            sentence
-            for sentence in (_reason_sentence(verdict.outcome, r, language) for r in verdict.reasons[1:])
-            if sentence and sentence not in words["sentence"]
-        )
-    )
-    return Words(words["headline"], words["sentence"], words["next_step"], entry.tone, further)
+    at = _at(language)
+    sentence = _fill(entry.sentence[at], verdict, language, issuer, current_version)
+    others = [_reason_sentence(verdict.outcome, reason, language) for reason in verdict.reasons[1:]]
+    further = tuple(dict.fromkeys(other for other in others if other and other not in sentence))
+    return Words(entry.headline[at], sentence, entry.next_step[at], entry.tone, further)
 
 
 def findings(verdict: Verdict, report: ValidationReport, language: Language) -> tuple[Finding, ...]:

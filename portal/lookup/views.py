@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal.extensions import reading, resources, transaction
 from portal.lookup import forms, service
+from portal.lookup.scan import CACHE_SECONDS, answer_scan
 from portal.lookup.service import CodeAnswer
 from portal.web import answers, errors
 from portal.web.i18n import gettext, language, link
@@ -21,8 +22,6 @@ from verifier.locator import Locator, canonical_path
 
 lookup = Blueprint("lookup", __name__)
 
-#: A public answer may be kept this long, by browsers and by caches in between (SEC-27).
-CACHE_SECONDS: Final = 30
 #: name, birth date (three), code and two cells for each of the subjects of a form
 COMPARE_PARTS: Final = 80
 
@@ -31,21 +30,17 @@ COMPARE_PARTS: Final = 80
 def scanned(code: str) -> AnyResponse:
     """The public answer to a code. Reads no session, sets no cookie; a malformed code meets no database."""
     bundle = resources()
-    now = bundle.clock.now()
     try:
         locator = Locator.parse(code)
     except InvalidInput:
-        return _respelled(code) or _respond(service.malformed(now))
-    # A bare connection: a session would cost more than the question.
-    with bundle.questions.connect() as connection:
-        found = service.by_locator(connection, bundle.vault, locator, now=now)
-    return _respond(found)
+        return _respelled(code) or _malformed()
+    return answers.respond(answer_scan(bundle, locator, code), cache_seconds=CACHE_SECONDS)
 
 
 @lookup.get("/v/<path:code>")
 def lower_case(code: str) -> AnyResponse:
     """Links that somebody's software wrote in lower case."""
-    return _respelled(code) or _respond(service.malformed(resources().clock.now()))
+    return _respelled(code) or _malformed()
 
 
 @lookup.post("/lookup")
@@ -118,8 +113,9 @@ def _answer(found: CodeAnswer) -> answers.Answer:
     return answers.Answer(found.verdict, found.report, found.record, locator=locator)
 
 
-def _respond(found: CodeAnswer) -> Response:
-    return answers.respond(_answer(found), cache_seconds=CACHE_SECONDS)
+def _malformed() -> Response:
+    """The answer to a code without a meaning: the same for everybody, from no database."""
+    return answers.respond(_answer(service.malformed(resources().clock.now())), cache_seconds=CACHE_SECONDS)
 
 
 def _paper_form(locator: Locator) -> dict[str, Any] | None:

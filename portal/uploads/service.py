@@ -62,13 +62,17 @@ def check(
     instance_dir: Path,
     now: datetime,
 ) -> FileAnswer:
-    """Examine one document and fold what was found with what the registry knows."""
+    """Examine one document and fold what was found with what the registry knows.
+
+    ``session`` must hold no changes: it gives its connection back while the document is examined.
+    """
     try:
         # 1 Do we know exactly these bytes, and whom do we trust today?
         found = registry.find_file(session, hashlib.sha256(data).hexdigest(), now=now)
         trust_path = trust_file(session, instance_dir)
 
-        # 2 The examination, away from this process.
+        # 2 The examination, away from this process. It may take seconds, in which no connection is kept.
+        session.rollback()
         known = None if found is None else Known(found.registered_at, found.structure)
         report = checker.check(CheckJob(data, trust_path, now, known))
 

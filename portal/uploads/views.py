@@ -62,9 +62,7 @@ def data() -> Response:
     with reading() as session:
         found = _examine(session, content)
         if not found.verdict.genuine_file:
-            response = answers.respond(_answer(found))
-            response.status_code = 422  # no data, and why
-            return response
+            return answers.respond(_answer(found), status=422)  # no data, and why
         opened = service.extract(content, session, resources().vault, found)
     version = found.verdict.version
     name = f"hoc-ba-{version.record_id}-{version.version}" if version else "hoc-ba"

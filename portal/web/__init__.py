@@ -6,15 +6,14 @@ from flask import Flask
 
 from portal.config import Settings
 from portal.web import errors, home
-from portal.web.headers import SecurityHeaders
 from portal.web.pages import Pages
 
 KEY = "pages"
 
 
-def install(app: Flask, settings: Settings) -> None:
-    """Wire the web parts into ``app``."""
-    app.extensions[KEY] = Pages(
+def install(app: Flask, settings: Settings) -> Pages:
+    """Wire the web parts into ``app``; the security headers are put around everything at the end."""
+    pages = app.extensions[KEY] = Pages(
         {
             "system_name": settings.system_name,
             "owner_name": settings.owner_name,
@@ -24,4 +23,4 @@ def install(app: Flask, settings: Settings) -> None:
     )
     errors.install(app)
     app.register_blueprint(home.home)
-    app.wsgi_app = SecurityHeaders(app.wsgi_app, production=settings.production)  # type: ignore[method-assign]
+    return pages

@@ -8,15 +8,16 @@ certificate.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cache
 from typing import Any, Final, Protocol
 
-from flask import Response, current_app
+from flask import Response, current_app, request
 
-from portal.web.i18n import language, marked, moment, translate
-from portal.web.pages import Pages
+from portal.web.i18n import language, link, marked, moment, translate
+from portal.web.pages import HTML, Pages, other_language
 from portal.web.requests import wants_json
 from verifier import words
 from verifier.locator import group
@@ -36,6 +37,9 @@ _ENGLISH_LEVELS: Final = {
     "THPT": "Upper secondary",
     "GDTX_THPT": "Upper secondary (continuing education)",
 }
+
+
+_COMPARABLE: Final = frozenset({Outcome.GENUINE_CURRENT, Outcome.GENUINE_SUPERSEDED})
 
 
 class PublicFacts(Protocol):
@@ -99,6 +103,13 @@ class Answer:
         return self.verdict.genuine_file
 
     @property
+    def comparable(self) -> bool:
+        """Whether the blind match is the next step."""
+        verdict = self.verdict
+        by_code = verdict.evidence is Evidence.CODE and self.locator is not None
+        return by_code and verdict.outcome in _COMPARABLE and self.record is not None
+
+    @property
     def issuer(self) -> str | None:
         record = self.shown_record
         return None if record is None else record.school_name
@@ -112,21 +123,33 @@ class Answer:
         return words.say(self.verdict, language, issuer=self.issuer, current_version=self.current_version)
 
 
-def respond(answer: Answer, *, cache_seconds: int | None = None) -> Response:
+def respond(answer: Answer, *, status: int = 200, cache_seconds: int | None = None) -> Response:
     """The answer in the shape the client wants. ``cache_seconds`` makes it public for that long."""
     tongue = language()
     if wants_json():
-        response = Response(
-            json.dumps(as_json(answer, tongue), ensure_ascii=False), content_type="application/json"
-        )
+        kind, text = "application/json", json.dumps(as_json(answer, tongue), ensure_ascii=False)
     else:
-        pages: Pages = current_app.extensions["pages"]
-        response = pages.page("verdict.html", tongue, context(answer, tongue))
-    headers = response.headers
-    headers["Vary"] = "Accept"
-    if cache_seconds is not None and answer.verdict.outcome is not Outcome.CHECK_INCOMPLETE:
-        headers["Cache-Control"] = f"public, max-age={cache_seconds}"
-    return response
+        here = request.path if request.method != "POST" else "/"
+        kind, text = HTML, as_page(current_app.extensions["pages"], answer, tongue, here)
+    return Response(text, status, dict(caching(answer, cache_seconds)), content_type=kind)
+
+
+def caching(answer: Answer, seconds: int | None) -> list[tuple[str, str]]:
+    """Headers that say how long an answer may be kept; an unfinished check is asked for anew."""
+    if seconds is None or answer.verdict.outcome is Outcome.CHECK_INCOMPLETE:
+        return [("Vary", "Accept")]
+    return [("Vary", "Accept"), ("Cache-Control", f"public, max-age={seconds}")]
+
+
+def as_page(pages: Pages, answer: Answer, language: Language, here: str) -> str:
+    """The answer for people. ``here`` is the address of this page, or of where to go on in another
+    language.
+    """
+    own = _own(answer, language)
+    own["other_language"] = other_language(here, language)
+    if answer.report.signatures:  # names and times in a list of any length: not a page of a kind
+        return pages.text("verdict.html", language, {**_common(answer, language), **own})
+    return pages.outlined("verdict.html", language, _kind(answer), lambda: _common(answer, language), own)
 
 
 def as_json(answer: Answer, language: Language) -> dict[str, Any]:
@@ -188,34 +211,56 @@ def as_json(answer: Answer, language: Language) -> dict[str, Any]:
     }
 
 
-def context(answer: Answer, language: Language) -> dict[str, Any]:
-    """Everything the page needs, in the order it is read."""
-    verdict, report, record = answer.verdict, answer.report, answer.shown_record
-    by_code = verdict.evidence is Evidence.CODE and record is not None and answer.locator is not None
+def _kind(answer: Answer) -> Hashable:
+    """What decides :func:`_common`, for an answer without signatures."""
+    verdict, report = answer.verdict, answer.report
+    return (
+        verdict.outcome,
+        verdict.evidence,
+        verdict.reasons,
+        None if verdict.version is None else verdict.version.state,
+        report.medium,
+        report.problem,
+        report.incomplete,
+        report.checks,
+        answer.shown_record is None,
+        answer.comparable,
+    )
+
+
+def _common(answer: Answer, language: Language) -> dict[str, Any]:
+    """What the page shares with every other answer of its kind."""
+    verdict, report = answer.verdict, answer.report
     said = answer.words(language)
     return {
-        "said": said,
+        "tone": said.tone,
         "tone_word": words.tone_word(said.tone, language),
-        "at": moment(report.at, language),
-        "rows": () if record is None else _rows(record, language),
+        "headline": said.headline,
+        "further": said.further,
+        "next_step": said.next_step,
+        "comparable": answer.comparable,
+        "known": answer.shown_record is not None,
         "evidence": words.evidence_sentence(verdict.evidence, language),
-        "findings": [
+        "found": [
             (f.status, words.check_status(f.status, language), f.sentence)
             for f in words.findings(verdict, report, language)
         ],
-        "signatures": [_signature_view(s, answer, language) for s in report.signatures],
-        "compare_with": answer.locator if by_code and verdict.outcome in _COMPARABLE else None,
+        "signed": [_signature_view(s, answer, language) for s in report.signatures],
         "names_shown": answer.names_shown,
         "technical": _technical(answer),
     }
 
 
-_COMPARABLE: Final = frozenset({Outcome.GENUINE_CURRENT, Outcome.GENUINE_SUPERSEDED})
-
-
-def level_name(level: str, language: Language) -> str:
-    """Name of a school level."""
-    return level_info(level).name if language == "vi" else _ENGLISH_LEVELS[level]
+def _own(answer: Answer, language: Language) -> dict[str, str]:
+    """The texts that are this answer's own."""
+    record = answer.shown_record
+    own = {
+        "sentence": answer.words(language).sentence,
+        "compare": link(f"/compare?code={answer.locator}", language),
+        "at": moment(answer.report.at, language),
+        "fingerprint": _fingerprint(answer.report),
+    }
+    return own if record is None else own | _summary(record, language)
 
 
 def subject_name(code: str) -> str | None:
@@ -231,38 +276,44 @@ _SUBJECT_NAMES: Final = {
 }
 
 
-def _rows(record: PublicFacts, language: Language) -> tuple[tuple[str, str], ...]:
-    """The summary list: label, value."""
-    grade = translate(marked("Lớp %(grade)s"), language) % {"grade": record.grade}
-    version = translate(_STATES[record.state], language)
-    return tuple(
-        (translate(label, language), value)
-        for label, value in (
-            (marked("Nơi cấp"), record.school_name),
-            (marked("Học sinh"), record.masked_name),
-            (marked("Cấp học"), f"{level_name(record.level, language)}, {grade.lower()}"),
-            (marked("Năm học"), record.year.replace("-", "–")),
-            (marked("Bản số"), f"{record.version} – {version}"),
-            (marked("Ngày cấp"), f"{record.issued_on:%d/%m/%Y}"),
-            (marked("Đã ký"), ", ".join(words.role_name(role, language) for role in record.roles)),
-            (marked("Mã tra cứu"), group(record.record_id)),
+def _summary(record: PublicFacts, language: Language) -> dict[str, str]:
+    """The values of the summary list."""
+    state = translate(_STATES[record.state], language)
+    return {
+        "school": record.school_name,
+        "pupil": record.masked_name,
+        "level": _level(record.level, record.grade, language),
+        "year": record.year.replace("-", "–"),
+        "version": f"{record.version} – {state}",
+        "issued_on": f"{record.issued_on:%d/%m/%Y}",
+        "roles": ", ".join([words.role_name(role, language) for role in record.roles]),
+        "record_id": group(record.record_id),
+    }
+
+
+@cache
+def _level(level: str, grade: int, language: Language) -> str:
+    """School level and grade."""
+    name = level_info(level).name if language == "vi" else _ENGLISH_LEVELS[level]
+    return f"{name}, {translate(marked('lớp %(grade)s'), language) % {'grade': grade}}"
+
+
+def _technical(answer: Answer) -> str:
+    """Codes of verdict and report, for whoever has to look closer."""
+    verdict = answer.verdict
+    return "\n".join(
+        (
+            f"verdict: {verdict.outcome}",
+            f"evidence: {verdict.evidence}",
+            f"reasons: {', '.join(verdict.reasons) or '-'}",
+            f"medium: {answer.report.medium}",
         )
     )
 
 
-def _technical(answer: Answer) -> str:
-    """Verdict and report codes for whoever has to look closer."""
-    verdict, report = answer.verdict, answer.report
-    lines = [
-        f"verdict: {verdict.outcome}",
-        f"evidence: {verdict.evidence}",
-        f"reasons: {', '.join(verdict.reasons) or '-'}",
-        f"medium: {report.medium}",
-        f"at: {report.at.isoformat()}",
-    ]
-    if report.sha256:
-        lines += [f"size: {report.size}", f"sha256: {report.sha256}"]
-    return "\n".join(lines)
+def _fingerprint(report: ValidationReport) -> str:
+    """Which bytes were checked, where there were any."""
+    return f"\nsize: {report.size}\nsha256: {report.sha256}" if report.sha256 else ""
 
 
 def _signature_json(signature: SignatureReport, answer: Answer, language: Language) -> dict[str, Any]:

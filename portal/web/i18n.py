@@ -61,6 +61,7 @@ def link(path: str, language: Language) -> str:
 def moment(value: datetime, language: Language) -> str:
     """Date and time of a moment, in Vietnam's time."""
     local = value.astimezone(VIETNAM)
+    clock = f"{local.hour:02}:{local.minute:02}"  # strftime would take three times as long
     if language == "vi":
-        return f"{local:%H:%M} ngày {local:%d/%m/%Y}"
-    return f"{local:%H:%M} on {local.day} {local:%B %Y} (Vietnam time)"
+        return f"{clock} ngày {local.day:02}/{local.month:02}/{local.year}"
+    return f"{clock} on {local.day} {local:%B} {local.year} (Vietnam time)"

@@ -8,23 +8,35 @@ everything is escaped.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from flask import Response, request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateSyntaxError, nodes
 from jinja2.visitor import NodeTransformer
+from markupsafe import escape
 
 from portal.web import i18n
-from verifier.report import CheckStatus
-from verifier.words import LANGUAGES, Language, Tone
+from verifier.words import LANGUAGES, Language
 
 HERE: Final = Path(__file__).parent.parent
 TEMPLATES: Final = HERE / "templates"
 STATIC: Final = HERE / "static"
-#: One icon a tone and one a check's status, drawn once.
-ICONS: Final = (*Tone, *CheckStatus)
+#: One macro a file, known to every page by name; each uses only those before it.
+COMPONENTS: Final = (
+    "icon",
+    "panel",
+    "findings",
+    "signatures",
+    "message",
+    "error_summary",
+    "birth",
+    "lookup_form",
+    "pdf_form",
+    "photo_form",
+)
 
 
 class _Folder(NodeTransformer):
@@ -92,12 +104,21 @@ class _Environment(Environment):
         return tree
 
 
+_Outline = tuple[tuple[tuple[str, str], ...], str]
+_FIRST_MARK: Final = 0xE000  # private use: no text of ours holds such a character
+_MARK: Final = re.compile("([\ue000-\uf8ff])")
+_BETWEEN: Final = "\uf8ff"  # private use too; dropped where a text holds it
+_MOST_OUTLINES: Final = 512
+HTML: Final = "text/html; charset=utf-8"
+
+
 class Pages:
     """Renders templates in both languages."""
 
     def __init__(self, names: Mapping[str, object]) -> None:
         """``names`` are known to every template (system name, demo or not …)."""
         self._environments = {language: self._environment(language, names) for language in LANGUAGES}
+        self._outlines: dict[tuple[object, ...], _Outline] = {}
 
     @staticmethod
     def _environment(language: Language, names: Mapping[str, object]) -> Environment:
@@ -107,23 +128,76 @@ class Pages:
             return i18n.link(path, language)
 
         environment.globals["link"] = link
-        icon = environment.get_template("components/icon.html").module.icon  # type: ignore[attr-defined]
-        environment.globals["icons"] = {name: icon(name) for name in ICONS}
+        for component in COMPONENTS:
+            module = environment.get_template(f"components/{component}.html").module
+            environment.globals[component] = getattr(module, component)
         return environment
+
+    def page(
+        self,
+        template: str,
+        language: Language,
+        context: Mapping[str, Any],
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """The page as an answer. It leads to itself in the other language; a sent form leads home."""
+        here = request.path if status == 200 and request.method != "POST" else "/"
+        other = other_language(context.get("here", here), language)
+        text = self.text(template, language, {**context, "other_language": other})
+        return Response(text, status, headers, content_type=HTML)
 
     def text(self, template: str, language: Language, context: Mapping[str, Any]) -> str:
         """The page as text."""
         return self._environments[language].get_template(template).render(context)
 
-    def page(
-        self, template: str, language: Language, context: Mapping[str, Any], status: int = 200
-    ) -> Response:
-        """The page as an answer. ``here`` is where the other language is: this page, or home for a sent
-        form.
+    def outlined(
+        self,
+        template: str,
+        language: Language,
+        kind: Hashable,
+        context: Callable[[], Mapping[str, Any]],
+        blanks: Mapping[str, str],
+    ) -> str:
+        """A page that differs from others of its ``kind`` in a few texts only, the ``blanks`` (name -> text).
+
+        Each kind is rendered once, with marks where the blanks stand, and kept as an outline; afterwards
+        the blanks are filled in, escaped. ``context`` is asked for once a kind and must hold nothing of a
+        person.
         """
-        here = request.path if request.method != "POST" and status == 200 else "/"
-        text = self.text(template, language, {"here": here, **context})
-        return Response(text, status, content_type="text/html; charset=utf-8")
+        key = (template, language, kind)
+        outline = self._outlines.get(key)
+        if outline is None:
+            if len(self._outlines) >= _MOST_OUTLINES:
+                self._outlines.clear()
+            outline = self._outlines[key] = self._outline(template, language, context(), tuple(blanks))
+        pieces, last = outline
+        safe = dict(zip(blanks, _escaped(blanks.values()), strict=True))
+        filled = [piece for before, name in pieces for piece in (before, safe[name])]
+        return "".join([*filled, last])
+
+    def _outline(
+        self, template: str, language: Language, context: Mapping[str, Any], blanks: tuple[str, ...]
+    ) -> _Outline:
+        """The text between the blanks: (text, name of the blank after it) …, and the last text."""
+        marks = {chr(_FIRST_MARK + number): name for number, name in enumerate(blanks)}
+        marked = {name: mark for mark, name in marks.items()}
+        parts = _MARK.split(self.text(template, language, {**context, **marked}))
+        return tuple(zip(parts[::2], [marks[mark] for mark in parts[1::2]], strict=False)), parts[-1]
+
+    def _text(self, template: str, language: Language, context: Mapping[str, Any]) -> str:
+        return self._environments[language].get_template(template).render(context)
+
+
+def _escaped(texts: Iterable[str]) -> list[str]:
+    """Each text escaped for HTML; all in one call, which is most of the cost."""
+    joined = [text.replace(_BETWEEN, "") for text in texts]
+    return str(escape(_BETWEEN.join(joined))).split(_BETWEEN)
+
+
+def other_language(path: str, language: Language) -> str:
+    """Where the page at ``path`` speaks the other language."""
+    return i18n.link(path, "en" if language == "vi" else "vi")
 
 
 def static_address(name: str) -> str:
