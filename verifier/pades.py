@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from io import BytesIO
@@ -42,9 +42,10 @@ from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko.sign.validation.status import PdfSignatureStatus, SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.policy_decl import AcceptAllAlgorithms
-from pyhanko_certvalidator.registry import SimpleTrustManager
+from pyhanko_certvalidator.registry import CertificateRegistry, SimpleTrustManager
 
-from verifier.certificates import prepare
+from verifier.certificates import Certificate, Path, find_path, prepare
+from verifier.cms import MalformedSignature, read_cms
 from verifier.errors import InvalidInput
 from verifier.intake import earlier_ends, gap_fault, read_byte_range
 from verifier.policy import Limits, ValidationPolicy
@@ -602,19 +603,23 @@ def _ask_library(
     if embedded is None:
         return _Opinion(integrity="library_refused")
     try:
+        cms = read_cms(embedded.pkcs7_content, policy.limits.certificates)
+        path = find_path(cms.signer, cms.offered, trust, policy, proven)
         status = _run(
             async_validate_pdf_signature(
                 embedded,
-                signer_validation_context=_context(trust, proven),
+                signer_validation_context=_context(path, proven),
                 key_usage_settings=KeyUsageConstraints(
                     key_usage={"non_repudiation"} if policy.key_use.non_repudiation else None
                 ),
                 skip_diff=own,
             )
         )
+    except MalformedSignature as fault:
+        return _Opinion(integrity=fault.code)
     except MemoryError:
         raise
-    except Exception:
+    except Exception:  # pyHanko's errors are not uniform
         return _Opinion(integrity="library_refused")
     return _Opinion(
         integrity="" if status.intact and status.valid else "library_disagrees",
@@ -635,19 +640,33 @@ def _library_coverage(status: PdfSignatureStatus, *, own: bool) -> str:
     return ""
 
 
-def _context(trust: TrustStore, proven: datetime) -> ValidationContext:
-    """Pinned roots only, judged at the proven time. Nothing is fetched; the operating system's store is not
-    read.
+class _ClosedRegistry(CertificateRegistry):
+    """Certificates of one path, and no others: certificates that sign each other would let pyHanko's search
+    run through endless paths, so it gets the one that our own bounded search has found.
+    """
+
+    def __init__(self, certificates: Iterable[Certificate]) -> None:
+        super().__init__()
+        for certificate in certificates:
+            super().register(asn1_x509.Certificate.load(certificate.der))
+
+    def register(self, cert: asn1_x509.Certificate) -> bool:
+        return False
+
+
+def _context(path: Path | None, proven: datetime) -> ValidationContext:
+    """One pinned root, judged at the proven time. Nothing is fetched; the system's trust store is not read.
 
     Revocation and the strength of algorithms are left to our own rules, which are stricter: lists must be
     fresh at the time of the check although the certificate is judged at an earlier one, for which pyHanko
     would have to be told to accept later lists without asking how fresh they are.
     """
+    links = () if path is None else path.certificates
     return ValidationContext(
         trust_manager=SimpleTrustManager.build(
-            trust_roots=[asn1_x509.Certificate.load(a.certificate) for a in trust.anchors]
+            trust_roots=[asn1_x509.Certificate.load(link.der) for link in links[-1:]]
         ),
-        other_certs=[asn1_x509.Certificate.load(der) for der in trust.intermediates],
+        certificate_registry=_ClosedRegistry(links[1:-1]),
         moment=proven,
         best_signature_time=proven,
         allow_fetching=False,
@@ -672,14 +691,16 @@ def _run(coroutine: Coroutine[Any, Any, _T]) -> _T:
 
 
 def _archival_from(facts: tuple[SignatureFacts, ...], opinions: list[_Opinion]) -> int:
-    """From which length on the rest of the file is validation data and timestamps only (in bytes).
+    """From which length on the rest of the file is revisions of validation data only (in bytes).
 
-    pyHanko's diff analysis says so of the last intact signature: nothing but long-term validation after it.
+    pyHanko's diff analysis says so of an intact signature: something was added after it, and nothing but
+    long-term validation data. Bytes that are no revision at all are no such thing.
     """
-    allowed = (ModificationLevel.NONE, ModificationLevel.LTA_UPDATES)
     ends = [
         each.byte_range[2] + each.byte_range[3]
         for each, opinion in zip(facts, opinions, strict=True)
-        if each.byte_range is not None and not opinion.integrity and opinion.level in allowed
+        if each.byte_range is not None
+        and not opinion.integrity
+        and opinion.level is ModificationLevel.LTA_UPDATES
     ]
     return min(ends, default=1 << 62)

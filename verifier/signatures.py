@@ -141,7 +141,7 @@ def _judge_one(
     signer = cms.signer
 
     # 3.1 Integrity: the bytes match the message digest, the signature matches the signed attributes.
-    integrity = _verdict(CheckName.INTEGRITY, facts.integrity or _integrity_fault(facts, cms, digest))
+    integrity = _verdict(CheckName.INTEGRITY, _integrity_fault(facts, cms, digest) or facts.integrity)
 
     # 3.2 Coverage: found once, when the structure of the file was read.
     coverage = _verdict(CheckName.COVERAGE, facts.coverage)
@@ -209,7 +209,7 @@ def _unreadable(facts: SignatureFacts, code: str, proven: datetime) -> Signature
         CheckName.REVOCATION,
     )
     checks = (
-        _verdict(CheckName.INTEGRITY, facts.integrity or code),
+        _verdict(CheckName.INTEGRITY, code),
         _verdict(CheckName.COVERAGE, facts.coverage),
         *(Check(name, CheckStatus.NOT_AVAILABLE, "signature_unreadable") for name in rest),
     )

@@ -7,7 +7,6 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from hashlib import sha256
 
 import pikepdf
@@ -16,7 +15,7 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import signers
 from pyhanko.sign.fields import (
@@ -39,9 +38,7 @@ RECORD_ID = "0123456789ABCDEF7"
 Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 
 
-@cache
-def key(name: str, kind: str) -> Key:
-    """One key for each name, made once for all tests."""
+def new_key(kind: str = "p256") -> Key:
     match kind:
         case "p256":
             return ec.generate_private_key(ec.SECP256R1())
@@ -74,9 +71,10 @@ class Ca:
         ca: bool = False,
         path_length: int | None = None,
         critical_extra: bool = False,
+        key: Key | None = None,
     ) -> Ca:
         """A certificate below this authority: a signer, or with ``ca`` another authority."""
-        private = key(name, kind)
+        private = key or new_key(kind)
         start, end = valid or (NOW - timedelta(days=300), NOW + timedelta(days=700))
         builder = _builder(name, self.certificate.subject, private, start, end)
         builder = builder.add_extension(
@@ -136,7 +134,7 @@ def der(certificate: x509.Certificate) -> bytes:
 
 
 def root(name: str, kind: str = "p256") -> Ca:
-    private = key(name, kind)
+    private = new_key(kind)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     builder = (
         _builder(name, subject, private, NOW - timedelta(days=3000), NOW + timedelta(days=3000))
@@ -227,7 +225,7 @@ def row(person: Ca, role: Role, school: str = SCHOOL, **changes: object) -> Auth
 
 
 def world(name: str = "Thử") -> World:
-    """Names may repeat between worlds, keys never do: a stranger calls himself what he likes."""
+    """Names may repeat between worlds, keys never do: strangers call themselves what they like."""
     top = root(f"{name} Root")
     middle = top.issue(f"{name} CA", ca=True, path_length=0)
     people = {
@@ -280,7 +278,7 @@ def _sd(disclosure: str) -> str:
     return base64.urlsafe_b64encode(sha256(disclosure.encode()).digest()).rstrip(b"=").decode()
 
 
-def base_pdf(fields: Sequence[str], attached: bytes | None, *, pages: int = 1) -> bytes:
+def base_pdf(fields: Sequence[str], attached: bytes | None, *, pages: int = 1, lock: bool = True) -> bytes:
     """An unsigned record: text on each page, one empty signature field after the other on the first."""
     pdf = pikepdf.new()
     font = pdf.make_indirect(
@@ -303,10 +301,10 @@ def base_pdf(fields: Sequence[str], attached: bytes | None, *, pages: int = 1) -
             mod_date="",
         )
     buffer = io.BytesIO()
-    pdf.save(buffer)
+    pdf.save(buffer, compress_streams=False)
     writer = IncrementalPdfFileWriter(buffer)
     for number, name in enumerate(fields):
-        seal = name == "KY_PHAT_HANH"
+        seal = lock and name == "KY_PHAT_HANH"
         append_signature_field(
             writer,
             SigFieldSpec(
@@ -320,7 +318,7 @@ def base_pdf(fields: Sequence[str], attached: bytes | None, *, pages: int = 1) -
     writer.write(filled)  # type: ignore[no-untyped-call]
     flat = io.BytesIO()
     with pikepdf.open(io.BytesIO(filled.getvalue())) as again:  # one revision, as a renderer would write
-        again.save(flat)
+        again.save(flat, compress_streams=False)
     return flat.getvalue()
 
 
@@ -364,20 +362,21 @@ def sign(
     return output.getvalue()
 
 
-def sign_all(pdf: bytes, fields: Sequence[str], people: Mapping[str, Ca], **options: object) -> bytes:
+def sign_all(pdf: bytes, fields: Sequence[str], people: Mapping[str, Ca]) -> bytes:
     """Every field in order, each by the person of its role."""
     for number, name in enumerate(fields):
         person = people[SIGNERS[name.partition(".")[0]]]
-        pdf = sign(pdf, name, person, first=number == 0, **options)  # type: ignore[arg-type]
+        pdf = sign(pdf, name, person, first=number == 0)
     return pdf
 
 
 def signed_record(
-    a_world: World, level: str = "TIEU_HOC", subjects: Sequence[str] = ("TOAN",), **options: object
+    a_world: World,
+    level: str = "TIEU_HOC",
+    subjects: Sequence[str] = ("TOAN",),
+    people: Mapping[str, Ca] | None = None,
 ) -> bytes:
-    """A whole record as a school would issue it."""
+    """A whole record as a school would issue it; ``people`` may take the place of some of the world's."""
     fields = signature_fields(level, tuple(subjects))
-    return sign_all(base_pdf(fields, record_attachment(level, subjects)), fields, a_world.people, **options)
-
-
-TLS = (ExtendedKeyUsageOID.SERVER_AUTH,)
+    base = base_pdf(fields, record_attachment(level, subjects))
+    return sign_all(base, fields, {**a_world.people, **(people or {})})
