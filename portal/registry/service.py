@@ -470,7 +470,7 @@ def fresh_until(report: ValidationReport) -> datetime:
     """Until when a file's standing by this report may be answered.
 
     A standing that rests on "not revoked" lapses with the CRLs that said so. One that no list could rescue
-    (every signature fails for another reason) stays: an upload of the same bytes would fail then as well.
+    stays: an upload of the same bytes would fail then as well.
     """
     silent = tuple(
         replace(
