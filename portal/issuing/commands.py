@@ -165,7 +165,7 @@ def _desk() -> tuple[Desk, TrustStore]:
             "Đặt biến SIGNING_KEYS là đường dẫn tới danh sách khoá (JSON), xem README.",
         )
     desk = Desk(
-        begin=bundle.writing.begin,
+        begin=transaction,
         vault=bundle.vault,
         files=bundle.files,
         clock=bundle.clock,
