@@ -34,8 +34,13 @@ def fail(what: str, hint: str) -> None:
 
 def run(*command: str | Path, **extra: str) -> bool:
     """True when the command succeeded. Our own environment only: an activated one must not leak in."""
-    environment = {k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")}
-    return subprocess.run([str(c) for c in command], env=environment | extra, cwd=ROOT, check=False).returncode == 0  # noqa: S603
+    environment = {
+        k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
+    }
+    return (
+        subprocess.run([str(c) for c in command], env=environment | extra, cwd=ROOT, check=False).returncode
+        == 0
+    )  # noqa: S603
 
 
 def ensure_uv() -> None:
@@ -63,7 +68,10 @@ def ensure_uv() -> None:
             fail("pip could not be installed", "apt-get install python3-venv")
     # 3 uv.
     if not run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"uv=={UV_VERSION}"):
-        fail("uv could not be installed from PyPI", "give this machine a way to PyPI, then run the command again")
+        fail(
+            "uv could not be installed from PyPI",
+            "give this machine a way to PyPI, then run the command again",
+        )
 
 
 def _quiet(*command: str | Path) -> bool:
@@ -75,9 +83,13 @@ def _quiet(*command: str | Path) -> bool:
 def main() -> None:
     dev = "--dev" in sys.argv[1:]
     if sys.version_info < (3, 11):
-        fail(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}", "apt-get install python3.11")
+        fail(
+            f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}", "apt-get install python3.11"
+        )
     # What was installed last, so that the second run is quick; --dev holds everything a plain run needs.
-    wanted = hashlib.sha256((ROOT / "uv.lock").read_bytes() + (ROOT / "pyproject.toml").read_bytes()).hexdigest()
+    wanted = hashlib.sha256(
+        (ROOT / "uv.lock").read_bytes() + (ROOT / "pyproject.toml").read_bytes()
+    ).hexdigest()
     stamp = VENV / ".installed"
     done = stamp.read_text().split() if stamp.exists() else []
     if done and done[0] == wanted and (done[1] == "dev" or not dev):
@@ -88,7 +100,10 @@ def main() -> None:
     # office proxy only the machine's own store knows the proxy's authority, and pip above used it as well.
     settings = {"UV_PYTHON_DOWNLOADS": "never", "UV_PYTHON": str(PYTHON), "UV_SYSTEM_CERTS": "true"}
     if not run(UV, "sync", "--frozen", "--quiet", *options, **settings):
-        fail("the packages of uv.lock could not be installed", "give this machine a way to PyPI, then run it again")
+        fail(
+            "the packages of uv.lock could not be installed",
+            "give this machine a way to PyPI, then run it again",
+        )
     stamp.write_text(f"{wanted} {'dev' if dev else 'run'}\n")
 
 
