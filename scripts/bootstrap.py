@@ -1,9 +1,9 @@
-"""Makes .venv and installs exactly what uv.lock says. Needs only Python's standard library; safe to run twice.
+"""Makes .venv and installs what uv.lock says. Needs only Python's standard library; safe to run twice.
 
 Usage: python3 scripts/bootstrap.py [--dev]
 
-A bare Debian has python3 but neither pip nor ensurepip (they are in python3-venv), so the environment is made without
-pip, and pip comes from ensurepip where it exists, else as one wheel whose SHA-256 is pinned here.
+A bare Debian has python3 but neither pip nor ensurepip (they are in python3-venv), so the environment is made
+without pip, and pip comes from ensurepip where it exists, else as one wheel whose SHA-256 is pinned here.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ def fail(what: str, hint: str) -> None:
     sys.exit(f"error: {what}\nhint: {hint}")
 
 
-def run(*command: str | Path, **extra: str) -> bool:
+def run(*command: str | Path, quiet: bool = False, **extra: str) -> bool:
     """True when the command succeeded. Our own environment only: an activated one must not leak in."""
     environment = {
         k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
     }
-    return (
-        subprocess.run([str(c) for c in command], env=environment | extra, cwd=ROOT, check=False).returncode
-        == 0
-    )  # noqa: S603
+    done = subprocess.run(  # noqa: S603 - our own commands
+        [str(c) for c in command], env=environment | extra, cwd=ROOT, check=False, capture_output=quiet
+    )
+    return done.returncode == 0
 
 
 def ensure_uv() -> None:
@@ -51,10 +51,12 @@ def ensure_uv() -> None:
     if UV.exists():
         return
     # 2 pip, from this Python or from its pinned wheel.
-    if not _quiet(PYTHON, "-m", "pip", "--version") and not _quiet(PYTHON, "-m", "ensurepip"):
+    if not run(PYTHON, "-m", "pip", "--version", quiet=True) and not run(
+        PYTHON, "-m", "ensurepip", quiet=True
+    ):
         wheel = VENV / PIP_WHEEL.rsplit("/", 1)[1]
         try:
-            with urllib.request.urlopen(PIP_WHEEL, timeout=120) as answer:  # noqa: S310 - a fixed https address
+            with urllib.request.urlopen(PIP_WHEEL, timeout=120) as answer:
                 data = answer.read()
         except OSError as error:
             fail(
@@ -74,15 +76,9 @@ def ensure_uv() -> None:
         )
 
 
-def _quiet(*command: str | Path) -> bool:
-    return (
-        subprocess.run([str(c) for c in command], capture_output=True, check=False, cwd=ROOT).returncode == 0  # noqa: S603
-    )
-
-
 def main() -> None:
     dev = "--dev" in sys.argv[1:]
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs this may have an older one
         fail(
             f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}", "apt-get install python3.11"
         )
