@@ -32,13 +32,17 @@ def fail(what: str, hint: str) -> None:
     sys.exit(f"error: {what}\nhint: {hint}")
 
 
-def run(*command: str | Path, quiet: bool = False, **extra: str) -> bool:
+def run(*command: str | Path, quiet: bool = False, settings: dict[str, str] | None = None) -> bool:
     """True when the command succeeded. Our own environment only: an activated one must not leak in."""
     environment = {
         k: v for k, v in os.environ.items() if k not in ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME")
     }
     done = subprocess.run(  # noqa: S603 - our own commands
-        [str(c) for c in command], env=environment | extra, cwd=ROOT, check=False, capture_output=quiet
+        [str(c) for c in command],
+        env=environment | (settings or {}),
+        cwd=ROOT,
+        check=False,
+        capture_output=quiet,
     )
     return done.returncode == 0
 
@@ -95,7 +99,7 @@ def main() -> None:
     # --inexact: uv itself lives in this environment and must survive the sync. System certificates: behind an
     # office proxy only the machine's own store knows the proxy's authority, and pip above used it as well.
     settings = {"UV_PYTHON_DOWNLOADS": "never", "UV_PYTHON": str(PYTHON), "UV_SYSTEM_CERTS": "true"}
-    if not run(UV, "sync", "--frozen", "--quiet", *options, **settings):
+    if not run(UV, "sync", "--frozen", "--quiet", *options, settings=settings):
         fail(
             "the packages of uv.lock could not be installed",
             "give this machine a way to PyPI, then run it again",
