@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -19,11 +20,13 @@ def lab(
 ) -> list[dict[str, Any]]:
     """``count`` runs of the crash lab; each line tells what was wrong with the history it left."""
     share = count // processes
+    for number in range(processes):  # each lab adds a seal of its own to its authority
+        shutil.copytree(authority.directory, folder / f"authority-{number}")
     labs = [
         subprocess.Popen(  # noqa: S603 - our own words
             [
                 *(sys.executable, "-m", "tests.portal.issuing.crash_lab"),
-                *(str(authority.directory), str(folder / f"lab-{number}")),
+                *(str(folder / f"authority-{number}"), str(folder / f"lab-{number}")),
                 *(mode, str(1 + number * share), str(share)),
             ],
             cwd=ROOT,
