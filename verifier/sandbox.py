@@ -84,22 +84,29 @@ class ForkServer:
 
     def check(self, job: CheckJob) -> ValidationReport:
         """Examine one document. Never raises for its sake: what was not finished is said in the report."""
+        for _ in range(2):
+            outcome = self._attempt(job)
+            if outcome is not None:
+                return outcome
+        return _unfinished(job, "crashed")
+
+    def _attempt(self, job: CheckJob) -> ValidationReport | None:
+        """One try; None when the fork server died on the way, which no document can cause: it reads none."""
         resources = self._policy.resources
         try:
             ours, status = self._submit(job.trust_path, resources)
         except OSError:
-            return _unfinished(job, "crashed")
+            return None
         give_up = time.monotonic() + resources.deadline + _GRACE_SECONDS
         with ours, os.fdopen(status, "rb", buffering=0) as ending:
             answer = _converse(ours, job, resources, give_up)
             if answer is not None:
-                report = _believable(answer, job, self._policy)
-                return report or _unfinished(job, "crashed")
+                return _believable(answer, job, self._policy) or _unfinished(job, "crashed")
             how = _last_byte(ending, give_up)
         if how is None:  # not even the fork server answers
             self.close()
             return _unfinished(job, "deadline")
-        return _unfinished(job, _INCOMPLETE.get(how, "crashed"))
+        return _unfinished(job, _INCOMPLETE.get(how, "crashed")) if how else None
 
     def start(self) -> None:
         """Have the fork server ready before the first check. Raises OSError when it cannot be started."""
@@ -119,31 +126,27 @@ class ForkServer:
         return None if self._server is None else self._server.process.pid
 
     def _submit(self, trust_path: Path, resources: Resources) -> tuple[socket.socket, int]:
-        """Hand a fresh pair of channels to the fork server, restarting it once when it has died."""
+        """Hand a fresh pair of channels to the fork server. Raises OSError when it is not there."""
         request = json.dumps(
             {"trust": str(Path(trust_path).absolute()), "deadline": resources.deadline}
             | {"cpu_seconds": resources.cpu_seconds, "memory": resources.memory}
         ).encode()
         with self._lock:
-            for attempt in (1, 2):
-                server = self._running()
-                ours, theirs = socket.socketpair()
-                status, status_theirs = os.pipe()
-                try:
-                    socket.send_fds(server.control, [request], [theirs.fileno(), status_theirs])
-                except OSError:
-                    ours.close()
-                    os.close(status)
-                    server.end()
-                    self._server = None
-                    if attempt == 2:
-                        raise
-                else:
-                    return ours, status
-                finally:
-                    theirs.close()
-                    os.close(status_theirs)
-        raise OSError("unreachable")
+            server = self._running()
+            ours, theirs = socket.socketpair()
+            status, status_theirs = os.pipe()
+            try:
+                socket.send_fds(server.control, [request], [theirs.fileno(), status_theirs])
+            except OSError:
+                ours.close()
+                os.close(status)
+                server.end()
+                self._server = None
+                raise
+            finally:
+                theirs.close()
+                os.close(status_theirs)
+            return ours, status
 
     def _running(self) -> _Server:
         """The server of this very process; after a fork of the asking process the child starts its own."""
@@ -410,12 +413,13 @@ def _restrict(channel: int, resources: Resources) -> None:
         os.dup2(nothing, standard)
     os.dup2(channel, _CHANNEL)
     os.closerange(_CHANNEL + 1, max(channel, nothing, 4096) + 1)
+    # The soft limit ends a child with a signal that tells why, the hard one a second later in any case.
+    resource.setrlimit(resource.RLIMIT_CPU, (resources.cpu_seconds, resources.cpu_seconds + 1))
     for what, limit in (
         (resource.RLIMIT_NOFILE, _CHANNEL + 1),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_CPU, resources.cpu_seconds),
         (resource.RLIMIT_AS, resources.memory),
     ):
         resource.setrlimit(what, (limit, limit))
