@@ -294,8 +294,9 @@ _Pairs = list[tuple[Column, Cell]]
 def _column_evidence(
     rows: Sequence[tuple[int, _Pairs]],
 ) -> tuple[Mapping[str, TextPolicy], Mapping[str, frozenset[str]]]:
-    """Field → text policy of its column (of the whole table where the column says nothing), code field →
-    texts.
+    """Field → text policy of its column, code field → texts of its column.
+
+    Where a column says nothing, the whole table does if it is of one mind.
     """
     texts: dict[str, list[tuple[str, str]]] = defaultdict(list)
     codes: dict[str, set[str]] = defaultdict(set)
@@ -306,6 +307,8 @@ def _column_evidence(
                 if column.field in CODES:
                     codes[column.field].add(cell.value.strip())
     everywhere = text_policy([item for column_texts in texts.values() for item in column_texts])
+    if everywhere.mixed:
+        everywhere = TextPolicy()
     policies = {}
     for name, column_texts in texts.items():
         own = text_policy(column_texts)

@@ -191,24 +191,26 @@ def _clean(raw: str, cell: Cell, policy: TextPolicy, warnings: list[tuple[str, s
 
 def _recoded(raw: str, cell: Cell, policy: TextPolicy, warnings: list[tuple[str, str]]) -> str:
     repaired = intake_text.repair(raw)
+    if repaired.reading is Reading.PLAIN:
+        return raw
     encoding, text = repaired.encoding, repaired.text
-    if repaired.reading is Reading.UNSURE:
-        by_font = font_encoding(cell.font)
-        if encoding not in (policy.encoding, by_font):
-            return raw
-        if policy.mixed and by_font != encoding:
+    if repaired.reading is not Reading.CONVERTED:
+        # Read more than one way: the cell's font or the rest of the column must decide.
+        by_font, options = font_encoding(cell.font), dict(repaired.options)
+        encoding = by_font if by_font in options else policy.encoding
+        if encoding not in options:
+            if repaired.reading is Reading.UNSURE:
+                return raw
             raise _RefusedError(
                 "encoding",
-                f"“{raw}” có thể là Unicode hoặc {encoding} (các ô khác trong cột có cả hai); gõ lại ô này",
+                f"“{raw[:60]}” bị lỗi bảng mã (TCVN3, VNI hoặc mất dấu) và không đọc chắc chắn được; gõ lại",
             )
-        text = intake_text.convert(raw, encoding) or raw
-    elif repaired.reading is Reading.DAMAGED:
-        raise _RefusedError(
-            "encoding",
-            f"“{raw[:60]}” bị lỗi bảng mã (TCVN3, VNI hoặc mất dấu) và không đọc chắc chắn được; gõ lại",
-        )
-    elif repaired.reading is Reading.PLAIN:
-        return raw
+        if policy.mixed and encoding != by_font:
+            raise _RefusedError(
+                "encoding",
+                f"“{raw[:60]}” có thể là Unicode hoặc {encoding}, cột này có cả hai; gõ lại ô này",
+            )
+        text = options[encoding]
     warnings.append(("encoding", f"đã chuyển từ {encoding} sang Unicode: “{raw[:60]}” → “{text[:60]}”"))
     return text
 

@@ -69,11 +69,14 @@ class Reading(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Repaired:
-    """``text`` to use; ``encoding`` names the conversion behind CONVERTED or offered by UNSURE."""
+    """``text`` to use; ``encoding`` names the conversion behind CONVERTED. ``options`` are the (font
+    encoding, text) that an UNSURE or a DAMAGED text may stand for, if something else decides between them.
+    """
 
     reading: Reading
     text: str
     encoding: str = ""
+    options: tuple[tuple[str, str], ...] = ()
 
 
 @lru_cache(maxsize=20_000)
@@ -101,23 +104,17 @@ def repair(text: str) -> Repaired:
     for name, from_font in _FONT_ENCODINGS.items():
         converted = from_font(text)
         if converted is not None and converted != text and _is_vietnamese(converted):
-            options.setdefault(converted, name)
+            options[name] = converted
     if _is_vietnamese(text):
-        return Repaired(Reading.UNSURE if options else Reading.PLAIN, text, next(iter(options.values()), ""))
+        return Repaired(Reading.UNSURE if options else Reading.PLAIN, text, "", tuple(options.items()))
     if len(options) == 1:
-        converted, name = next(iter(options.items()))
+        name, converted = options.popitem()
         return Repaired(Reading.CONVERTED, converted, name)
     leftover = _has_symbols(text) or any(
         pair in _VNI and not _is_vietnamese(pair) for pair in (a + b for a, b in pairwise(text))
     )
-    return Repaired(Reading.DAMAGED if options or leftover else Reading.PLAIN, text)
-
-
-def convert(text: str, encoding: str) -> str | None:
-    """``text`` read in the font encoding of that name (as in ``Repaired.encoding``); None when it does not
-    map.
-    """
-    return _FONT_ENCODINGS[encoding](text)
+    damaged = bool(options) or leftover
+    return Repaired(Reading.DAMAGED if damaged else Reading.PLAIN, text, "", tuple(options.items()))
 
 
 def is_font_encoding(name: str) -> bool:
@@ -194,13 +191,28 @@ def _is_vietnamese(text: str) -> bool:
 
 
 def _has_symbols(text: str) -> bool:
-    """Whether there are characters beyond ASCII that are neither letters nor the punctuation of Vietnamese
-    texts.
+    """Whether there are signs that old font encodings leave behind: those of windows-1252 beyond ASCII that
+    are neither letters nor usual punctuation, C1 controls, and the mark of a failed conversion.
     """
     return any(
-        not c.isascii() and c not in _PUNCTUATION and unicodedata.category(c) not in ("Lu", "Ll", "Mn")
+        c == "\ufffd"
+        or "\x80" <= c < "\xa0"
+        or (
+            not c.isascii()
+            and c not in _PUNCTUATION
+            and unicodedata.category(c) not in ("Lu", "Ll", "Mn")
+            and _in_cp1252(c)
+        )
         for c in unicodedata.normalize("NFC", text)
     )
+
+
+def _in_cp1252(character: str) -> bool:
+    try:
+        character.encode("cp1252")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 # ---------------------------------------------------------------------------------------------- conversions
