@@ -383,10 +383,8 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
         Tone.WARN,
         ("Người ký không được phép ký cho trường này", "The signer may not sign for this school"),
         (
-            "Chữ ký số là thật và chứng thư đáng tin, nhưng người ký không có trong danh sách được phép "
-            "cấp học bạ cho trường đó.",
-            "The signature is sound and the certificate is trusted, but the signer is not on the list of "
-            "those who may issue records for that school.",
+            "Người ký không có trong danh sách được phép cấp học bạ cho trường có tên trên tệp.",
+            "The signer is not on the list of those who may issue records for the school named in the file.",
         ),
         _ASK_GIVER,
     ),
@@ -625,6 +623,22 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
     ),
 }
 
+#: What a code adds to the answer about the file that carries it.
+_FURTHER: Final[Mapping[str, Pair]] = {
+    "unknown_code": (
+        "Mã QR trên tệp không ứng với học bạ nào trong sổ đăng ký.",
+        "The QR code on the file fits no record in the registry.",
+    ),
+    "malformed_code": (
+        "Mã QR trên tệp thiếu, thừa hoặc sai ký tự.",
+        "The QR code on the file has characters missing, extra or wrong.",
+    ),
+    "foreign_code": (
+        "Mã QR trên tệp không phải do cổng này cấp.",
+        "The QR code on the file was not issued by this portal.",
+    ),
+}
+
 _UNCHECKED_HEAD: Final[Pair] = ("Chưa kiểm tra được", "This could not be checked yet")
 _SAYS_NOTHING: Final[Pair] = (
     "Chưa kiểm tra được; điều này không nói gì về tính xác thực của học bạ.",
@@ -682,8 +696,9 @@ _INCOMPLETE: Final[Mapping[str, tuple[Pair, Pair]]] = {
     ),
     "revalidation_pending": (
         (
-            "Danh sách tin cậy vừa thay đổi và học bạ này đang được kiểm tra lại.",
-            "The list of trusted signers has just changed and this record is being checked again.",
+            "Danh sách tin cậy đã thay đổi hoặc đã quá hạn, và học bạ này đang chờ được kiểm tra lại.",
+            "The lists of trusted signers have changed or run out, and this record is waiting to be "
+            "checked again.",
         ),
         _TRY_AGAIN,
     ),
@@ -747,8 +762,8 @@ _ROLES: Final[Mapping[Role, Pair]] = {
 
 _CAPACITIES: Final[Mapping[str, Pair]] = {
     "": ("", ""),
-    "KT": ("ký thay (KT.)", "on behalf of (KT.)"),
-    "Q": ("quyền (Q.)", "acting (Q.)"),
+    "KT": ("KT., ký thay người đứng đầu", "KT., on behalf of the head"),
+    "Q": ("Q., quyền người đứng đầu", "Q., acting head"),
     "ky_thay": ("hiệu trưởng ký thay", "signed by the principal instead"),
 }
 
@@ -1108,6 +1123,8 @@ def _choose(verdict: Verdict) -> _Entry:
 def _reason_sentence(outcome: Outcome, reason: str, language: Language) -> str:
     """Words for a reason after the first; empty when the reason is a technical code only."""
     match outcome:
+        case Outcome.NOT_VERIFIED if reason in _FURTHER:
+            return _FURTHER[reason][_at(language)]
         case Outcome.NOT_VERIFIED if reason in _NOT_VERIFIED:
             return _NOT_VERIFIED[reason].sentence[_at(language)]
         case Outcome.CHECK_INCOMPLETE if reason in _INCOMPLETE:

@@ -25,10 +25,10 @@ from portal.trust import service as trust
 from portal.vault import Vault
 from verifier import record as records
 from verifier.check import Known
-from verifier.locator import Hosts
+from verifier.locator import Hosts, Locator, read_code
 from verifier.report import Medium, ValidationReport
 from verifier.sandbox import CheckJob
-from verifier.verdict import RegistryFacts, Verdict, decide
+from verifier.verdict import Evidence, RegistryFacts, Verdict, decide
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class FileAnswer:
     report: ValidationReport
     record: PublicRecord | None = None
     signers: Mapping[str, str] = field(default_factory=dict)
+    locator: Locator | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def check(
         verdict = decide(report, registry.facts_for(session, report, hosts, now=now))
         record = None if verdict.version is None else registry.public_record(session, vault, verdict.version)
         signers = _signers(session, report) if verdict.genuine_file else {}
-        return FileAnswer(verdict, report, record, signers)
+        return FileAnswer(verdict, report, record, signers, _only_locator(verdict, report, hosts))
     except DBAPIError:
         report = ValidationReport(at=now, medium=Medium.PDF, size=len(data))
         return FileAnswer(decide(report, RegistryFacts(available=False)), report)
@@ -112,6 +113,14 @@ def trust_file(session: Session, instance_dir: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         trust.write_store(session, path)
     return path
+
+
+def _only_locator(verdict: Verdict, report: ValidationReport, hosts: Hosts) -> Locator | None:
+    """The code that was answered, so that the paper can be compared with what was issued under it."""
+    if verdict.evidence is not Evidence.CODE or verdict.version is None:
+        return None
+    locators = {code.locator for text in report.codes if (code := read_code(text, hosts)).locator is not None}
+    return locators.pop() if len(locators) == 1 else None
 
 
 def _signers(session: Session, report: ValidationReport) -> dict[str, str]:

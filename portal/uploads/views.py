@@ -96,7 +96,8 @@ def _examine(session: Session, content: bytes) -> FileAnswer:
 
 
 def _answer(found: FileAnswer) -> answers.Answer:
-    return answers.Answer(found.verdict, found.report, found.record, found.signers)
+    locator = None if found.locator is None else str(found.locator)
+    return answers.Answer(found.verdict, found.report, found.record, found.signers, locator)
 
 
 def _check_lines(found: FileAnswer) -> list[tuple[str, str]]:
