@@ -70,7 +70,8 @@ def correct(file: Path, reason: str, dry_run: bool, plan: Path | None, restart: 
 def recall(record_id: str, reason: str, version: int | None) -> None:
     """Thu hồi một học bạ theo mã tra cứu RECORD_ID."""
     with _told():
-        identity = parse_record_id(record_id)
+        # As printed, in groups, or as in the QR; no guessing at a typing error here.
+        identity = parse_record_id(record_id.replace("-", "").strip().upper())
         with transaction() as session:
             number = registry.recall(session, identity, reason, now=resources().clock.now(), version=version)
     click.echo(f"Đã thu hồi bản số {number} của học bạ {group(identity)} ({reason}).")

@@ -1,0 +1,197 @@
+"""``flask issue | correct | recall | signatures`` as a clerk meets them: words, exit status, everything at
+once.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.config import Settings
+from portal.demo import classes
+from portal.demo.authority import Authority
+from portal.extensions import KEY, Resources
+from portal.factory import create_app
+from portal.issuing.keys import KeyRing
+from portal.issuing.lock import exclusive
+from portal.migrations import upgrade
+from portal.ports import Checker
+from portal.registry.models import RecordVersion
+from tests.conftest import FrozenClock
+from tests.portal.issuing.world import ISSUED_ON, NOW, School, class_plan, enter_trust, key_list
+from verifier.report import Medium, ValidationReport
+from verifier.sandbox import CheckJob
+
+
+class NoChecker:
+    """Issuing validates by itself; nothing is uploaded here."""
+
+    def check(self, job: CheckJob) -> ValidationReport:
+        return ValidationReport(job.at, Medium.OTHER, incomplete="crashed")
+
+
+@dataclass(frozen=True)
+class Office:
+    """A school's clerk at the command line."""
+
+    app: Flask
+    folder: Path
+    rows: tuple[dict[str, object], ...]
+
+    def run(self, *arguments: str | Path) -> Result:
+        result = self.app.test_cli_runner().invoke(args=[str(a) for a in arguments])
+        if result.exception and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    def file(self, *rows: dict[str, object], name: str = "lop.jsonl") -> Path:
+        path = self.folder / name
+        path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        return path
+
+    def versions(self) -> list[tuple[int, str]]:
+        bundle: Resources = self.app.extensions[KEY]
+        with Session(bundle.engine) as session:
+            rows = session.execute(select(RecordVersion.version, RecordVersion.state))
+            return sorted((version, state) for version, state in rows)
+
+
+@pytest.fixture
+def office(tmp_path: Path, authority: Authority, primary: School) -> Office:
+    return make_office(tmp_path, authority, primary, key_list(tmp_path / "keys.json", primary.credentials))
+
+
+def make_office(tmp_path: Path, authority: Authority, school: School, keys: Path) -> Office:
+    settings = Settings.from_environment(
+        {"INSTANCE_DIR": str(tmp_path / "instance"), "SIGNING_KEYS": str(keys)}
+    )
+    checker: Checker = NoChecker()
+    app = create_app(settings, checker=checker, clock=FrozenClock(NOW))
+    engine = app.extensions[KEY].engine
+    upgrade(engine)
+    with Session(engine) as session, session.begin():
+        enter_trust(session, authority, [school], NOW)
+    rows = tuple(dict(row) for row in classes.rows(class_plan("TIEU_HOC"), ISSUED_ON))
+    return Office(app, tmp_path, rows)
+
+
+def test_a_class_file_from_the_first_look_to_the_recall(office: Office) -> None:
+    one, two = office.rows[:2]
+    file = office.file(one, two)
+
+    # 1 A look.
+    looked = office.run("issue", file, "--dry-run")
+    assert (looked.exit_code, office.versions()) == (0, [])
+    assert "2 học bạ đúng" in looked.stdout
+
+    # 2 Issued; again: nothing new.
+    issued = office.run("issue", file)
+    assert issued.exit_code == 0, issued.stderr
+    assert "Đã cấp 2, đã cấp từ trước 0, chờ chữ ký 0, lỗi 0." in issued.stdout
+    again = office.run("issue", file)
+    assert "Đã cấp 0, đã cấp từ trước 2" in again.stdout
+    assert office.versions() == [(1, "current")] * 2
+
+    # 3 Other content goes by another door.
+    better = office.file(one | {"can_nang": "31.5"}, name="sua.jsonl")
+    refused = office.run("issue", better)
+    assert refused.exit_code == 1
+    assert "correct" in refused.stderr
+    corrected = office.run("correct", better, "--reason", "Nhập nhầm cân nặng")
+    assert corrected.exit_code == 0, corrected.stderr
+    assert "bản số 2" in corrected.stdout
+    assert office.versions() == [(1, "current"), (1, "superseded"), (2, "current")]
+
+    # 4 Recalled, by the id as it is printed.
+    line = next(line for line in corrected.stdout.splitlines() if "bản số 2" in line)
+    printed = line.split(": ")[1].split(" ")[0]
+    unknown = office.run("recall", printed, "--reason", "because")
+    assert unknown.exit_code == 2
+    recalled = office.run("recall", printed, "--reason", "issued_in_error")
+    assert recalled.exit_code == 0, recalled.stderr
+    assert "Đã thu hồi bản số 2" in recalled.stdout
+    assert (2, "recalled") in office.versions()
+
+
+def test_all_mistakes_of_all_rows_on_stderr(office: Office) -> None:
+    one, two, three = office.rows[:3]
+    file = office.file(one | {"ngay_sinh": "31/02/2017"}, two, three | {"gioi_tinh": "X", "lop": ""})
+
+    result = office.run("issue", file)
+
+    assert result.exit_code == 1
+    told = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert [any(name in line for line in told) for name in ("ngay_sinh", "gioi_tinh", "lop")] == [True] * 3
+    assert office.versions() == []
+
+
+def test_what_only_the_portal_knows_is_told_for_all_rows_too(office: Office) -> None:
+    one, two = office.rows[:2]
+    file = office.file(one | {"truong": "Trường Khác"}, two | {"nguoi_ky": "Người Lạ"})
+    result = office.run("issue", file)
+    assert result.exit_code == 1
+    told = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(told) == 2
+    assert "truong" in told[0]
+    assert "nguoi_ky" in told[1]
+    assert office.versions() == []
+
+
+def test_settings_and_keys_that_are_wrong(tmp_path: Path, authority: Authority, primary: School) -> None:
+    office = make_office(tmp_path, authority, primary, tmp_path / "nowhere.json")
+    result = office.run("issue", office.file(office.rows[0]))
+    assert result.exit_code == 1
+    assert "SIGNING_KEYS" in result.stderr
+
+    bundle: Resources = office.app.extensions[KEY]
+    with exclusive(bundle.engine, bundle.settings.instance_dir):
+        busy = office.run("issue", office.file(office.rows[0]))
+    assert busy.exit_code == 1
+    assert "hint: " in busy.stderr
+    assert office.run("correct", office.file(office.rows[0]), "--reason", " ").exit_code == 2
+    assert office.run("recall", "XXXX", "--reason", "issued_in_error").exit_code == 1
+
+
+def test_two_steps_at_the_command_line(
+    tmp_path: Path, authority: Authority, primary: School, ring: KeyRing
+) -> None:
+    keys = key_list(tmp_path / "keys.json", tuple(primary.people.values()), [primary.seal])
+    office = make_office(tmp_path, authority, primary, keys)
+    waiting = office.run("issue", office.file(*office.rows[:2]))
+    assert waiting.exit_code == 0, waiting.stderr
+    assert "chờ chữ ký 2" in waiting.stdout
+    assert "KY_PHAT_HANH" in waiting.stdout
+
+    exported = office.run("signatures", "export", tmp_path / "out")
+    assert "2 giá trị băm" in exported.stdout
+    assert primary.plan.name in exported.stdout
+    (path,) = (tmp_path / "out").glob("*.json")
+    out = json.loads(path.read_text())
+    seal = ring.find(out["signer"])
+    assert seal is not None
+    lines: list[dict[str, Any]] = [
+        line | {"signature": base64.b64encode(seal.sign_digest(bytes.fromhex(line["digest"]))).decode()}
+        for line in out["digests"]
+    ]
+    brought = tmp_path / "in.json"
+    brought.write_text(json.dumps([lines[0], lines[1] | {"signature": lines[0]["signature"]}]))
+    refused = office.run("signatures", "import", brought)
+    assert refused.exit_code == 1
+    assert "mục 2" in refused.stderr
+
+    brought.write_text(json.dumps(lines))
+    done = office.run("signatures", "import", brought)
+    assert done.exit_code == 0, done.stderr
+    assert "Đã cấp 2" in done.stdout
+    assert office.versions() == [(1, "current")] * 2
+    assert "Không có học bạ nào chờ ký" in office.run("signatures", "export", tmp_path / "out").stdout
+    assert "2 chữ ký đã được nhập trước đây" in office.run("signatures", "import", brought).stdout
