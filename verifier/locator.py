@@ -38,7 +38,7 @@ DIGEST_LENGTH: Final = 52
 SHORT_DIGEST_LENGTH: Final = 8
 MAX_TEXT: Final = 512  # characters of a scanned or typed text that we look at
 MAX_CANDIDATES: Final = 10_000  # spellings tried for one damaged code
-_MAX_WORD_SPELLINGS: Final = 800  # of one run of letters
+_MAX_WORD_SPELLINGS: Final = 300  # of one run of letters
 
 _VALUE: Final = {character: value for value, character in enumerate(ALPHABET)}
 _ALLOWED: Final = frozenset(ALPHABET)
@@ -712,7 +712,7 @@ def _types(keys: str, word: str, method: _Method) -> bool:
     return any(
         _shows(keys, method, reach=reach, lone_w=lone_w) == (plain, tone)
         for reach in (True, False)
-        for lone_w in {method.lone_w, False}
+        for lone_w in ((True, False) if method.lone_w and "W" in keys else (False,))
     )
 
 
