@@ -37,6 +37,7 @@ from portal.demo.schools import BY_KEY, DEPARTMENTS, SCHOOLS, SchoolPlan
 from portal.errors import PortalError
 from portal.issuing import intake, signing
 from portal.issuing import service as issuing
+from portal.issuing.intents import Intent
 from portal.issuing.keys import Key, KeyRing, load_keys
 from portal.issuing.plan import Choices
 from portal.issuing.rendering import Renderer
@@ -315,7 +316,7 @@ class _Story:
         others = self._keys_of(other, self._credentials[other.key], self._ring)
         scene = Scene(
             issued=self._paper,
-            unsigned=unsigned.base or b"",
+            unsigned=_drawn_up(unsigned)[1],
             unregistered=self._sign(sealed, own),
             by_strangers=self._sign(strange, self._strangers(school)),
             by_another_school=self._sign(foreign, others),
@@ -493,9 +494,8 @@ class _Story:
 
     def _sign(self, work: Work, keys: Mapping[str, Key]) -> bytes:
         """A drawn-up record signed role by role by ``keys`` (field → key), and not registered."""
-        if work.intent is None or work.base is None:
-            raise DemoFault(f"{work.where}: nothing was drawn up")
-        pdf, seats = work.base, work.intent.seats
+        intent, pdf = _drawn_up(work)
+        seats = intent.seats
         for number, seat in enumerate(seats):
             pdf = signing.sign_field(
                 pdf,
@@ -551,6 +551,13 @@ def _makers(authority: Authority, school: SchoolPlan) -> list[Callable[[], Crede
         authority.seal, school.name, province=place, ca=school.seal_ca, handle=f"{school.key}-seal"
     )
     return [*people, seal]
+
+
+def _drawn_up(work: Work) -> tuple[Intent, bytes]:
+    """What would be signed of a record that is not yet issued, and its file before any signature."""
+    if work.intent is None or work.base is None:
+        raise DemoFault(f"{work.where}: nothing was drawn up")
+    return work.intent, work.base
 
 
 def _found(ring: KeyRing, credential: Credential) -> Key:
