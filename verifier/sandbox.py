@@ -26,6 +26,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -272,11 +273,14 @@ _LAZY_MODULES = (
     "encodings.utf_16_be",
     "encodings.utf_16_le",
     "lxml._elementpath",
+    "cryptography.hazmat.backends.openssl.backend",
     "PIL.BmpImagePlugin",
     "PIL.GifImagePlugin",
     "PIL.JpegImagePlugin",
+    "PIL.MpoImagePlugin",
     "PIL.PngImagePlugin",
     "PIL.PpmImagePlugin",
+    "PIL.TiffImagePlugin",
     "PIL.WebPImagePlugin",
 )
 
@@ -404,6 +408,7 @@ def _restrict(channel: int, resources: Resources) -> None:
     1. Signals as at birth, and an alarm in case the fork server is gone.
     2. No descriptor but the channel, and room for no other: no file, socket or pipe can be opened.
     3. Limits of the kernel on CPU time, memory, written files, processes and core dumps.
+    4. No warnings, and no import: what a library would need has been imported by the fork server.
     """
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -423,6 +428,7 @@ def _restrict(channel: int, resources: Resources) -> None:
         (resource.RLIMIT_AS, resources.memory),
     ):
         resource.setrlimit(what, (limit, limit))
+    warnings.simplefilter("ignore")
     sys.meta_path.insert(0, _Tripwire())
 
 

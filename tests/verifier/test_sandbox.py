@@ -26,6 +26,7 @@ from verifier.pades import validate
 from verifier.policy import DEFAULT, Algorithms, Resources
 from verifier.report import Medium, ValidationReport
 from verifier.sandbox import CheckJob, ForkServer
+from verifier.trust import TrustStore, read_store
 
 
 def server_with(**resources: float) -> ForkServer:
@@ -50,6 +51,15 @@ def trust_path(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def encoded(form: str) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (300, 300), "white").save(buffer, form)
+    return buffer.getvalue()
+
+
+def phone_photo() -> bytes:
+    """A JPEG with the tags that cameras write, turned and placed."""
+    tags = Image.Exif()
+    tags[0x0112], tags[0x8825], tags[0x8769] = 6, {1: "N"}, {0x9003: "2026:06:01 08:00:00"}
+    buffer = io.BytesIO()
+    Image.new("RGB", (300, 200), "white").save(buffer, "JPEG", exif=tags)
     return buffer.getvalue()
 
 
@@ -81,6 +91,8 @@ def corpus(primary: bytes, secondary: bytes) -> dict[str, bytes]:
         "png": encoded("PNG"),
         "jpeg": encoded("JPEG"),
         "webp": encoded("WEBP"),
+        "phone": phone_photo(),
+        "two pictures": encoded("MPO"),
         "broken png": encoded("PNG")[:80],
         "xml": b"<HOC_BA/>",
         "utf-16": '<?xml version="1.0" encoding="UTF-16"?><HOC_BA/>'.encode("utf-16"),
@@ -94,9 +106,12 @@ def test_a_child_finds_what_the_library_finds(
     server: ForkServer, trust_path: Path, world: World, primary: bytes, secondary: bytes
 ) -> None:
     """Also that a child never has to import anything: it could not, and would end instead."""
+    nobody = trust_path.with_name("nobody.json")
+    nobody.write_text(json.dumps(TrustStore(0, (), (), (), ()).to_json()))
     for name, data in corpus(primary, secondary).items():
-        expected = examine(data, trust=world.trust(), policy=DEFAULT, at=NOW)
-        assert server.check(CheckJob(data, trust_path, NOW)) == expected, name
+        for path, trust in ((trust_path, world.trust()), (nobody, read_store(nobody))):
+            expected = examine(data, trust=trust, policy=DEFAULT, at=NOW)
+            assert server.check(CheckJob(data, path, NOW)) == expected, name
 
 
 def test_registered_bytes_take_the_fast_way_in_the_child_too(
