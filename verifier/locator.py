@@ -359,6 +359,13 @@ def read_typed(text: str, hosts: Hosts) -> Typed:
     found = _undo_input_method(groups)
     if len(found) == 1:
         return _typed(found.pop())
+    certain = {code[:RECORD_ID_LENGTH] for code in found}
+    if len(found) > 1 and len(certain) == 1:
+        raise _refuse(
+            "ambiguous",
+            f"Mã tra cứu là {group(certain.pop())}, nhưng bộ gõ tiếng Việt đã đổi 8 ký tự theo sau "
+            "nên đọc được theo nhiều cách. Tắt bộ gõ rồi nhập lại 8 ký tự đó.",
+        )
     if len(found) > 1:
         raise _refuse(
             "ambiguous",
@@ -530,18 +537,18 @@ def _undo_input_method(groups: list[str]) -> set[str]:
     each mark gives back one keystroke, at any place from its letter (a tone: from the first vowel) to the end
     of that run of letters, because engines mark freely and differ in where they put a tone. A doubled key
     that cancels (``ASS``→``AS``, ``WW``→``W``) and a tone that a later one replaces (``ASF``→``À``) lose a
-    keystroke without a mark; up to two are put back when exactly so many are missing and other marks show
-    that an input method was on (else a character was left out, which nobody can put back). VNI does the same
-    with the digits 1–9; its unmarked losses are not tried. The Vietnamese keyboard layout types Ă Â Ê Ô, the
-    tone marks and Đ with the keys 1–9, 0, which is undone without any choice.
+    keystroke without a mark; up to two are put back in a record id when exactly so many are missing and other
+    marks show that an input method was on (else a character was left out, which nobody can put back). VNI
+    does the same with the digits 1–9; its unmarked losses are not tried. The Vietnamese keyboard layout types
+    Ă Â Ê Ô, the tone marks and Đ with the keys 1–9, 0, which is undone without any choice.
 
     Spellings survive if typing them again gives what was read (:func:`_shows`), if the check character fits
     (a wrong one does in 1 of 32 cases) and if the groups of four come out whole where they were typed apart.
     Not recoverable: two spellings that all this fits; a tone that Z removed (both keys leave no trace); marks
     in the digest that can be read more than one way, since no check character covers it. A whole digest read
     more than one way still gives its first eight characters when those agree. Where the truth is among the
-    unrecoverable a wrong spelling can fit by chance (measured: under 1 code in 100, typed in groups 0 of
-    600): it names no record and is answered as unknown.
+    unrecoverable a wrong spelling can fit by chance (measured: fewer than 1 code in 100): it names no record
+    and is answered as unknown.
     """
     layout = _undo_layout(groups)
     if layout is not None and _well_formed(layout):
@@ -587,10 +594,13 @@ def _codes(groups: list[str], method: _Method) -> set[str]:
     for layout in _LAYOUTS:
         if len(layout) == len(groups):
             missing = tuple(size - length for size, length in zip(layout, lengths, strict=True))
-            if all(0 <= m <= unmarked for m in missing):
+            # What follows the record id has no check character, so nothing is guessed there: a digest read
+            # wrong would make a genuine paper "different".
+            allowed = [unmarked if sum(layout[:i]) < RECORD_ID_LENGTH else 0 for i in range(len(layout))]
+            if all(0 <= m <= most for m, most in zip(missing, allowed, strict=True)):
                 return _assemble(groups, missing, method)
     for total in _LENGTHS:
-        if 0 <= total - sum(lengths) <= unmarked:
+        if 0 <= total - sum(lengths) <= (unmarked if total == RECORD_ID_LENGTH else 0):
             shares = product(range(total - sum(lengths) + 1), repeat=len(groups))
             fitting = [s for s in shares if sum(s) == total - sum(lengths)]
             return set().union(*(_assemble(groups, missing, method) for missing in fitting))
