@@ -1,4 +1,5 @@
-"""A registry with a few invented records, entered as the issuing side would, without drawing or signing a PDF.
+"""A registry with a few invented records, entered as the issuing side would, without drawing or signing a
+PDF.
 
 The files stand for sealed PDFs by their bytes alone; what a checker would find in them is a report made here.
 """
@@ -8,20 +9,31 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
+from portal.config import Settings
+from portal.database import make_engine
+from portal.factory import create_app
 from portal.registry import service as registry
 from portal.registry.service import NewFile, NewVersion
 from portal.vault import Vault
+from tests.conftest import NOW, FrozenClock
 from tests.verifier.record_samples import sample
 from verifier import record as records
+from verifier.check import examine
 from verifier.locator import Locator, new_record_id
 from verifier.pades import Structure
+from verifier.policy import DEFAULT
 from verifier.report import (
     Check,
     CheckName,
@@ -33,6 +45,8 @@ from verifier.report import (
     SignerInfo,
     ValidationReport,
 )
+from verifier.sandbox import CheckJob
+from verifier.trust import TrustStore
 
 _NUMBERS = itertools.count(1)
 CERTIFICATE = "ab" * 32
@@ -59,7 +73,7 @@ class Issued:
 def signature(field: str, at: datetime, *, failing: Check | None = None) -> SignatureReport:
     """A signature that passes every check, or fails one."""
     role = Role(field.partition(".")[0])
-    checks = {
+    checks: dict[CheckName, Check] = {
         name: Check(name, CheckStatus.PASSED)
         for name in CheckName
         if name not in (CheckName.REQUIRED_ROLES, CheckName.LOG_INCLUSION)
@@ -150,9 +164,7 @@ def enter(
             size=len(content),
             stored_name=hashlib.sha256(b"stored" + content).hexdigest(),
             report=report,
-            structure=Structure(
-                report.sha256, len(content), 2, (), (), record_id, record.issuer, ()
-            ),
+            structure=Structure(report.sha256, len(content), 2, (), (), record_id, record.issuer, ()),
             epoch=0,
         ),
         epoch=0,
@@ -168,3 +180,103 @@ def enter(
         report,
         wrapped,
     )
+
+
+class CannedChecker:
+    """A :class:`portal.ports.Checker` that knows the invented files; everything else is really examined, in
+    this process.
+    """
+
+    def __init__(self) -> None:
+        self.reports: dict[str, ValidationReport] = {}
+        self.jobs: list[CheckJob] = []
+
+    def knows(self, *issued: Issued) -> None:
+        for each in issued:
+            self.reports[each.report.sha256] = each.report
+
+    def check(self, job: CheckJob) -> ValidationReport:
+        self.jobs.append(job)
+        known = self.reports.get(hashlib.sha256(job.data).hexdigest())
+        if known is not None:
+            return replace(known, at=job.at)
+        store = TrustStore(epoch=0, anchors=(), intermediates=(), signers=(), crls=())
+        return examine(job.data, trust=store, policy=DEFAULT, at=job.at, known=None)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The portal under test and what it has issued."""
+
+    app: Flask
+    clock: FrozenClock
+    checker: CannedChecker
+    primary: Issued  # version 1, current
+    first: Issued  # version 1 of a corrected record
+    second: Issued  # version 2 of it, current
+    recalled: Issued
+    secondary: Issued  # THPT, current
+
+    @property
+    def client(self) -> FlaskClient:
+        return self.app.test_client()
+
+    @property
+    def issued(self) -> tuple[Issued, ...]:
+        return (self.primary, self.first, self.second, self.recalled, self.secondary)
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """An instance folder with five versions of four records, to be copied."""
+
+    folder: Path
+    issued: tuple[Issued, ...]
+
+
+def stock(folder: Path, template: Path) -> Stock:
+    """Issue the records once. ``template`` is a database with the schema."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(template, folder / "portal.sqlite3")
+    settings = Settings.from_environment({"INSTANCE_DIR": str(folder)})
+    vault = Vault(settings.key_encryption_keys, settings.index_key)
+    engine = make_engine(settings.database_url)
+    before = NOW - timedelta(days=20)
+    with Session(engine) as session, session.begin():
+        primary = enter(session, vault, before)
+        first = enter(session, vault, before, grade=5, ho_va_ten="H'Nga Niê")
+        second = enter(
+            session, vault, before + timedelta(days=2), grade=5, before=first, ho_va_ten="H'Nga Niê"
+        )
+        recalled = enter(session, vault, before, grade=3)
+        registry.recall(session, recalled.locator.record_id, "data_error", now=before + timedelta(days=1))
+        secondary = enter(session, vault, before, level="THPT", grade=11)
+    with engine.connect() as connection:  # fold the write-ahead log into the file that tests copy
+        connection.exec_driver_sql("COMMIT")
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.exec_driver_sql("BEGIN")
+    engine.dispose()
+    return Stock(folder, (primary, first, second, recalled, secondary))
+
+
+def build(folder: Path, source: Stock, **environment: str) -> World:
+    """A portal of its own with the records of ``source``."""
+    shutil.copytree(source.folder, folder)
+    clock, checker = FrozenClock(), CannedChecker()
+    checker.knows(*source.issued)
+    settings = Settings.from_environment({"INSTANCE_DIR": str(folder), **environment})
+    return World(create_app(settings, checker=checker, clock=clock), clock, checker, *source.issued)
+
+
+@pytest.fixture(scope="session")
+def issued_stock(tmp_path_factory: pytest.TempPathFactory, _sqlite_template: Path) -> Stock:
+    """The records, issued once a run."""
+    return stock(tmp_path_factory.mktemp("stock"), _sqlite_template)
+
+
+@pytest.fixture
+def world(tmp_path: Path, issued_stock: Stock) -> Iterator[World]:
+    """A portal of its own for one test."""
+    made = build(tmp_path / "instance", issued_stock)
+    yield made
+    made.app.extensions["portal"].engine.dispose()

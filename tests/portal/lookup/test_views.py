@@ -1,0 +1,409 @@
+"""Scan, typed look-up and comparison over HTTP: who sees what, in which shape, with which headers."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, create_engine
+from werkzeug.test import TestResponse
+
+from portal.extensions import Resources, transaction
+from portal.registry import service as registry
+from tests.portal.lookup.test_service import paper
+from tests.portal.web.world import Issued, World
+from verifier.locator import Locator, digest_text, group, new_record_id, short_digest
+
+JSON = {"Accept": "application/json"}
+UNKNOWN = new_record_id(b"\xff" * 10)
+KEYS = {"verdict", "evidence", "reasons", "record", "signatures", "checks", "document", "words", "at"}
+
+
+def body(answer: TestResponse) -> Any:
+    """The JSON of an answer."""
+    return json.loads(answer.data)
+
+
+def post(client: FlaskClient, path: str, form: dict[str, str], **headers: str) -> TestResponse:
+    return client.post(path, data=form, content_type="multipart/form-data", headers=headers)
+
+
+def typed_form(issued: Issued, *, short: bool = True, **changes: str) -> dict[str, str]:
+    day, month, year = str(issued.data["ngay_sinh"]).split("/")
+    code = group(issued.locator.record_id)
+    code += f" {short_digest(issued.locator.digest)}" if short else ""
+    return {"code": code, "ngay": day, "thang": month, "nam": year} | changes
+
+
+def paper_form(issued: Issued, **changes: str) -> dict[str, str]:
+    typed = paper(issued)
+    cells = ("muc_dat_duoc", "diem_ktdk") if issued.header["level"] == "TIEU_HOC" else ("ca_nam",)
+    form = {"code": str(issued.locator), "ho_va_ten": typed.name, "ngay_sinh": typed.birth}
+    for name, values in typed.results.items():
+        form |= {f"{name}.{cell}": value for cell, value in zip(cells, values, strict=False)}
+    return form | changes
+
+
+def personal(issued: Issued) -> set[str]:
+    """Texts that no public answer may hold."""
+    data = issued.data
+    texts = {
+        str(data[k]) for k in ("ho_va_ten", "ngay_sinh", "so_dinh_danh_ca_nhan", "cha_ho_ten", "me_ho_ten")
+    }
+    return texts | {str(data["nguoi_ky"]), "Trần Văn Minh", "CCCD", str(data["doi_tuong"])}
+
+
+class TestScan:
+    def test_verdicts(self, world: World) -> None:
+        expected = {
+            world.primary.path: "GENUINE_CURRENT",
+            world.first.path: "GENUINE_SUPERSEDED",
+            world.second.path: "GENUINE_CURRENT",
+            world.recalled.path: "GENUINE_REVOKED",
+            world.secondary.path: "GENUINE_CURRENT",
+            f"/V/{Locator(world.primary.locator.record_id, world.second.locator.digest)}": "CONTENT_DIFFERS",
+            f"/V/{UNKNOWN}.{digest_text(bytes(32))}": "NOT_VERIFIED",
+            "/V/ABC": "NOT_VERIFIED",
+            "/V/a/b/c": "NOT_VERIFIED",
+            "/V/%C3%A1%00": "NOT_VERIFIED",
+        }
+        for path, outcome in expected.items():
+            answer = world.client.get(path, headers=JSON)
+            assert answer.status_code == 200
+            assert answer.content_type == "application/json"
+            assert set(body(answer)) == KEYS
+            assert body(answer)["verdict"] == outcome, path
+            assert body(answer)["evidence"] == "code"
+            page = world.client.get(path)
+            assert page.status_code == 200
+            headline = body(answer)["words"]["headline"]
+            assert f'<h1 id="headline">{headline}</h1>' in page.text
+            assert f"<title>{headline} – " in page.text
+
+    def test_what_everybody_sees(self, world: World) -> None:
+        record = body(world.client.get(world.first.path, headers=JSON))["record"]
+        assert record == {
+            "record_id": world.first.locator.record_id,
+            "version": 1,
+            "state": "superseded",
+            "current_version": 2,
+            "since": "2026-09-17T02:30:00+00:00",
+            "recall_reason": None,
+            "school": {"code": "01000123", "name": "Trường Tiểu học Phúc Lộc"},
+            "level": "TIEU_HOC",
+            "grade": 5,
+            "year": "2025-2026",
+            "issued_on": "2026-05-31",
+            "signed_roles": ["GVCN", "CBQL", "KY_PHAT_HANH"],
+            "masked_name": "H*** N***",
+        }
+        page = world.client.get(world.first.path).text
+        for text in ("Trường Tiểu học Phúc Lộc", "H*** N***", "2025–2026", "31/05/2026", "Tiểu học, lớp 5"):
+            assert text in page
+
+    def test_no_personal_data_in_any_public_answer(self, world: World) -> None:
+        for issued in world.issued:
+            for headers in ({}, JSON):
+                for suffix in ("", "?lang=en"):
+                    text = world.client.get(issued.path + suffix, headers=headers).text
+                    assert not [each for each in personal(issued) if each in text]
+                    assert '"signatures": []' in text or not headers
+
+    def test_the_short_way_and_flask_give_the_same_bytes(self, world: World) -> None:
+        unknown = f"/V/{UNKNOWN}.{digest_text(bytes(32))}"
+        for path in (*(i.path for i in world.issued), unknown):
+            short = world.client.get(path)
+            long = world.client.get(f"{path}?")
+            flask = world.app.test_request_context(path)
+            with flask:
+                through_view = world.app.full_dispatch_request()
+            assert short.data == through_view.data == long.data
+            assert short.headers["Content-Type"] == through_view.headers["Content-Type"]
+            assert short.headers["Vary"] == through_view.headers["Vary"] == "Accept"
+            assert (
+                short.headers["Cache-Control"]
+                == through_view.headers["Cache-Control"]
+                == "public, max-age=30"
+            )
+
+    def test_an_outline_is_never_shared_between_records(self, world: World) -> None:
+        """Pages of one kind differ exactly where the records do."""
+        pages = [world.client.get(i.path).text for i in (world.primary, world.second, world.secondary)]
+        ids = [group(i.locator.record_id) for i in (world.primary, world.second, world.secondary)]
+        for page, own in zip(pages, ids, strict=True):
+            assert [each for each in ids if each in page] == [own]
+
+    def test_cache_headers_and_no_cookie(self, world: World) -> None:
+        for path in (world.primary.path, "/V/ABC"):
+            for headers in ({}, JSON):
+                answer = world.client.get(path, headers=headers)
+                assert answer.headers["Cache-Control"] == "public, max-age=30"
+                assert "Set-Cookie" not in answer.headers
+
+    def test_other_spellings_are_redirected_to_the_one(self, world: World) -> None:
+        path = world.primary.path
+        for other in (path.lower(), path.replace("/V/", "/v/"), f"/V/{path[3:].lower()}"):
+            answer = world.client.get(other)
+            assert answer.status_code == 301
+            assert answer.headers["Location"] == path
+            assert world.client.get(f"{other}?lang=en").headers["Location"] == f"{path}?lang=en"
+
+    def test_a_malformed_code_meets_no_database(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: object) -> None:
+            raise AssertionError("the database was asked")
+
+        monkeypatch.setattr(Engine, "connect", refuse)
+        for path in ("/V/ABC", "/v/abc", f"{world.primary.path}X", world.primary.path[:-1] + "1"):
+            answer = world.client.get(path, headers=JSON)
+            assert body(answer)["reasons"] == ["malformed_code"]
+
+    def test_a_registry_that_cannot_be_read_says_nothing_about_the_record(self, world: World) -> None:
+        bundle: Resources = world.app.extensions["portal"]
+        gone = create_engine("sqlite:////nonexistent/folder/none.sqlite3")
+        object.__setattr__(bundle, "questions", gone)
+        for headers in ({}, JSON):
+            answer = world.client.get(world.primary.path, headers=headers)
+            assert answer.status_code == 200
+            assert answer.headers["Cache-Control"] == "no-store"
+        assert body(answer)["verdict"] == "CHECK_INCOMPLETE"
+        assert body(answer)["reasons"] == ["registry_unavailable"]
+
+    def test_head_and_other_methods(self, world: World) -> None:
+        assert world.client.head(world.primary.path).status_code == 200
+        assert world.client.post(world.primary.path).status_code == 405
+
+    def test_english(self, world: World) -> None:
+        page = world.client.get(f"{world.primary.path}?lang=en").text
+        assert '<html lang="en">' in page
+        assert "Code of a current record" in page
+        assert f'href="{world.primary.path}" lang="vi"' in page
+        assert f'href="/compare?code={world.primary.locator}&amp;lang=en"' in page
+        assert not re.search(r'(href|action)="/[^"]*(?<!lang=en)" (?!lang="vi")', _own_links(page))
+
+    def test_a_withdrawn_record_offers_no_comparison(self, world: World) -> None:
+        assert "/compare?" in world.client.get(world.primary.path).text
+        assert "/compare?" not in world.client.get(world.recalled.path).text
+
+    def test_no_language_but_the_two(self, world: World) -> None:
+        assert world.client.get(f"{world.primary.path}?lang=fr").text.startswith(
+            '<!doctype html>\n<html lang="vi">'
+        )
+
+
+def _own_links(page: str) -> str:
+    """The page without what carries no language: static files and the technical part."""
+    return re.sub(r'(href|src)="/static/[^"]*"', "", page)
+
+
+class TestTyped:
+    def test_code_content_code_and_birth_date(self, world: World) -> None:
+        answer = post(world.client, "/lookup", typed_form(world.primary), **JSON)
+        assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+        assert (body(answer)["verdict"], body(answer)["evidence"]) == ("GENUINE_CURRENT", "code")
+        assert body(answer)["record"]["masked_name"] == "N*** T*** H***"
+
+    def test_without_the_content_code_only_which_version_is_current(self, world: World) -> None:
+        answer = post(world.client, "/lookup", typed_form(world.second, short=False), **JSON)
+        assert body(answer)["reasons"] == ["version_not_named"]
+        assert body(answer)["record"] is None
+        assert "bản số 2" in body(answer)["words"]["sentence"]
+
+    def test_unknown_id_and_wrong_birth_date_are_one_answer(self, world: World) -> None:
+        wrong = post(world.client, "/lookup", typed_form(world.primary, nam="1999"), **JSON)
+        unknown = post(
+            world.client, "/lookup", typed_form(world.primary, code=f"{group(UNKNOWN)} 00000000"), **JSON
+        )
+        year_alone = post(world.client, "/lookup", typed_form(world.primary, ngay="", thang=""), **JSON)
+        assert body(wrong) == body(unknown) == body(year_alone)
+        assert body(wrong)["reasons"] == ["unknown_code"]
+        assert wrong.headers.to_wsgi_list() == unknown.headers.to_wsgi_list()
+        pages = [
+            post(world.client, "/lookup", form).data
+            for form in (
+                typed_form(world.primary, nam="1999"),
+                typed_form(world.primary, code=group(UNKNOWN)),
+            )
+        ]
+        assert pages[0] == pages[1]
+
+    @pytest.mark.parametrize("one_field", ["{0}/{1}/{2}", "{0}-{1}-{2}", "{2}-{1}-{0}"])
+    def test_a_birth_date_in_one_field(self, world: World, one_field: str) -> None:
+        form = typed_form(world.primary)
+        parts = [form.pop(name) for name in ("ngay", "thang", "nam")]
+        answer = post(world.client, "/lookup", form | {"ngay_sinh": one_field.format(*parts)}, **JSON)
+        assert body(answer)["verdict"] == "GENUINE_CURRENT"
+
+    def test_a_code_damaged_by_telex_is_read(self, world: World) -> None:
+        """The record's own code typed with the input method on: DD becomes Đ, W becomes Ư."""
+        damaged = [
+            i
+            for i in world.issued
+            if {"W", "DD", "AA"} & set(re.findall("W|DD|AA", digest_text(i.locator.digest)))
+        ]
+        assert damaged
+        for issued in damaged:
+            short = short_digest(issued.locator.digest)
+            text = f"{group(issued.locator.record_id)} {short.replace('DD', 'Đ')}"
+            answer = post(world.client, "/lookup", typed_form(issued, code=text.lower()), **JSON)
+            assert body(answer)["verdict"].startswith("GENUINE"), text
+
+    def test_a_pasted_link_needs_no_birth_date(self, world: World) -> None:
+        url = f"http://127.0.0.1:8000{world.primary.path}"
+        for text in (url, url.lower(), f"Xem: {url}?utm=1", str(world.primary.locator)):
+            page = post(world.client, "/lookup", {"code": text})
+            assert (page.status_code, page.headers["Location"]) == (303, world.primary.path)
+            answer = post(world.client, "/lookup", {"code": text}, **JSON)
+            assert body(answer)["verdict"] == "GENUINE_CURRENT"
+
+    @pytest.mark.parametrize(
+        ("changes", "fields"),
+        [
+            ({"code": ""}, {"code"}),
+            ({"code": "7K3M"}, {"code"}),
+            ({"code": "https://khac.example/V/ABC"}, {"code"}),
+            ({"code": "x" * 600}, {"code"}),
+            ({"ngay": "", "thang": "", "nam": ""}, {"ngay"}),
+            ({"ngay": "31", "thang": "2", "nam": "2015"}, {"ngay"}),
+            ({"ngay": "3", "thang": "", "nam": "2015"}, {"ngay"}),
+            ({"ngay": "3", "thang": "9", "nam": ""}, {"ngay"}),
+            ({"ngay": "a"}, {"ngay"}),
+            ({"code": "", "ngay": "99"}, {"code", "ngay"}),
+        ],
+    )
+    def test_mistakes_come_back_all_at_once_with_what_was_typed(
+        self, world: World, changes: dict[str, str], fields: set[str]
+    ) -> None:
+        form = typed_form(world.primary) | changes
+        problem = post(world.client, "/lookup", form, **JSON)
+        assert (problem.status_code, problem.content_type) == (422, "application/problem+json")
+        assert {e["field"] for e in body(problem)["errors"]} == fields
+        page = post(world.client, "/lookup", form)
+        assert page.status_code == 422
+        assert "<title>Lỗi: " in page.text
+        for field in fields:
+            assert f'<a href="#{field}">' in page.text
+            assert f'id="{field}-error"' in page.text
+        assert f'value="{form["thang"]}"' in page.text
+        for language in ("", "?lang=en"):
+            assert post(world.client, f"/lookup{language}", form).status_code == 422
+
+    @pytest.mark.parametrize("path", ["/lookup", "/check", "/compare", "/check/data"])
+    @pytest.mark.parametrize(
+        "kind", ["application/x-www-form-urlencoded", "application/json", "text/plain", ""]
+    )
+    def test_multipart_only(self, world: World, path: str, kind: str) -> None:
+        answer = world.client.post(path, data=b"code=1", content_type=kind, headers=JSON)
+        assert (answer.status_code, body(answer)["code"]) == (415, "multipart_only")
+
+    def test_a_birth_date_is_never_taken_from_the_address(self, world: World) -> None:
+        form = typed_form(world.primary)
+        query = "&".join(f"{k}={v}" for k, v in form.items() if k != "code")
+        answer = post(world.client, f"/lookup?{query}", {"code": form["code"]}, **JSON)
+        assert answer.status_code == 422
+        assert world.client.get(f"/lookup?{query}").status_code == 405
+
+
+class TestCompare:
+    def test_the_form_offers_every_subject_and_nothing_of_the_record(self, world: World) -> None:
+        page = world.client.get(f"/compare?code={world.secondary.locator}")
+        assert page.status_code == 200
+        assert page.headers["Cache-Control"] == "no-store"
+        for each in personal(world.secondary):
+            assert each not in page.text
+        # All electives stand there, not only the four of this pupil.
+        names = re.findall(r'name="mon\.([A-Z0-9_]+)\.ca_nam"', page.text)
+        taken = {k.removeprefix("mon.") for k in world.secondary.data if k.startswith("mon.")}
+        assert taken < set(names)
+        assert "selected" not in page.text
+
+    def test_yes_and_no(self, world: World) -> None:
+        for issued in (world.primary, world.secondary):
+            answer = post(world.client, "/compare", paper_form(issued), **JSON)
+            assert (body(answer)["verdict"], body(answer)["evidence"]) == (
+                "GENUINE_CURRENT",
+                "paper_compared",
+            )
+            page = post(world.client, "/compare", paper_form(issued))
+            assert '<section class="panel ok"' in page.text
+            assert page.headers["Cache-Control"] == "no-store"
+            no = post(world.client, "/compare", paper_form(issued, ho_va_ten="Người Khác"), **JSON)
+            assert (body(no)["verdict"], body(no)["reasons"]) == ("CONTENT_DIFFERS", ["values_differ"])
+
+    def test_a_no_is_the_same_whatever_was_wrong(self, world: World) -> None:
+        wrong = [
+            {"ho_va_ten": "Người Khác"},
+            {"ngay_sinh": "1/1/2001"},
+            {"mon.TOAN.ca_nam": "1,0"},
+            {"mon.LICH_SU.ca_nam": ""},
+        ]
+        pages = {post(world.client, "/compare", paper_form(world.secondary, **w)).data for w in wrong}
+        assert len(pages) == 1
+
+    def test_too_many_tries(self, world: World) -> None:
+        form = paper_form(world.primary, ho_va_ten="Người Khác")
+        for _ in range(5):
+            assert post(world.client, "/compare", form).status_code == 200
+        refused = post(world.client, "/compare", paper_form(world.primary), **JSON)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "900")
+        assert body(refused)["code"] == "too_many_tries"
+        page = post(world.client, "/compare", paper_form(world.primary))
+        assert page.status_code == 429
+        assert "thử lại sau 15 phút" in page.text
+        # The code itself is answered as ever.
+        assert world.client.get(world.primary.path).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("changes", "field"),
+        [
+            ({"ho_va_ten": " "}, "ho_va_ten"),
+            ({"ho_va_ten": "x" * 121}, "ho_va_ten"),
+            ({"ngay_sinh": ""}, "ngay"),
+            ({"mon.TOAN.diem_ktdk": "11"}, "mon.TOAN.diem_ktdk"),
+            ({"mon.TOAN.diem_ktdk": "8,5"}, "mon.TOAN.diem_ktdk"),
+            ({"mon.TOAN.muc_dat_duoc": "X"}, "mon.TOAN.muc_dat_duoc"),
+        ],
+    )
+    def test_what_no_paper_can_say_is_a_mistake_and_no_try(
+        self, world: World, changes: dict[str, str], field: str
+    ) -> None:
+        form = paper_form(world.primary) | changes
+        for _ in range(7):
+            problem = post(world.client, "/compare", form, **JSON)
+            assert problem.status_code == 422
+            assert [e["field"] for e in body(problem)["errors"]] == [field]
+        page = post(world.client, "/compare", form)
+        assert f'<a href="#{field}">' in page.text
+        assert "<title>Lỗi: " in page.text
+        assert post(world.client, "/compare", paper_form(world.primary), **JSON).status_code == 200
+
+    def test_an_empty_column_is_a_mistake(self, world: World) -> None:
+        form = {k: v for k, v in paper_form(world.primary).items() if not k.startswith("mon.")}
+        assert post(world.client, "/compare", form, **JSON).status_code == 422
+
+    def test_codes_that_cannot_be_compared(self, world: World) -> None:
+        stranger = Locator(world.primary.locator.record_id, bytes(32))
+        assert body(post(world.client, "/compare", {"code": "ABC"}, **JSON))["reasons"] == ["malformed_code"]
+        answer = body(post(world.client, "/compare", {"code": str(stranger)}, **JSON))
+        assert answer["reasons"] == ["digest_mismatch"]
+        answer = body(post(world.client, "/compare", paper_form(world.recalled), **JSON))
+        assert (answer["verdict"], answer["evidence"]) == ("GENUINE_REVOKED", "code")
+        assert world.client.get("/compare?code=ABC").headers["Location"] == "/"
+        for issued_elsewhere in (stranger, world.recalled.locator):
+            redirected = world.client.get(f"/compare?code={issued_elsewhere}&lang=en")
+            assert redirected.headers["Location"] == f"/V/{issued_elsewhere}?lang=en"
+
+    def test_a_superseded_paper_says_so(self, world: World) -> None:
+        answer: Any = body(post(world.client, "/compare", paper_form(world.first), **JSON))
+        assert (answer["verdict"], answer["evidence"]) == ("GENUINE_SUPERSEDED", "paper_compared")
+
+
+def test_a_recall_shows_at_the_next_scan(world: World) -> None:
+    assert body(world.client.get(world.primary.path, headers=JSON))["verdict"] == "GENUINE_CURRENT"
+    with world.app.app_context(), transaction() as session:
+        registry.recall(session, world.primary.locator.record_id, "issued_in_error", now=world.clock.now())
+    answer = json.loads(world.client.get(world.primary.path, headers=JSON).data)
+    assert (answer["verdict"], answer["reasons"]) == ("GENUINE_REVOKED", ["recalled:issued_in_error"])
+    assert "đã được thu hồi" in world.client.get(world.primary.path).text
