@@ -26,6 +26,7 @@ TEMPLATES: Final = HERE / "templates"
 STATIC: Final = HERE / "static"
 #: One macro a file, known to every page by name; each uses only those before it.
 COMPONENTS: Final = (
+    "icons",
     "icon",
     "panel",
     "findings",

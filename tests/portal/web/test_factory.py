@@ -1,0 +1,123 @@
+"""The composition root: what the web process holds, which routes exist, which commands are at hand."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+from flask import request
+
+from portal.factory import COMMANDS
+from tests.portal.web.world import Stock, World, build
+
+ROOT = Path(__file__).resolve().parents[3]
+
+#: Every route with who may use it. Nothing here asks who somebody is: all of it is public.
+ROUTES = {
+    ("GET", "/"): "public",
+    ("GET", "/robots.txt"): "public",
+    ("GET", "/static/<path:filename>"): "public",
+    ("GET", "/V/<path:code>"): "public answer only; cacheable; no session",
+    ("GET", "/v/<path:code>"): "redirect",
+    ("POST", "/lookup"): "public answer only, for code and birth date",
+    ("GET", "/compare"): "public: a form without content",
+    ("POST", "/compare"): "one yes or no, for the full code; counted",
+    ("POST", "/check"): "for whoever holds the file",
+    ("POST", "/check/data"): "for whoever holds the genuine file",
+    ("POST", "/check/sample/<path:name>"): "demo only",
+    ("GET", "/demo/<path:name>"): "demo only",
+}
+
+
+def test_every_route_is_listed(world: World) -> None:
+    found = {
+        (method, rule.rule)
+        for rule in world.app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert found == set(ROUTES)
+
+
+def test_outside_demo_mode_there_are_no_samples(world: World) -> None:
+    (world.app.extensions["portal"].settings.instance_dir / "demo").mkdir()
+    (world.app.extensions["portal"].settings.instance_dir / "demo" / "manifest.json").write_text("[]")
+    assert "samples" not in world.client.get("/").text
+    assert world.client.get("/demo/manifest.json").status_code == 404
+    assert world.client.post("/check/sample/manifest.json").status_code == 404
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_commands_are_where_the_factory_says(name: str) -> None:
+    module, _, attribute = COMMANDS[name].partition(":")
+    assert isinstance(getattr(import_module(module), attribute), click.Command)
+
+
+def test_commands_can_be_listed_and_called(world: World) -> None:
+    runner = world.app.test_cli_runner()
+    listed = runner.invoke(args=["--help"])
+    assert listed.exit_code == 0
+    for name in COMMANDS:
+        assert name in listed.output
+        assert runner.invoke(args=[name, "--help"]).exit_code == 0
+    assert runner.invoke(args=["khong-co"]).exit_code == 2
+
+
+def test_the_web_process_does_not_load_what_signs(tmp_path: Path) -> None:
+    """SEC-38: no key code, no PKCS#11, no issuing, no demo authority in the process that serves."""
+    script = (
+        "import sys, wsgi\n"
+        "wsgi.app.test_client().get('/V/ABC')\n"
+        "bad = [m for m in sys.modules if m.startswith(('portal.issuing', 'portal.demo', 'pkcs11', "
+        "'pyhanko.sign.pkcs11', 'typst'))]\n"
+        "print(sorted(bad))\n"
+    )
+    environment = {"INSTANCE_DIR": str(tmp_path), "PATH": os.environ["PATH"], "DEMO": "1"}
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_wrong_settings_are_listed_without_a_traceback(tmp_path: Path) -> None:
+    environment = {
+        "INSTANCE_DIR": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "ENVIRONMENT": "production",
+        "PUBLIC_URL": "http://hocba.example.vn",
+        "TRUSTED_PROXIES": "viele",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", "import wsgi"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    lines = done.stderr.strip().splitlines()
+    assert all(line.startswith("error: ") for line in lines)
+    assert {line.split(":")[1].strip() for line in lines} >= {"PUBLIC_URL", "TRUSTED_PROXIES", "INDEX_KEY"}
+
+
+@pytest.mark.parametrize("hops", [0, 1, 2])
+def test_the_clients_address_comes_from_as_many_proxies_as_the_settings_name(
+    world: World, hops: int, tmp_path: Path
+) -> None:
+    made = build(
+        tmp_path / "other", Stock(world.app.extensions["portal"].settings.instance_dir, world.issued),
+        TRUSTED_PROXIES=str(hops),
+    )  # fmt: skip
+    seen: list[str | None] = []
+
+    @made.app.before_request
+    def note() -> None:
+        seen.append(request.remote_addr)
+
+    made.client.get("/", headers={"X-Forwarded-For": "6.6.6.6, 7.7.7.7, 8.8.8.8"})
+    assert seen == [["127.0.0.1", "8.8.8.8", "7.7.7.7"][hops]]

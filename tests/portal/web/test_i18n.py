@@ -1,0 +1,86 @@
+"""The English catalogue is complete, current and has the same blanks; the language comes from the address
+alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+
+from portal.web import i18n
+from tests.portal.web.world import World
+
+PORTAL = Path(i18n.__file__).parent.parent
+BLANK = re.compile(r"%\(\w+\)s|%.")
+
+
+def extracted() -> dict[str, str]:
+    """Every message of the sources, with where it stands."""
+    found = extract_from_dir(
+        PORTAL,
+        [("**.py", "python"), ("templates/**.html", "jinja2")],
+        keywords={"_": None, "gettext": None, "marked": None},
+    )
+    return {str(message): f"{name}:{line}" for name, line, message, _, _ in found}
+
+
+def test_the_catalogue_has_every_message_and_no_other() -> None:
+    with i18n.CATALOGUE.open("rb") as file:
+        catalogue = read_po(file, locale="en", abort_invalid=True)
+    messages = {str(m.id): m for m in catalogue if m.id}
+    sources = extracted()
+    assert len(sources) > 80
+    assert {m: where for m, where in sources.items() if m not in messages} == {}
+    assert [m for m in messages if m not in sources] == []
+    assert [m for m, entry in messages.items() if entry.fuzzy or not entry.string] == []
+    assert dict(catalogue.obsolete) == {}
+
+
+def test_translations_keep_the_blanks() -> None:
+    for vietnamese, english in i18n.english().items():
+        assert Counter(BLANK.findall(vietnamese)) == Counter(BLANK.findall(english)), vietnamese
+        assert vietnamese != english
+        assert not re.search(
+            "[ăâđêôơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỷỹỵ]", english.replace("Miễn", "")
+        )
+
+
+def test_words_of_the_product() -> None:
+    """As for the table of words: no text of a page says "hợp lệ", "giả" or asks with "vui lòng"."""
+    for vietnamese, english in i18n.english().items():
+        assert not re.search(r"\b(hợp lệ|giả|vui lòng)\b", vietnamese, re.IGNORECASE)
+        assert not re.search(r"\b(valid|invalid|fake|forged|please)\b", english, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Accept-Language": "en"}, {"Cookie": "lang=en"}])
+def test_only_the_address_chooses_the_language(world: World, headers: dict[str, str]) -> None:
+    assert '<html lang="vi">' in world.client.get("/", headers=headers).text
+    assert '<html lang="en">' in world.client.get("/?lang=en", headers=headers).text
+
+
+def test_every_page_is_wholly_in_its_language(world: World) -> None:
+    """An English page shows no Vietnamese sentence of ours (names of schools, subjects and samples apart)."""
+    client = world.client
+    pages = [client.get("/?lang=en"), client.get("/khong-co?lang=en"), client.get("/V/X?lang=en")]
+    pages += [client.post(p, data={}, content_type="multipart/form-data") for p in ("/lookup?lang=en",)]
+    for page in pages:
+        body = page.text.split("<main")[1].split("</main>")[0]
+        assert not re.search("[ăđơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỷỹỵ]", body), body
+
+
+def test_links_keep_the_language() -> None:
+    assert i18n.link("/", "vi") == "/"
+    assert i18n.link("/", "en") == "/?lang=en"
+    assert i18n.link("/check/data?format=json", "en") == "/check/data?format=json&lang=en"
+
+
+def test_times_are_those_of_vietnam() -> None:
+    night = datetime(2026, 6, 30, 17, 5, tzinfo=UTC)
+    assert i18n.moment(night, "vi") == "00:05 ngày 01/07/2026"
+    assert i18n.moment(night, "en") == "00:05 on 1 July 2026 (Vietnam time)"
