@@ -19,6 +19,19 @@ from openpyxl.styles import Font
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _WIDTHS: Final = (34, 60, 16, 16, 16, 16, 60)
 
+#: Cells of a subject's row in the order of the forms.
+_COLUMNS: Final = (
+    "ten",
+    "muc_dat_duoc",
+    "diem_ktdk",
+    "hk1",
+    "hk2",
+    "ca_nam",
+    "sau_danh_gia_lai",
+    "mien",
+    "nhan_xet",
+)
+
 Line = Sequence[str]
 
 
@@ -27,7 +40,8 @@ def workbook(check: Iterable[tuple[str, str]], fields: Mapping[str, Any]) -> byt
     rows = {name: value for name, value in fields.items() if name.startswith("mon.")}
     lists = {name: value for name, value in fields.items() if isinstance(value, list)}
     single = {name: value for name, value in fields.items() if name not in rows and name not in lists}
-    columns = tuple(dict.fromkeys(key for row in rows.values() for key in row))
+    present = {key for row in rows.values() for key in row}
+    columns = (*(c for c in _COLUMNS if c in present), *sorted(present.difference(_COLUMNS)))
     book = Workbook(write_only=True)
     _sheet(book, "Kiểm tra", [("Mục", "Nội dung"), *check])
     _sheet(book, "Thông tin", [("Trường", "Giá trị"), *((n, _text(v)) for n, v in single.items())])

@@ -130,6 +130,8 @@ def enter(
     grade: int = 4,
     before: Issued | None = None,
     file: bytes | None = None,
+    record_id: str | None = None,
+    disclosures: tuple[str, ...] | None = None,
     **changes: Any,
 ) -> Issued:
     """Register a record, or with ``before`` the next version of one."""
@@ -137,8 +139,9 @@ def enter(
     data = sample(level, grade) | changes
     record = records.parse(data)
     fields = record.fields()
-    disclosures = records.make_disclosures(fields, lambda: os.urandom(16))
-    record_id = before.locator.record_id if before else new_record_id(number.to_bytes(10, "big"))
+    disclosures = disclosures or records.make_disclosures(fields, lambda: os.urandom(16))
+    if record_id is None:
+        record_id = before.locator.record_id if before else new_record_id(number.to_bytes(10, "big"))
     version = before.version + 1 if before else 1
     header = records.make_header(
         record, record_id=record_id, version=version, issued_on=date(2026, 5, 31), disclosures=disclosures

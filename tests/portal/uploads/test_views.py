@@ -1,0 +1,346 @@
+"""The upload over HTTP: what is answered, to whom names are shown, what is handed out, and that nothing is
+kept.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pikepdf
+import pytest
+import qrcode
+from PIL import Image
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from portal.registry import service as registry
+from tests.conftest import NOW
+from tests.portal.lookup.test_views import personal
+from tests.portal.web.world import Issued, World, enter
+from verifier import record as records
+from verifier.locator import new_record_id, url
+from verifier.report import Check, CheckName, CheckStatus, Indication
+
+JSON = {"Accept": "application/json"}
+
+
+def send(world: World, content: bytes, path: str = "/check", **headers: str) -> TestResponse:
+    return world.client.post(path, data={"file": (io.BytesIO(content), "tệp.pdf")}, headers=headers)
+
+
+def body(answer: TestResponse) -> Any:
+    return json.loads(answer.data)
+
+
+def picture(*texts: str, form: str = "PNG") -> bytes:
+    """A picture with QR codes side by side."""
+    codes = [qrcode.make(text, box_size=6).convert("RGB") for text in texts]
+    page = Image.new("RGB", (sum(c.width for c in codes) + 40, max(c.height for c in codes) + 40), "white")
+    left = 20
+    for code in codes:
+        page.paste(code, (left, 20))
+        left += code.width
+    out = io.BytesIO()
+    page.save(out, form)
+    return out.getvalue()
+
+
+def code_url(issued: Issued) -> str:
+    return url("http://127.0.0.1:8000", issued.locator)
+
+
+def genuine_pdf(world: World, **changes: Any) -> Issued:
+    """A registered file that really carries its record, as issued files do."""
+    bundle = world.app.extensions["portal"]
+    with Session(bundle.engine) as session, session.begin():
+        draft = enter(session, bundle.vault, NOW, grade=2, **changes)
+        pdf = pikepdf.new()
+        pdf.add_blank_page()
+        content = records.attachment(draft.header, draft.disclosures)
+        attached = pikepdf.AttachedFileSpec(
+            pdf,
+            content,
+            description="",
+            filename=records.ATTACHMENT_NAME,
+            mime_type="application/json",
+            creation_date="",
+            mod_date="",
+        )
+        pdf.attachments[records.ATTACHMENT_NAME] = attached
+        out = io.BytesIO()
+        pdf.save(out)
+        session.rollback()
+    with Session(bundle.engine) as session, session.begin():
+        issued = enter(
+            session,
+            bundle.vault,
+            NOW,
+            grade=2,
+            file=out.getvalue(),
+            record_id=draft.locator.record_id,
+            disclosures=draft.disclosures,
+            **changes,
+        )
+    world.checker.knows(issued)
+    return issued
+
+
+class TestAnswers:
+    def test_genuine_files(self, world: World) -> None:
+        expected = ["CURRENT", "SUPERSEDED", "CURRENT", "REVOKED", "CURRENT"]
+        for issued, state in zip(world.issued, expected, strict=True):
+            answer = send(world, issued.file, **JSON)
+            assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
+            assert (body(answer)["verdict"], body(answer)["evidence"]) == (f"GENUINE_{state}", "file")
+            assert body(answer)["record"]["version"] == issued.version
+            page = send(world, issued.file)
+            assert body(answer)["words"]["headline"] in page.text
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            (b"", "empty"),
+            (b"<?xml version='1.0'?><HOC_BA/>", "xml_record"),
+            (b"<?xml version='1.0'?><a/>", "xml"),
+            (b"PK\x03\x04....", "zip"),
+            (b"hello", "not_pdf_or_image"),
+            (b"%PDF-1.7\nbroken", "broken_pdf"),
+            (b"\x00\x00\x00\x18ftypheic0000", "heic"),
+            (b"\x89PNG\r\n\x1a\nbroken", "broken_image"),
+            (picture("https://khac.example/"), "foreign_code"),
+            (picture(f"HTTP://127.0.0.1:8000/V/{new_record_id(bytes(10))}.X"), "malformed_code"),
+        ],
+    )
+    def test_whatever_is_sent_gets_a_verdict(self, world: World, content: bytes, reason: str) -> None:
+        answer = send(world, content, **JSON)
+        assert answer.status_code == 200
+        assert (body(answer)["verdict"], body(answer)["reasons"]) == ("NOT_VERIFIED", [reason])
+        assert body(answer)["record"] is None
+        assert send(world, content).status_code == 200
+
+    def test_a_photo_is_answered_like_its_code(self, world: World) -> None:
+        for form in ("PNG", "JPEG", "WEBP"):
+            answer = send(world, picture(code_url(world.primary), form=form), **JSON)
+            scan = body(world.client.get(world.primary.path, headers=JSON))
+            for key in ("verdict", "evidence", "reasons", "record", "words"):
+                assert body(answer)[key] == scan[key]
+        page = send(world, picture(code_url(world.primary)))
+        assert f"/compare?code={world.primary.locator}" in page.text
+
+    def test_several_codes_on_one_picture(self, world: World) -> None:
+        answer = body(send(world, picture(code_url(world.primary), code_url(world.second)), **JSON))
+        assert (answer["verdict"], answer["reasons"]) == ("NOT_VERIFIED", ["several_codes"])
+
+    def test_an_unfinished_check_says_nothing_about_the_file(self, world: World) -> None:
+        sha = world.primary.report.sha256
+        for code in ("deadline", "crashed", "memory", "busy"):
+            world.checker.reports[sha] = replace(world.primary.report, incomplete=code)
+            answer = body(send(world, world.primary.file, **JSON))
+            assert (answer["verdict"], answer["reasons"]) == ("CHECK_INCOMPLETE", [code])
+            assert "không nói gì về tính xác thực" in answer["words"]["sentence"]
+
+    def test_a_registered_file_that_fails_is_never_green(self, world: World) -> None:
+        report = world.primary.report
+        failed = Check(CheckName.AUTHORITY, CheckStatus.FAILED, "suspended")
+        seal = report.signatures[-1]
+        checks = tuple(failed if c.name is CheckName.AUTHORITY else c for c in seal.checks)
+        broken = replace(seal, checks=checks, indication=Indication.INDETERMINATE)
+        world.checker.reports[report.sha256] = replace(report, signatures=(*report.signatures[:-1], broken))
+        answer = body(send(world, world.primary.file, **JSON))
+        assert answer["verdict"] == "REGISTERED_BUT_SIGNATURE_FAILS"
+        assert [s["signer"] for s in answer["signatures"]] == [None] * 3
+        assert 'class="panel ok"' not in send(world, world.primary.file).text
+
+    def test_the_checker_is_told_what_is_known_and_whom_to_trust(self, world: World) -> None:
+        send(world, world.primary.file)
+        send(world, b"unknown")
+        known, unknown = world.checker.jobs
+        assert known.known is not None
+        assert known.known.structure is not None
+        assert unknown.known is None
+        assert known.trust_path == unknown.trust_path
+        assert json.loads(known.trust_path.read_text())["epoch"] == 0
+
+
+class TestWhoSeesWhat:
+    def test_names_of_signers_only_for_a_genuine_file(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(
+            "portal.uploads.service.trust.signer_names",
+            lambda _, certificates: dict.fromkeys(certificates, "Cô Lan"),
+        )
+        genuine = body(send(world, world.primary.file, **JSON))
+        assert {s["signer"]["name"] for s in genuine["signatures"]} == {"Cô Lan"}
+        assert "Cô Lan" in send(world, world.primary.file).text
+        for content in (picture(code_url(world.primary)), b"%PDF-1.7 something else"):
+            assert "Cô Lan" not in send(world, content).text
+            assert all(s["signer"] is None for s in body(send(world, content, **JSON))["signatures"])
+        assert "Cô Lan" not in world.client.get(world.primary.path).text
+
+    def test_a_certificates_own_words_are_never_shown(self, world: World) -> None:
+        for headers in ({}, JSON):
+            text = send(world, world.primary.file, **headers).text
+            assert "CCCD" not in text
+            assert "001080000009" not in text
+
+    def test_an_answer_about_a_file_shows_no_content(self, world: World) -> None:
+        for issued in world.issued:
+            text = send(world, issued.file, **JSON).text + send(world, issued.file).text
+            assert not [each for each in personal(issued) if each in text]
+
+
+class TestData:
+    def test_json_is_the_record_proved_by_its_digest(self, world: World) -> None:
+        issued = genuine_pdf(world)
+        answer = send(world, issued.file, "/check/data?format=json")
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.headers["Content-Disposition"].startswith('attachment; filename="hoc-ba-')
+        assert answer.headers["Cache-Control"] == "no-store"
+        data = body(answer)
+        assert data["verdict"] == "GENUINE_CURRENT"
+        assert data["fields"]["ho_va_ten"] == issued.data["ho_va_ten"]
+        assert records.digest(data["header"]) == issued.locator.digest
+        assert records.open_disclosures(data["header"], data["disclosures"]) == data["fields"]
+
+    def test_a_spreadsheet_of_texts(self, world: World) -> None:
+        formula = '=HYPERLINK("http://x")'
+        issued = genuine_pdf(
+            world, nguoi_giam_ho_nghe_nghiep="+84 912", doi_tuong="@SUM(1)", noi_sinh=formula
+        )
+        answer = send(world, issued.file, "/check/data?format=xlsx")
+        assert answer.headers["Content-Type"].endswith("spreadsheetml.sheet")
+        book = openpyxl.load_workbook(io.BytesIO(answer.data))
+        assert book.sheetnames == ["Kiểm tra", "Thông tin", "Kết quả", "Danh sách"]
+        for sheet in book:
+            for row in sheet.iter_rows():
+                for cell in row:
+                    assert cell.data_type in ("s", "inlineStr", "n")  # "n": an empty cell
+                    assert cell.value is None or isinstance(cell.value, str)
+        values = {row[0]: row[1] for row in book["Thông tin"].iter_rows(min_row=2, values_only=True)}
+        assert values["noi_sinh"] == formula
+        assert values["so_dinh_danh_ca_nhan"] == "001315000001"
+        quoted = {c.value for r in book["Thông tin"].iter_rows() for c in r if c.quotePrefix}
+        assert {formula, "+84 912", "@SUM(1)"} <= quoted
+        marks = {row[0]: row[1:] for row in book["Kết quả"].iter_rows(min_row=2, values_only=True)}
+        assert marks["TOAN"][0] == issued.data["mon.TOAN"]["ten"]
+        assert book["Kiểm tra"]["B2"].value == "Đúng bản trường cấp, đang lưu hành"
+
+    @pytest.mark.parametrize("content", [b"%PDF-1.7 broken", b"", b"<a/>"])
+    def test_no_data_of_anything_else(self, world: World, content: bytes) -> None:
+        answer = send(world, content, "/check/data?format=xlsx", **JSON)
+        assert (answer.status_code, body(answer)["verdict"]) == (422, "NOT_VERIFIED")
+        assert send(world, content, "/check/data?format=xlsx").mimetype == "text/html"
+
+    def test_no_data_of_a_photo(self, world: World) -> None:
+        answer = send(world, picture(code_url(world.primary)), "/check/data?format=json", **JSON)
+        assert answer.status_code == 422
+        assert "fields" not in body(answer)
+
+    def test_a_superseded_file_gives_its_own_data_and_nothing_newer(self, world: World) -> None:
+        issued = genuine_pdf(world)
+        bundle = world.app.extensions["portal"]
+        with Session(bundle.engine) as session, session.begin():
+            newer = enter(session, bundle.vault, NOW, grade=2, before=issued, ho_va_ten="Nguyễn Thị Hồng")
+        answer = send(world, issued.file, "/check/data?format=json")
+        assert body(answer)["verdict"] == "GENUINE_SUPERSEDED"
+        assert body(answer)["fields"]["ho_va_ten"] == issued.data["ho_va_ten"]
+        assert "Nguyễn Thị Hồng" not in answer.text
+        assert newer.version == 2
+
+    def test_a_file_whose_attachment_is_not_the_registered_record_is_a_fault(self, world: World) -> None:
+        """Cannot happen to a file of ours; if it does, no data leaves."""
+        answer = send(world, world.primary.file, "/check/data?format=json", **JSON)
+        assert answer.status_code == 500
+
+    def test_unknown_formats(self, world: World) -> None:
+        assert send(world, world.primary.file, "/check/data?format=csv").status_code == 400
+
+
+class TestRequests:
+    def test_no_file_or_several(self, world: World) -> None:
+        empty = world.client.post("/check", data={"file": (io.BytesIO(b""), "")}, headers=JSON)
+        assert (empty.status_code, body(empty)["code"]) == (422, "no_file")
+        assert body(empty)["errors"][0]["field"] == "file"
+        both = {"file": [(io.BytesIO(b"a"), "a"), (io.BytesIO(b"b"), "b")]}
+        assert body(world.client.post("/check", data=both, headers=JSON))["code"] == "several_files"
+        page = world.client.post("/check", data={}, content_type="multipart/form-data")
+        assert page.status_code == 422
+        assert '<a href="#file">' in page.text
+
+    def test_an_input_left_alone_beside_the_chosen_one(self, world: World) -> None:
+        """What a browser sends for the two photo inputs of the form."""
+        both = {"file": [(io.BytesIO(b""), ""), (io.BytesIO(picture(code_url(world.primary))), "a.png")]}
+        assert body(world.client.post("/check", data=both, headers=JSON))["verdict"] == "GENUINE_CURRENT"
+
+    def test_samples_of_the_demo(self, world: World) -> None:
+        settings = world.app.extensions["portal"].settings
+        object.__setattr__(settings, "demo", True)
+        folder = settings.instance_dir / "demo"
+        (folder / "mau").mkdir(parents=True)
+        (folder / "mau" / "a b.pdf").write_bytes(world.primary.file)
+        (folder / "secret.txt").write_text("secret")
+        lines = [
+            {
+                "file": "mau/a b.pdf",
+                "url": None,
+                "expected_verdict": "GENUINE_CURRENT",
+                "expected_evidence": "file",
+            },
+            {
+                "file": None,
+                "url": code_url(world.second),
+                "expected_verdict": "X",
+                "expected_evidence": "code",
+            },
+        ]
+        (folder / "manifest.json").write_text(json.dumps([{**line, "note": "Mẫu <1>"} for line in lines]))
+        page = world.client.get("/").text
+        assert "Mẫu &lt;1&gt;" in page
+        assert "<code>GENUINE_CURRENT</code> · <code>file</code>" in page
+        assert f'href="{world.second.path}"' in page
+        assert 'action="/check/sample/mau/a%20b.pdf"' in page
+        got = world.client.get("/demo/mau/a%20b.pdf")
+        assert got.data == world.primary.file
+        assert got.headers["Content-Disposition"].startswith("attachment")
+        checked = world.client.post("/check/sample/mau/a%20b.pdf", headers=JSON)
+        assert body(checked)["verdict"] == "GENUINE_CURRENT"
+        for name in ("secret.txt", "manifest.json", "mau", "../secrets.json", "%2e%2e/secrets.json"):
+            assert world.client.get(f"/demo/{name}").status_code == 404
+            assert world.client.post(f"/check/sample/{name}").status_code == 404
+
+
+def test_nothing_of_an_upload_is_kept(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No file appears anywhere we write; what is spooled has no name."""
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    monkeypatch.setenv("TMPDIR", str(spool))
+    monkeypatch.setattr("tempfile.tempdir", str(spool))
+    instance = world.app.extensions["portal"].settings.instance_dir
+    send(world, world.primary.file)  # the trust store of this epoch is written once
+    before = set(_files(instance))
+    for content in (world.primary.file, os.urandom(3 << 20), picture(code_url(world.primary)), b"%PDF-1.7"):
+        send(world, content)
+    assert set(_files(instance)) == before
+    assert list(_files(spool)) == []
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("portal.sqlite3"))
+
+
+def test_a_recalled_file_is_still_its_holders(world: World) -> None:
+    issued = genuine_pdf(world)
+    bundle = world.app.extensions["portal"]
+    with Session(bundle.engine) as session, session.begin():
+        registry.recall(session, issued.locator.record_id, "data_error", now=NOW)
+    answer = send(world, issued.file, "/check/data?format=json")
+    assert body(answer)["verdict"] == "GENUINE_REVOKED"
