@@ -176,7 +176,7 @@ def validate(
     # 4 Judge with our own rules, 5 then let pyHanko's doubts about the certificate count too.
     judgement = judge(data, facts, Basis(trust, policy, at, proven, structure.school_code))
     reports = tuple(
-        each if opinion.trusted else stricter(each, CheckName.CERTIFICATE, "library_disagrees")
+        stricter(each, CheckName.CERTIFICATE, "library_disagrees") if opinion.trusted is False else each
         for each, opinion in zip(judgement.reports, opinions, strict=True)
     )
 
@@ -587,12 +587,13 @@ def _attachments(reader: PdfFileReader) -> Iterator[tuple[str, Any]]:
 @dataclass(frozen=True, slots=True)
 class _Opinion:
     """What pyHanko says. ``integrity`` and ``coverage`` are reason codes that depend on the bytes alone;
-    ``level`` is how far later revisions changed the document.
+    ``trusted`` is None where it never asked for a path, since the signature did not hold; ``level`` is how
+    far later revisions changed the document.
     """
 
     integrity: str = ""
     coverage: str = ""
-    trusted: bool = False
+    trusted: bool | None = None
     level: ModificationLevel | None = None
 
 
@@ -621,10 +622,11 @@ def _ask_library(
         raise
     except Exception:  # pyHanko's errors are not uniform
         return _Opinion(integrity="library_refused")
+    holds = bool(status.intact and status.valid)
     return _Opinion(
-        integrity="" if status.intact and status.valid else "library_disagrees",
+        integrity="" if holds else "library_disagrees",
         coverage=_library_coverage(status, own=own),
-        trusted=bool(status.trusted),
+        trusted=bool(status.trusted) if holds else None,
         level=status.modification_level,
     )
 

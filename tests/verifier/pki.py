@@ -99,6 +99,7 @@ class Ca:
         invalidity: Mapping[int, datetime] | None = None,
         signed_by: Ca | None = None,
         keeps_expired_since: bytes | None = None,
+        extension: x509.ExtensionType | None = None,
     ) -> bytes:
         """A CRL of this authority: serial number -> revocation date."""
         builder = (
@@ -115,8 +116,10 @@ class Ca:
                 )
             builder = builder.add_revoked_certificate(entry.build())
         if keeps_expired_since is not None:
-            extension = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.60"), keeps_expired_since)
-            builder = builder.add_extension(extension, critical=False)
+            kept = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.60"), keeps_expired_since)
+            builder = builder.add_extension(kept, critical=False)
+        if extension is not None:
+            builder = builder.add_extension(extension, critical=True)
         crl = builder.sign((signed_by or self).key, hashes.SHA256())
         return crl.public_bytes(serialization.Encoding.DER)
 
@@ -322,7 +325,7 @@ def base_pdf(fields: Sequence[str], attached: bytes | None, *, pages: int = 1, l
     return flat.getvalue()
 
 
-def pyhanko_signer(person: Ca, *, chain: Sequence[Ca] = ()) -> signers.SimpleSigner:
+def pyhanko_signer(person: Ca, *, chain: Sequence[Ca] = (), pss: bool = False) -> signers.SimpleSigner:
     private = person.key.private_bytes(
         serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -332,6 +335,7 @@ def pyhanko_signer(person: Ca, *, chain: Sequence[Ca] = ()) -> signers.SimpleSig
         signing_cert=asn1_x509.Certificate.load(person.der),
         signing_key=asn1_keys.PrivateKeyInfo.load(private),
         cert_registry=store,
+        prefer_pss=pss,
     )
 
 
@@ -344,6 +348,7 @@ def sign(
     digest: str = "sha256",
     subfilter: SigSeedSubFilter = SigSeedSubFilter.PADES,
     permissions: MDPPerm = MDPPerm.FILL_FORMS,
+    pss: bool = False,
 ) -> bytes:
     """One field signed with stock pyHanko; the first signature certifies."""
     chain = [person.parent] if person.parent is not None and person.parent.parent is not None else []
@@ -357,7 +362,7 @@ def sign(
             docmdp_permissions=permissions,
             use_pades_lta=False,
         ),
-        pyhanko_signer(person, chain=chain),
+        pyhanko_signer(person, chain=chain, pss=pss),
     ).sign_pdf(IncrementalPdfFileWriter(io.BytesIO(pdf)), output=output, existing_fields_only=True)
     return output.getvalue()
 

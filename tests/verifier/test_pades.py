@@ -162,6 +162,21 @@ def test_kinds_of_keys(kind: str) -> None:
     assert of(report, "GVCN").digest_algorithm == digest
 
 
+@pytest.mark.parametrize("digest", ["sha256", "sha512"])
+def test_rsa_pss(world: World, digest: str) -> None:
+    person = world.people["seal"]
+    trust = world.trust(rows=[pki.row(person, Role.GVCN)])
+    pdf = one_signature(world, person, "GVCN", digest=digest, pss=True)
+    assert failing(of(check(pdf, trust, registered_at=NOW), "GVCN")) == {}
+
+    def flip(contents: bytearray) -> None:
+        contents[len(contents.rstrip(b"\0")) - 1] ^= 1
+
+    changed = of(check(swapped_contents(pdf, 0, flip), trust), "GVCN")
+    assert failing(changed) == {CheckName.INTEGRITY: "bad_signature"}
+    assert changed.sub_indication is SubIndication.SIG_CRYPTO_FAILURE
+
+
 def test_several_anchors_and_cross_certificates(world: World, primary: bytes) -> None:
     other = pki.world("Khác")
     trust = world.trust()
@@ -509,6 +524,40 @@ def test_a_list_signed_by_somebody_else_is_no_list(world: World, primary: bytes)
     forged = world.intermediate.crl(signed_by=pki.root("Kẻ giả CRL"))
     report = check(primary, world.trust(crls=(world.root.crl(), forged)), registered_at=NOW)
     assert all(failing(s) == {CheckName.REVOCATION: "crl_missing"} for s in report.signatures)
+
+
+def scope(*, users: bool = False, authorities: bool = False, indirect: bool = False) -> x509.ExtensionType:
+    return x509.IssuingDistributionPoint(
+        full_name=None if users or authorities or indirect else [x509.DNSName("a.invalid")],
+        relative_name=None,
+        only_contains_user_certs=users,
+        only_contains_ca_certs=authorities,
+        only_some_reasons=None,
+        indirect_crl=indirect,
+        only_contains_attribute_certs=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("root_scope", "below_scope", "code"),
+    [
+        (scope(authorities=True), scope(users=True), ""),
+        (scope(users=True), scope(users=True), "crl_missing"),
+        (scope(authorities=True), scope(authorities=True), "crl_missing"),
+        (scope(authorities=True), scope(indirect=True), "crl_missing"),
+        (scope(authorities=True), x509.DeltaCRLIndicator(1), "crl_missing"),
+    ],
+)
+def test_a_list_counts_for_what_it_covers(
+    world: World,
+    primary: bytes,
+    root_scope: x509.ExtensionType,
+    below_scope: x509.ExtensionType,
+    code: str,
+) -> None:
+    crls = (world.root.crl(extension=root_scope), world.intermediate.crl(extension=below_scope))
+    report = check(primary, world.trust(crls=crls), registered_at=NOW)
+    assert failing(of(report, "CBQL")) == ({CheckName.REVOCATION: code} if code else {})
 
 
 def test_the_newest_list_speaks(world: World, primary: bytes) -> None:
@@ -1039,3 +1088,39 @@ def test_nothing_is_fetched(world: World, primary: bytes, monkeypatch: pytest.Mo
 def test_the_attached_record_can_be_read_on_its_own(primary: bytes, tmp_path: Path) -> None:
     assert pades.read_attached(primary, DEFAULT) == pki.record_attachment()
     assert pades.read_attached(b"%PDF-1.7", DEFAULT) is None
+
+
+def test_the_stricter_of_two_opinions_wins(
+    world: World, primary: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for opinion, name, code in (
+        (pades._Opinion(trusted=False), CheckName.CERTIFICATE, "library_disagrees"),
+        (pades._Opinion(integrity="library_disagrees"), CheckName.INTEGRITY, "library_disagrees"),
+        (pades._Opinion(coverage="changed_after_signing"), CheckName.COVERAGE, "changed_after_signing"),
+    ):
+        monkeypatch.setattr(pades, "_ask_library", lambda *_, answer=opinion, **__: answer)
+        report, _ = validate(primary, world.trust(), DEFAULT, NOW, own=True)
+        assert [failing(s) for s in report.signatures] == [{name: code}] * 3
+        assert not any(s.passed for s in report.signatures)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyError, RuntimeError, RecursionError, AssertionError])
+def test_whatever_the_library_raises_is_a_finding(
+    world: World, primary: bytes, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pades, "async_validate_pdf_signature", fail)
+        report, _ = validate(primary, world.trust(), DEFAULT, NOW, own=True)
+        assert [failing(s) for s in report.signatures] == [{CheckName.INTEGRITY: "library_refused"}] * 3
+    with monkeypatch.context() as patched:
+        patched.setattr(pades, "EmbeddedPdfSignature", fail)
+        report, _ = validate(primary, world.trust(), DEFAULT, NOW)
+        assert all(failing(s)[CheckName.INTEGRITY] == "malformed_signature" for s in report.signatures)
+    for name in ("PdfFileReader", "enumerate_sig_fields"):
+        with monkeypatch.context() as patched:
+            patched.setattr(pades, name, fail)
+            report, _ = validate(primary, world.trust(), DEFAULT, NOW)
+            assert report.problem == "broken_pdf"

@@ -114,12 +114,25 @@ def test_a_child_finds_what_the_library_finds(
             assert server.check(CheckJob(data, path, NOW)) == expected, name
 
 
-def test_registered_bytes_take_the_fast_way_in_the_child_too(
+def test_registered_bytes_need_no_child(trust_path: Path, world: World, primary: bytes) -> None:
+    report, structure = validate(primary, world.trust(), DEFAULT, NOW, registered_at=NOW, own=True)
+    idle = ForkServer()
+    assert idle.check(CheckJob(primary, trust_path, NOW, Known(NOW, structure))) == report
+    assert idle.pid is None
+    nowhere = idle.check(CheckJob(primary, Path("/nonexistent"), NOW, Known(NOW, structure)))
+    assert (nowhere.incomplete, nowhere.signatures) == ("trust_unavailable", ())
+
+
+def test_bytes_that_only_claim_to_be_registered_get_a_child(
     server: ForkServer, trust_path: Path, world: World, primary: bytes
 ) -> None:
+    """Without a structure, or with that of other bytes, the full way is taken, away from this process."""
     report, structure = validate(primary, world.trust(), DEFAULT, NOW, registered_at=NOW, own=True)
-    for known in (Known(NOW, structure), Known(NOW)):
-        assert server.check(CheckJob(primary, trust_path, NOW, known)) == report
+    assert server.check(CheckJob(primary, trust_path, NOW, Known(NOW))) == report
+    other = primary + b"\n"
+    expected = examine(other, trust=world.trust(), policy=DEFAULT, at=NOW, known=Known(NOW, structure))
+    assert server.check(CheckJob(other, trust_path, NOW, Known(NOW, structure))) == expected
+    assert not all(s.passed for s in expected.signatures)
 
 
 def test_a_large_file_goes_through(server: ForkServer, trust_path: Path) -> None:
