@@ -36,11 +36,11 @@ COMMANDS: Final = {
     "trust": "portal.commands.trust:trust",
     "registry": "portal.commands.registry:registry",
     "database": "portal.commands.database:database",
-    "issue": "portal.issuing.commands:issue",
-    "correct": "portal.issuing.commands:correct",
-    "recall": "portal.issuing.commands:recall",
-    "signatures": "portal.issuing.commands:signatures",
-    "demo": "portal.demo.commands:demo",
+    "issue": "portal.commands.issuing:issue",
+    "correct": "portal.commands.issuing:correct",
+    "recall": "portal.commands.issuing:recall",
+    "signatures": "portal.commands.issuing:signatures",
+    "demo": "portal.commands.demo:demo",
 }
 
 _KIB: Final = 1024

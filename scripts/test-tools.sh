@@ -20,6 +20,7 @@ need postgresql '/usr/lib/postgresql/*/bin/initdb'
 need softhsm2 softhsm2-util
 need poppler-utils pdfsig
 need qpdf qpdf
+need curl curl
 
 [ -z "$missing" ] && exit 0
 

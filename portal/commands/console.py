@@ -7,17 +7,24 @@ from __future__ import annotations
 import getpass
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta, timezone
-from typing import Final
+from typing import Final, NoReturn
 
 import click
 
-from portal.errors import Refusal
-from verifier.errors import InvalidInput
+from portal.errors import InvalidSettings, Refusal
+from verifier.errors import InvalidInput, Problem
 
 VIETNAM: Final = timezone(timedelta(hours=7), "+07:00")
+
+
+def fail(problems: Sequence[Problem]) -> NoReturn:
+    """Every problem as an ``error:`` line, then exit code 1."""
+    for problem in problems:
+        click.secho(f"error: {problem.where}: {problem.message}", fg="red", err=True)
+    sys.exit(1)
 
 
 @contextmanager
@@ -27,12 +34,10 @@ def refusals() -> Iterator[None]:
     """
     try:
         yield
-    except InvalidInput as invalid:
-        for problem in invalid.problems:
-            click.echo(f"error: {problem.where}: {problem.message}", err=True)
-        sys.exit(1)
+    except (InvalidInput, InvalidSettings) as invalid:
+        fail(invalid.problems)
     except Refusal as refusal:
-        click.echo(f"error: {refusal.message}", err=True)
+        click.secho(f"error: {refusal.message}", fg="red", err=True)
         if refusal.hint:
             click.echo(f"hint: {refusal.hint}", err=True)
         sys.exit(1)

@@ -478,7 +478,7 @@ def test_the_web_process_does_not_even_import_what_signs(tmp_path: Path) -> None
         "portal.issuing.keys",
         "portal.issuing.signing",
         "portal.issuing.service",
-        "portal.issuing.commands",
+        "portal.commands.issuing",
         "pkcs11",
     }
 

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 import click
 from flask.cli import with_appcontext
 
-from portal.errors import InvalidSettings, Refusal
+from portal.commands.console import fail, refusals
+from portal.errors import Refusal
 from portal.extensions import reading, resources, transaction
 from portal.issuing import exchange, intake
 from portal.issuing.keys import load_keys
@@ -30,7 +30,7 @@ from portal.issuing.service import issue as issue_works
 from portal.issuing.timestamping import HttpTimestamper
 from portal.registry import service as registry
 from portal.trust import store as trust
-from verifier.errors import InvalidInput, Problem
+from verifier.errors import InvalidInput
 from verifier.locator import group, parse_record_id
 from verifier.trust import TrustStore
 
@@ -69,7 +69,7 @@ def correct(file: Path, reason: str, dry_run: bool, plan: Path | None, restart: 
 @with_appcontext
 def recall(record_id: str, reason: str, version: int | None) -> None:
     """Thu hồi một học bạ theo mã tra cứu RECORD_ID."""
-    with _told():
+    with refusals():
         # As printed, in groups, or as in the QR; no guessing at a typing error here.
         identity = parse_record_id(record_id.replace("-", "").strip().upper())
         with transaction() as session:
@@ -101,7 +101,7 @@ def export(directory: Path) -> None:
 @with_appcontext
 def import_(file: Path) -> None:
     """Nhập các chữ ký trong FILE, kiểm tra từng chữ ký rồi cấp tiếp."""
-    with _told(), exclusive(resources().engine, resources().settings.instance_dir):
+    with refusals(), exclusive(resources().engine, resources().settings.instance_dir):
         desk, store = _desk()
         with reading() as session:
             incoming = exchange.read_signatures(session, desk.vault, file)
@@ -133,7 +133,7 @@ def import_(file: Path) -> None:
 def _issue(file: Path, plan: Path | None, *, dry_run: bool, restart: bool, correction: str | None) -> None:
     bundle = resources()
     lock = nullcontext() if dry_run else exclusive(bundle.engine, bundle.settings.instance_dir)
-    with _told(), lock:
+    with refusals(), lock:
         # 1 Everything that is wrong, of all rows, before anything is written.
         checked = intake.validate(intake.read_class_file(file.read_bytes(), file.name))
         for warning in checked.warnings:
@@ -199,24 +199,4 @@ def _run(outcomes: Iterable[Outcome], length: int) -> None:
     if count[State.WAITING]:
         click.echo("Xuất giá trị băm để ký: flask --app wsgi signatures export THƯ_MỤC")
     if count[State.FAILED]:
-        _fail([problem for outcome in done for problem in outcome.problems])
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Refusals as lines on stderr and exit status 1; anything else is a fault and keeps its traceback."""
-    try:
-        yield
-    except (InvalidInput, InvalidSettings) as error:
-        _fail(error.problems)
-    except Refusal as error:
-        click.secho(f"error: {error.message}", fg="red", err=True)
-        if error.hint:
-            click.echo(f"hint: {error.hint}", err=True)
-        sys.exit(1)
-
-
-def _fail(problems: Sequence[Problem]) -> NoReturn:
-    for problem in problems:
-        click.secho(f"error: {problem.where}: {problem.message}", fg="red", err=True)
-    sys.exit(1)
+        fail([problem for outcome in done for problem in outcome.problems])

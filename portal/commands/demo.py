@@ -1,0 +1,47 @@
+"""``flask --app wsgi demo create``: a demo instance to click through; quick and harmless when repeated."""
+
+from __future__ import annotations
+
+import click
+from flask.cli import AppGroup
+
+from portal.commands.console import refusals
+from portal.demo.service import Workshop
+from portal.demo.service import create as create_demo
+from portal.errors import Refusal
+from portal.extensions import resources, transaction
+from portal.issuing.lock import exclusive
+from portal.migrations import upgrade
+
+demo = AppGroup("demo", help="Dữ liệu mẫu: cơ quan chứng thực, trường, học sinh, học bạ, mẫu thử.")
+
+
+@demo.command("create")
+def create() -> None:
+    """Tạo dữ liệu mẫu trong thư mục INSTANCE_DIR/demo; chạy lại thì chỉ làm mới danh sách thu hồi (CRL)."""
+    with refusals():
+        portal = resources()
+        if portal.settings.production:
+            raise Refusal(
+                "demo_in_production",
+                "Không tạo dữ liệu mẫu khi ENVIRONMENT=production.",
+                "Dùng một INSTANCE_DIR riêng để thử.",
+            )
+        upgrade(portal.engine)
+        shop = Workshop(
+            instance_dir=portal.settings.instance_dir,
+            begin=transaction,
+            vault=portal.vault,
+            files=portal.files,
+            public_url=portal.settings.public_url,
+            public_url_former=portal.settings.public_url_former,
+            system_name=portal.settings.system_name,
+            owner=portal.settings.owner_name,
+            say=click.echo,
+        )
+        with exclusive(portal.engine, portal.settings.instance_dir):
+            made = create_demo(shop, portal.clock.now())
+        click.echo(
+            f"Dữ liệu mẫu {'đã tạo' if made.created else 'đã làm mới'}: {made.records} học bạ đã cấp, "
+            f"{made.pupils} học sinh, {made.samples} mẫu thử trong {shop.directory}."
+        )
