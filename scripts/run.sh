@@ -12,4 +12,10 @@ export PUBLIC_URL="${PUBLIC_URL:-http://127.0.0.1:$PORT}"
 former="$INSTANCE_DIR/demo/former-urls"
 .venv/bin/flask --app wsgi demo create
 export PUBLIC_URL_FORMER="${PUBLIC_URL_FORMER:-$(cat "$former")}"
-exec .venv/bin/granian --interface wsgi --host 127.0.0.1 --port "$PORT" --no-ws --log-level warning wsgi:app
+
+echo
+echo "Cổng xác thực học bạ số: $PUBLIC_URL  (Ctrl-C để dừng)"
+echo "Học bạ mẫu và câu trả lời phải có: $INSTANCE_DIR/demo/manifest.json"
+# Granian's default number of threads keeps answering while many phones upload slowly; its warning about that
+# number is the only one it has, hence the log level.
+exec .venv/bin/granian --interface wsgi --host 127.0.0.1 --port "$PORT" --no-ws --log-level error wsgi:app
