@@ -1,1 +1,1 @@
-"""The verification portal: finds the inputs, runs the check away from the web process, presents the result."""
+"""The verification portal: finds inputs, has them checked outside the web process, presents the result."""

@@ -1,4 +1,4 @@
-"""What is outside, as protocols: services take these as arguments, the composition root chooses the real ones."""
+"""What is outside, as protocols: services take these as arguments, the composition root chooses them."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class FileStore(Protocol):
 class Signer(Protocol):
     """A key that signs digests, wherever it lives (PKCS#12, PKCS#11, a token elsewhere).
 
-    ``certificate`` and ``chain`` (issuer first, root left out) are DER. ``sign_digest`` takes the SHA-256 of the
-    DER signed attributes and returns the raw signature value (PKCS#1 v1.5 for RSA, DER for ECDSA).
+    ``certificate`` and ``chain`` (issuer first, root left out) are DER. ``sign_digest`` takes the SHA-256 of
+    the DER signed attributes and returns the raw signature value (PKCS#1 v1.5 for RSA, DER for ECDSA).
     """
 
     @property
