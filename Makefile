@@ -32,13 +32,12 @@ check: setup-dev
 	$(PY) -m ruff check --quiet .
 	$(PY) -m mypy
 	.venv/bin/lint-imports --no-cache
-	$(PY) -m djlint --quiet --check --lint portal/templates
+	$(PY) -m djlint --quiet --lint portal/templates
 	.venv/bin/uv lock --check --quiet --offline || .venv/bin/uv lock --check --quiet
 
 format: setup-dev
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
-	$(PY) -m djlint --quiet --reformat portal/templates
 
 test: tools check
 	$(PY) -m pytest -n 2 --dist loadgroup
