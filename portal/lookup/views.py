@@ -19,6 +19,7 @@ from portal.web.pages import Pages
 from portal.web.requests import Mistake, Rejection, require_multipart, wants_json
 from verifier.errors import InvalidInput
 from verifier.locator import Locator, canonical_path
+from verifier.words import tone_word
 
 lookup = Blueprint("lookup", __name__)
 
@@ -99,7 +100,19 @@ def compare() -> AnyResponse:
         raise Rejection(429, refused_tries.code, retry_after=refused_tries.retry_after) from None
     except DBAPIError:
         found = service.unavailable(now)
-    return answers.respond(_answer(found))
+    answer = _answer(found)
+    if "values_differ" in found.verdict.reasons and not wants_json():
+        # One mistyped cell gives this answer too, so what was typed stays in the form below it.
+        tongue = language()
+        said = answer.words(tongue)
+        shown = {
+            "said": said,
+            "tone_word": tone_word(said.tone, tongue),
+            "values": request.form,
+            "errors": {},
+        }
+        return _page("compare.html", form | shown)
+    return answers.respond(answer)
 
 
 def _respelled(code: str) -> AnyResponse | None:
@@ -132,6 +145,7 @@ def _paper_form(locator: Locator) -> dict[str, Any] | None:
         "subjects": rows,
         "labels": [gettext(cell.label) for cell in max((row.cells for row in rows), key=len)],
         "here": f"/compare?code={locator}",
+        "said": None,
     }
 
 

@@ -1,0 +1,182 @@
+"""The real server and a real browser: granian over a demo instance, Debian's Chromium by Playwright.
+
+Every page that a test leaves behind has been watched: no policy violation, no script error, no request to
+anybody else, no cookie.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, Request, sync_playwright
+
+from portal.demo.manifest import Sample
+from tests.demo_instance import ROOT, DemoInstance
+
+CHROMIUM = "/usr/bin/chromium"
+PHONE, DESKTOP = 360, 1280
+AXE = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One server and one browser serve them all, so they run in one process."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The running server and the demo it serves."""
+
+    url: str
+    pid: int
+    instance: DemoInstance
+
+    def samples(self, verdict: str, evidence: str, *, file: bool = True) -> list[Sample]:
+        """Samples with this expected answer; files, or codes."""
+        return [
+            s
+            for s in self.instance.samples()
+            if (s.expected_verdict, s.expected_evidence) == (verdict, evidence)
+            and (s.file is not None) is file
+        ]
+
+    def file(self, verdict: str, evidence: str = "file") -> Path:
+        name = self.samples(verdict, evidence)[0].file
+        assert name is not None
+        return self.instance.demo / name
+
+    def code(self, verdict: str) -> str:
+        """Path of a code on this server."""
+        url = self.samples(verdict, "code", file=False)[0].url
+        assert url is not None
+        return urlsplit(url).path
+
+
+@pytest.fixture(scope="session")
+def site(demo_instance: DemoInstance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The server as ``make run`` starts it, over a copy of the demo."""
+    instance = demo_instance.copy_to(tmp_path_factory.mktemp("served") / "instance")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "granian",
+        "--interface",
+        "wsgi",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    command += ["--no-ws", "--log-level", "warning", "wsgi:app"]
+    environment = {"PATH": os.environ["PATH"], **instance.environment}
+    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:  # noqa: S603 - our own server
+        try:
+            _wait(port, process)
+            yield Site(f"http://127.0.0.1:{port}", process.pid, instance)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the server did not start"
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("the server does not answer")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(browser: Browser, site: Site) -> Iterator[Visit]:
+    """``visit(path, width=360, scripts=True)`` opens a page in a context of its own, watched until the test
+    ends.
+    """
+    watched: list[Page] = []
+    complaints: list[str] = []
+    requests: list[Request] = []
+
+    def visit(path: str, *, width: int = PHONE, scripts: bool = True) -> Page:
+        phone = width < 700
+        context = browser.new_context(
+            viewport={"width": width, "height": 740},
+            locale="vi-VN",
+            java_script_enabled=scripts,
+            is_mobile=phone,
+            has_touch=phone,
+            base_url=site.url,
+        )
+        context.set_default_timeout(60_000)  # a busy machine, and a first check that starts the fork server
+        page = context.new_page()
+        page.add_init_script(
+            "document.addEventListener('securitypolicyviolation', e => "
+            "console.error('CSP ' + e.violatedDirective + ' ' + e.blockedURI))"
+        )
+        page.on("pageerror", lambda error: complaints.append(f"script error: {error}"))
+        page.on("console", lambda m: complaints.append(m.text) if _complains(m.type, m.text) else None)
+        page.on("request", lambda request: requests.append(request))  # noqa: PLW0108 - no builtin can listen
+        watched.append(page)
+        page.goto(path)
+        return page
+
+    yield visit
+    for page in watched:
+        assert page.context.cookies() == []
+        page.context.close()
+    assert complaints == []
+    assert [r.url for r in requests if not r.url.startswith(site.url)] == []
+
+
+def _complains(kind: str, text: str) -> bool:
+    """Chromium logs every 4xx as an error too; those are answers."""
+    return kind in ("error", "warning") and "the server responded with a status of 4" not in text
+
+
+@pytest.fixture
+def look() -> Callable[[Page], None]:
+    """Looks at a page as a judge: axe finds nothing, and nothing is wider than the screen, not even at 320
+    px.
+    """
+
+    def look(page: Page) -> None:
+        result = Axe().run(page, options=AXE)
+        assert result.violations_count == 0, result.generate_report()
+        size = page.viewport_size
+        assert size is not None
+        for width in (size["width"], 320):
+            page.set_viewport_size({"width": width, "height": size["height"]})
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+        page.set_viewport_size(size)
+
+    return look
