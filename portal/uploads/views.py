@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from typing import Final
 
 from flask import Blueprint, Response, abort, current_app, request
 from sqlalchemy.orm import Session
@@ -19,10 +21,16 @@ from portal.web.requests import Rejection, one_file, require_multipart, wants_js
 from verifier.locator import digest_text
 from verifier.record import digest
 from verifier.report import jsonable
+from verifier.verdict import Outcome
 
 uploads = Blueprint("uploads", __name__)
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+log = logging.getLogger(__name__)
+
+#: A stolen key, a lost row, a file of ours that no longer stands: somebody has to look. Nothing personal is
+#: logged.
+ALARMS: Final = frozenset({Outcome.SEAL_VALID_NOT_REGISTERED, Outcome.REGISTERED_BUT_SIGNATURE_FAILS})
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @uploads.post("/check")
@@ -84,7 +92,7 @@ def data() -> Response:
 
 def _examine(session: Session, content: bytes) -> FileAnswer:
     bundle = resources()
-    return service.check(
+    found = service.check(
         content,
         session,
         bundle.vault,
@@ -93,6 +101,14 @@ def _examine(session: Session, content: bytes) -> FileAnswer:
         instance_dir=bundle.settings.instance_dir,
         now=bundle.clock.now(),
     )
+    if found.verdict.outcome in ALARMS:
+        log.warning(
+            "alarm %s: file %s, %s",
+            found.verdict.outcome,
+            found.report.sha256,
+            ", ".join(found.verdict.reasons),
+        )
+    return found
 
 
 def _answer(found: FileAnswer) -> answers.Answer:

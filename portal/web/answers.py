@@ -160,6 +160,7 @@ def as_json(answer: Answer, language: Language) -> dict[str, Any]:
         "verdict": verdict.outcome.value,
         "evidence": verdict.evidence.value,
         "reasons": list(verdict.reasons),
+        "version": None if verdict.version is None else verdict.version.version,
         "record": None
         if record is None
         else {

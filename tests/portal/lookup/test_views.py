@@ -21,7 +21,20 @@ from verifier.locator import Locator, digest_text, group, new_record_id, short_d
 
 JSON = {"Accept": "application/json"}
 UNKNOWN = new_record_id(b"\xff" * 10)
-KEYS = {"verdict", "evidence", "reasons", "record", "signatures", "checks", "document", "words", "at"}
+KEYS = {
+    *(
+        "verdict",
+        "evidence",
+        "reasons",
+        "version",
+        "record",
+        "signatures",
+        "checks",
+        "document",
+        "words",
+        "at",
+    )
+}
 
 
 def body(answer: TestResponse) -> Any:
@@ -211,6 +224,7 @@ class TestTyped:
         answer = post(world.client, "/lookup", typed_form(world.second, short=False), **JSON)
         assert body(answer)["reasons"] == ["version_not_named"]
         assert body(answer)["record"] is None
+        assert body(answer)["version"] == 2
         assert "bản số 2" in body(answer)["words"]["sentence"]
 
     def test_unknown_id_and_wrong_birth_date_are_one_answer(self, world: World) -> None:

@@ -146,7 +146,9 @@ class TestAnswers:
             assert (answer["verdict"], answer["reasons"]) == ("CHECK_INCOMPLETE", [code])
             assert "không nói gì về tính xác thực" in answer["words"]["sentence"]
 
-    def test_a_registered_file_that_fails_is_never_green(self, world: World) -> None:
+    def test_a_registered_file_that_fails_is_never_green(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
         report = world.primary.report
         failed = Check(CheckName.AUTHORITY, CheckStatus.FAILED, "suspended")
         seal = report.signatures[-1]
@@ -157,6 +159,10 @@ class TestAnswers:
         assert answer["verdict"] == "REGISTERED_BUT_SIGNATURE_FAILS"
         assert [s["signer"] for s in answer["signatures"]] == [None] * 3
         assert 'class="panel ok"' not in send(world, world.primary.file).text
+        alarms = [r.getMessage() for r in caplog.records if "alarm" in r.getMessage()]
+        assert len(alarms) == 2
+        assert report.sha256 in alarms[0]
+        assert not [each for each in personal(world.primary) if each in caplog.text]
 
     def test_the_checker_is_told_what_is_known_and_whom_to_trust(self, world: World) -> None:
         send(world, world.primary.file)
