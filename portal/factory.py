@@ -39,6 +39,7 @@ COMMANDS: Final = {
     "issue": "portal.commands.issuing:issue",
     "correct": "portal.commands.issuing:correct",
     "recall": "portal.commands.issuing:recall",
+    "export": "portal.commands.issuing:export_files",
     "signatures": "portal.commands.issuing:signatures",
     "demo": "portal.commands.demo:demo",
 }

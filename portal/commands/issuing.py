@@ -1,4 +1,4 @@
-"""``flask --app wsgi issue | correct | recall | signatures``: the only way to a signing key.
+"""``flask --app wsgi issue | correct | recall | export | signatures``: the only way to a signing key.
 
 The web process never imports this module (see ``portal.factory.COMMANDS``). Errors go to stderr as ``error:``
 and ``hint:`` lines, all of them; exit status 0 means that every row is issued or waits for a signature made
@@ -18,23 +18,36 @@ import click
 from flask.cli import with_appcontext
 
 from portal.commands.console import fail, refusals
-from portal.errors import Refusal
+from portal.errors import PortalError, Refusal
 from portal.extensions import reading, resources, transaction
 from portal.issuing import exchange, intake
 from portal.issuing.keys import load_keys
 from portal.issuing.lock import exclusive
 from portal.issuing.plan import Choices
 from portal.issuing.rendering import Renderer
-from portal.issuing.service import Desk, Order, Outcome, Row, State, examine, proceed, settle
+from portal.issuing.service import (
+    Desk,
+    Issued,
+    Order,
+    Outcome,
+    Row,
+    State,
+    examine,
+    find_issued,
+    hand_out,
+    proceed,
+    settle,
+)
 from portal.issuing.service import issue as issue_works
 from portal.issuing.timestamping import HttpTimestamper
 from portal.registry import service as registry
 from portal.trust import store as trust
-from verifier.errors import InvalidInput
+from verifier.errors import InvalidInput, Problem
 from verifier.locator import group, parse_record_id
 from verifier.trust import TrustStore
 
 _PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command("issue")
@@ -42,10 +55,11 @@ _PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--dry-run", is_flag=True, help="Kiểm tra, dựng trang và dừng: không ghi, không ký.")
 @click.option("--plan", type=_PATH, help="Kế hoạch ký (JSON): ai ký trường nào, ai ký thay.")
 @click.option("--restart", is_flag=True, help="Bỏ những bản chưa cấp xong của tệp này và làm lại từ đầu.")
+@click.option("--out", type=_FOLDER, help="Ghi PDF của từng học bạ (cả đã cấp từ trước) vào thư mục này.")
 @with_appcontext
-def issue(file: Path, dry_run: bool, plan: Path | None, restart: bool) -> None:
+def issue(file: Path, dry_run: bool, plan: Path | None, restart: bool, out: Path | None) -> None:
     """Cấp học bạ cho mọi dòng của FILE (.jsonl, .csv, .xlsx). Chạy lại thì làm tiếp, không cấp hai lần."""
-    _issue(file, plan, dry_run=dry_run, restart=restart, correction=None)
+    _issue(file, plan, dry_run=dry_run, restart=restart, correction=None, out=out)
 
 
 @click.command("correct")
@@ -54,12 +68,15 @@ def issue(file: Path, dry_run: bool, plan: Path | None, restart: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Kiểm tra, dựng trang và dừng: không ghi, không ký.")
 @click.option("--plan", type=_PATH, help="Kế hoạch ký (JSON).")
 @click.option("--restart", is_flag=True, help="Bỏ những bản chưa cấp xong của tệp này và làm lại từ đầu.")
+@click.option("--out", type=_FOLDER, help="Ghi PDF của từng học bạ (cả đã cấp từ trước) vào thư mục này.")
 @with_appcontext
-def correct(file: Path, reason: str, dry_run: bool, plan: Path | None, restart: bool) -> None:
+def correct(
+    file: Path, *, reason: str, dry_run: bool, plan: Path | None, restart: bool, out: Path | None
+) -> None:
     """Cấp bản mới cho những học bạ trong FILE; bản cũ trở thành “đã thay thế”."""
     if not reason.strip():
         raise click.UsageError("--reason không được để trống.")
-    _issue(file, plan, dry_run=dry_run, restart=restart, correction=reason.strip())
+    _issue(file, plan, dry_run=dry_run, restart=restart, correction=reason.strip(), out=out)
 
 
 @click.command("recall")
@@ -70,11 +87,35 @@ def correct(file: Path, reason: str, dry_run: bool, plan: Path | None, restart: 
 def recall(record_id: str, reason: str, version: int | None) -> None:
     """Thu hồi một học bạ theo mã tra cứu RECORD_ID."""
     with refusals():
-        # As printed, in groups, or as in the QR; no guessing at a typing error here.
-        identity = parse_record_id(record_id.replace("-", "").strip().upper())
+        identity = _identity(record_id)
         with transaction() as session:
             number = registry.recall(session, identity, reason, now=resources().clock.now(), version=version)
     click.echo(f"Đã thu hồi bản số {number} của học bạ {group(identity)} ({reason}).")
+
+
+@click.command("export")
+@click.argument("record_ids", nargs=-1, required=True, metavar="RECORD_ID...")
+@click.option("--out", type=_FOLDER, required=True, help="Thư mục nhận tệp PDF.")
+@click.option("--version", type=click.IntRange(1), help="Bản số mấy; không ghi là bản đang lưu hành.")
+@with_appcontext
+def export_files(record_ids: tuple[str, ...], out: Path, version: int | None) -> None:
+    """Ghi tệp PDF đã đóng dấu của các học bạ RECORD_ID, tên là <lớp>-<mã>-v<bản số>.pdf."""
+    problems: list[Problem] = []
+    with refusals():
+        _make_folder(out)
+        for text in record_ids:
+            try:
+                issued = _issued(_identity(text), version)
+            except InvalidInput as error:
+                problems += (Problem(text, p.code, p.message) for p in error.problems)
+                continue
+            except Refusal as error:
+                problems.append(Problem(text, error.code, f"{error.message} {error.hint}".strip()))
+                continue
+            click.echo(f"{group(issued.record_id)} bản số {issued.version}{_since(issued)}")
+            problems += _hand_out(text, issued, out)
+    if problems:
+        fail(problems)
 
 
 @click.group("signatures")
@@ -87,7 +128,7 @@ def signatures() -> None:
 @with_appcontext
 def export(directory: Path) -> None:
     """Ghi những giá trị băm đang chờ ký vào DIRECTORY, mỗi người ký một tệp JSON."""
-    with reading() as session:
+    with refusals(), reading() as session:
         written = exchange.export_digests(session, resources().vault, directory)
         names = trust.signer_names(session, [each.signer for each in written])
     for each in written:
@@ -130,7 +171,11 @@ def import_(file: Path) -> None:
 # ------------------------------------------------------------------------------------------------ in common
 
 
-def _issue(file: Path, plan: Path | None, *, dry_run: bool, restart: bool, correction: str | None) -> None:
+def _issue(
+    file: Path, plan: Path | None, *, dry_run: bool, restart: bool, correction: str | None, out: Path | None
+) -> None:
+    if dry_run and out is not None:
+        raise click.UsageError("--dry-run không ghi gì: đừng dùng cùng --out.")
     bundle = resources()
     lock = nullcontext() if dry_run else exclusive(bundle.engine, bundle.settings.instance_dir)
     with refusals(), lock:
@@ -152,7 +197,9 @@ def _issue(file: Path, plan: Path | None, *, dry_run: bool, restart: bool, corre
             return
 
         # 2 Each row as far as it goes.
-        _run(issue_works(desk, works, store), len(works))
+        if out is not None:
+            _make_folder(out)
+        _run(issue_works(desk, works, store), len(works), out)
 
 
 def _desk() -> tuple[Desk, TrustStore]:
@@ -181,8 +228,8 @@ def _desk() -> tuple[Desk, TrustStore]:
         return desk, trust.load_store(session)
 
 
-def _run(outcomes: Iterable[Outcome], length: int) -> None:
-    """Works through ``outcomes`` with a progress bar, then says what became of the rows. Exits 1 on a
+def _run(outcomes: Iterable[Outcome], length: int, out: Path | None = None) -> None:
+    """Works through ``outcomes`` with a progress bar, then says what became of every row. Exits 1 on a
     failure.
     """
     with click.progressbar(outcomes, length=length, label="Cấp học bạ", file=sys.stderr) as bar:
@@ -192,11 +239,72 @@ def _run(outcomes: Iterable[Outcome], length: int) -> None:
         f"Đã cấp {count[State.ISSUED]}, đã cấp từ trước {count[State.ALREADY]}, "
         f"chờ chữ ký {count[State.WAITING]}, lỗi {count[State.FAILED]}."
     )
+    problems = [problem for outcome in done for problem in outcome.problems]
     for outcome in done:
-        if outcome.state in (State.ISSUED, State.WAITING):
-            waits = f", chờ {outcome.waiting_for}" if outcome.waiting_for else ""
-            click.echo(f"{outcome.where}: {group(outcome.record_id)} bản số {outcome.version}{waits}")
+        if outcome.state is State.FAILED:
+            click.echo(f"{outcome.where}: lỗi, chưa cấp")
+            continue
+        said = f"{outcome.where}: {group(outcome.record_id)} bản số {outcome.version}"
+        if outcome.state is State.WAITING:
+            click.echo(f"{said}, chờ {outcome.waiting_for}")
+            continue
+        issued = _issued(outcome.record_id, outcome.version)
+        before = "đã cấp từ trước" if outcome.state is State.ALREADY else "đã cấp"
+        click.echo(f"{said}, {before}{_since(issued)}")
+        if out is not None:
+            problems += _hand_out(outcome.where, issued, out)
     if count[State.WAITING]:
         click.echo("Xuất giá trị băm để ký: flask --app wsgi signatures export THƯ_MỤC")
-    if count[State.FAILED]:
-        fail([problem for outcome in done for problem in outcome.problems])
+    if problems:
+        fail(problems)
+
+
+def _issued(record_id: str, version: int | None) -> Issued:
+    with reading() as session:
+        issued = find_issued(session, record_id, version)
+    if issued is None:
+        raise Refusal(
+            "not_issued",
+            f"Không có bản nào {'đang lưu hành' if version is None else f'số {version}'} của học bạ "
+            f"{group(record_id)}.",
+            "Học bạ đã thu hồi: ghi rõ --version." if version is None else "",
+        )
+    return issued
+
+
+def _since(issued: Issued) -> str:
+    """What became of a version since it was issued."""
+    match issued.state:
+        case "superseded" if issued.current is not None:
+            return f"; nay đã được thay thế bằng bản số {issued.current}"
+        case "superseded":
+            return "; nay đã được thay thế, bản thay thế đã thu hồi"
+        case "recalled":
+            return "; nay đã thu hồi"
+        case _:
+            return ""
+
+
+def _identity(text: str) -> str:
+    """A record id as printed, in groups, or as in the QR; no guessing at a typing error here."""
+    return parse_record_id(text.replace("-", "").strip().upper())
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Refusal("not_written", f"Không tạo được thư mục {folder}: {error.strerror}.") from error
+
+
+def _hand_out(where: str, issued: Issued, folder: Path) -> list[Problem]:
+    """Writes the file and says its name; a file that could not be written does not stop the others."""
+    bundle = resources()
+    try:
+        with reading() as session:
+            click.echo(f"  {hand_out(session, bundle.vault, bundle.files, issued, folder)}")
+    except Refusal as error:
+        return [Problem(where, error.code, f"{error.message} {error.hint}".strip())]
+    except (PortalError, FileNotFoundError) as error:
+        return [Problem(where, "unreadable", f"Không đọc được tệp đã lưu của học bạ này: {error}.")]
+    return []

@@ -21,6 +21,8 @@ the commits between the steps are the point of it.
 from __future__ import annotations
 
 import json
+import os
+import re
 import secrets
 import uuid
 from collections import Counter
@@ -31,6 +33,8 @@ from datetime import date
 from enum import StrEnum
 from functools import partial
 from hashlib import sha256
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from sqlalchemy import select
@@ -47,6 +51,8 @@ from portal.issuing.plan import Choices, Seat, seats
 from portal.issuing.rendering import Renderer
 from portal.ports import Clock, FileStore, Timestamper
 from portal.registry import service as registry
+from portal.registry.models import Record as RecordRow
+from portal.registry.models import RecordVersion, RegisteredFile
 from portal.registry.rows import open_file, seal_file
 from portal.registry.service import KnownRecord, NewFile, NewVersion
 from portal.trust import store as trust
@@ -628,3 +634,69 @@ def _register(
 
 def _outcome(job: Job, state: State) -> Outcome:
     return Outcome("", state, job.intent.record_id, job.intent.version, job.intent.url)
+
+
+# ------------------------------------------------------------------------------------------ what was issued
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A registered version: ``state`` is current, superseded or recalled; ``current`` the version in
+    circulation, None when there is none.
+    """
+
+    record_id: str
+    version: int
+    state: str
+    current: int | None
+    sha256: str
+
+
+def find_issued(session: Session, record_id: str, version: int | None = None) -> Issued | None:
+    """A version of a record, by default the one in circulation; None when there is no such version."""
+    rows = session.execute(
+        select(RecordVersion.version, RecordVersion.state, RegisteredFile.sha256)
+        .join(RecordRow, RecordVersion.record_pk == RecordRow.id)
+        .join(RegisteredFile, RegisteredFile.version_pk == RecordVersion.id)
+        .where(RecordRow.record_id == record_id, RegisteredFile.kind == "issued")
+    ).all()
+    current = next((row.version for row in rows if row.state == "current"), None)
+    wanted = current if version is None else version
+    return next(
+        (
+            Issued(record_id, row.version, row.state, current, row.sha256)
+            for row in rows
+            if row.version == wanted
+        ),
+        None,
+    )
+
+
+def hand_out(session: Session, vault: Vault, files: FileStore, issued: Issued, folder: Path) -> Path:
+    """Writes the sealed file as ``<class>-<record id>-v<version>.pdf``, readable by its owner alone.
+
+    The same bytes may be there already; other bytes are never overwritten. Raises Refusal.
+    """
+    data = registry.read_file(session, vault, files, issued.sha256)
+    content = registry.open_record(session, vault, issued.record_id, issued.version)
+    if data is None or content is None:
+        raise PortalError(f"{issued.record_id} v{issued.version}: not registered")
+    school_class = re.sub(r"[^\w-]+", "_", str(content.fields["lop"]))
+    path = folder / f"{school_class}-{issued.record_id}-v{issued.version}.pdf"
+    try:
+        # Linked when it is whole: a run that ends in between leaves no part of a file under the name.
+        with NamedTemporaryFile(dir=folder, prefix=".", suffix=".draft") as draft:  # 0600
+            draft.write(data)
+            draft.flush()
+            try:
+                os.link(draft.name, path)
+            except FileExistsError:
+                if path.read_bytes() != data:
+                    raise Refusal(
+                        "other_file",
+                        f"{path} đã có với nội dung khác; không ghi đè.",
+                        "Hãy chọn thư mục khác.",
+                    ) from None
+    except OSError as error:
+        raise Refusal("not_written", f"Không ghi được {path}: {error.strerror}.") from error
+    return path

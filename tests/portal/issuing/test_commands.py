@@ -195,3 +195,61 @@ def test_two_steps_at_the_command_line(
     assert office.versions() == [(1, "current")] * 2
     assert "Không có học bạ nào chờ ký" in office.run("signatures", "export", tmp_path / "out").stdout
     assert "2 chữ ký đã được nhập trước đây" in office.run("signatures", "import", brought).stdout
+
+
+def test_issued_files_are_handed_out(office: Office) -> None:
+    out = office.folder / "pdf"
+    one, two = office.rows[:2]
+    issued = office.run("issue", office.file(one, two), "--out", out)
+    assert issued.exit_code == 0, issued.stderr
+    files = sorted(out.iterdir())
+    assert len(files) == 2
+    for path in files:
+        assert path.name.startswith(f"{one['lop']}-")
+        assert path.name.endswith("-v1.pdf")
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert path.read_bytes().startswith(b"%PDF-")
+        assert f"  {path}" in issued.stdout
+
+    # 1 Again, with one file lost and the other still there: the lost one comes back.
+    files[0].unlink()
+    again = office.run("issue", office.file(one, two), "--out", out)
+    assert again.exit_code == 0, again.stderr
+    assert sorted(out.iterdir()) == files
+    assert again.stdout.count("bản số 1, đã cấp từ trước\n") == 2
+
+    # 2 Other bytes of that name stay as they are, and the rest is written.
+    files[0].write_bytes(b"mine")
+    files[1].unlink()
+    refused = office.run("issue", office.file(one, two), "--out", out)
+    assert (refused.exit_code, files[0].read_bytes()) == (1, b"mine")
+    assert str(files[0]) in refused.stderr
+    assert files[1].exists()
+    assert office.run("issue", office.file(one), "--dry-run", "--out", out).exit_code == 2
+
+
+def test_files_by_record_id_and_what_became_of_them(office: Office) -> None:
+    row, out = office.rows[0], office.folder / "pdf"
+    first = office.file(row)
+    office.run("issue", first, "--out", out)
+    (v1,) = out.iterdir()
+    record_id = v1.name.split("-")[-2]
+    better = office.file(row | {"can_nang": "31.5"}, name="sua.jsonl")
+    assert office.run("correct", better, "--reason", "Nhập nhầm").exit_code == 0
+    assert "thay thế bằng bản số 2" in office.run("issue", first).stdout
+
+    done = office.run("export", record_id.lower(), "--out", out)
+    assert done.exit_code == 0, done.stderr
+    assert {path.name[-6:] for path in out.iterdir()} == {"v1.pdf", "v2.pdf"}
+
+    assert office.run("recall", record_id, "--reason", "issued_in_error").exit_code == 0
+    assert "nay đã thu hồi" in office.run("correct", better, "--reason", "Nhập nhầm").stdout
+    none = office.run("export", record_id, "XXXX", "--out", office.folder / "other")
+    assert none.exit_code == 1
+    told = [line for line in none.stderr.splitlines() if line.startswith("error: ")]
+    assert len(told) == 2
+    assert "--version" in told[0]
+    old = office.run("export", record_id, "--version", "1", "--out", office.folder / "other")
+    assert old.exit_code == 0, old.stderr
+    (copy,) = (office.folder / "other").iterdir()
+    assert copy.read_bytes() == v1.read_bytes()
