@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -19,7 +20,7 @@ from portal.issuing.intake_columns import plain_key
 from portal.issuing.intake_tables import Cell, Raw
 from portal.issuing.intake_text import Reading
 from verifier.record import ColumnKind, Level, comparison_key
-from verifier.record.kinds import Choice, Kind, Listed, fields_of
+from verifier.record.kinds import Choice, Kind, Listed, Pattern, Phrase, fields_of
 
 # Field → number of digits of an official code; None where the length is not fixed.
 CODES: Final[dict[str, int | None]] = {
@@ -152,7 +153,7 @@ def _value(cell: Cell, place: Place, warnings: list[tuple[str, str]]) -> object:
         return text
     match place.column:
         case ColumnKind.SCORE | ColumnKind.WHOLE_SCORE | ColumnKind.DECIMAL:
-            return _number(text, place)
+            return _number(text, place, warnings)
         case ColumnKind.INTEGER:
             return _integer(text, raw)
         case ColumnKind.DATE:
@@ -172,7 +173,7 @@ def _text(text: str, cell: Cell, place: Place, warnings: list[tuple[str, str]]) 
         return re.sub(r"\s*[-–—/]\s*", "-", text)
     if place.field == "level":
         return _LEVELS.get(plain_key(text), text)
-    return _chosen(text, place.kind)
+    return _chosen(text, place.kind, warnings)
 
 
 def _clean(raw: str, cell: Cell, policy: TextPolicy, warnings: list[tuple[str, str]]) -> str:
@@ -240,11 +241,11 @@ def text_policy(texts: list[tuple[str, str]]) -> TextPolicy:
 # days
 
 
-def _number(text: str, place: Place) -> str:
+def _number(text: str, place: Place, warnings: list[tuple[str, str]]) -> str:
     """Decimal comma or dot; one decimal for averages, none for test marks. Words ("Đạt", "M") stay words."""
     compact = text.replace(" ", "")
     if not re.fullmatch(r"[0-9]{1,4}(?:[.,][0-9]+)?", compact, re.ASCII):
-        return _chosen(text, place.kind)
+        return _chosen(text, place.kind, warnings)
     whole, _, decimals = compact.replace(",", ".").partition(".")
     whole, decimals = whole.lstrip("0") or "0", decimals.rstrip("0")
     if place.column is ColumnKind.SCORE:
@@ -253,7 +254,8 @@ def _number(text: str, place: Place) -> str:
 
 
 def _integer(text: str, raw: Raw) -> object:
-    found = re.fullmatch(r"(?:kh[ốo]i|l[ớo]p)?\s*([0-9]{1,6})(?:[.,]0+)?", text.strip().lower(), re.ASCII)
+    composed = unicodedata.normalize("NFC", text).strip().lower()
+    found = re.fullmatch(r"(?:kh[ốo]i|l[ớo]p)?\s*([0-9]{1,6})(?:[.,]0+)?", composed, re.ASCII)
     return int(found[1]) if found and not isinstance(raw, bool) else text
 
 
@@ -297,7 +299,7 @@ def _day(raw: Raw, text: str, field: str, warnings: list[tuple[str, str]]) -> st
 def _flag(raw: Raw, text: str) -> object:
     if isinstance(raw, bool):
         return raw or None
-    lowered = text.lower()
+    lowered = unicodedata.normalize("NFC", text).lower()
     if lowered in _NO:
         return None
     return True if lowered in _YES else text
@@ -386,8 +388,28 @@ def restore_personal_number(digits: str, birth: object, sex: object) -> str | No
     return full if fits else None
 
 
-def _chosen(text: str, kind: Kind | None) -> str:
-    """The value of a closed list that is meant, whatever its capitals, tone place or usual short form."""
+def _chosen(text: str, kind: Kind | None, warnings: list[tuple[str, str]]) -> str:
+    """The value of a closed list that is meant, whatever its capitals, tone place, usual short form or
+    Unicode form. A decomposed (NFD) one is said: the record holds the list's own spelling, not the file's.
+    """
+    composed = unicodedata.normalize("NFC", text)
+    value = _listed_value(composed, kind)
+    if composed == text:
+        return value
+    if isinstance(kind, Phrase) and (phrase := kind.found(composed)) and not kind.found(text):
+        value = phrase + text[_length_of(phrase, text) :]  # the words after the phrase are the school's own
+    elif not isinstance(kind, Choice | Pattern):
+        return text  # free text keeps its form; the record warns
+    warnings.append(("not_nfc", f"chữ có dấu ở dạng tổ hợp (NFD); đã ghi theo mẫu: “{value[:60]}”"))
+    return value
+
+
+def _length_of(phrase: str, text: str) -> int:
+    """How many characters of ``text``, in whatever Unicode form, are the NFC ``phrase`` it begins with."""
+    return next(n for n in range(len(text) + 1) if unicodedata.normalize("NFC", text[:n]) == phrase)
+
+
+def _listed_value(text: str, kind: Kind | None) -> str:
     if isinstance(kind, Choice):
         for value in kind.values:
             if comparison_key(value) == comparison_key(text):

@@ -810,3 +810,26 @@ class TestOverrides:
             ([{"truong": "kq_hoc_tap_hk1", "ly_do": "a"}] * 2, ("ghi_de[2].truong", "repeated")),
         ):
             assert expected in places(data | {"ghi_de": entries})
+
+
+def test_a_decomposed_value_of_a_closed_list_is_refused_with_the_reason() -> None:
+    """The two look the same, so the sentence must say what differs."""
+    names = {"ket_qua_giao_duc", "hoan_thanh"}
+    data = sample("TIEU_HOC", 1)
+    data |= {name: unicodedata.normalize("NFD", data[name]) for name in names}
+    found = problems(data)
+    assert {p.where for p in found} == names
+    assert all("dạng tổ hợp (NFD)" in p.message for p in found)
+
+
+def test_a_title_counts_in_either_unicode_form_and_stays_as_given() -> None:
+    title = unicodedata.normalize("NFD", "Danh hiệu Học sinh Xuất sắc")
+    data = sample("THCS", 6) | {"khen_thuong": title}
+    assert ("khen_thuong", "contradiction") in places(data)
+
+
+def test_a_mark_above_ten_is_out_of_range_whatever_its_decimals() -> None:
+    for mark, said in (("11.0", "11,0 ngoài khoảng 0–10"), ("10.25", "10,25 ngoài khoảng 0–10")):
+        data = sample("THCS", 6)
+        data["mon.TOAN"]["hk1"] = mark
+        assert said in problems(data)[0].message

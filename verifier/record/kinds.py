@@ -192,7 +192,9 @@ class Choice:
     column: ColumnKind = ColumnKind.TEXT
 
     def check(self, value: object, where: str, findings: Findings) -> None:
-        if value not in self.values:
+        if isinstance(value, str) and value not in self.values and _composed(value) in self.values:
+            findings.wrong(where, "not_in_list", _decomposed(value))
+        elif value not in self.values:
             findings.wrong(
                 where, "not_in_list", f"{shown(value)} không hợp lệ; phải là {either(self.values)}"
             )
@@ -253,7 +255,13 @@ class Pattern:
     column: ColumnKind = ColumnKind.TEXT
 
     def check(self, value: object, where: str, findings: Findings) -> None:
-        if not isinstance(value, str) or not re.fullmatch(self.pattern, value, re.ASCII):
+        if isinstance(value, str) and re.fullmatch(self.pattern, value, re.ASCII):
+            return
+        if isinstance(value, str) and re.fullmatch(self.pattern, _composed(value), re.ASCII):
+            findings.wrong(where, "wrong_form", _decomposed(value))
+        elif self.column in (ColumnKind.SCORE, ColumnKind.WHOLE_SCORE) and _above_ten(value):
+            findings.wrong(where, "wrong_form", f"điểm {shown(value)} ngoài khoảng 0–10")
+        else:
             findings.wrong(where, "wrong_form", f"{shown(value)} không đúng dạng; phải là {self.expected}")
 
     def schema(self) -> dict[str, Any]:
@@ -312,7 +320,12 @@ class Phrase:
     column: ColumnKind = ColumnKind.TEXT
 
     def check(self, value: object, where: str, findings: Findings) -> None:
-        if check_text(value, where, findings, max_length=self.max_length) and not self.found(str(value)):
+        if not check_text(value, where, findings, max_length=self.max_length):
+            return
+        text = str(value)
+        if not self.found(text) and self.found(_composed(text)):
+            findings.wrong(where, "not_in_list", _decomposed(text))
+        elif not self.found(text):
             findings.wrong(
                 where, "not_in_list", f"{shown(value)} không hợp lệ; phải bắt đầu bằng {either(self.phrases)}"
             )
@@ -461,6 +474,27 @@ def shown(value: object) -> str:
     if re.fullmatch(r"[0-9]+(?:\.[0-9]+)?", text, re.ASCII):
         return text.replace(".", ",")
     return f"“{text if len(text) <= 60 else text[:59] + '…'}”"
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _decomposed(text: str) -> str:
+    """Why a value that looks right is refused: values of closed lists are stored in one spelling."""
+    return (
+        f"{shown(text)} đang ở dạng tổ hợp (NFD), nhìn giống nhưng khác mã với giá trị của mẫu; "
+        "hãy gõ lại hoặc chuyển sang dạng dựng sẵn (NFC)"
+    )
+
+
+def _above_ten(value: object) -> bool:
+    """Whether ``value`` is a plain number that no mark can be, however many decimals it has."""
+    return (
+        isinstance(value, str)
+        and re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", value, re.ASCII) is not None
+        and Decimal(value) > 10
+    )
 
 
 def either(values: tuple[str, ...]) -> str:

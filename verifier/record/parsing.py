@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -589,7 +590,8 @@ def _check_award(draft: _Draft, earned: str | None, *, due: bool) -> None:
 
     ``due``: an earned title that is not stated is worth a warning.
     """
-    text = draft.text("khen_thuong") or ""
+    # Titles are looked for in one Unicode form; the text itself stays as it was given.
+    text = unicodedata.normalize("NFC", draft.text("khen_thuong") or "")
     parts = {comparison_key(_without_frame(part)) for part in re.split(r"[;,.]", text)}
     derived = "không có danh hiệu" if earned is None else f"“{earned}”"
     stated = [

@@ -79,6 +79,11 @@ def xlsx(cells: Cells, **formats: str) -> bytes:
     return saved(book)
 
 
+def nfd(value: Value) -> Value:
+    """As a Mac's programs may store it: letters and their marks apart."""
+    return unicodedata.normalize("NFD", value) if isinstance(value, str) else value
+
+
 def day(year: int, month: int, of_month: int) -> datetime:
     """A date cell: spreadsheets know no time zones."""
     return datetime(year, month, of_month)  # noqa: DTZ001
@@ -432,6 +437,11 @@ def test_marks_that_are_none(typed: Value) -> None:
     ] or codes(result.problems) == ["wrong_form"]
 
 
+@pytest.mark.parametrize("typed", ["11,0", 11, "10,25", "85"])
+def test_a_mark_above_ten_is_out_of_range(typed: Value) -> None:
+    assert "ngoài khoảng 0–10" in only_problem(rows(pupil(mon__TOAN__hk1=typed))).message
+
+
 @pytest.mark.parametrize(
     ("typed", "value"),
     [("đạt", "Đạt"), ("ĐẠT", "Đạt"), ("Đ", "Đạt"), ("CĐ", "Chưa đạt"), ("chưa đạt", "Chưa đạt")],
@@ -633,6 +643,28 @@ def test_unicode_forms_are_kept_and_warned_about() -> None:
     assert result.records[0][1].common.ho_va_ten == decomposed
     assert codes(result.warnings) == ["not_nfc"]
     assert result.warnings[0].where.startswith("dòng 2, ô ")
+
+
+def test_values_of_closed_lists_take_the_spelling_of_the_list() -> None:
+    """A Mac's decomposed letters look the same; the record holds the form's own, and says what was done."""
+    values: dict[str, Value] = {"gioi_tinh": "Nữ", "mon.NGHE_THUAT.hk1": "Đạt", "kq_hoc_tap_hk1": "Tốt"}
+    plain = pupil() | values
+    plain["ket_qua_len_lop"] = "Được lên lớp"
+    wanted = rows(plain)
+    result = rows({name: nfd(value) for name, value in plain.items()})
+    assert codes(result.problems) == codes(wanted.problems)
+    data = data_of(read_class_file(xlsx(table_of([{n: nfd(v) for n, v in plain.items()}])), "lop.xlsx"))
+    assert data["gioi_tinh"] == "Nữ"
+    assert data["mon.NGHE_THUAT"]["hk1"] == "Đạt"
+    assert data["ket_qua_len_lop"] == "Được lên lớp"
+    warned = {w.where.partition("(")[2] for w in result.warnings if "đã ghi theo mẫu" in w.message}
+    assert {"gioi_tinh)", "mon.NGHE_THUAT.hk1)", "ket_qua_len_lop)"} <= warned
+
+
+def test_words_after_a_phrase_keep_their_form() -> None:
+    extra = nfd(". Rèn luyện thêm Toán")
+    data = read_class_file(xlsx(table_of([pupil(ket_qua_len_lop=f"{nfd('Được lên lớp')}{extra}")])), "a.xlsx")
+    assert data_of(data)["ket_qua_len_lop"] == f"Được lên lớp{extra}"
 
 
 def test_lists() -> None:
