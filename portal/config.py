@@ -35,6 +35,11 @@ _KEY_ID = re.compile(r"[a-z0-9-]{1,16}")
 # What QR alphanumeric mode can spell: letters, digits, "-", "." and a port; a Unicode name goes in punycode.
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
 _STORE_SCHEMES = ("file", "memory", "s3", "s3a", "gs", "az")
+# How to make a value: a key in the list also needs a name of its own before the colon.
+_HOW = {
+    "KEY_ENCRYPTION_KEYS": 'echo "k1:$(openssl rand -base64 32)" (dạng mã:base64)',
+    "INDEX_KEY": "openssl rand -base64 32",
+}
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
 
@@ -170,7 +175,7 @@ class _Reader:
             value = None
         if value is None or not low <= value <= high:  # NaN is not between anything either
             kind = "số nguyên" if whole else "số"
-            self.problem(name, "number", f"“{text}” phải là {kind} từ {low:g} đến {high:g}.")
+            self.problem(name, "number", f"“{text}” phải là {kind} từ {_plain(low)} đến {_plain(high)}.")
             return default
         return value
 
@@ -277,10 +282,14 @@ class _Reader:
         except (binascii.Error, ValueError):
             key = b""
         if len(key) != KEY_BYTES:
-            self.problem(name, "key", f"khóa phải là base64 của đúng {KEY_BYTES} byte ngẫu nhiên.")
+            self.problem(
+                name,
+                "key",
+                f"khóa phải là base64 của đúng {KEY_BYTES} byte ngẫu nhiên; tạo bằng: {_HOW[name]}.",
+            )
             return b""
         if len(set(key)) < 8:  # 32 random bytes repeat this much with probability below 10⁻³⁰
-            self.problem(name, "weak_key", "khóa không ngẫu nhiên; tạo bằng: openssl rand -base64 32.")
+            self.problem(name, "weak_key", f"khóa không ngẫu nhiên; tạo bằng: {_HOW[name]}.")
             return b""
         return key
 
@@ -293,9 +302,7 @@ class _Reader:
             return keys, index_key
         if production:
             for name in missing:
-                self.problem(
-                    name, "missing", "phải có khi ENVIRONMENT=production; tạo bằng: openssl rand -base64 32."
-                )
+                self.problem(name, "missing", f"phải có khi ENVIRONMENT=production; tạo bằng: {_HOW[name]}.")
             return keys, index_key
         try:
             kept = _kept_secrets(instance_dir)
@@ -304,6 +311,11 @@ class _Reader:
             self.problem("INSTANCE_DIR", "secrets_unreadable", f"không đọc hoặc tạo được {path} ({error}).")
             return keys, index_key
         return keys or kept[0], index_key or kept[1]
+
+
+def _plain(value: float) -> str:
+    """A limit as a person writes it: 1073741824, not 1.07374e+09."""
+    return f"{value:.0f}" if value == int(value) else str(value)
 
 
 def _kept_secrets(instance_dir: Path) -> tuple[tuple[tuple[str, bytes], ...], bytes]:

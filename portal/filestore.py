@@ -14,10 +14,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import LocalStore, from_url
 
-from portal.errors import PortalError
+from portal.errors import InvalidSettings, PortalError
+from verifier.errors import Problem
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 
@@ -37,17 +38,25 @@ class ObjectFiles:
     ``put_new`` returns only when the object would survive a power cut: object stores promise that themselves;
     the local store writes without fsync (obstore 0.12), so the bytes are synced under a temporary name before
     the real name exists, then the folders are synced.
+
+    Raises InvalidSettings when ``url`` names nothing that can be opened.
     """
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
         self._folder: Path | None = None
-        if parts.scheme == "file":
-            self._folder = Path(unquote(parts.path))
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._store: obstore.store.ObjectStore = LocalStore(self._folder)
-        else:
-            self._store = from_url(url)
+        try:
+            if parts.scheme == "file":
+                self._folder = Path(unquote(parts.path))
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._store: obstore.store.ObjectStore = LocalStore(self._folder)
+            else:
+                self._store = from_url(url)
+        except (OSError, ValueError, BaseError) as error:
+            # Only the kind and the name are repeated: a URL may hold credentials.
+            what = f"{type(error).__name__}: {self._folder or parts.hostname or parts.scheme}"
+            message = f"không mở được kho tệp ({what}); kiểm tra địa chỉ và quyền ghi."
+            raise InvalidSettings((Problem("FILE_STORE_URL", "unusable", message),)) from error
 
     def put_new(self, name: str, data: bytes) -> None:
         """Store ``data``. Raises FileExistsError when it is there already, ValueError when ``name`` is not

@@ -13,8 +13,14 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Final, NoReturn
 
 import click
+from alembic.util import CommandError
+from flask.cli import AppGroup
+from obstore.exceptions import BaseError as StoreError
+from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError
 
 from portal.errors import InvalidSettings, Refusal
+from portal.filestore import CorruptFile
+from portal.vault import VaultError
 from verifier.errors import InvalidInput, Problem
 
 VIETNAM: Final = timezone(timedelta(hours=7), "+07:00")
@@ -29,18 +35,92 @@ def fail(problems: Sequence[Problem]) -> NoReturn:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn what a person can act on into lines and exit code 1; everything else stays a fault with its
-    trace.
+    """Turn what a person can act on into lines and exit code 1: mistakes, refusals, a database or file store
+    that cannot be used, keys that do not open. Everything else stays a fault with its trace.
     """
     try:
         yield
     except (InvalidInput, InvalidSettings) as invalid:
         fail(invalid.problems)
     except Refusal as refusal:
-        click.secho(f"error: {refusal.message}", fg="red", err=True)
-        if refusal.hint:
-            click.echo(f"hint: {refusal.hint}", err=True)
-        sys.exit(1)
+        refuse(refusal)
+    except IntegrityError:  # a fault of ours, whatever the database is like
+        raise
+    except DatabaseError as error:
+        refuse(_database_refusal(error))
+    except CommandError as error:
+        refuse(
+            Refusal(
+                "database_unusable",
+                f"Không nâng cấp được cơ sở dữ liệu: {_first_line(error)}",
+                "Cơ sở dữ liệu có thể thuộc phiên bản mới hơn; cài đúng phiên bản rồi chạy lại.",
+            )
+        )
+    except StoreError as error:
+        refuse(
+            Refusal(
+                "file_store_unusable",
+                f"Không dùng được kho tệp: {_first_line(error)}",
+                "Kiểm tra FILE_STORE_URL, quyền truy cập và kết nối tới kho tệp.",
+            )
+        )
+    except CorruptFile as error:
+        refuse(
+            Refusal("file_corrupt", f"Tệp trong kho đã bị hỏng: {error}.", "Khôi phục tệp từ bản sao lưu.")
+        )
+    except VaultError as error:
+        refuse(
+            Refusal(
+                "vault",
+                f"Không mở được dữ liệu đã mã hóa: {error}.",
+                "Kiểm tra KEY_ENCRYPTION_KEYS: phải có mọi khóa từng dùng, đúng mã và đúng giá trị.",
+            )
+        )
+
+
+def refuse(refusal: Refusal) -> NoReturn:
+    """One ``error:`` line and, where there is something to do, a ``hint:``; then exit code 1."""
+    click.secho(f"error: {refusal.message}", fg="red", err=True)
+    if refusal.hint:
+        click.echo(f"hint: {refusal.hint}", err=True)
+    sys.exit(1)
+
+
+class Room(AppGroup):
+    """A group of commands that all speak alike, also where a command forgets :func:`refusals`."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        with refusals():
+            return super().invoke(ctx)
+
+
+#: SQLSTATE of PostgreSQL for a table or column that is not there (class 42).
+_MISSING: Final = ("42P01", "42703")
+
+
+def _database_refusal(error: DBAPIError) -> Refusal:
+    """Tables that are missing are made by a command; anything else is a matter of the database itself."""
+    text = _first_line(error.orig or error)
+    if getattr(error.orig, "sqlstate", None) in _MISSING or text.startswith(
+        ("no such table", "no such column")
+    ):
+        return Refusal(
+            "database_not_upgraded",
+            "Cơ sở dữ liệu chưa có đủ các bảng của phiên bản này.",
+            "flask --app wsgi database upgrade",
+        )
+    return Refusal(
+        "database_unusable",
+        f"Không dùng được cơ sở dữ liệu: {text}",
+        "Kiểm tra DATABASE_URL, máy chủ cơ sở dữ liệu, quyền đọc ghi và chỗ trống trên đĩa.",
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    """What a library says, as one line; drivers add advice and SQL below it."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[
+        :300
+    ]
 
 
 def actor() -> str:

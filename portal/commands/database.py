@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import click
-from flask.cli import AppGroup
 
 from portal import migrations
+from portal.commands.console import Room
 from portal.extensions import resources
 
-database = AppGroup("database", help="Cơ sở dữ liệu.")
+database = Room("database", help="Cơ sở dữ liệu.")
 
 
 @database.command("upgrade")

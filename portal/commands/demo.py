@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import click
-from flask.cli import AppGroup
 
-from portal.commands.console import refusals
+from portal.commands.console import Room, refusals
 from portal.demo.service import Workshop
 from portal.demo.service import create as create_demo
 from portal.errors import Refusal
@@ -13,7 +12,7 @@ from portal.extensions import resources, transaction
 from portal.issuing.lock import exclusive
 from portal.migrations import upgrade
 
-demo = AppGroup("demo", help="Dữ liệu mẫu: cơ quan chứng thực, trường, học sinh, học bạ, mẫu thử.")
+demo = Room("demo", help="Dữ liệu mẫu: cơ quan chứng thực, trường, học sinh, học bạ, mẫu thử.")
 
 
 @demo.command("create")

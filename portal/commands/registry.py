@@ -6,9 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import click
-from flask.cli import AppGroup
 
-from portal.commands.console import refusals
+from portal.commands.console import Room, refusals
 from portal.extensions import resources, transaction
 from portal.registry import service
 from portal.trust.service import load_store
@@ -16,7 +15,7 @@ from portal.trust.service import load_store
 #: A standing that lapses sooner is renewed on the way: the next CRL may only be here tomorrow.
 REFRESH: Final = timedelta(hours=24)
 
-registry = AppGroup("registry", help="Sổ đăng ký học bạ đã cấp.")
+registry = Room("registry", help="Sổ đăng ký học bạ đã cấp.")
 
 
 @registry.command("revalidate")

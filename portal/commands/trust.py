@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 from sqlalchemy.orm import Session
 
-from portal.commands.console import VIETNAM, Day, Moment, actor, refusals
+from portal.commands.console import VIETNAM, Day, Moment, Room, actor, refusals
 from portal.commands.registry import REFRESH, revalidate_all
 from portal.extensions import reading, resources, transaction
 from portal.registry import service as registry
@@ -27,7 +26,7 @@ from verifier.trust import Approval, Pki
 
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
-trust = AppGroup("trust", help="Ai được ký: sở, trường, tổ chức chứng thực, người ký, danh sách thu hồi.")
+trust = Room("trust", help="Ai được ký: sở, trường, tổ chức chứng thực, người ký, danh sách thu hồi.")
 
 
 @trust.command("add-department")

@@ -165,3 +165,20 @@ def test_messages_never_repeat_a_secret(tmp_path: Path) -> None:
         Settings.from_environment(env | {"INSTANCE_DIR": str(tmp_path)})
     for secret in (KEY, OTHER, "s3cret"):
         assert secret not in str(caught.value)
+
+
+def test_limits_are_plain_numbers_and_key_hints_show_the_whole_form() -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_environment(
+            {
+                "MAX_UPLOAD_BYTES": "1e6",
+                "CHECK_DEADLINE_SECONDS": "nan",
+                "KEY_ENCRYPTION_KEYS": "k1:short",
+                "INDEX_KEY": "short",
+            }
+        )
+    said = {problem.where: problem.message for problem in caught.value.problems}
+    assert "từ 1024 đến 1073741824." in said["MAX_UPLOAD_BYTES"]
+    assert "từ 0.1 đến 300." in said["CHECK_DEADLINE_SECONDS"]
+    assert "mã:base64" in said["KEY_ENCRYPTION_KEYS"]
+    assert "mã:" not in said["INDEX_KEY"]
