@@ -7,9 +7,10 @@ elsewhere.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ import click
 from flask.cli import with_appcontext
 
 from portal.commands.console import fail, refusals
-from portal.errors import PortalError, Refusal
+from portal.errors import InvalidSettings, PortalError, Refusal
 from portal.extensions import reading, resources, transaction
 from portal.issuing import exchange, intake
 from portal.issuing.keys import load_keys
@@ -32,6 +33,7 @@ from portal.issuing.service import (
     Outcome,
     Row,
     State,
+    Work,
     examine,
     find_issued,
     hand_out,
@@ -45,6 +47,7 @@ from portal.trust import store as trust
 from verifier.errors import InvalidInput, Problem
 from verifier.locator import group, parse_record_id
 from verifier.trust import TrustStore
+from verifier.words import RECALL_REASONS
 
 _PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(file_okay=False, path_type=Path)
@@ -81,7 +84,14 @@ def correct(
 
 @click.command("recall")
 @click.argument("record_id")
-@click.option("--reason", required=True, type=click.Choice(registry.REASON_CLASSES), help="Lý do công khai.")
+@click.option(
+    "--reason",
+    required=True,
+    type=click.Choice(registry.REASON_CLASSES),
+    help="Lý do công khai: "
+    + "; ".join(f"{code} = {RECALL_REASONS[code][0]}" for code in registry.REASON_CLASSES)
+    + ".",
+)
 @click.option("--version", type=click.IntRange(1), help="Bản số mấy; không ghi là bản đang lưu hành.")
 @with_appcontext
 def recall(record_id: str, reason: str, version: int | None) -> None:
@@ -180,15 +190,25 @@ def _issue(
     lock = nullcontext() if dry_run else exclusive(bundle.engine, bundle.settings.instance_dir)
     with refusals(), lock:
         # 1 Everything that is wrong, of all rows, before anything is written.
-        checked = intake.validate(intake.read_class_file(file.read_bytes(), file.name))
+        class_file = intake.read_class_file(file.read_bytes(), file.name)
+        checked = intake.validate(class_file)
         for warning in checked.warnings:
             click.secho(f"warning: {warning.where}: {warning.message}", fg="yellow", err=True)
-        if checked.problems:
-            raise InvalidInput(checked.problems)
-        choices = Choices() if plan is None else Choices.read(plan)
-        desk, store = _desk()
-        rows = [Row(f"dòng {number}", record) for number, record, _ in checked.records]
-        works = examine(desk, rows, Order(choices, store, correction, restart))
+        cells = {row.number: row.cells for row in class_file.rows}
+        rows = [Row(f"dòng {number}", record, cells[number]) for number, record, _ in checked.records]
+        problems = list(checked.problems)
+        choices = _choices(plan, class_file, rows, problems)
+        try:
+            desk, store = _desk()
+        except InvalidSettings as error:
+            raise InvalidInput((*problems, *error.problems)) from error
+        works: tuple[Work, ...] = ()
+        try:
+            works = examine(desk, rows, Order(choices, store, correction, restart), draw=not problems)
+        except InvalidInput as error:
+            problems += error.problems
+        if problems:
+            raise InvalidInput(tuple(sorted(problems, key=_row_of)))
         if dry_run:
             already = sum(work.existing is not None for work in works)
             click.echo(
@@ -200,6 +220,33 @@ def _issue(
         if out is not None:
             _make_folder(out)
         _run(issue_works(desk, works, store), len(works), out)
+
+
+def _choices(
+    plan: Path | None, class_file: intake.ClassFile, rows: Sequence[Row], problems: list[Problem]
+) -> Choices | None:
+    """What the plan file says; None when it is wrong, then its mistakes are among ``problems``."""
+    if plan is None:
+        return Choices()
+    try:
+        choices = Choices.read(plan)
+    except InvalidInput as error:
+        problems += error.problems
+        return None
+    # A row with mistakes still names its class; its signature fields are not known.
+    fields = {str(row.data["lop"]): frozenset[str]() for row in class_file.rows if row.data.get("lop")}
+    for row in rows:
+        lop = row.record.common.lop
+        fields[lop] = fields.get(lop, frozenset()) | frozenset(row.record.signature_fields)
+    found = choices.unknown(plan.name, fields)
+    problems += found
+    return None if found else choices
+
+
+def _row_of(problem: Problem) -> int:
+    """Row by row; what concerns the whole file or another one comes first."""
+    found = re.match(r"dòng ([0-9]+)", problem.where)
+    return int(found[1]) if found else 0
 
 
 def _desk() -> tuple[Desk, TrustStore]:

@@ -77,6 +77,36 @@ class Choices:
         own = self._by_class.get(school_class, {}).get(field)
         return own or self._by_class.get(EVERY_CLASS, {}).get(field) or Choice()
 
+    def unknown(self, name: str, fields_of: Mapping[str, frozenset[str]]) -> tuple[Problem, ...]:
+        """What the plan file ``name`` says of classes and fields that the class file has not: a slip of the
+        pen there would silently leave a field to somebody else.
+
+        ``fields_of``: class -> its signature fields; an empty set when they are not known.
+        """
+        problems: list[Problem] = []
+        for school_class, said in self._by_class.items():
+            where = f"{name}: {school_class}"
+            if school_class != EVERY_CLASS and school_class not in fields_of:
+                known = ", ".join(sorted(fields_of))
+                problems.append(
+                    Problem(where, "plan_class", f"Tệp không có lớp “{school_class}”; có: {known}.")
+                )
+                continue
+            sets = list(fields_of.values()) if school_class == EVERY_CLASS else [fields_of[school_class]]
+            if not all(sets):
+                continue
+            known_fields = frozenset[str]().union(*sets)
+            problems += (
+                Problem(
+                    f"{where}.{field}",
+                    "plan_field",
+                    f"Học bạ của tệp này không có trường ký {field}; có: {', '.join(sorted(known_fields))}.",
+                )
+                for field in said
+                if field not in known_fields
+            )
+        return tuple(problems)
+
     @classmethod
     def read(cls, path: Path) -> Choices:
         """Raises :class:`InvalidInput` with every mistake of the file."""

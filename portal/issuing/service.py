@@ -26,9 +26,9 @@ import re
 import secrets
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 from functools import partial
@@ -99,22 +99,28 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A checked record and where it stands in its file."""
+    """A checked record and where it stands in its file; ``cells``: field -> cell, as far as there are any."""
 
     where: str
     record: Record
+    cells: Mapping[str, str] = field(default_factory=dict)
+
+    def place(self, name: str) -> str:
+        """Where a person finds the field ``name`` of this row."""
+        cell = self.cells.get(name)
+        return f"{self.where}, ô {cell} ({name})" if cell else f"{self.where}, {name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """How the rows of one run are to be issued.
 
-    ``correction`` is the reason for a new version of records that exist; None issues version 1. ``restart``
-    gives up what is unfinished (nothing of it is registered) and begins anew, with other content or other
-    signers.
+    ``choices`` None: the plan file is wrong, and who signs cannot be looked at. ``correction`` is the reason
+    for a new version of records that exist; None issues version 1. ``restart`` gives up what is unfinished
+    (nothing of it is registered) and begins anew, with other content or other signers.
     """
 
-    choices: Choices
+    choices: Choices | None
     store: TrustStore
     correction: str | None = None
     restart: bool = False
@@ -163,9 +169,12 @@ class Outcome:
 # -------------------------------------------------------------------------------- before anything is written
 
 
-def examine(desk: Desk, rows: Sequence[Row], order: Order) -> tuple[Work, ...]:
+def examine(desk: Desk, rows: Sequence[Row], order: Order, *, draw: bool = True) -> tuple[Work, ...]:
     """What there is to do for ``rows``; nothing is written. Raises InvalidInput with the problems of all
     rows.
+
+    ``draw=False``: the file has mistakes already and only more of them are looked for; no page is rendered,
+    and what comes back cannot be issued.
     """
     problems = _repeated(rows)
     works: list[Work] = []
@@ -179,10 +188,10 @@ def examine(desk: Desk, rows: Sequence[Row], order: Order) -> tuple[Work, ...]:
             found.append(Problem("ngay_ky_phat_hanh", "future", "Ngày ký phát hành còn ở phía trước."))
         if place is not None and place.existing is None and school is not None and not found:
             try:
-                place = _draft(desk, row.record, place, school, order)
+                place = _draft(desk, row.record, place, school, order, draw=draw)
             except InvalidInput as error:
                 found += error.problems
-        problems += (replace(p, where=f"{row.where}, {p.where}") for p in found)
+        problems += (replace(p, where=row.place(p.where)) for p in found)
         if place is not None:
             keep = len(works) < KEPT_BASES
             works.append(replace(place, where=row.where, base=place.base if keep else None))
@@ -196,7 +205,7 @@ def _repeated(rows: Sequence[Row]) -> list[Problem]:
     count = Counter((r.record.issuer, r.record.ma_hoc_sinh, r.record.year) for r in rows)
     return [
         Problem(
-            f"{r.where}, ma_hoc_sinh",
+            r.place("ma_hoc_sinh"),
             "repeated",
             f"Mã học sinh {r.record.ma_hoc_sinh} xuất hiện nhiều lần cho năm học {r.record.year}.",
         )
@@ -311,10 +320,14 @@ def _correction_problems(session: Session, desk: Desk, record: Record, known: Kn
     return problems
 
 
-def _draft(desk: Desk, record: Record, work: Work, school: SchoolFacts, order: Order) -> Work:
+def _draft(desk: Desk, record: Record, work: Work, school: SchoolFacts, order: Order, *, draw: bool) -> Work:
     """The intent for a new version, rendered and linted. Raises InvalidInput."""
     known, now = work.known, desk.clock.now()
+    if order.choices is None:
+        return work
     chosen = seats(record, order.store.signers, desk.ring, order.choices, school_name=school.name, now=now)
+    if not draw:
+        return work
     disclosures = records.make_disclosures(record.fields(), lambda: desk.random(SALT_BYTES))
     record_id = known.record_id if known else new_record_id(desk.random(RECORD_ID_BYTES))
     header = records.make_header(

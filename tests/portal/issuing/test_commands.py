@@ -5,6 +5,7 @@ once.
 from __future__ import annotations
 
 import base64
+import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from flask import Flask
+from openpyxl.utils import get_column_letter
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -30,6 +32,7 @@ from tests.conftest import FrozenClock
 from tests.portal.issuing.world import ISSUED_ON, NOW, School, class_plan, enter_trust, key_list
 from verifier.report import Medium, ValidationReport
 from verifier.sandbox import CheckJob
+from verifier.words import RECALL_REASONS
 
 
 class NoChecker:
@@ -253,3 +256,48 @@ def test_files_by_record_id_and_what_became_of_them(office: Office) -> None:
     assert old.exit_code == 0, old.stderr
     (copy,) = (office.folder / "other").iterdir()
     assert copy.read_bytes() == v1.read_bytes()
+
+
+def test_mistakes_of_every_kind_in_one_run(office: Office) -> None:
+    """A cell, a school of another name, a future day, and a plan for a class that is not there."""
+    one, two, three = office.rows[:3]
+    file = office.file(
+        one | {"ngay_sinh": "31/02/2017"},
+        two | {"truong": "Trường Khác"},
+        three | {"ngay_ky_phat_hanh": "11/06/2030"},
+    )
+    plan = office.folder / "plan.json"
+    plan.write_text(
+        json.dumps({"9Z": {"GVCN": {"certificate": "3f9a0c12"}}, "*": {"GVBM.X": {"ky_thay": True}}})
+    )
+    result = office.run("issue", file, "--plan", plan)
+    assert result.exit_code == 1
+    told = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    wanted = ("plan.json: 9Z:", "plan.json: *.GVBM.X", "ngay_sinh", "truong", "ngay_ky_phat_hanh")
+    assert [name in line for name, line in zip(wanted, told, strict=True)] == [True] * 5
+    assert str(one["lop"]) in told[0]
+
+
+def test_what_the_portal_knows_names_the_cell(office: Office) -> None:
+    row = office.rows[0] | {"truong": "Trường Khác"}
+    flat = {name: value for name, value in row.items() if not isinstance(value, dict | list)}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            for code, inner in value.items():
+                parts = inner if isinstance(inner, dict) else {"": inner}
+                flat |= {f"{name}.{code}.{k}".rstrip("."): v for k, v in parts.items() if k != "ten"}
+    path = office.folder / "lop.csv"
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(flat))
+        writer.writeheader()
+        writer.writerow(flat)
+    result = office.run("issue", path)
+    assert result.exit_code == 1
+    column = get_column_letter(list(flat).index("truong") + 1)
+    assert f"error: dòng 2, ô {column}2 (truong): " in result.stderr
+
+
+def test_recall_explains_its_reasons(office: Office) -> None:
+    told = " ".join(office.run("recall", "--help").stdout.split())
+    for code, (vietnamese, _) in RECALL_REASONS.items():
+        assert (f"{code} = {vietnamese}" in told) is (code != "unspecified")
