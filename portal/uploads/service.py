@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
+import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pikepdf
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -22,6 +26,7 @@ from portal.ports import Checker
 from portal.registry import service as registry
 from portal.registry.service import PublicRecord
 from portal.trust import service as trust
+from portal.trust.models import TrustEvent
 from portal.vault import Vault
 from verifier import record as records
 from verifier.check import Known
@@ -29,6 +34,11 @@ from verifier.locator import Hosts, Locator, read_code
 from verifier.report import Medium, ValidationReport
 from verifier.sandbox import CheckJob
 from verifier.verdict import Evidence, RegistryFacts, Verdict, decide
+
+#: A trust file that is no longer the newest may still be read by a check for this long.
+_IN_USE: Final = timedelta(hours=1)
+#: (instance, epoch, newest event) -> the file that this process wrote for it; one for an instance.
+_WRITTEN: Final[dict[tuple[str, int, uuid.UUID | None], Path]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +117,45 @@ def extract(data: bytes, session: Session, vault: Vault, answer: FileAnswer) -> 
 
 
 def trust_file(session: Session, instance_dir: Path) -> Path:
-    """The trust store of today's epoch as a file that a checking process can read. Written once an epoch."""
-    path = instance_dir / "trust" / f"store-{trust.current_epoch(session)}.json"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        trust.write_store(session, path)
+    """The trust store of now as a file that a checking process can read, named by the SHA-256 of its content.
+
+    An epoch's number alone names nothing: a restored database gives the same number out again for another
+    store. So this process remembers its file by the number together with the key of the newest event, and
+    what an earlier process left behind is never believed for its name.
+    """
+    state = (str(instance_dir), *_newest_change(session))
+    path = _WRITTEN.get(state)
+    if path is not None and path.exists():
+        return path
+
+    # 1 Written under a name of its own, whole, and only then given the name of its content.
+    folder = instance_dir / "trust"
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = folder / f"new-{uuid.uuid4().hex}.json"
+    try:
+        trust.write_store(session, fresh)
+        path = folder / f"trust-{hashlib.sha256(fresh.read_bytes()).hexdigest()}.json"
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+    # 2 Others are of no use any more, but checks that began a moment ago may still be about to read theirs.
+    oldest = time.time() - _IN_USE.total_seconds()
+    for other in folder.glob("*.json"):
+        with suppress(FileNotFoundError):  # another process tidies up as well
+            if other != path and other.stat().st_mtime < oldest:
+                other.unlink()
+    for remembered in [s for s in _WRITTEN if s[0] == state[0]]:
+        _WRITTEN.pop(remembered, None)
+    _WRITTEN[state] = path
     return path
+
+
+def _newest_change(session: Session) -> tuple[int, uuid.UUID | None]:
+    """What tells today's trust from any other: the epoch, and the random key of the event that made it."""
+    epoch = trust.current_epoch(session)
+    made_by = select(TrustEvent.id).where(TrustEvent.epoch == epoch).order_by(TrustEvent.at.desc()).limit(1)
+    return epoch, session.scalar(made_by)
 
 
 def _only_locator(verdict: Verdict, report: ValidationReport, hosts: Hosts) -> Locator | None:

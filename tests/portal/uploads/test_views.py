@@ -4,10 +4,14 @@ kept.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
+import sqlite3
+import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,12 +25,16 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from portal.registry import service as registry
+from portal.trust import service as trust
+from portal.trust.models import Anchor
+from portal.uploads import service
 from tests.conftest import NOW
 from tests.portal.lookup.test_views import personal
 from tests.portal.web.world import Issued, World, enter
 from verifier import record as records
 from verifier.locator import new_record_id, url
 from verifier.report import Check, CheckName, CheckStatus, Indication
+from verifier.trust import Pki, read_store
 
 JSON = {"Accept": "application/json"}
 
@@ -173,6 +181,65 @@ class TestAnswers:
         assert unknown.known is None
         assert known.trust_path == unknown.trust_path
         assert json.loads(known.trust_path.read_text())["epoch"] == 0
+
+    def test_an_epoch_given_out_again_after_a_restore_is_another_trust(self, world: World) -> None:
+        """Back up, change trust, check, restore, change trust otherwise: the epoch's number is the same."""
+        bundle = world.app.extensions["portal"]
+        database = bundle.settings.instance_dir / "portal.sqlite3"
+
+        def change(code: str) -> None:
+            with Session(bundle.engine) as session, session.begin():
+                added = trust.add_department(session, code, f"Sở {code}", "Hà Nội", actor="x", now=NOW)
+                assert added.epoch == 1
+
+        with (
+            closing(sqlite3.connect(":memory:")) as backup,
+            closing(sqlite3.connect(database)) as before,
+        ):
+            before.backup(backup)
+            change("01")
+            send(world, world.primary.file)
+            bundle.engine.dispose()
+            backup.backup(before)
+        change("02")
+        with Session(bundle.engine) as session, session.begin():
+            certificate = b"invented intermediate"
+            session.add(
+                Anchor(
+                    id=uuid.uuid4(),
+                    name="CA thử",
+                    pki=Pki.STATE,
+                    is_root=False,
+                    sha256="cd" * 32,
+                    certificate=certificate,
+                    issuer_sha256="cd" * 32,
+                    serial="1",
+                    not_after=NOW,
+                    added_at=NOW,
+                )
+            )
+        send(world, world.primary.file)
+        stale, today = (job.trust_path for job in world.checker.jobs)
+        assert stale != today
+        assert not read_store(stale).intermediates
+        assert read_store(today).intermediates == (certificate,)
+        assert read_store(stale).epoch == read_store(today).epoch == 1
+
+    def test_a_trust_file_lying_there_is_not_believed(self, world: World) -> None:
+        """Whatever another process left: it is written anew, and what is long out of use goes."""
+        send(world, world.primary.file)
+        path = world.checker.jobs[0].trust_path
+        right = path.read_text()
+        path.write_text("{}")
+        left = path.with_name("store-0.json")
+        left.write_text("{}")
+        os.utime(left, (0, 0))
+        service._WRITTEN.clear()  # as a process that just started
+        send(world, world.primary.file)
+        assert world.checker.jobs[1].trust_path == path
+        assert path.read_text() == right
+        assert path.name == f"trust-{hashlib.sha256(right.encode()).hexdigest()}.json"
+        assert [each.name for each in path.parent.iterdir()] == [path.name]
 
 
 class TestWhoSeesWhat:
