@@ -25,6 +25,7 @@ from openpyxl.utils import get_column_letter
 from portal.issuing import intake_text
 from portal.issuing.intake_cells import (
     CODES,
+    ENOUGH,
     Place,
     TextPolicy,
     convert,
@@ -307,13 +308,21 @@ def _column_evidence(
                 if column.field in CODES:
                     codes[column.field].add(cell.value.strip())
     everywhere = text_policy([item for column_texts in texts.values() for item in column_texts])
+    if everywhere.whole:
+        return dict.fromkeys(texts, everywhere), {name: frozenset(found) for name, found in codes.items()}
     if everywhere.mixed:
-        everywhere = TextPolicy()
+        # Columns that say nothing are Unicode unless a good part of the file is in a font encoding.
+        every_text = {text for column_texts in texts.values() for text, _ in column_texts}
+        in_font = [t for t in every_text if intake_text.is_font_encoding(intake_text.repair(t).encoding)]
+        if len(in_font) < ENOUGH:
+            everywhere = TextPolicy()
     policies = {}
     for name, column_texts in texts.items():
         own = text_policy(column_texts)
         says_nothing = not own.encoding and not any(intake_text.surely_unicode(t) for t, _ in column_texts)
-        policies[name] = everywhere if says_nothing else own
+        # Names of subjects are checked against the form's own, whatever stands in the rest of a mixed file.
+        asked = says_nothing and not (everywhere.mixed and name.endswith(".ten"))
+        policies[name] = everywhere if asked else own
     return policies, {name: frozenset(found) for name, found in codes.items()}
 
 

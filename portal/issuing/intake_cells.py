@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -53,6 +54,7 @@ _WORDS: Final = {  # what clerks write for the values of a closed list
 }
 _YES: Final = frozenset({"x", "có", "1", "true", "đúng", "miễn", "m"})
 _NO: Final = frozenset({"", "không", "0", "false", "sai"})
+ENOUGH: Final = 5  # different texts in one font encoding, to take the others for that too
 _FIRST_SERIAL, _LAST_SERIAL = 10_000, 80_000  # 1927 … 2119 as Excel serial numbers
 
 
@@ -68,11 +70,13 @@ class Converted:
 @dataclass(frozen=True, slots=True)
 class TextPolicy:
     """What the rest of the column says about texts that could be read two ways: ``encoding`` is the font
-    encoding found in it (empty: none), ``mixed`` that plain Unicode was found too.
+    encoding found in it (empty: none), ``mixed`` that plain Unicode or another font encoding was found too.
+    ``whole``: so many texts are in ``encoding``, and none in anything else, that all of them are.
     """
 
     encoding: str = ""
     mixed: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +152,7 @@ def _value(cell: Cell, place: Place, warnings: list[tuple[str, str]]) -> object:
             f"Excel đã đổi ô này thành ngày {raw:%d/%m/%Y} (có lẽ đã gõ {hint}); "
             "định dạng cột là Văn bản rồi gõ lại",
         )
-    text = _clean(raw, cell, place.policy, warnings) if isinstance(raw, str) else shown(raw)
+    text = _clean(raw, cell, place, warnings) if isinstance(raw, str) else shown(raw)
     if not text:
         return text
     match place.column:
@@ -176,11 +180,11 @@ def _text(text: str, cell: Cell, place: Place, warnings: list[tuple[str, str]]) 
     return _chosen(text, place.kind, warnings)
 
 
-def _clean(raw: str, cell: Cell, policy: TextPolicy, warnings: list[tuple[str, str]]) -> str:
+def _clean(raw: str, cell: Cell, place: Place, warnings: list[tuple[str, str]]) -> str:
     """The text without what nobody typed on purpose: spaces around, line breaks, invisible characters, and an
     older encoding. Everything but plain spaces around is said.
     """
-    text = _recoded(raw, cell, policy, warnings)
+    text = _recoded(raw, cell, place, warnings)
     shaped = re.sub(r"[\u00a0\u2007\u202f]", " ", re.sub(r"[\u200b\u200c\u200d\u2060\ufeff]", "", text))
     if shaped.strip() != text.strip():
         warnings.append(("odd_space", "đã thay dấu cách đặc biệt hoặc ký tự vô hình bằng dấu cách thường"))
@@ -190,30 +194,89 @@ def _clean(raw: str, cell: Cell, policy: TextPolicy, warnings: list[tuple[str, s
     return " ".join(lines).replace("\t", " ")
 
 
-def _recoded(raw: str, cell: Cell, policy: TextPolicy, warnings: list[tuple[str, str]]) -> str:
-    repaired = intake_text.repair(raw)
-    if repaired.reading is Reading.PLAIN:
+def _recoded(raw: str, cell: Cell, place: Place, warnings: list[tuple[str, str]]) -> str:
+    """The text in Unicode. Refused where nothing decides between two readings."""
+    if raw.isascii() and not intake_text.letters_lost(raw):
         return raw
-    encoding, text = repaired.encoding, repaired.text
-    if repaired.reading is not Reading.CONVERTED:
-        # Read more than one way: the cell's font or the rest of the column must decide.
-        by_font, options = font_encoding(cell.font), dict(repaired.options)
-        encoding = by_font if by_font in options else policy.encoding
-        if encoding not in options:
-            if repaired.reading is Reading.UNSURE:
-                return raw
-            raise _RefusedError(
-                "encoding",
-                f"“{raw[:60]}” bị lỗi bảng mã (TCVN3, VNI hoặc mất dấu) và không đọc chắc chắn được; gõ lại",
-            )
-        if policy.mixed and encoding != by_font:
-            raise _RefusedError(
-                "encoding",
-                f"“{raw[:60]}” có thể là Unicode hoặc {encoding}, cột này có cả hai; gõ lại ô này",
-            )
-        text = options[encoding]
-    warnings.append(("encoding", f"đã chuyển từ {encoding} sang Unicode: “{raw[:60]}” → “{text[:60]}”"))
+    found = (
+        _by_closed_list(raw, place.kind) or _by_whole(raw, cell, place.policy) or _by_itself(raw, cell, place)
+    )
+    encoding, text = found
+    if text != raw:
+        warnings.append(("encoding", f"đã chuyển từ {encoding} sang Unicode: “{raw[:60]}” → “{text[:60]}”"))
     return text
+
+
+def _by_closed_list(raw: str, kind: Kind | None) -> tuple[str, str] | None:
+    """(encoding, text) when the values of the column tell: as it stands, or in exactly one font encoding, the
+    text is one of them ("Ñ" is VNI's "Đ", a level; TCVN3's "ẹ" is none).
+    """
+    if not isinstance(kind, Choice):
+        return None
+    if _listed_value(unicodedata.normalize("NFC", raw).strip(), kind) in kind.values:
+        return "", raw
+    readings = intake_text.font_readings(raw)
+    fitting = [(n, t) for n, t in readings.items() if _listed_value(t.strip(), kind) in kind.values]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _by_whole(raw: str, cell: Cell, policy: TextPolicy) -> tuple[str, str] | None:
+    """(encoding, text) when all around is in one font encoding: then also names that are no Vietnamese
+    syllables ("Y Juùt" is "Y Jút"), and texts that would pass as they stand ("Sôn La" is "Sơn La").
+    """
+    repaired = intake_text.repair(raw)
+    misread = repaired.reading is Reading.CONVERTED and not intake_text.is_font_encoding(repaired.encoding)
+    if not policy.whole or misread or font_encoding(cell.font) not in ("", policy.encoding):
+        return None
+    text = None if intake_text.letters_lost(raw) else intake_text.from_font(raw, policy.encoding)
+    vietnamese = intake_text.is_vietnamese(raw) and not intake_text.letters_lost(raw)
+    if text is None and vietnamese:
+        return "", raw
+    if text is None or (text != raw and vietnamese and not intake_text.is_vietnamese(text)):
+        raise _unreadable(raw)
+    return policy.encoding, text
+
+
+def _by_itself(raw: str, cell: Cell, place: Place) -> tuple[str, str]:
+    """(encoding, text) from the text alone, or from what its font or its column says."""
+    repaired, policy = intake_text.repair(raw), place.policy
+    by_font, options = font_encoding(cell.font), dict(repaired.options)
+    if repaired.reading is Reading.CONVERTED:
+        return repaired.encoding, repaired.text
+    if repaired.reading is Reading.PLAIN:
+        if policy.mixed and not by_font and _maybe_font(raw, policy.encoding):
+            raise _two_readings(raw, policy.encoding)
+        return "", raw
+    encoding = by_font if by_font in options else policy.encoding
+    if repaired.reading is Reading.UNSURE and policy.mixed and not by_font:
+        raise _two_readings(raw, encoding or " hoặc ".join(options))
+    if encoding not in options:
+        if repaired.reading is Reading.UNSURE:
+            return "", raw
+        raise _unreadable(raw)
+    if policy.mixed and encoding != by_font:
+        raise _two_readings(raw, encoding)
+    return encoding, options[encoding]
+
+
+def _maybe_font(raw: str, encoding: str) -> bool:
+    """Whether a text that is no Vietnamese ("Y Jót") might be in that font encoding."""
+    if not encoding or intake_text.surely_unicode(raw) or intake_text.is_vietnamese(raw):
+        return False
+    return intake_text.from_font(raw, encoding) not in (None, raw)
+
+
+def _unreadable(raw: str) -> _RefusedError:
+    return _RefusedError(
+        "encoding",
+        f"“{raw[:60]}” bị lỗi bảng mã (TCVN3, VNI hoặc mất dấu) và không đọc chắc chắn được; gõ lại",
+    )
+
+
+def _two_readings(raw: str, encoding: str) -> _RefusedError:
+    return _RefusedError(
+        "encoding", f"“{raw[:60]}” có thể là Unicode hoặc {encoding}, quanh ô này có cả hai; gõ lại ô này"
+    )
 
 
 def font_encoding(font: str) -> str:
@@ -225,16 +288,26 @@ def font_encoding(font: str) -> str:
 
 
 def text_policy(texts: list[tuple[str, str]]) -> TextPolicy:
-    """What (text, font) of a column say together about the ones that could be read two ways."""
-    found = {
-        r.encoding
-        for text, _ in texts
-        if (r := intake_text.repair(text)).reading is Reading.CONVERTED
-        and intake_text.is_font_encoding(r.encoding)
-    }
-    if len(found) != 1:
-        return TextPolicy(mixed=len(found) > 1)
-    return TextPolicy(found.pop(), any(intake_text.surely_unicode(text) for text, _ in texts))
+    """What (text, font) of a column or a file say together about the ones that could be read two ways.
+
+    ``whole`` takes ``ENOUGH`` different texts that are in one font encoding for certain, next to none that
+    speaks for another one, and none that is surely Unicode.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for text, _ in texts:
+        repaired = intake_text.repair(text)
+        if repaired.reading is Reading.CONVERTED and intake_text.is_font_encoding(repaired.encoding):
+            found[repaired.encoding].add(text)
+    if not found:
+        return TextPolicy()
+    unicode_too = any(intake_text.surely_unicode(text) for text, _ in texts)
+    encoding = max(found, key=lambda name: len(found[name]))
+    # A text that the leading encoding can read too ("Ñ") does not speak against it, unless there are many.
+    others = {t for name, group in found.items() if name != encoding for t in group}
+    against = any(intake_text.from_font(t, encoding) is None for t in others)
+    if len(found[encoding]) >= ENOUGH and len(others) * 10 <= len(found[encoding]) + 9 and not against:
+        return TextPolicy(encoding, unicode_too, not unicode_too)
+    return TextPolicy(encoding, unicode_too) if not others else TextPolicy(mixed=True)
 
 
 # ---------------------------------------------------------------------------------------------- numbers and

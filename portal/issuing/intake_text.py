@@ -55,6 +55,7 @@ _ALPHABET: Final = frozenset(
     + "".join(unicodedata.normalize("NFC", v + t) for v in "aăâeêioôơuưy" for t in _TONES)
 )
 _LOOK_ALIKES: Final = str.maketrans("Ððɖ", "Đđđ")
+_TYPOGRAPHY: Final = "–—‘’“”…•"  # signs that have the same code in windows-1252 and in the old fonts
 _PUNCTUATION: Final = frozenset("–—‘’ʼ“”…•°²³₫\u00a0\u200b\ufeff")
 
 
@@ -92,7 +93,7 @@ def repair(text: str) -> Repaired:
        encoding leaves behind; else plain (names of ethnic minorities and of foreigners are no syllables and
        are not touched).
     """
-    if re.search(r"\w\?+\w|(?<!\S)\?+\w", text):
+    if letters_lost(text):
         return Repaired(Reading.DAMAGED, text)
     if text.isascii():
         return Repaired(Reading.PLAIN, text)
@@ -103,15 +104,15 @@ def repair(text: str) -> Repaired:
     options: dict[str, str] = {}
     for name, from_font in _FONT_ENCODINGS.items():
         converted = from_font(text)
-        if converted is not None and converted != text and _is_vietnamese(converted):
+        if converted is not None and converted != text and is_vietnamese(converted):
             options[name] = converted
-    if _is_vietnamese(text):
+    if is_vietnamese(text):
         return Repaired(Reading.UNSURE if options else Reading.PLAIN, text, "", tuple(options.items()))
     if len(options) == 1:
         name, converted = options.popitem()
         return Repaired(Reading.CONVERTED, converted, name)
     leftover = _has_symbols(text) or any(
-        pair in _VNI and not _is_vietnamese(pair) for pair in (a + b for a, b in pairwise(text))
+        pair in _VNI and not is_vietnamese(pair) for pair in (a + b for a, b in pairwise(text))
     )
     damaged = bool(options) or leftover
     return Repaired(Reading.DAMAGED if damaged else Reading.PLAIN, text, "", tuple(options.items()))
@@ -120,6 +121,24 @@ def repair(text: str) -> Repaired:
 def is_font_encoding(name: str) -> bool:
     """Whether a conversion of that name is one of a whole font, not a misread of UTF-8."""
     return name in _FONT_ENCODINGS
+
+
+def from_font(text: str, encoding: str) -> str | None:
+    """``text`` read in the font encoding of that name; None when it holds what that encoding has no letter
+    for.
+    """
+    return _FONT_ENCODINGS[encoding](text)
+
+
+def font_readings(text: str) -> dict[str, str]:
+    """Font encoding → what ``text`` is in it, Vietnamese or not."""
+    found = {name: read(text) for name, read in _FONT_ENCODINGS.items()}
+    return {name: reading for name, reading in found.items() if reading is not None}
+
+
+def letters_lost(text: str) -> bool:
+    """Whether question marks stand inside words: letters that no conversion brings back."""
+    return re.search(r"\w\?+\w|(?<!\S)\?+\w", text) is not None
 
 
 def surely_unicode(text: str) -> bool:
@@ -186,7 +205,8 @@ def _is_syllable(word: str) -> bool:
     return not _STOPPED.fullmatch(plain) or (bool(tones) and tones[0] in "\u0301\u0323")
 
 
-def _is_vietnamese(text: str) -> bool:
+def is_vietnamese(text: str) -> bool:
+    """Whether every accented word is a Vietnamese syllable and no sign of an old encoding stands in it."""
     return not _has_symbols(text) and _foreign_words(text) == 0
 
 
@@ -253,11 +273,12 @@ def _from_tcvn3(text: str) -> str | None:
         data = text.encode("cp1252")
     except UnicodeEncodeError:
         return None
-    if any(b >= 0x80 and b not in _TCVN3 and b != 0xA0 for b in data):
+    kept = _TYPOGRAPHY.encode("cp1252") + b"\xa0"
+    if any(b >= 0x80 and b not in _TCVN3 and b not in kept for b in data):
         return None
     words = []
     for word in re.split(r"(\s+)", text):
-        converted = "".join(_TCVN3.get(b, chr(b)) for b in word.encode("cp1252"))
+        converted = "".join(_TCVN3.get(c.encode("cp1252")[0], c) for c in word)
         # The capitals of TCVN3 are a font of their own: the word carries small letters under large ones.
         letters = [c for c in word if c.isascii() and c.isalpha()]
         capitals = len(letters) > 1 and all(c.isupper() for c in letters)
@@ -278,7 +299,7 @@ def _from_vni(text: str) -> str | None:
         elif pair[:1] in _VNI:
             result.append(_VNI[pair[:1]])
             index -= 1
-        elif pair[:1].isascii():
+        elif pair[:1].isascii() or pair[:1] in _TYPOGRAPHY:
             result.append(pair[:1])
             index -= 1
         else:

@@ -770,6 +770,55 @@ def test_a_column_in_an_old_font() -> None:
     assert codes(by_font.warnings) == ["encoding"]
 
 
+class TestWholeFilesInAnOldFont:
+    VNI_ROW: dict[str, Value] = {  # noqa: RUF012 - read only
+        "ho_va_ten": "Y Juùt",
+        "me_ho_ten": "H'Bích Nieâ",
+        "tinh_thanh": "Sôn La",
+        "noi_sinh": "Ñaék Laék",
+    }
+
+    def test_names_of_minorities_and_places(self) -> None:
+        read = read_class_file(csv_of(table_of([vni_pupil() | self.VNI_ROW])).encode("cp1252"), "lop.csv")
+        assert read.problems == ()
+        assert {name: data_of(read)[name] for name in self.VNI_ROW} == {
+            "ho_va_ten": "Y Jút",
+            "me_ho_ten": "H'Bích Niê",
+            "tinh_thanh": "Sơn La",
+            "noi_sinh": "Đắk Lắk",
+        }
+        warned = {w.where.partition("(")[2].rstrip(")") for w in read.warnings if w.code == "encoding"}
+        assert warned >= set(self.VNI_ROW)
+
+    def test_what_the_font_has_no_letter_for_is_named(self) -> None:
+        row = vni_pupil() | {"noi_sinh": "Zoë Müller"}
+        read = read_class_file(csv_of(table_of([row])).encode("cp1252"), "lop.csv")
+        assert [p.where.partition("(")[2] for p in read.problems] == ["noi_sinh)"]
+
+    def test_two_readings_in_a_mixed_file_are_a_problem(self) -> None:
+        names: list[Value] = [to_vni(n) for n in ("Trần Hưng", "Lê Lợi", "Đỗ Đức", "Vũ Đặng", "Hồ Hường")]
+        pupils = [
+            pupil(ho_va_ten=name, ma_hoc_sinh=f"010000001{n}", so_dinh_danh_ca_nhan=None, tinh_thanh="Sôn La")
+            for n, name in enumerate(names)
+        ]
+        found = rows(*pupils)
+        assert {p.code for p in found.problems} == {"encoding"}
+        assert len([p for p in found.problems if p.where.endswith("(tinh_thanh)")]) == len(pupils)
+
+    @pytest.mark.parametrize("damaged", ["Ñ", "§"])
+    def test_a_level_is_read_by_the_list_of_its_column(self, damaged: str) -> None:
+        row = flat(sample(Level.TIEU_HOC, 4)) | {"pham_chat.CHAM_CHI": damaged}
+        read = read_class_file(xlsx(table_of([row])), "lop.xlsx")
+        assert read.problems == ()
+        assert data_of(read)["pham_chat.CHAM_CHI"] == "Đ"
+        assert codes(read.warnings) == ["encoding"]
+
+
+def vni_pupil() -> dict[str, Value]:
+    """A row in a VNI font; the heads are field names."""
+    return {n: to_vni(v) if isinstance(v, str) else v for n, v in pupil().items()}
+
+
 @given(st.text(max_size=60))
 def test_repair_is_total(text: str) -> None:
     found = intake_text.repair(text)
