@@ -428,7 +428,8 @@ def _restrict(channel: int, resources: Resources) -> None:
     """Everything a child gives up before it reads the first byte of a document.
 
     1. Signals as at birth, and an alarm in case the fork server is gone.
-    2. No descriptor but the channel, and room for no other: no file, socket or pipe can be opened.
+    2. No descriptor but the channel, and room for no other, not even in its place or that of the three
+       standard ones: no file, socket or pipe can be opened, whatever is closed before.
     3. Limits of the kernel on CPU time, memory, written files, processes and core dumps.
     4. No warnings, and no import: what a library would need has been imported by the fork server.
     """
@@ -443,7 +444,7 @@ def _restrict(channel: int, resources: Resources) -> None:
     # The soft limit ends a child with a signal that tells why, the hard one a second later in any case.
     resource.setrlimit(resource.RLIMIT_CPU, (resources.cpu_seconds, resources.cpu_seconds + 1))
     for what, limit in (
-        (resource.RLIMIT_NOFILE, _CHANNEL + 1),
+        (resource.RLIMIT_NOFILE, 0),
         (resource.RLIMIT_FSIZE, 0),
         (resource.RLIMIT_NPROC, 0),
         (resource.RLIMIT_CORE, 0),
