@@ -13,13 +13,15 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from portal.commands.console import VIETNAM, Day, Moment, Room, actor, refusals
+from portal.commands.console import VIETNAM, Day, Moment, Room, actor, fail, refusals
 from portal.commands.registry import REFRESH, revalidate_all
+from portal.errors import Refusal
 from portal.extensions import reading, resources, transaction
 from portal.registry import service as registry
 from portal.trust import service as trusted
 from portal.trust.checks import CAPACITIES, SECTORS
 from portal.trust.service import Change, SchoolInput, SignerInput
+from verifier.errors import InvalidInput, Problem
 from verifier.record import Level
 from verifier.report import Role
 from verifier.trust import Approval, Pki
@@ -166,20 +168,30 @@ def suspend(signers: tuple[str, ...], invalid_since: datetime) -> None:
 @trust.command("import-crl")
 @click.argument("lists", nargs=-1, required=True, type=FILE)
 def import_crl(lists: tuple[Path, ...]) -> None:
-    """Nạp danh sách thu hồi (CRL) mới của các tổ chức chứng thực đã ghim."""
+    """Nạp danh sách thu hồi (CRL) mới của các tổ chức chứng thực đã ghim.
+
+    Mỗi tệp được xét riêng: tệp hỏng được nêu tên, các tệp khác vẫn được nạp.
+    """
     now = resources().clock.now()
     with refusals():
         withdrawn = 0
+        bad: list[Problem] = []
         for path in lists:
-            with transaction() as session:
-                change = trusted.import_crl(session, path.read_bytes(), actor=actor(), now=now)
-                withdrawn += _withdraw(session, change, now)
-            click.echo(f"Đã nạp {path.name}.")
+            try:
+                with transaction() as session:
+                    change = trusted.import_crl(session, path.read_bytes(), actor=actor(), now=now)
+                    withdrawn += _withdraw(session, change, now)
+            except InvalidInput as invalid:
+                bad += [Problem(str(path), p.code, p.message) for p in invalid.problems]
+            else:
+                click.echo(f"Đã nạp {path}.")
         with reading() as session:
             for anchor in trusted.list_anchors(session):
                 if anchor.crl_until is not None and anchor.crl_until <= now:
                     click.echo(f"hint: CRL của {anchor.name} quá hạn từ {_time(anchor.crl_until)}.", err=True)
         _settle(withdrawn, now)
+        if bad:
+            fail(bad)
 
 
 @trust.command("export")
@@ -212,6 +224,12 @@ def list_all(school: str | None) -> None:
     with reading() as session:
         anchors, schools = trusted.list_anchors(session), trusted.list_schools(session)
         signers = trusted.list_signers(session, school)
+    if school is not None and all(facts.code != school for facts in schools):
+        raise Refusal(
+            "unknown_school",
+            f"Không có trường nào mang mã {school}.",
+            "Xem danh sách: flask --app wsgi trust list",
+        )
     click.echo("Tổ chức chứng thực")
     for anchor in anchors:
         until = "chưa có CRL" if anchor.crl_until is None else f"CRL đến {_time(anchor.crl_until)}"
@@ -221,14 +239,17 @@ def list_all(school: str | None) -> None:
     for facts in schools:
         if school is None or facts.code == school:
             until = "nay" if facts.valid_to is None else f"{facts.valid_to:%d/%m/%Y}"
-            period = f"{SECTORS[facts.sector]}, {facts.valid_from:%d/%m/%Y} – {until}"
+            kind = f"{SECTORS[facts.sector]}, {' '.join(facts.levels)}"
+            period = f"{kind}, {facts.valid_from:%d/%m/%Y} – {until}"
             click.echo(f"  {facts.code}  {facts.name}  ({period})")
     click.echo("Người ký")
     for signer in signers:
         a = signer.authority
         state = _STATES[a.approval] if a.invalid_since is None else f"đình chỉ từ {_time(a.invalid_since)}"
         role = " ".join(filter(None, (a.capacity, a.role, *sorted(a.subject_codes))))
-        who = f"{signer.id}  {a.school_code}  {role}  {a.display_name}  ({state})"
+        until = "không hạn" if a.valid_to is None else _time(a.valid_to)
+        period = f"{_time(a.valid_from)} – {until}"
+        who = f"{signer.id}  {a.school_code}  {role}  {a.display_name}  ({state}; {period})"
         click.echo(f"  {who}  {a.certificate_sha256}")
 
 

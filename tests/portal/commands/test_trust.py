@@ -187,6 +187,39 @@ def test_an_old_list_is_taken_with_a_warning(pinned: Run, authority: Authority, 
     assert "quá hạn" in late.stderr
 
 
+def test_one_bad_list_does_not_keep_the_others_out(
+    pinned: Run, authority: Authority, clock: FrozenClock, tmp_path: Path, engine: Engine
+) -> None:
+    clock.time = NOW + timedelta(hours=2)
+    authority.reissue_crls(NOW + timedelta(hours=1))
+    good = [authority.directory / "crls" / f"{slug}.crl" for slug in (STATE_ROOT, STATE_PEOPLE)]
+    bad = tmp_path / "bad.crl"
+    bad.write_bytes(b"no list")
+    with Session(engine) as session:
+        epoch = trust.current_epoch(session)
+    result = pinned("trust", "import-crl", good[0], bad, good[1], code=1)
+    (error,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert str(bad) in error
+    for path in good:
+        assert str(path) in result.stdout
+    with Session(engine) as session:
+        assert trust.current_epoch(session) == epoch + 2
+
+
+def test_the_list_names_levels_and_periods_and_refuses_an_unknown_school(
+    pinned: Run, authority: Authority
+) -> None:
+    path = authority.person("Trần Thị B", "GVCN").path.with_suffix(".cer")
+    pinned(
+        *("trust", "add-signer", path, "--school", "001234", "--role", "GVCN"),
+        *("--valid-from", "2026-09-01", "--valid-to", "2027-05-31"),
+    )
+    listed = pinned("trust", "list", "--school", "001234").output
+    assert "công lập, TIEU_HOC, 01/08/2020 – nay" in listed
+    assert "00:00 01/09/2026 – 00:00 31/05/2027" in listed
+    assert pinned("trust", "list", "--school", "999999", code=1).stderr.startswith("error: ")
+
+
 def test_the_exported_bundle_is_one_the_verifier_reads(
     pinned: Run, tmp_path: Path, settings: Settings
 ) -> None:
@@ -255,6 +288,30 @@ class TestWithARealRecord:
         assert "1 không đạt" in before.output
         failed = Outcome.REGISTERED_BUT_SIGNATURE_FAILS
         assert self.answers(world) == (failed, failed)
+
+    @SQLITE
+    def test_registering_again_does_not_bring_back_what_a_suspension_withdrew(
+        self, run: Run, world: World, authority: Authority
+    ) -> None:
+        seal = world.schools[0].seal
+        run("trust", "suspend", seal.sha256, "--invalid-since", "2026-09-01")
+        failed = Outcome.REGISTERED_BUT_SIGNATURE_FAILS
+        assert self.answers(world) == (failed, failed)
+        bad = run("trust", "suspend", seal.sha256, "--invalid-since", "2026-09-02", code=1)
+        assert "--valid-from" in bad.stderr
+        again = (
+            *("trust", "add-signer", seal.path.with_suffix(".cer"), "--role", "KY_PHAT_HANH"),
+            *("--school", world.schools[0].plan.code, "--valid-from"),
+        )
+        # From before the suspension, or from its very moment: still bound by it.
+        for start in ("2026-08-31", "2026-09-01"):
+            key = run(*again, start).output.split()[-1]
+            run("trust", "approve", key)
+            assert self.answers(world) == (failed, failed)
+            run("trust", "suspend", key, "--invalid-since", "2026-09-01")
+        # A new decision for the time after it stands by itself.
+        run("trust", "approve", run(*again, "2026-09-02").output.split()[-1])
+        assert self.answers(world) == (Outcome.GENUINE_CURRENT, Outcome.GENUINE_CURRENT)
 
     @SQLITE
     def test_between_the_change_and_the_validation_the_code_says_so(

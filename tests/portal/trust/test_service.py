@@ -541,3 +541,21 @@ class TestStore:
         assert stored["format"] == "hoc-ba-trust-bundle/1"
         assert datetime.fromisoformat(stored["as_of"]) == NOW.astimezone(UTC)
         assert stored["hosts"] == {"public_url": "https://h.vn", "former": ["https://o.vn"]}
+
+
+def test_an_expired_certificate_is_refused_not_approved(trusted: Session, authority: Authority) -> None:
+    teacher = authority.person("Trần Thị B", "GVCN")
+    der = teacher.certificate.public_bytes(serialization.Encoding.DER)
+    signer = SignerInput(certificate=der, school_code="001234", role=Role.GVCN)
+    key = trust.add_signer(trusted, signer, **WHO).created
+    assert key is not None
+    late: dict[str, Any] = {"actor": "an.nguyen", "now": teacher.certificate.not_valid_after_utc}
+    with pytest.raises(Refusal) as refusal:
+        trust.approve(trusted, [key], **late)
+    assert refusal.value.code == "expired"
+    trust.approve(trusted, [key], **late, refuse=True)
+    with pytest.raises(Refusal) as decided:
+        trust.approve(trusted, [key], **late)
+    assert "--valid-from" in decided.value.hint
+    with pytest.raises(InvalidInput, match="--valid-from"):
+        trust.add_signer(trusted, signer, **WHO)
