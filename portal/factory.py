@@ -36,6 +36,7 @@ COMMANDS: Final = {
     "trust": "portal.commands.trust:trust",
     "registry": "portal.commands.registry:registry",
     "database": "portal.commands.database:database",
+    "template": "portal.commands.template:template",
     "issue": "portal.commands.issuing:issue",
     "correct": "portal.commands.issuing:correct",
     "recall": "portal.commands.issuing:recall",

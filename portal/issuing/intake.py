@@ -44,7 +44,7 @@ from portal.issuing.intake_columns import (
     suggestion,
 )
 from portal.issuing.intake_tables import Cell, Kind, Table, read_tables, refuse
-from verifier.errors import InvalidInput, Problem
+from verifier.errors import Problem
 from verifier.record import ColumnKind, Level, Record, columns, field_specs, level_info, parse
 from verifier.record.kinds import (
     Choice,
@@ -59,6 +59,7 @@ from verifier.record.kinds import (
     Whole,
     fields_of,
 )
+from verifier.record.parsing import RefusedRecord
 
 _HEADER_WITHIN: Final = 15  # rows in which the header must stand, titles above it included
 _FEWEST_HEADS: Final = 3  # fewer are a sentence or a guide, not a header
@@ -481,7 +482,8 @@ def validate(class_file: ClassFile) -> Validated:
     for row in class_file.rows:
         try:
             record = parse(row.data)
-        except InvalidInput as error:
+        except RefusedRecord as error:
+            warnings += [_located(w, row) for w in error.warnings]
             problems += [_located(p, row) for p in error.problems if not _already_said(p.where, row.refused)]
             continue
         warnings += [_located(p, row) for p in record.warnings]

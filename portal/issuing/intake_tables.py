@@ -31,6 +31,16 @@ MAX_TEXT: Final = 20_000  # characters of one cell
 _MAX_UNPACKED: Final = 60_000_000  # bytes of an .xlsx once unpacked
 _MAX_RATIO: Final = 200
 _MAX_PARTS: Final = 500
+_OTHER_KINDS: Final = {  # what begins so is no class file, whatever it is called
+    b"%PDF-": "PDF",
+    b"\x89PNG": "ảnh PNG",
+    b"\xff\xd8\xff": "ảnh JPEG",
+    b"GIF8": "ảnh GIF",
+    b"Rar!": "tệp nén RAR",
+    b"7z\xbc\xaf\x27\x1c": "tệp nén 7z",
+    b"\x1f\x8b": "tệp nén gzip",
+}
+_CONTROLS: Final = re.compile("[\x00-\x08\x0e-\x1f]")  # a text has none of them, a binary file many
 
 Raw = str | int | float | bool | Decimal | date | datetime | None | list[object] | dict[str, object]
 
@@ -95,7 +105,16 @@ def read_tables(data: bytes, name: str) -> tuple[tuple[str, Table], ...]:
         )
     if data.startswith(b"PK"):
         return tuple(_read_workbook(data))
+    kind = next((what for start, what in _OTHER_KINDS.items() if data.startswith(start)), None)
+    if kind is not None:
+        raise refuse(
+            "not_text", f"Tệp là {kind}, dù tên là “{name[:80]}”; cần tệp .xlsx, CSV hay JSON Lines."
+        )
     text = intake_text.decode(data)
+    if text is not None:
+        text = re.sub(r"\r(?!\n)", "\n", text)  # programs of old Macs end lines so
+        if len(_CONTROLS.findall(text[:4096])) * 50 > len(text[:4096]):
+            text = None
     if text is None:
         raise refuse("not_text", "Tệp không phải .xlsx, CSV hay JSON Lines, hoặc bảng mã không nhận ra được.")
     lowered = name.lower()

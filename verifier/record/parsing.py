@@ -109,11 +109,19 @@ class _Draft:
             self.demand(where, "contradiction", f"ghi {shown(stated)} nhưng tính được {shown(derived)}{why}")
 
 
+class RefusedRecord(InvalidInput):
+    """A record with problems; ``warnings`` are what was odd beside them."""
+
+    def __init__(self, findings: Findings) -> None:
+        super().__init__(tuple(findings.problems))
+        self.warnings = tuple(findings.warnings)
+
+
 def parse(data: Mapping[str, object]) -> Record:
     """The record in ``data``: header facts, ``ma_hoc_sinh`` and fields under their names.
 
-    Raises InvalidInput with every problem; ``where`` is the field, such as ``mon.TOAN.ca_nam``. What is only
-    odd is in ``record.warnings``.
+    Raises RefusedRecord, an InvalidInput, with every problem; ``where`` is the field, such as
+    ``mon.TOAN.ca_nam``. What is only odd is in ``record.warnings``, or in those of the refusal.
     """
     findings = Findings()
 
@@ -124,7 +132,7 @@ def parse(data: Mapping[str, object]) -> Record:
     if level is None or grade is None:
         for spec in fields_of(Common):
             _one(data, spec.name, spec.kind, findings, required=spec.required)
-        raise InvalidInput(tuple(findings.problems))
+        raise RefusedRecord(findings)
     draft = _Draft(level, grade, year, findings)
 
     # 2. Every field by itself.
@@ -147,7 +155,7 @@ def parse(data: Mapping[str, object]) -> Record:
 
     # 5. A record, or everything that is wrong.
     if findings.problems or scheme is None or year is None:
-        raise InvalidInput(tuple(findings.problems))
+        raise RefusedRecord(findings)
     return _build(draft, scheme, year, str(issuer), str(pupil))
 
 

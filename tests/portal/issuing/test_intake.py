@@ -9,15 +9,18 @@ import unicodedata
 import zipfile
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
+from portal.commands.template import template
 from portal.issuing import intake_cells, intake_columns, intake_tables, intake_text
 from portal.issuing.intake import ClassFile, Validated, class_file_template, read_class_file, validate
 from portal.issuing.intake_text import Reading
@@ -898,6 +901,42 @@ def test_files_that_are_none() -> None:
     assert refused(csv_of(table_of([pupil()])[:1]).encode(), "lop.csv") == "no_rows"
     assert refused(b'ho_va_ten;lop;grade\n"a;b\n', "lop.csv") == "not_csv"
     assert refused(b"[1, 2", "lop.json") == "not_json"
+
+
+def test_a_file_of_another_kind_is_called_what_it_is() -> None:
+    for data, said in (
+        (b"%PDF-1.7\n1 0 obj", "PDF"),
+        (b"\x89PNG\r\n\x1a\nabc", "PNG"),
+        (b"\xff\xd8\xff\xe0x", "JPEG"),
+    ):
+        with pytest.raises(InvalidInput) as caught:
+            read_class_file(data, "lop.csv")
+        assert said in caught.value.problems[0].message
+    assert refused(bytes(range(1, 32)) * 20, "lop.csv") == "not_text"
+
+
+def test_lines_that_end_as_on_an_old_mac() -> None:
+    text = csv_of(table_of([pupil(), pupil(ma_hoc_sinh="0100000002", so_dinh_danh_ca_nhan=None)]))
+    result = checked(text.replace("\r\n", "\r").encode(), "lop.csv")
+    assert result.problems == ()
+    assert [n for n, _, _ in result.records] == [2, 3]
+
+
+def test_a_row_with_a_problem_keeps_its_warnings() -> None:
+    result = rows(pupil(ho_va_ten=nfd("Nguyễn Thị Hường"), gioi_tinh="nam giới"))
+    assert codes(result.problems) == ["not_in_list"]
+    assert codes(result.warnings) == ["not_nfc"]
+
+
+def test_the_template_command_writes_once(tmp_path: Path) -> None:
+    target = tmp_path / "lop-7a.xlsx"
+    assert CliRunner().invoke(template, ["THCS", "7", str(target)]).exit_code == 0
+    written = target.read_bytes()
+    assert load_workbook(io.BytesIO(written)).sheetnames == ["Lớp", "Hướng dẫn"]
+    for arguments in (["THCS", "7", str(target)], ["THCS", "3", str(tmp_path / "a.xlsx")]):
+        assert CliRunner().invoke(template, arguments).exit_code == 1
+    assert target.read_bytes() == written
+    assert [p.name for p in tmp_path.iterdir()] == ["lop-7a.xlsx"]
 
 
 def test_limits() -> None:
