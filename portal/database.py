@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, DateTime, Engine, MetaData, Select, Uuid, create_engine, event
+from sqlalchemy import (
+    Connection,
+    DateTime,
+    Engine,
+    MetaData,
+    Select,
+    String,
+    Uuid,
+    create_engine,
+    event,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
+
+from portal.errors import Refusal
 
 NAMING = {
     "ix": "ix_%(column_0_label)s",
@@ -19,6 +36,11 @@ NAMING = {
     "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
     "pk": "pk_%(table_name)s",
 }
+
+#: The database does not answer, or has no connection left (which SQLAlchemy does not count as a DBAPIError).
+UNAVAILABLE: Final = (DBAPIError, PoolTimeout)
+#: Seconds to wait for a free connection: an answer that it cannot be checked now is better than a queue.
+POOL_TIMEOUT: Final = 2
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -53,14 +75,55 @@ class Keyed:
     id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True, default=uuid.uuid4, sort_order=-1)
 
 
+class KeyCheck(Base):
+    """Which keys this database was written with: a check value for each (``Vault.check_values``)."""
+
+    __tablename__ = "key_checks"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(String(64))
+
+
+def confirm_keys(session: Session, values: Mapping[str, str]) -> None:
+    """Compare the keys at hand with those this database knows; a key seen first is noted.
+
+    With another index key no pupil would be found again, and each would be issued a second record. Raises
+    Refusal ``wrong_keys``, which names every wrong key.
+    """
+    insert = sqlite_insert if session.get_bind().dialect.name == "sqlite" else postgresql_insert
+    known = {row.name: row.value for row in session.scalars(select(KeyCheck))}
+    new = [{"name": name, "value": value} for name, value in values.items() if name not in known]
+    wrong = sorted(name for name, value in values.items() if known.get(name, value) != value)
+    if not wrong and new:  # another process may note them at the same moment: what stands then, counts
+        session.execute(insert(KeyCheck).on_conflict_do_nothing(), new)
+        stands = {
+            row.name: row.value
+            for row in session.scalars(select(KeyCheck).execution_options(populate_existing=True))
+        }
+        wrong = sorted(name for name, value in values.items() if stands.get(name) != value)
+    if wrong:
+        raise Refusal(
+            "wrong_keys",
+            f"{', '.join(map(_key_setting, wrong))} không phải là khóa mà cơ sở dữ liệu này đã dùng; "
+            "chưa ghi gì.",
+            "Đặt lại đúng khóa cũ (development: INSTANCE_DIR/secrets.json), hoặc kiểm tra DATABASE_URL.",
+        )
+
+
+def _key_setting(name: str) -> str:
+    """The setting that a person has to look at."""
+    kind, _, key_id = name.partition(":")
+    return "INDEX_KEY" if kind == "index" else f"KEY_ENCRYPTION_KEYS (mã “{key_id}”)"
+
+
 def make_engine(url: str) -> Engine:
     """An engine for ``url``. SQLite gets WAL, synchronous FULL (a committed row survives power loss),
     foreign keys on, a busy time-out, and transactions that begin with BEGIN IMMEDIATE (one writer, no
     deadlock).
     """
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
-    engine = create_engine(url, connect_args={"timeout": 15})
+        return create_engine(url, pool_pre_ping=True, pool_timeout=POOL_TIMEOUT)
+    engine = create_engine(url, connect_args={"timeout": 15}, pool_timeout=POOL_TIMEOUT)
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: Any) -> None:

@@ -12,16 +12,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, cast
 
-from flask import Flask, current_app
+from flask import Flask, current_app, has_request_context
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from portal.config import Settings
+from portal.database import confirm_keys
 from portal.ports import Checker, Clock, FileStore
 from portal.vault import Vault
 from verifier.locator import Hosts
 
 KEY: Final = "portal"
+_CONFIRMED: Final = "portal-keys-confirmed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,22 @@ def resources() -> Resources:
 
 @contextmanager
 def transaction() -> Iterator[Session]:
-    """One unit of work: committed when the block ends, rolled back when it raises. Nothing else commits."""
+    """One unit of work: committed when the block ends, rolled back when it raises. Nothing else commits.
+
+    The first one of a command confirms that the keys are this database's. Raises Refusal ``wrong_keys``.
+    """
+    if not has_request_context():
+        confirm()
     with Session(resources().engine) as session, session.begin():
         yield session
+
+
+def confirm() -> None:
+    """Compare the keys with the database's, once a process (:func:`portal.database.confirm_keys`)."""
+    if _CONFIRMED not in current_app.extensions:
+        with Session(resources().engine) as session, session.begin():
+            confirm_keys(session, resources().vault.check_values())
+        current_app.extensions[_CONFIRMED] = True
 
 
 @contextmanager

@@ -43,6 +43,9 @@ class Vault:
         self._active = ordered[0][0]
         self._keys = {key_id.encode("ascii"): AESGCM(key) for key_id, key in ordered}
         self._index_key = index_key
+        # HMAC of a constant says nothing about 32 random bytes, and another key gives another value.
+        check = _length_prefixed("key-check/1")
+        self._checks = {f"key:{key_id}": hmac.digest(key, check, "sha256").hex() for key_id, key in ordered}
 
     def new_key(self) -> bytes:
         """A fresh data key, wrapped under the active key-encryption key."""
@@ -83,6 +86,12 @@ class Vault:
         """
         message = _length_prefixed("blind-index/1", domain, text)
         return hmac.digest(self._index_key, message, "sha256").hex()
+
+    def check_values(self) -> dict[str, str]:
+        """What tells one key from another without being a secret: ``index`` and ``key:<id>`` -> 64 hex
+        digits.
+        """
+        return {"index": self.blind_index("check", domain="key-check"), **self._checks}
 
     def _unwrap(self, wrapped: bytes) -> AESGCM:
         end = 2 + wrapped[1] if len(wrapped) > 1 else 0

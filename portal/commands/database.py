@@ -6,7 +6,7 @@ import click
 
 from portal import migrations
 from portal.commands.console import Room
-from portal.extensions import resources
+from portal.extensions import confirm, resources
 
 database = Room("database", help="Cơ sở dữ liệu.")
 
@@ -15,4 +15,5 @@ database = Room("database", help="Cơ sở dữ liệu.")
 def upgrade() -> None:
     """Tạo hoặc nâng cấp các bảng. Chạy lại được; chạy trước mỗi lần khởi động phiên bản mới."""
     migrations.upgrade(resources().engine)
+    confirm()
     click.echo("Cơ sở dữ liệu đã ở phiên bản mới nhất.")

@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from portal.config import Settings
+from portal.database import make_engine
 from portal.factory import create_app
+from portal.trust.models import TrustEvent
 from portal.vault import VaultError
 from tests.servers import PostgresCluster
 
@@ -95,3 +99,45 @@ def test_an_unusable_file_store_stops_the_start_in_one_line(tmp_path: Path, url:
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: FILE_STORE_URL: ")
+
+
+def other_key(settings: Settings, name: str) -> Settings:
+    """The same instance with one key replaced under its old name."""
+    if name == "INDEX_KEY":
+        return replace(settings, index_key=bytes(range(32)))
+    ((key_id, _), *_) = settings.key_encryption_keys
+    return replace(settings, key_encryption_keys=((key_id, bytes(range(32))),))
+
+
+@pytest.mark.parametrize("name", ["INDEX_KEY", "KEY_ENCRYPTION_KEYS"])
+def test_a_wrong_key_is_named_and_nothing_is_written(
+    settings: Settings, name: str, database_url: str
+) -> None:
+    settings = replace(settings, database_url=database_url)
+    assert run(settings, "database", "upgrade").exit_code == 0
+    wrong = other_key(settings, name)
+    department = ("trust", "add-department", "91", "--name", "Sở", "--province", "An Giang")
+    for command in (department, ("database", "upgrade"), ("registry", "revalidate")):
+        result = run(wrong, *command)
+        assert result.exit_code == 1
+        error, hint = result.stderr.splitlines()
+        assert error.startswith(f"error: {name} ")
+        assert hint.startswith("hint: ")
+    engine = make_engine(database_url)
+    with Session(engine) as session:
+        assert session.scalar(select(func.count()).select_from(TrustEvent)) == 0
+    engine.dispose()
+    assert run(settings, *department).exit_code == 0
+
+
+def test_keys_may_be_rotated_but_a_new_index_key_is_caught_at_first_use(
+    settings: Settings, database_url: str
+) -> None:
+    settings = replace(settings, database_url=database_url)
+    department = ("trust", "add-department", "91", "--name", "Sở", "--province", "An Giang")
+    assert run(settings, *department).exit_code == 0  # the first use notes the keys
+    rotated = (("k2", bytes(range(1, 33))), *settings.key_encryption_keys)
+    assert run(replace(settings, key_encryption_keys=rotated), "database", "upgrade").exit_code == 0
+    again = (("k2", bytes(range(2, 34))), *settings.key_encryption_keys)
+    assert "“k2”" in run(replace(settings, key_encryption_keys=again), "registry", "revalidate").stderr
+    assert "INDEX_KEY" in run(other_key(settings, "INDEX_KEY"), "registry", "revalidate").stderr
