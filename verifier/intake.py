@@ -6,9 +6,11 @@ Everything here is a plain search over raw bytes, cheap and safe enough for the 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
+from itertools import islice
 
 from verifier.policy import Limits
 from verifier.report import Prefix
@@ -129,8 +131,16 @@ def range_digests(
     return digests
 
 
+_NOWHERE = 1 << 62  # behind the end of every file
 _END_OF_FILE = re.compile(rb"%%EOF")
 _RANGE_TEXT = re.compile(rb"/ByteRange\s*\[\s*0\s+(\d{1,10})\s+(\d{1,10})\s+(\d{1,10})\s*\]")
+
+
+def _signed_end(match: re.Match[bytes]) -> int:
+    """End of the range that this text names, :data:`_NOWHERE` when it does not cover the text itself."""
+    a, b, c = int(match[1]), int(match[2]), int(match[3])
+    covered = match.end() <= a or (b <= match.start() and match.end() <= b + c)
+    return b + c if 0 < a < b and covered else _NOWHERE
 
 
 def earlier_ends(data: bytes, limits: Limits) -> tuple[Prefix, ...]:
@@ -138,13 +148,15 @@ def earlier_ends(data: bytes, limits: Limits) -> tuple[Prefix, ...]:
     it.
 
     Candidates are the ends of signed ranges and each ``%%EOF`` with the line ends that writers put behind it.
-    The first ``limits.prefixes`` are kept: whoever appends to a registered file can only add candidates
-    behind its own.
+    A range counts only where its own text lies inside one of its two parts, as in every signature: one
+    written behind a registered file then cannot end before that file does, so whoever appends can only add
+    candidates behind its own. The first ``limits.prefixes`` are kept, and no more are gathered:
+    neither time nor memory grows with the number of texts.
     """
     ends: set[int] = set()
-    for match in _RANGE_TEXT.finditer(data):
-        ends.add(int(match[2]) + int(match[3]))
-    for match in _END_OF_FILE.finditer(data):
+    ranges = (end for match in _RANGE_TEXT.finditer(data) if (end := _signed_end(match)) < len(data))
+    ends.update(heapq.nsmallest(limits.prefixes, ranges))
+    for match in islice(_END_OF_FILE.finditer(data), limits.prefixes):
         end = match.end()
         ends.add(end)
         if data[end : end + 2] == b"\r\n":

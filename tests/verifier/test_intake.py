@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -158,10 +159,41 @@ def test_earlier_ends_are_every_end_of_file_with_each_line_end() -> None:
 
 
 def test_the_end_of_a_signed_range_is_an_earlier_end_too() -> None:
-    data = b"/ByteRange [0 10 20 15] and more and more and more and more"
-    assert [p.length for p in earlier_ends(data, LIMITS)] == [35]
-    beyond = b"/ByteRange [0 10 20 15000] and more"
+    data = b"/ByteRange [0 25 30 15] and more and more and more and more"
+    assert [p.length for p in earlier_ends(data, LIMITS)] == [45]
+    beyond = b"/ByteRange [0 25 30 15000] and more"
     assert earlier_ends(beyond, LIMITS) == ()
+
+
+def test_ranges_written_behind_a_file_cannot_push_its_end_out() -> None:
+    """Text that says where it was itself not signed is no range; neither is one whose gap is empty."""
+    issued = b"issued%%EOF\n"
+    ends = "".join(f"/ByteRange [0 1 2 {n % 9}] /ByteRange [0 9000 9000 {n}]" for n in range(300)).encode()
+    found = earlier_ends(issued + ends, LIMITS)
+    assert {p.length for p in found} == {11, 12}
+    assert hashlib.sha256(issued).hexdigest() in {p.sha256 for p in found}
+
+
+def test_a_range_text_behind_its_gap_counts_too() -> None:
+    data = b"issued<00>/ByteRange [0 6 10 26] and more"
+    assert [p.length for p in earlier_ends(data, LIMITS)] == [36]
+
+
+def test_ranges_that_cover_themselves_are_bounded_too() -> None:
+    issued = b"issued%%EOF\n"
+    flood = b"".join(b"/ByteRange [0 19990 19991 %d]" % n for n in range(500))
+    found = earlier_ends(issued + flood.ljust(30_000), LIMITS)
+    assert len(found) == LIMITS.prefixes
+    assert found[1].sha256 == hashlib.sha256(issued).hexdigest()
+
+
+def test_gathering_candidates_takes_no_more_than_are_kept() -> None:
+    data = b"%%EOF\n" * 1_000_000
+    tracemalloc.start()
+    earlier_ends(data, LIMITS)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
 
 
 def test_the_whole_file_is_not_an_earlier_end_of_itself() -> None:
