@@ -200,7 +200,7 @@ class ValidationReport:
             codes=tuple(_text(c, 512) for c in _list(data["codes"])),
             attached_record_id=_optional(data["attached_record_id"]),
             pages=_count(data["pages"]),
-            fresh_until=None if data["fresh_until"] is None else _time(data["fresh_until"]),
+            fresh_until=_optional_time(data["fresh_until"]),
         )
 
 
@@ -217,6 +217,16 @@ def jsonable(value: Any) -> Any:
             return [jsonable(v) for v in value]
         case _:
             return value
+
+
+_YEARS = range(1990, 2101)
+
+
+def plausible(moment: datetime) -> datetime | None:
+    """A time that a file claims, None outside the years 1990 to 2100: no school record was signed then, and
+    at the ends of the calendar a time cannot even be moved into another zone.
+    """
+    return moment if moment.year in _YEARS else None
 
 
 _LONGEST = 4096  # characters of a name in a certificate or a field; far more than any real one
@@ -254,7 +264,7 @@ def _time(value: Any) -> datetime:
 
 
 def _optional_time(value: Any) -> datetime | None:
-    return None if value is None else _time(value)
+    return None if value is None else plausible(_time(value))
 
 
 def _check(data: Any) -> Check:

@@ -31,6 +31,7 @@ from verifier.report import (
     SignatureReport,
     SignerInfo,
     SubIndication,
+    plausible,
 )
 from verifier.trust import Approval, AuthorisedSigner, TrustStore
 
@@ -187,7 +188,7 @@ def _judge_one(
             not_before=signer.not_before,
             not_after=signer.not_after,
         ),
-        claimed_time=claimed,
+        claimed_time=None if claimed is None else plausible(claimed),
         proven_time=basis.proven,
         school_code=None if row is None else row.school_code,
         capacity=None if row is None else _capacity(row, role),
@@ -220,7 +221,7 @@ def _unreadable(facts: SignatureFacts, code: str, proven: datetime) -> Signature
         subject_code=subject_code,
         byte_range=facts.byte_range,
         signer=None,
-        claimed_time=facts.claimed_time,
+        claimed_time=None if facts.claimed_time is None else plausible(facts.claimed_time),
         proven_time=proven,
         school_code=None,
         capacity=None,

@@ -698,6 +698,30 @@ def test_a_page_edited_after_the_seal(
     assert not genuine(check(pdf, world.trust(), registered_at=NOW))
 
 
+@pytest.mark.parametrize("claim", [b"D:00010101000000+14'", rb"D\07299991231235959Z"])
+def test_a_claim_at_the_end_of_the_calendar_is_not_shown(world: World, primary: bytes, claim: bytes) -> None:
+    """It could not be moved into the zone of whoever reads it; that it lies in the future still counts."""
+    changed = re.sub(rb"(?<=/M \()D[^)]{19}(?=\))", lambda _: claim, primary)
+    assert changed != primary
+    assert len(changed) == len(primary)
+    report = check(changed, world.trust())
+    assert {s.claimed_time for s in report.signatures} == {None}
+
+
+@pytest.mark.parametrize(
+    ("claim", "kept"),
+    [("0001-01-01T00:00:00+14:00", False), ("9999-12-31T23:59:59+00:00", False), (NOW.isoformat(), True)],
+)
+def test_a_report_from_elsewhere_cannot_bring_such_a_claim(
+    world: World, primary: bytes, claim: str, kept: bool
+) -> None:
+    said = check(primary, world.trust()).to_json()
+    said["signatures"][0]["claimed_time"] = said["fresh_until"] = claim
+    report = ValidationReport.from_json(said)
+    assert (report.signatures[0].claimed_time is not None) is kept
+    assert (report.fresh_until is not None) is kept
+
+
 @pytest.mark.parametrize("change", [change_page, move_field, add_script])
 def test_a_page_edited_between_two_signatures(
     world: World, change: Callable[[IncrementalPdfFileWriter], None]
