@@ -24,7 +24,7 @@ from portal.extensions import reading, resources, transaction
 from portal.issuing import exchange, intake
 from portal.issuing.keys import load_keys
 from portal.issuing.lock import exclusive
-from portal.issuing.plan import Choices
+from portal.issuing.plan import Choices, once
 from portal.issuing.rendering import Renderer
 from portal.issuing.service import (
     Desk,
@@ -34,11 +34,13 @@ from portal.issuing.service import (
     Row,
     State,
     Work,
+    check_signers,
     examine,
     find_issued,
     hand_out,
     proceed,
     settle,
+    unfit_resumed,
 )
 from portal.issuing.service import issue as issue_works
 from portal.issuing.timestamping import HttpTimestamper
@@ -130,7 +132,21 @@ def export_files(record_ids: tuple[str, ...], out: Path, version: int | None) ->
 
 @click.group("signatures")
 def signatures() -> None:
-    """Ký hai bước bằng thiết bị ở nơi khác: xuất giá trị băm, nhập chữ ký."""
+    """Ký hai bước bằng thiết bị ở nơi khác: xuất giá trị băm, nhập chữ ký.
+
+    \b
+    Tệp xuất ra (mỗi người ký một tệp):
+      {"certificate": "<DER, base64>", "signer": "<SHA-256 của chứng thư số, hex>",
+       "algorithm": "RSASSA-PKCS1-v1_5" hoặc "ECDSA",
+       "digests": [{"issuance": "<UUID>", "field": "GVCN", "digest": "<SHA-256, hex>"}]}
+
+    \b
+    Tệp nhập vào (danh sách, hoặc đối tượng có danh sách đó ở "signatures"):
+      [{"issuance": "<UUID>", "field": "GVCN", "digest": "<như đã xuất>",
+        "signature": "<base64>"}]
+
+    RSA: PKCS#1 v1.5 trên DigestInfo(SHA-256); ECDSA: giá trị DER.
+    """
 
 
 @signatures.command("export")
@@ -158,6 +174,7 @@ def import_(file: Path) -> None:
             incoming = exchange.read_signatures(session, desk.vault, file)
 
         def taken(brought: exchange.Brought) -> Outcome:
+            check_signers(desk, brought.job, store)
             issuance = exchange.take(
                 brought,
                 begin=desk.begin,
@@ -210,6 +227,9 @@ def _issue(
         if problems:
             raise InvalidInput(tuple(sorted(problems, key=_row_of)))
         if dry_run:
+            resumed = unfit_resumed(desk, works, store)
+            if resumed:
+                raise InvalidInput(resumed)
             already = sum(work.existing is not None for work in works)
             click.echo(
                 f"{len(works)} học bạ đúng, {already} trong số đó đã cấp hoặc đang cấp dở. Chưa ghi gì."
@@ -303,7 +323,7 @@ def _run(outcomes: Iterable[Outcome], length: int, out: Path | None = None) -> N
     if count[State.WAITING]:
         click.echo("Xuất giá trị băm để ký: flask --app wsgi signatures export THƯ_MỤC")
     if problems:
-        fail(problems)
+        fail(once(problems))
 
 
 def _issued(record_id: str, version: int | None) -> Issued:

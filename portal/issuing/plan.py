@@ -15,17 +15,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from portal.issuing.keys import KeyRing
+from portal.issuing.signing import VIETNAM
+from verifier.certificates import check_revocation, find_path, read_certificate
 from verifier.errors import InvalidInput, Problem
+from verifier.policy import ValidationPolicy
 from verifier.record import Level, Record, comparison_key, subjects
 from verifier.report import Role
-from verifier.trust import AuthorisedSigner
+from verifier.trust import Approval, AuthorisedSigner, TrustStore
 
 EVERY_CLASS = "*"
 KY_THAY = "ky_thay"
@@ -160,7 +163,7 @@ def _choice(said: object) -> Choice | None:
 
 def seats(
     record: Record,
-    signers: Iterable[AuthorisedSigner],
+    signers: Sequence[AuthorisedSigner],
     ring: KeyRing,
     choices: Choices,
     *,
@@ -193,8 +196,13 @@ def seats(
         if wanted is Role.CBQL and len(found) > 1:
             # The form prints who signs for the school: that person it is.
             found = [s for s in found if _same_name(s.display_name, record.common.nguoi_ky)]
-        if len(found) != 1:
-            problems.append(_nobody(field, found, wanted))
+        if not found:
+            problems += _nobody(
+                field, wanted, subject, choice, school_code=record.issuer, signers=signers, now=now
+            )
+            continue
+        if len(found) > 1:
+            problems.append(_several(field, found))
             continue
         signer = found[0]
         if field == "CBQL" and not _same_name(signer.display_name, record.common.nguoi_ky):
@@ -223,19 +231,173 @@ def _distinct(signers: Iterable[AuthorisedSigner]) -> list[AuthorisedSigner]:
     return list({s.certificate_sha256: s for s in ordered}.values())
 
 
-def _nobody(field: str, found: list[AuthorisedSigner], wanted: Role) -> Problem:
-    if not found:
-        return Problem(
+def _nobody(
+    field: str,
+    wanted: Role,
+    subject: str,
+    choice: Choice,
+    *,
+    school_code: str,
+    signers: Iterable[AuthorisedSigner],
+    now: datetime,
+) -> list[Problem]:
+    """Why none of those who are entered for ``field`` can sign it: a problem a person."""
+    rows: dict[str, list[AuthorisedSigner]] = {}
+    for s in signers:
+        if (
+            s.school_code == school_code
+            and s.role is wanted
+            and (wanted is not Role.GVBM or not s.subject_codes or subject in s.subject_codes)
+            and (choice.certificate is None or s.certificate_sha256.startswith(choice.certificate))
+        ):
+            rows.setdefault(s.certificate_sha256, []).append(s)
+    if not rows:
+        chosen = f" mang chứng thư số {choice.certificate}… như kế hoạch ký" if choice.certificate else ""
+        return [
+            Problem(
+                field,
+                "no_signer",
+                f"Trường {school_code} chưa đăng ký ai ký {field} (vai {wanted.value}){chosen}.",
+            )
+        ]
+    no_key = "không có khoá hay chứng thư số trong SIGNING_KEYS"
+    return [
+        Problem(
             field,
             "no_signer",
-            f"Không có ai vừa được duyệt ký vai {wanted.value} của trường vừa có khoá hoặc chứng thư số "
-            "trong SIGNING_KEYS.",
+            f"{_called(found)} {_authority_fault(found, now) or no_key}.",
         )
+        for found in rows.values()
+    ]
+
+
+def _several(field: str, found: list[AuthorisedSigner]) -> Problem:
     people = ", ".join(f"{s.display_name} ({s.certificate_sha256[:8]})" for s in found)
     return Problem(
         field,
         "several_signers",
         f"Có {len(found)} người ký được: {people}; chọn một người trong tệp kế hoạch ký.",
+    )
+
+
+def _called(rows: Sequence[AuthorisedSigner]) -> str:
+    return f"Người ký “{rows[0].display_name}” ({rows[0].certificate_sha256[:8]})"
+
+
+def _authority_fault(rows: Sequence[AuthorisedSigner], now: datetime) -> str:
+    """Why no row of a certificate lets it sign now, as the end of a sentence; empty when one does."""
+    if any(row.covers(now) for row in rows):
+        return ""
+    approved = [row for row in rows if row.approval is Approval.APPROVED]
+    if not approved:
+        return "chưa được duyệt ký vai này"
+    suspended = [row.invalid_since for row in approved if row.invalid_since and row.invalid_since <= now]
+    if suspended:
+        return f"bị đình chỉ quyền ký từ {min(suspended).astimezone(VIETNAM):%H:%M %d/%m/%Y}"
+    return "đang ở ngoài thời hạn được duyệt ký"
+
+
+def unfit(
+    chosen: Iterable[Seat],
+    school_code: str,
+    certificate_of: Callable[[str], tuple[bytes, tuple[bytes, ...]] | None],
+    *,
+    store: TrustStore,
+    policy: ValidationPolicy,
+    now: datetime,
+) -> tuple[Problem, ...]:
+    """Whose signature our own check would not accept now, and why: said before a key is used.
+
+    Judged as ``verifier.signatures`` does: our table, the certificate's path, revocation by the pinned lists.
+    ``certificate_of``: SHA-256 -> (certificate, chain), DER; None when it is not at hand, then only our table
+    is asked.
+    """
+    return tuple(
+        Problem(seat.field, code, f"{name} {fault}.")
+        for seat in chosen
+        for code, name, fault in [
+            _seat_fault(seat, school_code, certificate_of, store=store, policy=policy, now=now)
+        ]
+        if code
+    )
+
+
+def _seat_fault(
+    seat: Seat,
+    school_code: str,
+    certificate_of: Callable[[str], tuple[bytes, tuple[bytes, ...]] | None],
+    *,
+    store: TrustStore,
+    policy: ValidationPolicy,
+    now: datetime,
+) -> tuple[str, str, str]:
+    """(code, who, end of the sentence); the code is empty when nothing is wrong."""
+    # 1 Our own table.
+    role, _, subject = seat.field.partition(".")
+    wanted = Role.CBQL if seat.capacity == KY_THAY else Role(role)
+    rows = [
+        row
+        for row in store.signers_by_certificate.get(seat.certificate_sha256, ())
+        if row.school_code == school_code
+        and row.role is wanted
+        and (wanted is not Role.GVBM or not row.subject_codes or subject in row.subject_codes)
+    ]
+    if not rows:
+        who = f"Chứng thư số {seat.certificate_sha256[:8]}"
+        return "signer_not_approved", who, f"không còn được đăng ký ký vai {wanted.value}"
+    fault = _authority_fault(rows, now)
+    if fault:
+        return "signer_not_approved", _called(rows), fault
+
+    # 2 The certificate, up to a pinned root.
+    at_hand = certificate_of(seat.certificate_sha256)
+    if at_hand is None:
+        return "", "", ""
+    der, chain = at_hand
+    leaf = read_certificate(der)
+    path = find_path(leaf, map(read_certificate, chain), store, policy, now)
+    code = "no_path" if path is None else path.code
+    if path is None or code:
+        until = f"{leaf.not_after.astimezone(VIETNAM):%d/%m/%Y}"
+        said = {
+            "expired": f"có chứng thư số đã hết hạn ngày {until}",
+            "not_yet_valid": "có chứng thư số chưa có hiệu lực",
+            "ca_expired": "có chứng thư số do một CA đã hết hạn cấp",
+            "no_path": "có chứng thư số không nối được tới CA gốc nào đã ghim",
+        }
+        return (
+            f"signer_{code}",
+            _called(rows),
+            said.get(code, f"có chứng thư số không dùng được để ký ({code})"),
+        )
+
+    # 3 Revocation, by the pinned lists.
+    code = check_revocation(path, store, now, now).code
+    said = {
+        "certificate_revoked": "có chứng thư số đã bị thu hồi",
+        "ca_revoked": "có chứng thư số do một CA đã bị thu hồi cấp",
+    }
+    missing = "chưa kiểm tra được thu hồi: danh sách thu hồi (CRL) của nơi cấp {}; nạp bản mới rồi chạy lại"
+    lists = missing.format("đã quá hạn" if code == "crl_stale" else "chưa có")
+    return (f"signer_{code}", _called(rows), said.get(code, lists)) if code else ("", "", "")
+
+
+def once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """What is wrong with a signer is said once, at the first row, with how many others it stops."""
+    places: dict[tuple[str, str], dict[str, None]] = {}
+    kept: list[Problem] = []
+    for problem in problems:
+        if not (problem.code == "no_signer" or problem.code.startswith("signer_")):
+            kept.append(problem)
+            continue
+        key = (problem.code, problem.message)
+        if key not in places:
+            kept.append(problem)
+        places.setdefault(key, {})[problem.where.split(", ")[0]] = None
+    return tuple(
+        replace(p, message=f"{p.message} (Cũng ở {len(rows) - 1} học bạ khác.)") if len(rows) > 1 else p
+        for p in kept
+        for rows in [places.get((p.code, p.message), {})]
     )
 
 

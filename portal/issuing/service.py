@@ -47,7 +47,7 @@ from portal.issuing import lint, signing
 from portal.issuing.intents import Held, Intent, Job, change, elsewhere, read, seal_held, seal_intent
 from portal.issuing.keys import Key, KeyRing
 from portal.issuing.models import Issuance, Stage
-from portal.issuing.plan import Choices, Seat, seats
+from portal.issuing.plan import Choices, Seat, once, seats, unfit
 from portal.issuing.rendering import Renderer
 from portal.ports import Clock, FileStore, Timestamper
 from portal.registry import service as registry
@@ -73,6 +73,9 @@ RECORD_ID_BYTES = 10
 KEPT_BASES = (
     100  # rendered files of one run that stay in memory (0.1-0.2 MB each); the rest is rendered again
 )
+
+
+_RESTART = "Giải quyết xong thì chạy lại; để người khác ký, chạy lại với --restart."
 
 
 @dataclass(frozen=True)
@@ -196,8 +199,45 @@ def examine(desk: Desk, rows: Sequence[Row], order: Order, *, draw: bool = True)
             keep = len(works) < KEPT_BASES
             works.append(replace(place, where=row.where, base=place.base if keep else None))
     if problems:
-        raise InvalidInput(tuple(problems))
+        raise InvalidInput(once(problems))
     return tuple(works)
+
+
+def unfit_signers(desk: Desk, job: Job, store: TrustStore) -> tuple[Problem, ...]:
+    """Whose signature on ``job`` our own check would not accept now (see ``plan.unfit``)."""
+    seated = job.intent.seats
+    find, now = partial(_certificate, desk), desk.clock.now()
+    return unfit(seated, job.school_code, find, store=store, policy=desk.policy, now=now)
+
+
+def unfit_resumed(desk: Desk, works: Sequence[Work], store: TrustStore) -> tuple[Problem, ...]:
+    """The same for the unfinished versions that ``works`` would go on with."""
+    problems: list[Problem] = []
+    for work in works:
+        if work.existing is None:
+            continue
+        job = load(desk, work.existing)
+        if job.stage in (Stage.RESERVED, Stage.WAITING):
+            problems += (
+                replace(p, where=f"{work.where}, {p.where}", message=f"{p.message} {_RESTART}")
+                for p in unfit_signers(desk, job, store)
+            )
+    return once(problems)
+
+
+def check_signers(desk: Desk, job: Job, store: TrustStore) -> None:
+    """Before a key is used or a signature taken. Raises Refusal when one of the plan's signers would not be
+    accepted.
+    """
+    problems = unfit_signers(desk, job, store)
+    if problems:
+        sentences = dict.fromkeys(problem.message for problem in problems)
+        raise Refusal(problems[0].code, " ".join(sentences), _RESTART)
+
+
+def _certificate(desk: Desk, sha256_hex: str) -> tuple[bytes, tuple[bytes, ...]] | None:
+    key = desk.ring.find(sha256_hex)
+    return None if key is None else (key.certificate, key.chain)
 
 
 def _repeated(rows: Sequence[Row]) -> list[Problem]:
@@ -326,6 +366,10 @@ def _draft(desk: Desk, record: Record, work: Work, school: SchoolFacts, order: O
     if order.choices is None:
         return work
     chosen = seats(record, order.store.signers, desk.ring, order.choices, school_name=school.name, now=now)
+    find = partial(_certificate, desk)
+    found = unfit(chosen, record.issuer, find, store=order.store, policy=desk.policy, now=now)
+    if found:
+        raise InvalidInput(found)
     if not draw:
         return work
     disclosures = records.make_disclosures(record.fields(), lambda: desk.random(SALT_BYTES))
@@ -410,7 +454,7 @@ def proceed(desk: Desk, issuance: uuid.UUID, store: TrustStore, *, base: bytes |
             return _register(desk, job, data, store)
 
     # 3 Signed by every role whose key is at hand.
-    signed = _sign(desk, job, base)
+    signed = _sign(desk, job, base, store)
     if signed is None:
         waiting = load(desk, issuance)
         return replace(_outcome(waiting, State.WAITING), waiting_for=waiting.next_field)
@@ -486,7 +530,7 @@ def _advance(desk: Desk, job: Job, **values: Any) -> Job:
     return load(desk, job.id)
 
 
-def _sign(desk: Desk, job: Job, base: bytes | None) -> bytes | None:
+def _sign(desk: Desk, job: Job, base: bytes | None, store: TrustStore) -> bytes | None:
     """The finished file, or None: the row now waits for a signature made elsewhere."""
     intent, held = job.intent, job.held
 
@@ -499,7 +543,10 @@ def _sign(desk: Desk, job: Job, base: bytes | None) -> bytes | None:
     else:
         pdf, done, at = held.pdf, held.done, desk.clock.now()
 
-    # 2 Role by role.
+    # 2 Nobody signs a file that another signer of the plan would spoil.
+    check_signers(desk, job, store)
+
+    # 3 Role by role.
     for number, seat in enumerate(intent.seats[done:], done):
         key = _key(desk, seat)
         last = number == len(intent.seats) - 1

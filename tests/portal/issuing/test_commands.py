@@ -28,6 +28,7 @@ from portal.issuing.lock import exclusive
 from portal.migrations import upgrade
 from portal.ports import Checker
 from portal.registry.models import RecordVersion
+from portal.trust import service as trust
 from tests.conftest import FrozenClock
 from tests.portal.issuing.world import ISSUED_ON, NOW, School, class_plan, enter_trust, key_list
 from verifier.report import Medium, ValidationReport
@@ -301,3 +302,45 @@ def test_recall_explains_its_reasons(office: Office) -> None:
     told = " ".join(office.run("recall", "--help").stdout.split())
     for code, (vietnamese, _) in RECALL_REASONS.items():
         assert (f"{code} = {vietnamese}" in told) is (code != "unspecified")
+
+
+def test_signatures_of_a_plan_that_no_longer_holds_are_refused(
+    tmp_path: Path, authority: Authority, primary: School, ring: KeyRing
+) -> None:
+    keys = key_list(tmp_path / "keys.json", tuple(primary.people.values()), [primary.seal])
+    office = make_office(tmp_path, authority, primary, keys)
+    file = office.file(*office.rows[:2])
+    assert office.run("issue", file).exit_code == 0
+    office.run("signatures", "export", tmp_path / "out")
+    (path,) = (tmp_path / "out").glob("*.json")
+    seal = ring.find(primary.seal.sha256)
+    assert seal is not None
+    brought = tmp_path / "in.json"
+    brought.write_text(
+        json.dumps(
+            [
+                line
+                | {"signature": base64.b64encode(seal.sign_digest(bytes.fromhex(line["digest"]))).decode()}
+                for line in json.loads(path.read_text())["digests"]
+            ]
+        )
+    )
+    manager = primary.people[primary.plan.manager.name]
+    with Session(office.app.extensions[KEY].engine) as session, session.begin():
+        trust.suspend(session, trust.find_signers(session, manager.sha256), NOW, actor="test", now=NOW)
+
+    refused = office.run("signatures", "import", brought)
+    assert refused.exit_code == 1
+    (told,) = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+    assert primary.plan.manager.name in told
+    assert "--restart" in told
+    assert "Cũng ở 1 học bạ khác" in told
+    looked = office.run("issue", file, "--dry-run")
+    assert (looked.exit_code, "đình chỉ" in looked.stderr) == (1, True)
+    assert office.versions() == []
+
+
+def test_the_formats_are_in_the_help(office: Office) -> None:
+    told = office.run("signatures", "--help").stdout
+    for name in ("certificate", "signer", "algorithm", "issuance", "field", "digest", "signature"):
+        assert f'"{name}"' in told

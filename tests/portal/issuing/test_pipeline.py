@@ -408,9 +408,10 @@ def test_a_stale_revocation_list_stops_issuing_and_a_fresh_one_lets_it_go_on(
     world: World, primary: School, tmp_path: Path
 ) -> None:
     row = primary.rows[0]
+    killed_at(world, [row], "reserved")
     world.clock.time = NOW + timedelta(days=8)  # the lists live seven days
     (stopped,) = world.run([row])
-    assert (stopped.state, stopped.problems[0].code) == (State.FAILED, "own_check_incomplete")
+    assert (stopped.state, stopped.problems[0].code) == (State.FAILED, "signer_crl_stale")
     assert world.registered() == []
 
     shutil.copytree(world.authority.directory, tmp_path / "authority")
@@ -433,9 +434,48 @@ def test_a_signer_who_is_suspended_meanwhile(world: World, primary: School) -> N
         rows = trust.find_signers(session, primary.seal.sha256)
         trust.suspend(session, rows, NOW - timedelta(days=1), actor=ACTOR, now=NOW)
     (outcome,) = world.run([row])
-    assert (outcome.state, outcome.problems[0].code) == (State.FAILED, "own_check_fails")
-    assert "KY_PHAT_HANH" in outcome.problems[0].message
+    assert (outcome.state, outcome.problems[0].code) == (State.FAILED, "signer_not_approved")
+    assert "đình chỉ" in outcome.problems[0].message
+    assert "--restart" in outcome.problems[0].message
     assert world.registered() == []
+
+
+@SQLITE
+def test_what_is_wrong_with_a_signer_is_told_before_anything_is_signed(
+    world: World, primary: School, tmp_path: Path
+) -> None:
+    """Once a signer and not once a row; each cause in its own words."""
+
+    def told() -> list[tuple[str, str]]:
+        with pytest.raises(InvalidInput) as refused:
+            world.run(primary.rows[:3])
+        assert all("Cũng ở 2 học bạ khác" in p.message for p in refused.value.problems)
+        return [(p.code, p.message) for p in refused.value.problems]
+
+    # 1 Lists that went stale: three signers, three sentences.
+    world.clock.time = NOW + timedelta(days=8)
+    assert [code for code, _ in told()] == ["signer_crl_stale"] * 3
+
+    # 2 Revoked, by a new list.
+    world.clock.time = NOW
+    shutil.copytree(world.authority.directory, tmp_path / "authority")
+    authority = Authority.create(tmp_path / "authority", NOW)
+    authority.revoke(primary.seal, NOW)
+    authority.reissue_crls(NOW + timedelta(minutes=1))
+    world.clock.time = NOW + timedelta(minutes=2)
+    with Session(world.engine) as session, session.begin():
+        for crl in authority.crls():
+            trust.import_crl(session, crl, actor=ACTOR, now=world.clock.now())
+    ((code, message),) = told()
+    assert (code, "đã bị thu hồi" in message) == ("signer_certificate_revoked", True)
+
+    # 3 Suspended: nobody is left for the field, and the sentence says why.
+    with Session(world.engine) as session, session.begin():
+        rows = trust.find_signers(session, primary.seal.sha256)
+        trust.suspend(session, rows, NOW, actor=ACTOR, now=world.clock.now())
+    ((code, message),) = told()
+    assert (code, "đình chỉ" in message) == ("no_signer", True)
+    assert world.issuances() == []
 
 
 @SQLITE
