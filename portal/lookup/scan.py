@@ -11,8 +11,7 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy.exc import DBAPIError
-
+from portal.database import UNAVAILABLE
 from portal.extensions import Resources
 from portal.lookup import service
 from portal.web.answers import Answer, as_page, caching
@@ -37,8 +36,8 @@ def answer_scan(bundle: Resources, locator: Locator, code: str) -> Answer:
         # A bare connection: a session would cost more than the question.
         with bundle.questions.connect() as connection:
             found = service.by_locator(connection, bundle.vault, locator, now=now)
-    except DBAPIError:  # not even a connection
-        found = service.unavailable(now)
+    except UNAVAILABLE as error:  # not even a connection
+        found = service.unavailable(now, error)
     return Answer(found.verdict, found.report, found.record, locator=code)
 
 

@@ -7,6 +7,7 @@ the blind match. Of that match one yes or no leaves this module, after the same 
 from __future__ import annotations
 
 import hmac
+import logging
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,34 +16,46 @@ from decimal import Decimal
 from typing import Any, Final
 
 from sqlalchemy import Connection, delete, func, select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from portal.database import UNAVAILABLE
 from portal.errors import Refusal
 from portal.lookup.models import MatchAttempt
 from portal.registry import service as registry
+from portal.registry.models import Record
 from portal.registry.service import PublicRecord
-from portal.vault import Vault
+from portal.vault import Vault, VaultError
 from verifier.locator import Locator, Typed
 from verifier.record import Level, comparison_key, subjects
 from verifier.report import Medium, ValidationReport
 from verifier.verdict import CodeFacts, CodeKind, RegistryFacts, Verdict, decide
 
-#: Wrong tries of the blind match that a record takes: (tries, window). Never a permanent lock: each window
-#: passes.
-WRONG_TRIES: Final = ((5, timedelta(minutes=15)), (20, timedelta(days=1)))
+log = logging.getLogger(__name__)
+
+#: Wrong tries that a record id takes, known or not, of birth dates and of papers together.
+WRONG_TRIES: Final = 5
+WINDOW: Final = timedelta(minutes=15)
+#: After so many in a day one try a window is left, never none: strangers must not close a record to others.
+MANY_TRIES: Final = 20
+DAY: Final = timedelta(days=1)
+#: Tries of other ids that count no more, dropped along with each new one.
+_DROPPED_AT_ONCE: Final = 100
+
+#: We cannot look: the database does not answer, or a key of ours is missing. No statement about the record.
+UNREADABLE: Final = (*UNAVAILABLE, VaultError)
 
 
 @dataclass(frozen=True, slots=True)
 class CodeAnswer:
     """The verdict on a code, with what everyone may see of the record; ``locator`` names the exact
-    version.
+    version. A ``wrong_try`` is to be counted (:func:`count_wrong_try`) before it is answered.
     """
 
     verdict: Verdict
     report: ValidationReport
     record: PublicRecord | None = None
     locator: Locator | None = None
+    wrong_try: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +72,10 @@ class Paper:
 
 
 class TooManyTries(Refusal):
-    """The record was compared wrongly too often of late. ``retry_after`` is in seconds."""
+    """The record id was tried wrongly too often of late. ``retry_after`` is in seconds."""
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__("too_many_tries", "Học bạ này vừa được đối chiếu sai nhiều lần.")
+        super().__init__("too_many_tries", "Mã này vừa được thử sai nhiều lần.")
         self.retry_after = retry_after
 
 
@@ -75,24 +88,35 @@ def by_locator(session: Session | Connection, vault: Vault, locator: Locator, *,
     """The public answer to a scanned code."""
     try:
         code, record = registry.look_up_locator(session, vault, locator, now=now)
-    except DBAPIError:
-        return unavailable(now)
+    except UNREADABLE as error:
+        return unavailable(now, error)
     return _answer(code, now, record, locator)
 
 
 def by_typed(session: Session, vault: Vault, typed: Typed, birth: str, *, now: datetime) -> CodeAnswer:
-    """The answer to a typed code with a birth date, in the registry's spelling of dates."""
+    """The answer to a typed code with a birth date, in the registry's spelling of dates.
+
+    Raises TooManyTries before anything is looked up when the id has had its share of wrong tries. Whether it
+    is known shows in nothing: not in what is counted, nor when keys of ours are missing, for then an unknown
+    id fares as the record next to it.
+    """
     try:
+        _refuse_tried_out(session, typed.record_id, now)
         code, record = registry.look_up_typed(
             session, vault, typed.record_id, typed.short_digest, birth, now=now
         )
-    except DBAPIError:
-        return unavailable(now)
-    return _answer(code, now, record)
+        if code.kind is CodeKind.UNKNOWN:
+            _open_next(session, vault, typed.record_id, birth, now)
+    except UNREADABLE as error:
+        return unavailable(now, error)
+    return _answer(code, now, record, wrong_try=code.kind is CodeKind.UNKNOWN)
 
 
-def unavailable(now: datetime) -> CodeAnswer:
-    """The registry could not be read: no statement about the record."""
+def unavailable(now: datetime, error: Exception) -> CodeAnswer:
+    """The registry could not be read: no statement about the record. The log gets the cause without what was
+    asked.
+    """
+    log.error("not checked: %s", error if isinstance(error, VaultError) else type(error).__name__)
     return _answer(None, now, available=False)
 
 
@@ -101,36 +125,49 @@ def compare(session: Session, vault: Vault, locator: Locator, paper: Paper, *, n
 
     Name, birth date and the whole "Cả năm" column (primary: every level and score) must match; one wrong
     cell is a no. Raises TooManyTries before anything is compared when the record has had its share of wrong
-    tries.
+    tries. Changes nothing: a wrong try is counted by :func:`count_wrong_try`.
     """
-    # 1 Only a code that names an issued version can be compared with.
-    code, record = registry.look_up_locator(session, vault, locator, now=now)
-    if code.kind is not CodeKind.VERSION or code.version is None:
-        return _answer(code, now, record, locator)
+    try:
+        # 1 Only a code that names an issued version can be compared with.
+        code, record = registry.look_up_locator(session, vault, locator, now=now)
+        if code.kind is not CodeKind.VERSION or code.version is None:
+            return _answer(code, now, record, locator)
 
-    # 2 One comparison of a record at a time, so that many at once are still counted one after the other.
-    _serialise(session, locator.record_id)
-    wait = _retry_after(session, locator.record_id, now)
-    if wait:
-        raise TooManyTries(wait)
+        # 2 Not after too many wrong tries.
+        _refuse_tried_out(session, locator.record_id, now)
 
-    # 3 The comparison, over everything, without stopping at a difference.
-    issued = registry.open_record(session, vault, locator.record_id, code.version.version)
+        # 3 The comparison, over everything, without stopping at a difference.
+        issued = registry.open_record(session, vault, locator.record_id, code.version.version)
+    except UNREADABLE as error:
+        return unavailable(now, error)
     if issued is None:
         raise LookupError("a registered version has no content")
     same = _same(paper, issued.fields, str(issued.header["level"]), int(issued.header["grade"]))
 
-    # 4 A wrong try is counted, and those that count no more are dropped; what was typed is not kept.
-    if not same:
-        longest = max(window for _, window in WRONG_TRIES)
-        session.execute(
-            delete(MatchAttempt).where(
-                MatchAttempt.record_id == locator.record_id, MatchAttempt.at <= now - longest
-            )
-        )
-        session.add(MatchAttempt(record_id=locator.record_id, at=now))
-        session.flush()
-    return _answer(code, now, record, locator, compared=same)
+    return _answer(code, now, record, locator, compared=same, wrong_try=not same)
+
+
+def count_wrong_try(session: Session, record_id: str, *, now: datetime) -> None:
+    """Count a wrong try; what was typed is not kept. Raises TooManyTries when others used up the share
+    meanwhile: then this one gets no answer either.
+    """
+    # 1 One at a time, so that many at once are counted one after the other.
+    _serialise(session, record_id)
+    _refuse_tried_out(session, record_id, now)
+
+    # 2 Those that count no more go, a few at a time.
+    old = select(MatchAttempt.id).where(MatchAttempt.at <= now - DAY).limit(_DROPPED_AT_ONCE)
+    session.execute(
+        delete(MatchAttempt).where(MatchAttempt.id.in_(old.with_for_update(skip_locked=True))),
+        execution_options={"synchronize_session": False},
+    )
+
+    # 3 Counted; somebody should look at an id that is tried all day.
+    session.add(MatchAttempt(record_id=record_id, at=now))
+    session.flush()
+    today = _tries_of_a_day(session, record_id, now)
+    if today >= MANY_TRIES:
+        log.warning("alarm TRIED_ALL_DAY: record id %s, %d wrong tries in a day", record_id, today)
 
 
 def _answer(
@@ -141,10 +178,11 @@ def _answer(
     *,
     compared: bool | None = None,
     available: bool = True,
+    wrong_try: bool = False,
 ) -> CodeAnswer:
     report = ValidationReport(at=now, medium=Medium.CODE)
     verdict = decide(report, RegistryFacts(available=available, code=code, compared=compared))
-    return CodeAnswer(verdict, report, record, locator)
+    return CodeAnswer(verdict, report, record, locator, wrong_try)
 
 
 def _serialise(session: Session, record_id: str) -> None:
@@ -155,21 +193,34 @@ def _serialise(session: Session, record_id: str) -> None:
         session.execute(select(func.pg_advisory_xact_lock(func.hashtext(record_id))))
 
 
-def _retry_after(session: Session, record_id: str, now: datetime) -> int:
-    """Seconds until the next try is allowed; 0 when it is allowed now."""
-    wait = 0.0
-    for tries, window in WRONG_TRIES:
-        # The try that must leave the window before another one fits in.
-        blocking = session.scalar(
-            select(MatchAttempt.at)
-            .where(MatchAttempt.record_id == record_id, MatchAttempt.at > now - window)
-            .order_by(MatchAttempt.at.desc())
-            .offset(tries - 1)
-            .limit(1)
-        )
-        if blocking is not None:
-            wait = max(wait, (blocking + window - now).total_seconds())
-    return math.ceil(wait)
+def _refuse_tried_out(session: Session, record_id: str, now: datetime) -> None:
+    """Raise TooManyTries while no try is left; no wait is longer than the window."""
+    tries = 1 if _tries_of_a_day(session, record_id, now) >= MANY_TRIES else WRONG_TRIES
+    # The try that must leave the window before another one fits in.
+    blocking = session.scalar(
+        select(MatchAttempt.at)
+        .where(MatchAttempt.record_id == record_id, MatchAttempt.at > now - WINDOW)
+        .order_by(MatchAttempt.at.desc())
+        .offset(tries - 1)
+        .limit(1)
+    )
+    if blocking is not None:
+        raise TooManyTries(math.ceil((blocking + WINDOW - now).total_seconds()))
+
+
+def _tries_of_a_day(session: Session, record_id: str, now: datetime) -> int:
+    counted = select(func.count()).where(MatchAttempt.record_id == record_id, MatchAttempt.at > now - DAY)
+    return session.scalar(counted) or 0
+
+
+def _open_next(session: Session, vault: Vault, record_id: str, birth: str, now: datetime) -> None:
+    """Open the record with this id, or the next one when nobody has it. Raises VaultError as that record
+    would.
+    """
+    here = select(func.min(Record.record_id)).where(Record.record_id >= record_id)
+    found = session.scalar(here) or session.scalar(select(func.min(Record.record_id)))
+    if found is not None:
+        registry.look_up_typed(session, vault, found, None, birth, now=now)
 
 
 def _same(paper: Paper, fields: Mapping[str, Any], level: str, grade: int) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Final
 
 from flask import Blueprint, Response, current_app, redirect, request
-from sqlalchemy.exc import DBAPIError
 from werkzeug.wrappers import Response as AnyResponse
 
+from portal.database import UNAVAILABLE
 from portal.extensions import reading, resources, transaction
 from portal.lookup import forms, service
 from portal.lookup.scan import CACHE_SECONDS, answer_scan
@@ -59,9 +61,10 @@ def typed() -> AnyResponse:
         with reading() as session:
             found = service.by_locator(session, bundle.vault, wanted.typed.locator, now=bundle.clock.now())
         return answers.respond(_answer(found))
-    with reading() as session:
-        found = service.by_typed(session, bundle.vault, wanted.typed, wanted.birth, now=bundle.clock.now())
-    return answers.respond(_answer(found))
+    now = bundle.clock.now()
+    with _too_many_tries(), reading() as session:
+        found = service.by_typed(session, bundle.vault, wanted.typed, wanted.birth, now=now)
+    return answers.respond(_answer(_counted(found, wanted.typed.record_id, now)))
 
 
 @lookup.get("/compare")
@@ -93,13 +96,9 @@ def compare() -> AnyResponse:
         paper = forms.read_paper(request.form, form["record"].level, form["record"].grade)
     except forms.FormMistakes as refused:
         return _form_again("compare.html", "compare_form", refused.mistakes, form)
-    try:
-        with transaction() as session:
-            found = service.compare(session, bundle.vault, locator, paper, now=now)
-    except service.TooManyTries as refused_tries:
-        raise Rejection(429, refused_tries.code, retry_after=refused_tries.retry_after) from None
-    except DBAPIError:
-        found = service.unavailable(now)
+    with _too_many_tries(), reading() as session:
+        found = service.compare(session, bundle.vault, locator, paper, now=now)
+    found = _counted(found, locator.record_id, now)
     answer = _answer(found)
     if "values_differ" in found.verdict.reasons and not wants_json():
         # One mistyped cell gives this answer too, so what was typed stays in the form below it.
@@ -113,6 +112,27 @@ def compare() -> AnyResponse:
         }
         return _page("compare.html", form | shown)
     return answers.respond(answer)
+
+
+@contextmanager
+def _too_many_tries() -> Iterator[None]:
+    """429 with the time to wait; the same for every record id, known or not."""
+    try:
+        yield
+    except service.TooManyTries as refused:
+        raise Rejection(429, refused.code, retry_after=refused.retry_after) from None
+
+
+def _counted(found: CodeAnswer, record_id: str, now: datetime) -> CodeAnswer:
+    """The answer, once a wrong try is counted: the only thing here that writes. None without counting."""
+    if not found.wrong_try:
+        return found
+    try:
+        with _too_many_tries(), transaction() as session:
+            service.count_wrong_try(session, record_id, now=now)
+    except UNAVAILABLE as error:
+        return service.unavailable(now, error)
+    return found
 
 
 def _respelled(code: str) -> AnyResponse | None:

@@ -61,7 +61,7 @@ _TEXTS: Final = {
     ),
     429: _Text(
         marked("Đã thử quá nhiều lần"),
-        marked("Học bạ này vừa được đối chiếu sai nhiều lần, nên cổng tạm dừng để bảo vệ học sinh."),
+        marked("Mã này vừa được thử sai nhiều lần, nên cổng tạm dừng để bảo vệ học sinh."),
         marked("Hãy thử lại sau %(minutes)s phút. Kiểm tra tệp PDF hoặc mã QR vẫn dùng được."),
     ),
     500: _Text(

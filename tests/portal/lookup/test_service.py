@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from portal.lookup import service
 from portal.lookup.models import MatchAttempt
-from portal.lookup.service import Paper, TooManyTries
+from portal.lookup.service import CodeAnswer, Paper, TooManyTries
 from portal.vault import Vault
 from tests.conftest import NOW
 from tests.portal.web.world import Issued, enter
@@ -50,8 +50,16 @@ def one(session: Session, vault: Vault) -> Issued:
     return made
 
 
+def compare(session: Session, vault: Vault, locator: Locator, typed: Paper, *, now: datetime) -> CodeAnswer:
+    """As the page does it: a wrong try is counted before it is answered."""
+    answer = service.compare(session, vault, locator, typed, now=now)
+    if answer.wrong_try:
+        service.count_wrong_try(session, locator.record_id, now=now)
+    return answer
+
+
 def verdict(session: Session, vault: Vault, issued: Issued, typed: Paper) -> Verdict:
-    answer = service.compare(session, vault, issued.locator, typed, now=NOW).verdict
+    answer = compare(session, vault, issued.locator, typed, now=NOW).verdict
     session.execute(delete(MatchAttempt))  # each case on its own
     return answer
 
@@ -122,13 +130,13 @@ def test_an_older_version_matches_itself_and_says_so(session: Session, vault: Va
 
 def test_a_code_that_names_no_version_is_not_compared(session: Session, vault: Vault, one: Issued) -> None:
     stranger = Locator(one.locator.record_id, bytes(32))
-    answer = service.compare(session, vault, stranger, paper(one), now=NOW)
+    answer = compare(session, vault, stranger, paper(one), now=NOW)
     assert answer.verdict.reasons == ("digest_mismatch",)
     assert session.scalar(select(func.count()).select_from(MatchAttempt)) == 0
 
 
 class TestTries:
-    """5 wrong in 15 minutes, 20 in a day, per record; each window passes."""
+    """5 wrong in 15 minutes, after 20 in a day 1 in 15 minutes, per record; no wait is longer than that."""
 
     def wrong(self, one: Issued) -> Paper:
         return replace(paper(one), name="Ai Đó")
@@ -137,40 +145,57 @@ class TestTries:
         self, session: Session, vault: Vault, one: Issued
     ) -> None:
         for minute in range(5):
-            service.compare(session, vault, one.locator, self.wrong(one), now=NOW + timedelta(minutes=minute))
+            compare(session, vault, one.locator, self.wrong(one), now=NOW + timedelta(minutes=minute))
         for typed in (self.wrong(one), paper(one)):
             with pytest.raises(TooManyTries) as refused:
-                service.compare(session, vault, one.locator, typed, now=NOW + timedelta(minutes=5))
+                compare(session, vault, one.locator, typed, now=NOW + timedelta(minutes=5))
             assert refused.value.retry_after == 10 * 60
         later = NOW + timedelta(minutes=15)
-        assert service.compare(session, vault, one.locator, paper(one), now=later).verdict.green
+        assert compare(session, vault, one.locator, paper(one), now=later).verdict.green
 
     def test_refused_tries_do_not_prolong_the_wait(self, session: Session, vault: Vault, one: Issued) -> None:
         for _ in range(5):
-            service.compare(session, vault, one.locator, self.wrong(one), now=NOW)
+            compare(session, vault, one.locator, self.wrong(one), now=NOW)
         for minute in range(1, 15):
             with pytest.raises(TooManyTries):
-                service.compare(
-                    session, vault, one.locator, self.wrong(one), now=NOW + timedelta(minutes=minute)
-                )
+                compare(session, vault, one.locator, self.wrong(one), now=NOW + timedelta(minutes=minute))
         later = NOW + timedelta(minutes=15)
-        assert service.compare(session, vault, one.locator, paper(one), now=later).verdict.green
+        assert compare(session, vault, one.locator, paper(one), now=later).verdict.green
 
-    def test_twenty_a_day(self, session: Session, vault: Vault, one: Issued) -> None:
+    def test_twenty_a_day_only_slow_down_and_raise_an_alarm(
+        self, session: Session, vault: Vault, one: Issued, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Strangers trying all day leave a try every 15 minutes to whoever holds the paper."""
         for quarter in range(20):
-            service.compare(
-                session, vault, one.locator, self.wrong(one), now=NOW + timedelta(minutes=16 * quarter)
-            )
-        at = NOW + timedelta(hours=6)
+            assert "alarm" not in caplog.text
+            compare(session, vault, one.locator, self.wrong(one), now=NOW + timedelta(minutes=16 * quarter))
+        assert "alarm TRIED_ALL_DAY" in caplog.text
+        last = NOW + timedelta(minutes=16 * 19)
+        for typed in (self.wrong(one), paper(one)):
+            with pytest.raises(TooManyTries) as refused:
+                compare(session, vault, one.locator, typed, now=last + timedelta(minutes=5))
+            assert refused.value.retry_after == 10 * 60
+        later = last + timedelta(minutes=15)
+        assert compare(session, vault, one.locator, paper(one), now=later).verdict.green
+        compare(session, vault, one.locator, self.wrong(one), now=later)
         with pytest.raises(TooManyTries) as refused:
-            service.compare(session, vault, one.locator, paper(one), now=at)
-        assert refused.value.retry_after == 18 * 3600
-        tomorrow = NOW + timedelta(days=1)
-        assert service.compare(session, vault, one.locator, paper(one), now=tomorrow).verdict.green
+            compare(session, vault, one.locator, paper(one), now=later)
+        assert refused.value.retry_after == 15 * 60
+
+    def test_tries_at_once_are_counted_one_after_the_other(
+        self, session: Session, vault: Vault, one: Issued
+    ) -> None:
+        """Ten that began before any was counted: five are answered."""
+        began = [service.compare(session, vault, one.locator, self.wrong(one), now=NOW) for _ in range(10)]
+        assert all(each.wrong_try for each in began)
+        for _ in range(5):
+            service.count_wrong_try(session, one.locator.record_id, now=NOW)
+        with pytest.raises(TooManyTries):
+            service.count_wrong_try(session, one.locator.record_id, now=NOW)
 
     def test_right_papers_are_never_counted(self, session: Session, vault: Vault, one: Issued) -> None:
         for _ in range(30):
-            assert service.compare(session, vault, one.locator, paper(one), now=NOW).verdict.green
+            assert compare(session, vault, one.locator, paper(one), now=NOW).verdict.green
         assert session.scalar(select(func.count()).select_from(MatchAttempt)) == 0
 
     def test_records_are_counted_apart_and_old_tries_are_dropped(
@@ -178,9 +203,9 @@ class TestTries:
     ) -> None:
         other = enter(session, vault, NOW - timedelta(days=3), grade=2)
         for _ in range(5):
-            service.compare(session, vault, one.locator, self.wrong(one), now=NOW)
-        assert service.compare(session, vault, other.locator, paper(other), now=NOW).verdict.green
-        service.compare(session, vault, one.locator, self.wrong(one), now=NOW + timedelta(days=2))
+            compare(session, vault, one.locator, self.wrong(one), now=NOW)
+        assert compare(session, vault, other.locator, paper(other), now=NOW).verdict.green
+        compare(session, vault, one.locator, self.wrong(one), now=NOW + timedelta(days=2))
         assert session.scalar(select(func.count()).select_from(MatchAttempt)) == 1
 
     def test_both_versions_of_a_record_share_its_tries(
@@ -188,12 +213,12 @@ class TestTries:
     ) -> None:
         newer = enter(session, vault, NOW - timedelta(days=1), before=one)
         for _ in range(5):
-            service.compare(session, vault, one.locator, self.wrong(one), now=NOW)
+            compare(session, vault, one.locator, self.wrong(one), now=NOW)
         with pytest.raises(TooManyTries):
-            service.compare(session, vault, newer.locator, paper(newer), now=NOW)
+            compare(session, vault, newer.locator, paper(newer), now=NOW)
 
     def test_nothing_typed_is_kept(self, session: Session, vault: Vault, one: Issued) -> None:
-        service.compare(session, vault, one.locator, self.wrong(one), now=NOW)
+        compare(session, vault, one.locator, self.wrong(one), now=NOW)
         row = session.scalars(select(MatchAttempt)).one()
         columns = {c.name for c in MatchAttempt.__table__.columns}
         assert columns == {"id", "record_id", "at"}

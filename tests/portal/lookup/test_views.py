@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import ExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from portal.extensions import Resources, transaction
 from portal.registry import service as registry
+from portal.vault import Vault
 from tests.conftest import NOW
 from tests.portal.lookup.test_service import paper
 from tests.portal.web.world import Issued, World, enter
@@ -186,6 +189,25 @@ class TestScan:
         assert body(answer)["verdict"] == "CHECK_INCOMPLETE"
         assert body(answer)["reasons"] == ["registry_unavailable"]
 
+    def test_no_connection_left_is_no_statement_either(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bundle: Resources = world.app.extensions["portal"]
+        monkeypatch.setattr(bundle.engine.pool, "_timeout", 0.05)
+        monkeypatch.setattr(bundle.engine.pool, "_max_overflow", 0)
+        with ExitStack() as held:
+            for _ in range(5):
+                held.enter_context(bundle.questions.connect())
+            answers = [
+                world.client.get(world.primary.path, headers=JSON),
+                post(world.client, "/lookup", typed_form(world.primary), **JSON),
+                post(world.client, "/lookup", {"code": str(world.primary.locator)}, **JSON),
+                post(world.client, "/compare", paper_form(world.primary), **JSON),
+            ]
+        for answer in answers:
+            assert (answer.status_code, body(answer)["verdict"]) == (200, "CHECK_INCOMPLETE")
+            assert body(answer)["reasons"] == ["registry_unavailable"]
+
     def test_head_and_other_methods(self, world: World) -> None:
         assert world.client.head(world.primary.path).status_code == 200
         assert world.client.post(world.primary.path).status_code == 405
@@ -219,6 +241,48 @@ class TestTyped:
         assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
         assert (body(answer)["verdict"], body(answer)["evidence"]) == ("GENUINE_CURRENT", "code")
         assert body(answer)["record"]["masked_name"] == "N*** T*** H***"
+
+    def test_birth_dates_cannot_be_tried_out(self, world: World) -> None:
+        """5 wrong ones in 15 minutes, then even the right one waits; an unknown id fares just the same."""
+        ids = {"known": group(world.primary.locator.record_id), "unknown": group(UNKNOWN)}
+        seen: dict[str, list[tuple[int, bytes, list[tuple[str, str]]]]] = {}
+        for name, record_id in ids.items():
+            seen[name] = []
+            for year in range(1990, 1998):
+                for headers in (JSON, {}):
+                    form = typed_form(world.primary, short=False, code=record_id, nam=str(year))
+                    answer = post(world.client, "/lookup", form, **headers)
+                    seen[name].append((answer.status_code, answer.data, answer.headers.to_wsgi_list()))
+        assert seen["known"] == seen["unknown"]
+        assert [status for status, _, _ in seen["known"]] == [200] * 5 + [429] * 11
+        refused = post(world.client, "/lookup", typed_form(world.primary), **JSON)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (429, "900")
+        assert "thử lại sau 15 phút" in body(refused)["detail"]
+        world.clock.time = world.clock.now() + timedelta(minutes=15)
+        right = post(world.client, "/lookup", typed_form(world.primary), **JSON)
+        assert body(right)["verdict"] == "GENUINE_CURRENT"
+
+    def test_right_birth_dates_are_not_charged(self, world: World) -> None:
+        for _ in range(8):
+            assert post(world.client, "/lookup", typed_form(world.primary), **JSON).status_code == 200
+
+    def test_missing_keys_of_ours_do_not_tell_known_from_unknown(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        bundle: Resources = world.app.extensions["portal"]
+        object.__setattr__(bundle, "vault", Vault([("new", b"k" * 32)], b"i" * 32))
+        said = []
+        for code in (group(world.primary.locator.record_id), group(UNKNOWN)):
+            for _ in range(7):
+                answer = post(world.client, "/lookup", typed_form(world.primary, code=code), **JSON)
+                said.append((answer.status_code, answer.data, answer.headers.to_wsgi_list()))
+        assert len({str(each) for each in said}) == 1
+        assert body(answer)["verdict"] == "CHECK_INCOMPLETE"
+        assert "no key-encryption key" in caplog.text
+        scan = world.client.get(world.primary.path, headers=JSON)
+        assert (scan.status_code, body(scan)["verdict"]) == (200, "CHECK_INCOMPLETE")
+        compared = post(world.client, "/compare", paper_form(world.primary), **JSON)
+        assert (compared.status_code, body(compared)["verdict"]) == (200, "CHECK_INCOMPLETE")
 
     def test_without_the_content_code_only_which_version_is_current(self, world: World) -> None:
         answer = post(world.client, "/lookup", typed_form(world.second, short=False), **JSON)
