@@ -141,7 +141,8 @@ def read_bundle(path: str | Path) -> Bundle:
         if any((row.record_id, row.version) not in known for row in bundle.files):
             raise ValueError("a file of a version that is not listed")
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        message = f"Không đọc được gói tin cậy: tệp không phải gói {FORMAT} ({error!r})."
+        # A parser's own words may hold half the file; its kind and the first of it are enough.
+        message = f"Không đọc được gói tin cậy: tệp không phải gói {FORMAT} ({repr(error)[:60]})."
         raise InvalidInput((Problem("trust", "bundle_unreadable", message),)) from error
     return bundle
 

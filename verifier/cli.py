@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import io
 import json
+import os
 import re
 import sys
 import tempfile
@@ -39,9 +41,15 @@ DEFAULT_MAX_AGE_HOURS = 24.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; answers its exit code."""
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # a terminal that cannot write Vietnamese still gets an answer
+        sys.stdout.reconfigure(errors="replace")
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()  # a full disk shows here, not after the exit code is decided
+        return code
     except InvalidInput as refusal:
         for problem in refusal.problems:
             _error(f"{problem.where}: {problem.message}")
@@ -50,9 +58,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has seen enough
         return UNFINISHED
     except OSError as error:
+        if error.filename is None:
+            _error(f"Không ghi được kết quả: {error.strerror or error}.")
+            _drop_output()
+            return UNFINISHED
         _error(f"Không đọc được {error.filename}: {error.strerror}.")
         _hint("Kiểm tra lại đường dẫn và quyền đọc tệp.")
         return USAGE
+    except Exception as error:
+        _error(f"Lỗi ngoài dự kiến, chưa kiểm tra được: {type(error).__name__}: {str(error)[:120]}")
+        return UNFINISHED
+
+
+def _drop_output() -> None:
+    """What could not be written must not be tried again at exit: that would change the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Parser(argparse.ArgumentParser):
@@ -68,7 +88,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="python -m verifier", description="Kiểm tra học bạ số ngoại tuyến.")
     commands = parser.add_subparsers(metavar="LỆNH", required=True, parser_class=_Parser)
 
-    check = commands.add_parser("check", help="tệp này có đúng bản trường cấp, đang lưu hành không")
+    check = commands.add_parser(
+        "check",
+        help="tệp này có đúng bản trường cấp, đang lưu hành không",
+        epilog="Mã thoát: 0 đúng bản đang lưu hành; 1 không phải; 2 chưa kiểm tra được; 64 dùng lệnh sai.",
+    )
     check.add_argument("file", type=Path, metavar="FILE", help="PDF hoặc ảnh có mã QR")
     check.add_argument("--trust", type=Path, required=True, metavar="BUNDLE", help="gói tin cậy ngoại tuyến")
     check.add_argument(

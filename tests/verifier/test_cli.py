@@ -401,3 +401,45 @@ def test_a_truncated_pdf_has_no_record(desk: Desk, primary: bytes) -> None:
         output = io.BytesIO()
         pdf.save(output)
     assert desk.run("record", desk.put("a.pdf", output.getvalue()))[0] == 1
+
+
+def module(*arguments: str, stdout: Any = subprocess.PIPE, **environment: str) -> tuple[int, bytes, str]:
+    done = subprocess.run(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-m", "verifier", *arguments],
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environment},
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr.decode(errors="replace")
+
+
+def test_output_that_cannot_be_written_is_no_finding() -> None:
+    code, out, _ = module("check", "--help", PYTHONIOENCODING="ascii", COLUMNS="300")
+    assert code == 0
+    assert b": 0 " in out
+    assert b"; 64 " in out
+    with open("/dev/full", "wb") as full:
+        code, _, said = module("record", "--schema", stdout=full, PYTHONIOENCODING="utf-8")
+    assert code == 2
+    (line,) = said.splitlines()
+    assert line.startswith("error: Không ghi được")
+
+
+def test_a_fault_of_ours_is_not_an_answer(monkeypatch: pytest.MonkeyPatch, desk: Desk) -> None:
+    def broken() -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(cli, "json_schema", broken)
+    code, _, said = desk.run("record", "--schema")
+    assert code == 2
+    assert said.startswith("error: ")
+
+
+def test_a_broken_bundle_is_one_short_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "bundle.json"
+    path.write_text(json.dumps({"format": "x" * 5000}))
+    with pytest.raises(InvalidInput) as refusal:
+        read_bundle(path)
+    (problem,) = refusal.value.problems
+    assert len(problem.message) <= 200
