@@ -36,6 +36,7 @@ _SIGNING_TIME = oid("1.2.840.113549.1.9.5")
 _SIGNING_CERTIFICATE = oid("1.2.840.113549.1.9.16.2.12")
 _SIGNING_CERTIFICATE_V2 = oid("1.2.840.113549.1.9.16.2.47")
 _MGF1 = oid("1.2.840.113549.1.1.8")
+_LONGEST_SALT = 2048  # bytes: more than fit into the largest RSA key we would verify with
 
 _DIGESTS = {
     oid("1.3.14.3.2.26"): "sha1",
@@ -234,7 +235,10 @@ def _salt_length(parameters: Node, digest: str) -> int:
     generator, inner = parts[0xA1].children()
     if generator.content != _MGF1 or _digest(inner) != digest:
         raise MalformedSignature("mixed_digests")
-    return parts[0xA2].integer() if 0xA2 in parts else 20
+    salt = parts[0xA2].integer() if 0xA2 in parts else 20
+    if not 0 <= salt <= _LONGEST_SALT:
+        raise MalformedSignature("bad_salt_length")
+    return salt
 
 
 def _time(node: Node) -> datetime:
@@ -263,6 +267,6 @@ def signature_holds(cms: Cms) -> bool:
                 key.verify(cms.signature, cms.signed_attributes)
             case _:
                 return False
-    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError, OverflowError):
         return False
     return True

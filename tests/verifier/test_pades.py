@@ -17,6 +17,7 @@ from typing import Any
 import pikepdf
 import pytest
 import rfc8785
+from asn1crypto import algos as asn1_algos
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given, settings
@@ -27,7 +28,7 @@ from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
 
 from tests.verifier import pki
 from tests.verifier.pki import NOW, World
-from verifier import pades
+from verifier import cms, der, pades
 from verifier.pades import Structure, revalidate, validate
 from verifier.policy import DEFAULT, Algorithms, Limits
 from verifier.report import (
@@ -851,6 +852,25 @@ def test_ranges_that_leave_a_byte_free(
     seals = [s for s in report.signatures if s.field == "KY_PHAT_HANH"]
     assert report.problem or not any(s.status(CheckName.INTEGRITY) is CheckStatus.PASSED for s in seals)
     assert not any(s.passed for s in seals)
+
+
+def test_a_salt_of_any_length_is_a_finding(world: World) -> None:
+    """The mathematics raises OverflowError for a length that no machine word holds."""
+    pdf = one_signature(world, world.people["seal"], "GVCN", pss=True)
+
+    def judged(contents: bytearray) -> None:
+        read = cms.read_cms(bytes(contents), DEFAULT.limits.certificates)
+        assert cms.signature_holds(read)
+        assert not cms.signature_holds(replace(read, salt_length=1 << 80))
+
+    swapped_contents(pdf, 0, judged)
+    for length in (-1, 1 << 12, 1 << 80):
+        sha256 = {"algorithm": "sha256"}
+        generator = {"algorithm": "mgf1", "parameters": sha256}
+        wanted = {"hash_algorithm": sha256, "mask_gen_algorithm": generator, "salt_length": length}
+        parameters = der.read(asn1_algos.RSASSAPSSParams(wanted).dump())
+        with pytest.raises(cms.MalformedSignature, match="salt"):
+            cms._salt_length(parameters, "sha256")
 
 
 def test_a_signature_moved_into_a_wider_gap(world: World, primary: bytes) -> None:
