@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import time
 import uuid
 from collections.abc import Mapping
@@ -19,15 +20,15 @@ from typing import Any, Final
 
 import pikepdf
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from portal.database import UNAVAILABLE
 from portal.ports import Checker
 from portal.registry import service as registry
 from portal.registry.service import PublicRecord
 from portal.trust import service as trust
 from portal.trust.models import TrustEvent
-from portal.vault import Vault
+from portal.vault import Vault, VaultError
 from verifier import record as records
 from verifier.check import Known
 from verifier.locator import Hosts, Locator, read_code
@@ -35,6 +36,10 @@ from verifier.report import Medium, ValidationReport
 from verifier.sandbox import CheckJob
 from verifier.verdict import Evidence, RegistryFacts, Verdict, decide
 
+log = logging.getLogger(__name__)
+
+#: Faults of ours, which say nothing about a document: no database, a missing key, no room for the trust file.
+_OURS: Final = (*UNAVAILABLE, VaultError, OSError)
 #: A trust file that is no longer the newest may still be read by a check for this long.
 _IN_USE: Final = timedelta(hours=1)
 #: (instance, epoch, newest event) -> the file that this process wrote for it; one for an instance.
@@ -92,7 +97,9 @@ def check(
         record = None if verdict.version is None else registry.public_record(session, vault, verdict.version)
         signers = _signers(session, report) if verdict.genuine_file else {}
         return FileAnswer(verdict, report, record, signers, _only_locator(verdict, report, hosts))
-    except DBAPIError:
+    except _OURS as error:
+        # A database error's own text may hold what was asked for.
+        log.error("not checked: %s", type(error).__name__ if isinstance(error, UNAVAILABLE) else error)
         report = ValidationReport(at=now, medium=Medium.PDF, size=len(data))
         return FileAnswer(decide(report, RegistryFacts(available=False)), report)
 

@@ -8,10 +8,11 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import sqlite3
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from portal.registry import service as registry
 from portal.trust import service as trust
 from portal.trust.models import Anchor
 from portal.uploads import service
+from portal.vault import Vault
 from tests.conftest import NOW
 from tests.portal.lookup.test_views import personal
 from tests.portal.web.world import Issued, World, enter
@@ -182,6 +184,40 @@ class TestAnswers:
         assert known.trust_path == unknown.trust_path
         assert json.loads(known.trust_path.read_text())["epoch"] == 0
 
+    def test_faults_of_ours_are_no_statement_about_the_file(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A missing key, a folder that cannot be made, no connection left: known and unknown files alike."""
+        bundle = world.app.extensions["portal"]
+        right = bundle.vault
+
+        def incomplete(*contents: bytes) -> None:
+            for content in contents:
+                answer = send(world, content, **JSON)
+                assert (answer.status_code, body(answer)["verdict"]) == (200, "CHECK_INCOMPLETE")
+                assert body(answer)["reasons"] == ["registry_unavailable"]
+                assert send(world, content).status_code == 200
+
+        object.__setattr__(bundle, "vault", Vault([("new", b"k" * 32)], b"i" * 32))
+        incomplete(world.primary.file)
+        assert "no key-encryption key" in caplog.text
+        object.__setattr__(bundle, "vault", right)
+
+        service._WRITTEN.clear()
+        folder = bundle.settings.instance_dir / "trust"
+        shutil.rmtree(folder)
+        folder.write_text("not a folder")
+        incomplete(world.primary.file, b"%PDF-1.7 unknown")
+        folder.unlink()
+
+        monkeypatch.setattr(bundle.engine.pool, "_timeout", 0.05)
+        monkeypatch.setattr(bundle.engine.pool, "_max_overflow", 0)
+        with ExitStack() as held:
+            for _ in range(5):
+                held.enter_context(bundle.questions.connect())
+            incomplete(world.primary.file, b"%PDF-1.7 unknown")
+        assert body(send(world, world.primary.file, **JSON))["verdict"] == "GENUINE_CURRENT"
+
     def test_an_epoch_given_out_again_after_a_restore_is_another_trust(self, world: World) -> None:
         """Back up, change trust, check, restore, change trust otherwise: the epoch's number is the same."""
         bundle = world.app.extensions["portal"]
@@ -212,7 +248,8 @@ class TestAnswers:
                     is_root=False,
                     sha256="cd" * 32,
                     certificate=certificate,
-                    issuer_sha256="cd" * 32,
+                    authority_id="cd" * 32,
+                    issuer_id="cd" * 32,
                     serial="1",
                     not_after=NOW,
                     added_at=NOW,
