@@ -18,6 +18,7 @@ from functools import lru_cache
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
 
 from verifier.policy import Algorithms, ValidationPolicy
@@ -44,10 +45,15 @@ _UNDERSTOOD = frozenset(
 
 @dataclass(frozen=True, eq=False)
 class Certificate:
-    """What we need of one certificate, read once. ``issuer`` and ``subject`` are DER names."""
+    """What we need of one certificate, read once. ``issuer`` and ``subject`` are DER names.
+
+    ``authority`` is SHA-256 (hexadecimal) of the subject and the public key: equal for certificates of one
+    authority that were renewed or cross-signed, which all verify the same signatures (RFC 4158 §1.5).
+    """
 
     der: bytes = field(repr=False)
     sha256: str
+    authority: str
     parsed: x509.Certificate = field(repr=False)
     subject: bytes
     issuer: bytes
@@ -69,11 +75,14 @@ class Certificate:
 def read_certificate(der: bytes) -> Certificate:
     """Parse DER. Raises ValueError (or another error of the library) when it is no certificate."""
     parsed = x509.load_der_x509_certificate(der)
+    subject = parsed.subject.public_bytes()
     key: object
     try:
         key = parsed.public_key()
+        spki = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     except (ValueError, UnsupportedAlgorithm):
         key = None
+        spki = der  # a key that verifies nothing here: such a certificate stands for itself alone
     try:
         digest = None if parsed.signature_hash_algorithm is None else parsed.signature_hash_algorithm.name
     except UnsupportedAlgorithm:
@@ -94,8 +103,9 @@ def read_certificate(der: bytes) -> Certificate:
     return Certificate(
         der=der,
         sha256=hashlib.sha256(der).hexdigest(),
+        authority=hashlib.sha256(subject + spki).hexdigest(),
         parsed=parsed,
-        subject=parsed.subject.public_bytes(),
+        subject=subject,
         issuer=parsed.issuer.public_bytes(),
         subject_text=parsed.subject.rfc4514_string(),
         issuer_text=parsed.issuer.rfc4514_string(),
@@ -163,7 +173,8 @@ def find_path(
 ) -> Path | None:
     """A path from ``leaf`` to a pinned anchor that holds at ``moment``, else one that does not, else None.
 
-    ``offered`` are the certificates that came with the signature: they may be links of a path, never its end.
+    ``offered`` are the certificates that came with the signature: they may be links of a path, never its end,
+    and never where the store distrusts them.
     """
     anchors = tuple(read_certificate(anchor.certificate) for anchor in trust.anchors)
     pinned = {anchor.sha256 for anchor in anchors}
@@ -172,6 +183,8 @@ def find_path(
         return None  # an authority's own key signs certificates, not records
     by_subject: dict[bytes, list[Certificate]] = {}
     for candidate in pool:
+        if not trust.distrusted.isdisjoint((candidate.sha256, candidate.authority)):
+            continue
         by_subject.setdefault(candidate.subject, []).append(candidate)
     fallback: Path | None = None
     stack: list[tuple[Certificate, ...]] = [(leaf,)]

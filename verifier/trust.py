@@ -79,7 +79,9 @@ class AuthorisedSigner:
 class TrustStore:
     """What a check may rely on, frozen at one ``epoch`` (a number that grows with each change in trust).
 
-    ``intermediates`` and ``crls`` are DER. CRLs are pinned: a check never fetches.
+    ``intermediates`` and ``crls`` are DER. CRLs are pinned: a check never fetches. ``distrusted`` names what
+    no path may go through, though a file brings it along: certificates by their SHA-256, whole authorities by
+    their id (``verifier.certificates.Certificate.authority``).
     """
 
     epoch: int
@@ -87,6 +89,7 @@ class TrustStore:
     intermediates: tuple[bytes, ...]
     signers: tuple[AuthorisedSigner, ...]
     crls: tuple[bytes, ...]
+    distrusted: frozenset[str] = frozenset()
 
     @cached_property
     def signers_by_certificate(self) -> Mapping[str, tuple[AuthorisedSigner, ...]]:
@@ -108,6 +111,7 @@ class TrustStore:
             "intermediates": [_encode(der) for der in self.intermediates],
             "signers": [_signer_to_json(s) for s in self.signers],
             "crls": [_encode(der) for der in self.crls],
+            "distrusted": sorted(self.distrusted),
         }
 
     @classmethod
@@ -125,6 +129,7 @@ class TrustStore:
                 intermediates=tuple(_decode(text) for text in data["intermediates"]),
                 signers=tuple(_signer_from_json(s) for s in data["signers"]),
                 crls=tuple(_decode(text) for text in data["crls"]),
+                distrusted=frozenset(_fingerprint(text) for text in data.get("distrusted", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidInput((_problem(f"không phải kho tin cậy {FORMAT} ({error!r})"),)) from error
@@ -152,6 +157,13 @@ def _encode(der: bytes) -> str:
 
 def _decode(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
+
+
+def _fingerprint(text: str) -> str:
+    """SHA-256 in hexadecimal: in any other spelling it would never match, and a distrust be lost."""
+    if len(bytes.fromhex(text)) != 32 or text != text.lower():
+        raise ValueError(f"not a SHA-256: {text}")
+    return text
 
 
 def _signer_to_json(signer: AuthorisedSigner) -> dict[str, Any]:

@@ -50,7 +50,10 @@ class Anchor(Keyed, Base):
     is_root: Mapped[bool]
     sha256: Mapped[str] = mapped_column(String(64), unique=True)
     certificate: Mapped[bytes] = mapped_column(LargeBinary)
-    issuer_sha256: Mapped[str] = mapped_column(String(64), index=True)  # a root names itself
+    # An authority is a name with a key (``verifier.certificates.Certificate.authority``): a certificate that
+    # was renewed or cross-signed is another row of the same one.
+    authority_id: Mapped[str] = mapped_column(String(64), index=True)
+    issuer_id: Mapped[str] = mapped_column(String(64), index=True)  # authority above; a root names itself
     serial: Mapped[str] = mapped_column(String(50))  # decimal; 20 octets at most (RFC 5280 §4.1.2.2)
     not_after: Mapped[datetime]
     added_at: Mapped[datetime]
@@ -74,7 +77,7 @@ class Signer(Keyed, Base):
 
     certificate_sha256: Mapped[str] = mapped_column(String(64), index=True)
     certificate: Mapped[bytes] = mapped_column(LargeBinary)
-    issuer_sha256: Mapped[str] = mapped_column(String(64), index=True)  # the pinned authority that issued it
+    issuer_id: Mapped[str] = mapped_column(String(64), index=True)  # the pinned authority that issued it
     serial: Mapped[str] = mapped_column(String(50))
     not_after: Mapped[datetime]  # the certificate's own end
     school_code: Mapped[str] = mapped_column(String(20), index=True)
@@ -95,7 +98,7 @@ class RevocationList(Keyed, Base):
 
     __tablename__ = "revocation_lists"
 
-    issuer_sha256: Mapped[str] = mapped_column(String(64), index=True)  # of the issuing CA's certificate
+    issuer_id: Mapped[str] = mapped_column(String(64), index=True)  # the authority that issued it
     crl: Mapped[bytes] = mapped_column(LargeBinary)
     number: Mapped[str | None] = mapped_column(String(50))  # cRLNumber, decimal (RFC 5280 §5.2.3)
     this_update: Mapped[datetime]

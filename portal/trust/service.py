@@ -297,7 +297,8 @@ def add_anchor(
             is_root=is_root,
             sha256=pinned.sha256,
             certificate=pinned.der,
-            issuer_sha256=issuer.sha256,
+            authority_id=pinned.authority,
+            issuer_id=issuer.authority,
             serial=str(pinned.serial),
             not_after=pinned.not_after,
             added_at=now,
@@ -305,18 +306,21 @@ def add_anchor(
         session.add(row)
     row.removed_at = None
     session.flush()
-    below = _below(session, {pinned.sha256})
+    below = _below(session, {pinned.authority})
     return _changed(session, "add_anchor", row.sha256, row.name, actor=actor, now=now, certificates=below)
 
 
 def remove_anchor(session: Session, sha256: str, *, actor: str, now: datetime) -> Change:
-    """Stop trusting an authority (its row stays): nothing below it counts any more. Raises Refusal."""
+    """Stop trusting an authority (its row stays): nothing below it counts any more, whatever certificates a
+    file brings along (``TrustStore.distrusted``). While another certificate of the same name and key is
+    pinned, only the removed certificate is no link of a path any more. Raises Refusal.
+    """
     _lock(session)
     row = session.scalar(select(Anchor).where(Anchor.sha256 == sha256.lower(), Anchor.removed_at.is_(None)))
     if row is None:
         raise Refusal("unknown_anchor", f"Không có chứng thư nào được ghim với dấu vân tay {sha256}.")
     row.removed_at = now
-    below = _below(session, {row.sha256})
+    below = _below(session, {row.authority_id})
     return _changed(session, "remove_anchor", row.sha256, row.name, actor=actor, now=now, certificates=below)
 
 
@@ -412,7 +416,7 @@ def add_signer(session: Session, signer: SignerInput, *, actor: str, now: dateti
         id=uuid.uuid4(),
         certificate_sha256=certificate.sha256,
         certificate=certificate.der,
-        issuer_sha256=path.certificates[1].sha256,
+        issuer_id=path.certificates[1].authority,
         serial=str(certificate.serial),
         not_after=certificate.not_after,
         school_code=signer.school_code,
@@ -509,7 +513,7 @@ def import_crl(session: Session, data: bytes, *, actor: str, now: datetime) -> C
     number = number_of(crl)
     newest = session.scalars(
         select(RevocationList)
-        .where(RevocationList.issuer_sha256 == issuer.sha256)
+        .where(RevocationList.issuer_id == issuer.authority)
         .order_by(RevocationList.this_update.desc(), RevocationList.added_at.desc())
         .limit(1)
     ).one_or_none()
@@ -526,7 +530,7 @@ def import_crl(session: Session, data: bytes, *, actor: str, now: datetime) -> C
     session.add(
         RevocationList(
             id=uuid.uuid4(),
-            issuer_sha256=issuer.sha256,
+            issuer_id=issuer.authority,
             crl=der,
             number=None if number is None else str(number),
             this_update=crl.this_update,
@@ -538,10 +542,10 @@ def import_crl(session: Session, data: bytes, *, actor: str, now: datetime) -> C
 
     # 3 Whom it says something new about.
     if newest is None:
-        affected = _below(session, {issuer.sha256})
+        affected = _below(session, {issuer.authority})
     else:
         serials = news(read_crl(newest.crl), crl)
-        affected = _named(session, issuer.sha256, serials)
+        affected = _named(session, issuer.authority, serials)
     detail = f"{crl.this_update.isoformat()} #{number}"
     return _changed(session, "import_crl", issuer.sha256, detail, actor=actor, now=now, certificates=affected)
 
@@ -626,26 +630,28 @@ def _pinned_issuer(session: Session, certificate: Certificate, pki: Pki) -> Cert
 
 
 def _below(session: Session, authorities: Collection[str]) -> frozenset[str]:
-    """Signing certificates under any of these authorities, at any depth."""
+    """Signing certificates under any of these authorities (authority ids), at any depth."""
     seen: set[str] = set(authorities)
     level = set(authorities)
     while level:
-        level = set(session.scalars(select(Anchor.sha256).where(Anchor.issuer_sha256.in_(level)))) - seen
+        level = set(session.scalars(select(Anchor.authority_id).where(Anchor.issuer_id.in_(level)))) - seen
         seen |= level
-    return frozenset(session.scalars(select(Signer.certificate_sha256).where(Signer.issuer_sha256.in_(seen))))
+    return frozenset(session.scalars(select(Signer.certificate_sha256).where(Signer.issuer_id.in_(seen))))
 
 
 def _named(session: Session, issuer: str, serials: frozenset[int]) -> frozenset[str]:
-    """Signing certificates that a list of ``issuer`` speaks of: its own subscribers, and all below its
-    authorities.
+    """Signing certificates that a list of ``issuer`` (authority id) speaks of: its own subscribers, and all
+    below its authorities.
     """
     wanted = {str(serial) for serial in serials}
-    authorities = session.execute(select(Anchor.sha256, Anchor.serial).where(Anchor.issuer_sha256 == issuer))
+    authorities = session.execute(
+        select(Anchor.authority_id, Anchor.serial).where(Anchor.issuer_id == issuer)
+    )
     subscribers = session.execute(
-        select(Signer.certificate_sha256, Signer.serial).where(Signer.issuer_sha256 == issuer)
+        select(Signer.certificate_sha256, Signer.serial).where(Signer.issuer_id == issuer)
     )
     return frozenset(row.certificate_sha256 for row in subscribers if row.serial in wanted) | _below(
-        session, {row.sha256 for row in authorities if row.serial in wanted}
+        session, {row.authority_id for row in authorities if row.serial in wanted}
     )
 
 

@@ -57,7 +57,7 @@ class SignerFacts:
 
     id: uuid.UUID
     certificate: bytes
-    issuer_sha256: str
+    issuer_id: str
     authority: AuthorisedSigner
 
 
@@ -77,12 +77,15 @@ def load_authorities(session: Session) -> TrustStore:
     anchors = session.scalars(
         select(Anchor).where(Anchor.removed_at.is_(None)).order_by(Anchor.added_at, Anchor.sha256)
     ).all()
+    removed = session.scalars(select(Anchor).where(Anchor.removed_at.is_not(None))).all()
+    ended = {a.authority_id for a in removed} - {a.authority_id for a in anchors}
     return TrustStore(
         epoch=epoch,
         anchors=tuple(TrustAnchor(a.name, Pki(a.pki), a.certificate) for a in anchors if a.is_root),
         intermediates=tuple(a.certificate for a in anchors if not a.is_root),
         signers=(),
         crls=(),
+        distrusted=frozenset(a.sha256 for a in removed) | ended,
     )
 
 
@@ -144,17 +147,16 @@ def school_on(session: Session, code: str, day: date) -> SchoolFacts | None:
 
 def list_anchors(session: Session) -> tuple[AnchorFacts, ...]:
     """Authorities that are pinned now, roots first."""
-    lists = select(RevocationList.issuer_sha256, func.max(RevocationList.next_update).label("until"))
-    newest = {
-        row.issuer_sha256: row.until for row in session.execute(lists.group_by(RevocationList.issuer_sha256))
-    }
+    lists = select(RevocationList.issuer_id, func.max(RevocationList.next_update).label("until"))
+    newest = {row.issuer_id: row.until for row in session.execute(lists.group_by(RevocationList.issuer_id))}
     rows = session.scalars(
         select(Anchor)
         .where(Anchor.removed_at.is_(None))
         .order_by(Anchor.pki, Anchor.is_root.desc(), Anchor.name)
     )
     return tuple(
-        AnchorFacts(a.sha256, a.name, Pki(a.pki), a.is_root, a.not_after, newest.get(a.sha256)) for a in rows
+        AnchorFacts(a.sha256, a.name, Pki(a.pki), a.is_root, a.not_after, newest.get(a.authority_id))
+        for a in rows
     )
 
 
@@ -174,7 +176,7 @@ def list_signers(session: Session, school_code: str | None = None) -> tuple[Sign
     if school_code is not None:
         wanted = wanted.where(Signer.school_code == school_code)
     return tuple(
-        SignerFacts(s.id, s.certificate, s.issuer_sha256, authority)
+        SignerFacts(s.id, s.certificate, s.issuer_id, authority)
         for s, authority in _authorities(session.scalars(wanted).all())
     )
 
@@ -248,17 +250,16 @@ def _needed_crls(session: Session) -> tuple[bytes, ...]:
     before that: later ones may have dropped it (RFC 5280 §3.3).
     """
     lists = session.execute(
-        select(RevocationList.id, RevocationList.issuer_sha256, RevocationList.this_update)
-        .join(Anchor, Anchor.sha256 == RevocationList.issuer_sha256)
-        .where(Anchor.removed_at.is_(None))
+        select(RevocationList.id, RevocationList.issuer_id, RevocationList.this_update)
+        .where(RevocationList.issuer_id.in_(select(Anchor.authority_id).where(Anchor.removed_at.is_(None))))
         .order_by(RevocationList.this_update, RevocationList.added_at)
     ).all()
     by_issuer: dict[str, list[tuple[datetime, uuid.UUID]]] = {}
     for row in lists:
-        by_issuer.setdefault(row.issuer_sha256, []).append((row.this_update, row.id))
+        by_issuer.setdefault(row.issuer_id, []).append((row.this_update, row.id))
     ends: dict[str, set[datetime]] = {}
     for table in (Signer, Anchor):
-        for issuer, end in session.execute(select(table.issuer_sha256, table.not_after).distinct()):
+        for issuer, end in session.execute(select(table.issuer_id, table.not_after).distinct()):
             ends.setdefault(issuer, set()).add(end)
     needed: set[uuid.UUID] = set()
     for issuer, pinned in by_issuer.items():
@@ -269,7 +270,7 @@ def _needed_crls(session: Session) -> tuple[bytes, ...]:
     rows = session.scalars(
         select(RevocationList.crl)
         .where(RevocationList.id.in_(needed))
-        .order_by(RevocationList.issuer_sha256, RevocationList.this_update, RevocationList.added_at)
+        .order_by(RevocationList.issuer_id, RevocationList.this_update, RevocationList.added_at)
     )
     return tuple(rows)
 

@@ -20,7 +20,8 @@ def upgrade() -> None:
         sa.Column("is_root", sa.Boolean(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("certificate", sa.LargeBinary(), nullable=False),
-        sa.Column("issuer_sha256", sa.String(length=64), nullable=False),
+        sa.Column("authority_id", sa.String(length=64), nullable=False),
+        sa.Column("issuer_id", sa.String(length=64), nullable=False),
         sa.Column("serial", sa.String(length=50), nullable=False),
         sa.Column("not_after", sa.DateTime(timezone=True), nullable=False),
         sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
@@ -28,7 +29,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_anchors"),
         sa.UniqueConstraint("sha256", name="uq_anchors_sha256"),
     )
-    op.create_index("ix_anchors_issuer_sha256", "anchors", ["issuer_sha256"], unique=False)
+    op.create_index("ix_anchors_authority_id", "anchors", ["authority_id"], unique=False)
+    op.create_index("ix_anchors_issuer_id", "anchors", ["issuer_id"], unique=False)
     op.create_table(
         "departments",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -101,7 +103,7 @@ def upgrade() -> None:
     op.create_table(
         "revocation_lists",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("issuer_sha256", sa.String(length=64), nullable=False),
+        sa.Column("issuer_id", sa.String(length=64), nullable=False),
         sa.Column("crl", sa.LargeBinary(), nullable=False),
         sa.Column("number", sa.String(length=50), nullable=True),
         sa.Column("this_update", sa.DateTime(timezone=True), nullable=False),
@@ -109,13 +111,13 @@ def upgrade() -> None:
         sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_revocation_lists"),
     )
-    op.create_index("ix_revocation_lists_issuer_sha256", "revocation_lists", ["issuer_sha256"], unique=False)
+    op.create_index("ix_revocation_lists_issuer_id", "revocation_lists", ["issuer_id"], unique=False)
     op.create_table(
         "signers",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("certificate_sha256", sa.String(length=64), nullable=False),
         sa.Column("certificate", sa.LargeBinary(), nullable=False),
-        sa.Column("issuer_sha256", sa.String(length=64), nullable=False),
+        sa.Column("issuer_id", sa.String(length=64), nullable=False),
         sa.Column("serial", sa.String(length=50), nullable=False),
         sa.Column("not_after", sa.DateTime(timezone=True), nullable=False),
         sa.Column("school_code", sa.String(length=20), nullable=False),
@@ -138,7 +140,7 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_signers_certificate_sha256", "signers", ["certificate_sha256"], unique=False)
-    op.create_index("ix_signers_issuer_sha256", "signers", ["issuer_sha256"], unique=False)
+    op.create_index("ix_signers_issuer_id", "signers", ["issuer_id"], unique=False)
     op.create_index("ix_signers_school_code", "signers", ["school_code"], unique=False)
     op.create_table(
         "trust_state",
@@ -274,10 +276,10 @@ def downgrade() -> None:
     op.drop_table("record_versions")
     op.drop_table("trust_state")
     op.drop_index("ix_signers_school_code", table_name="signers")
-    op.drop_index("ix_signers_issuer_sha256", table_name="signers")
+    op.drop_index("ix_signers_issuer_id", table_name="signers")
     op.drop_index("ix_signers_certificate_sha256", table_name="signers")
     op.drop_table("signers")
-    op.drop_index("ix_revocation_lists_issuer_sha256", table_name="revocation_lists")
+    op.drop_index("ix_revocation_lists_issuer_id", table_name="revocation_lists")
     op.drop_table("revocation_lists")
     op.drop_index("ix_records_school_code", table_name="records")
     op.drop_index("ix_records_pupil_index", table_name="records")
@@ -288,5 +290,6 @@ def downgrade() -> None:
     op.drop_index("ix_issuances_record_id", table_name="issuances")
     op.drop_table("issuances")
     op.drop_table("departments")
-    op.drop_index("ix_anchors_issuer_sha256", table_name="anchors")
+    op.drop_index("ix_anchors_issuer_id", table_name="anchors")
+    op.drop_index("ix_anchors_authority_id", table_name="anchors")
     op.drop_table("anchors")
