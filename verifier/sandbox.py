@@ -228,7 +228,7 @@ class _Server:
         if ready != b"ready":
             server.end()
             raise ConnectionError("the fork server did not start")
-        ours.settimeout(None)
+        ours.settimeout(_GRACE_SECONDS)  # one that reads no requests must not keep whoever asks waiting
         return server
 
     def end(self) -> None:
@@ -310,9 +310,11 @@ def _unfinished(job: CheckJob, code: str) -> ValidationReport:
 # first.
 _LAZY_MODULES = (
     "_strptime",
+    "encodings.latin_1",
     "encodings.utf_16",
     "encodings.utf_16_be",
     "encodings.utf_16_le",
+    "encodings.utf_8_sig",
     "lxml._elementpath",
     "cryptography.hazmat.backends.openssl.backend",
     "PIL.BmpImagePlugin",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import json
@@ -285,6 +286,28 @@ def test_what_a_fork_server_died_at_is_checked_by_the_next(slow: CheckJob) -> No
             assert future.result().medium is Medium.PDF_OF_IMAGES
     finally:
         running.close()
+
+
+def test_a_fork_server_that_reads_nothing_is_replaced(trust_path: Path) -> None:
+    running = ForkServer()
+    try:
+        running.start()
+        first, stuck = running.pid, running._server
+        assert first is not None
+        assert stuck is not None
+        os.kill(first, signal.SIGSTOP)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                stuck.control.send(b"{}")
+        assert running.check(CheckJob(b"<a/>", trust_path, NOW)).problem == "xml"
+        assert running.pid != first
+    finally:
+        running.close()
+
+
+@pytest.mark.parametrize("codec", ["utf_8_sig", "latin_1", "utf_16_be"])
+def test_a_child_has_the_codecs_of_pdf_texts(codec: str) -> None:
+    assert f"encodings.{codec}" in sandbox._LAZY_MODULES
 
 
 def test_closing_ends_the_fork_server(trust_path: Path) -> None:
