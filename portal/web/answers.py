@@ -359,9 +359,16 @@ def _signer(signature: SignatureReport, answer: Answer) -> dict[str, Any] | None
     }
 
 
+# The name of a field that is not ours is a stranger's text: the page never says it in our voice.
+_OTHER_ROLE: dict[Language, str] = {
+    "vi": "Chữ ký không thuộc mẫu học bạ",
+    "en": "Signature outside the school record form",
+}
+
+
 def _signature_view(signature: SignatureReport, answer: Answer, language: Language) -> dict[str, Any]:
     """One line of the list of signatures: who in which role, passed or not, and the checks behind it."""
-    role = signature.field if signature.role is None else words.role_name(signature.role, language)
+    role = _OTHER_ROLE[language] if signature.role is None else words.role_name(signature.role, language)
     subject = subject_name(signature.subject_code) if signature.subject_code else None
     name = None
     if answer.names_shown and signature.signer is not None:
