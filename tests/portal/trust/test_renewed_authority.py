@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 
 from portal.demo.authority import STATE_ROOT, STATE_SEALS, Authority, Credential
 from portal.registry import service as registry
-from portal.registry.service import Standing
 from portal.trust import service as trust
 from portal.vault import Vault
 from tests.conftest import NOW
@@ -23,6 +22,7 @@ from verifier.certificates import check_revocation, find_path, read_certificate
 from verifier.policy import DEFAULT
 from verifier.report import Role
 from verifier.trust import Pki, TrustStore
+from verifier.verdict import Standing
 
 HOUR = timedelta(hours=1)
 
