@@ -183,7 +183,7 @@ def validate(
     # 6 Put the report together; look for an earlier end of bytes nobody has registered.
     report = _complete(report, structure, replace(judgement, reports=reports))
     if not own:
-        archival_from = _archival_from(facts, opinions)
+        archival_from = _archival_from(reader, found.signatures, opinions)
         report = replace(
             report,
             prefixes=tuple(
@@ -304,7 +304,7 @@ def _read(reader: PdfFileReader, data: bytes, policy: ValidationPolicy) -> _Foun
     )
     signatures = _check_coverage(reader, data, signatures)
     record = _attached_record(reader, limits)
-    unsigned = tuple(str(name) for name, value, _ in fields if value is None)
+    unsigned = tuple(str(name)[:_LONGEST_NAME] for name, value, _ in fields if value is None)[:_MOST_NAMES]
     signed = {s.facts.field for s in signatures}
     return _Found(
         Structure(
@@ -341,7 +341,7 @@ def _read_signature(reader: PdfFileReader, data: bytes, name: str, value: Any, f
         raise
     except Exception:
         integrity = "malformed_signature"
-    facts = SignatureFacts(name, byte_range, subfilter, claimed, "", integrity)
+    facts = SignatureFacts(name[:_LONGEST_NAME], byte_range, subfilter, claimed, "", integrity)
     return _Signature(facts, embedded if not integrity else None)
 
 
@@ -429,6 +429,9 @@ def _locks_everything(embedded: EmbeddedPdfSignature) -> bool:
 
 # Entries that signing may change, by kind of object. Page contents, annotations' rectangles, fonts in use:
 # none.
+# A stranger's file may name its fields at any length; ours are short, and a report has bounds.
+_LONGEST_NAME = 200
+_MOST_NAMES = 64
 _CATALOG_ENTRIES = frozenset({"/Perms", "/Extensions", "/Version", "/Metadata", "/DSS", "/AcroForm"})
 _FORM_ENTRIES = frozenset({"/SigFlags"})
 _FIELD_ENTRIES = frozenset({"/V", "/AP"})
@@ -692,17 +695,32 @@ def _run(coroutine: Coroutine[Any, Any, _T]) -> _T:
     raise RuntimeError("pyHanko wanted to wait for something")
 
 
-def _archival_from(facts: tuple[SignatureFacts, ...], opinions: list[_Opinion]) -> int:
+def _archival_from(
+    reader: PdfFileReader, signatures: tuple[_Signature, ...], opinions: list[_Opinion]
+) -> int:
     """From which length on the rest of the file is revisions of validation data only (in bytes).
 
-    pyHanko's diff analysis says so of an intact signature: something was added after it, and nothing but
-    long-term validation data. Bytes that are no revision at all are no such thing.
+    pyHanko's diff analysis says of an intact signature that nothing but long-term validation data followed.
+    It says so of an object that nothing refers to as well, so a security store or a document timestamp must
+    really have been written. Bytes that are no revision at all are no such thing.
     """
     ends = [
-        each.byte_range[2] + each.byte_range[3]
-        for each, opinion in zip(facts, opinions, strict=True)
-        if each.byte_range is not None
+        each.facts.byte_range[2] + each.facts.byte_range[3]
+        for each, opinion in zip(signatures, opinions, strict=True)
+        if each.facts.byte_range is not None
         and not opinion.integrity
         and opinion.level is ModificationLevel.LTA_UPDATES
+        and each.embedded is not None
+        and _adds_validation_data(reader, each.embedded.signed_revision)
     ]
     return min(ends, default=1 << 62)
+
+
+def _adds_validation_data(reader: PdfFileReader, revision: int) -> bool:
+    """Whether a later revision writes a document security store or a document timestamp."""
+    xrefs = reader.xrefs
+    store = _reference(reader.root, "/DSS")
+    later = range(revision + 1, xrefs.total_revisions)
+    return any(store in xrefs.explicit_refs_in_revision(number) for number in later) or any(
+        stamp.signed_revision > revision for stamp in reader.embedded_timestamp_signatures
+    )

@@ -229,17 +229,17 @@ def plausible(moment: datetime) -> datetime | None:
     return moment if moment.year in _YEARS else None
 
 
-_LONGEST = 4096  # characters of a name in a certificate or a field; far more than any real one
+LONGEST_TEXT = 4096  # characters of a name in a certificate; far more than any real one
 _CODE = 40
 
 
-def _text(value: Any, longest: int = _LONGEST) -> str:
+def _text(value: Any, longest: int = LONGEST_TEXT) -> str:
     if not isinstance(value, str) or len(value) > longest:
         raise ValueError("not a text of the allowed length")
     return value
 
 
-def _optional(value: Any, longest: int = _LONGEST) -> str | None:
+def _optional(value: Any, longest: int = LONGEST_TEXT) -> str | None:
     return None if value is None else _text(value, longest)
 
 

@@ -23,6 +23,7 @@ from verifier.cms import Cms, MalformedSignature, read_cms, signature_holds
 from verifier.intake import ByteRange, contents_of, gap_fault, range_digests
 from verifier.policy import ValidationPolicy
 from verifier.report import (
+    LONGEST_TEXT,
     Check,
     CheckName,
     CheckStatus,
@@ -182,9 +183,9 @@ def _judge_one(
         byte_range=facts.byte_range,
         signer=SignerInfo(
             certificate_sha256=signer.sha256,
-            subject=signer.subject_text,
-            issuer=signer.issuer_text,
-            serial=f"{signer.serial:x}",
+            subject=signer.subject_text[:LONGEST_TEXT],
+            issuer=signer.issuer_text[:LONGEST_TEXT],
+            serial=f"{signer.serial:x}"[:LONGEST_TEXT],
             not_before=signer.not_before,
             not_after=signer.not_after,
         ),

@@ -24,11 +24,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
-from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
+from pyhanko.sign.fields import MDPPerm, SigFieldSpec, SigSeedSubFilter, append_signature_field
 
 from tests.verifier import pki
 from tests.verifier.pki import NOW, World
 from verifier import cms, der, pades
+from verifier.intake import read_byte_range
 from verifier.pades import Structure, revalidate, validate
 from verifier.policy import DEFAULT, Algorithms, Limits
 from verifier.report import (
@@ -748,6 +749,26 @@ def test_validation_data_after_the_seal_is_an_archive_addition(world: World, pri
     earlier = [p for p in report.prefixes if p.length < len(primary) // 2]
     assert earlier
     assert not any(p.archival for p in earlier)
+
+
+def test_an_object_that_nothing_needs_is_no_archive_addition(world: World, primary: bytes) -> None:
+    def add_orphan(writer: IncrementalPdfFileWriter) -> None:
+        writer.add_object(generic.pdf_string("nothing refers to this"))
+
+    report = check(edited(primary, add_orphan), world.trust())
+    mine = [p for p in report.prefixes if p.sha256 == hashlib.sha256(primary).hexdigest()]
+    assert [p.archival for p in mine] == [False]
+
+
+def test_endless_names_and_numbers_of_strangers_still_make_a_report(world: World, primary: bytes) -> None:
+    def add_field(writer: IncrementalPdfFileWriter) -> None:
+        append_signature_field(writer, SigFieldSpec("X" * 5000))
+
+    report = check(edited(primary, add_field), world.trust())
+    assert ValidationReport.from_json(json.loads(json.dumps(report.to_json()))) == report
+    assert max(len(name) for name in report.unsigned_fields) == 200
+    assert read_byte_range([0, 1, 1 << 53, 0]) is None
+    assert read_byte_range([0, 1, 2, 1 << 53]) is None
 
 
 def test_validation_data_between_signatures_is_allowed(world: World) -> None:
