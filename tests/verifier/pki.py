@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.writer import BasePdfFileWriter
 from pyhanko.sign import signers
 from pyhanko.sign.fields import (
     FieldMDPAction,
@@ -339,6 +340,17 @@ def pyhanko_signer(person: Ca, *, chain: Sequence[Ca] = (), pss: bool = False) -
     )
 
 
+class _PunctualSigner(signers.PdfSigner):
+    """Stock pyHanko whose clock stands at :data:`NOW`: in a long run the real one would sign after it."""
+
+    def init_signing_session(
+        self, pdf_out: BasePdfFileWriter, existing_fields_only: bool = False
+    ) -> signers.PdfSigningSession:
+        session = super().init_signing_session(pdf_out, existing_fields_only)
+        session.system_time = NOW
+        return session
+
+
 def sign(
     pdf: bytes,
     name: str,
@@ -353,7 +365,7 @@ def sign(
     """One field signed with stock pyHanko; the first signature certifies."""
     chain = [person.parent] if person.parent is not None and person.parent.parent is not None else []
     output = io.BytesIO()
-    signers.PdfSigner(
+    _PunctualSigner(
         signers.PdfSignatureMetadata(
             field_name=name,
             md_algorithm=digest,

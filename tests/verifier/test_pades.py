@@ -713,6 +713,7 @@ def test_a_claim_at_the_end_of_the_calendar_is_not_shown(world: World, primary: 
 @pytest.mark.parametrize(
     ("claim", "kept"),
     [("0001-01-01T00:00:00+14:00", False), ("9999-12-31T23:59:59+00:00", False), (NOW.isoformat(), True)],
+    ids=["below the calendar", "past the calendar", "now"],
 )
 def test_a_report_from_elsewhere_cannot_bring_such_a_claim(
     world: World, primary: bytes, claim: str, kept: bool
