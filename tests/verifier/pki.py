@@ -27,6 +27,7 @@ from pyhanko.sign.fields import (
     SigSeedSubFilter,
     append_signature_field,
 )
+from pyhanko.sign.signers.pdf_signer import PdfSigningSession
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from verifier.record import Json, attachment, make_disclosures, signature_fields
@@ -345,7 +346,7 @@ class _PunctualSigner(signers.PdfSigner):
 
     def init_signing_session(
         self, pdf_out: BasePdfFileWriter, existing_fields_only: bool = False
-    ) -> signers.PdfSigningSession:
+    ) -> PdfSigningSession:
         session = super().init_signing_session(pdf_out, existing_fields_only)
         session.system_time = NOW
         return session
