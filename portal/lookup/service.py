@@ -96,20 +96,22 @@ def by_locator(session: Session | Connection, vault: Vault, locator: Locator, *,
 def by_typed(session: Session, vault: Vault, typed: Typed, birth: str, *, now: datetime) -> CodeAnswer:
     """The answer to a typed code with a birth date, in the registry's spelling of dates.
 
+    A code that names its version brings its locator along, as if it had been scanned.
+
     Raises TooManyTries before anything is looked up when the id has had its share of wrong tries. Whether it
     is known shows in nothing: not in what is counted, nor when keys of ours are missing, for then an unknown
     id fares as the record next to it.
     """
     try:
         _refuse_tried_out(session, typed.record_id, now)
-        code, record = registry.look_up_typed(
+        code, record, locator = registry.look_up_typed(
             session, vault, typed.record_id, typed.short_digest, birth, now=now
         )
         if code.kind is CodeKind.UNKNOWN:
             _open_next(session, vault, typed.record_id, birth, now)
     except UNREADABLE as error:
         return unavailable(now, error)
-    return _answer(code, now, record, wrong_try=code.kind is CodeKind.UNKNOWN)
+    return _answer(code, now, record, locator, wrong_try=code.kind is CodeKind.UNKNOWN)
 
 
 def unavailable(now: datetime, error: Exception) -> CodeAnswer:

@@ -55,16 +55,22 @@ def typed() -> AnyResponse:
         wanted = forms.read_lookup(request.form, bundle.hosts)
     except forms.FormMistakes as refused:
         return _form_again("lookup.html", "lookup_form", refused.mistakes, {})
-    if wanted.typed.locator is not None:
-        if not wants_json():
-            return redirect(link(f"/V/{wanted.typed.locator}", language()), 303)
-        with reading() as session:
-            found = service.by_locator(session, bundle.vault, wanted.typed.locator, now=bundle.clock.now())
-        return answers.respond(_answer(found))
     now = bundle.clock.now()
-    with _too_many_tries(), reading() as session:
-        found = service.by_typed(session, bundle.vault, wanted.typed, wanted.birth, now=now)
-    return answers.respond(_answer(_counted(found, wanted.typed.record_id, now)))
+    if (pasted := wanted.typed.locator) is not None:
+        if not wants_json():
+            return _led_to(pasted)
+        with reading() as session:
+            found = service.by_locator(session, bundle.vault, pasted, now=now)
+    else:
+        with _too_many_tries(), reading() as session:
+            found = service.by_typed(session, bundle.vault, wanted.typed, wanted.birth, now=now)
+        found = _counted(found, wanted.typed.record_id, now)
+        if found.locator is not None and not wants_json():
+            return _led_to(found.locator)
+    response = answers.respond(_answer(found))
+    if found.locator is not None:
+        response.headers["Content-Location"] = f"/V/{found.locator}"
+    return response
 
 
 @lookup.get("/compare")
@@ -75,7 +81,7 @@ def compare_form() -> AnyResponse:
         return redirect(link("/", language()), 303)
     form = _paper_form(locator)
     if form is None:
-        return redirect(link(f"/V/{locator}", language()), 303)
+        return _led_to(locator)
     return _page("compare.html", {**form, "values": {}, "errors": {}})
 
 
@@ -133,6 +139,11 @@ def _counted(found: CodeAnswer, record_id: str, now: datetime) -> CodeAnswer:
     except UNAVAILABLE as error:
         return service.unavailable(now, error)
     return found
+
+
+def _led_to(locator: Locator) -> AnyResponse:
+    """A typed code that names its version is answered where a scan of it is, and goes on from there."""
+    return redirect(link(f"/V/{locator}", language()), 303)
 
 
 def _respelled(code: str) -> AnyResponse | None:

@@ -575,11 +575,11 @@ def look_up_locator(
 
 def look_up_typed(
     session: Session, vault: Vault, record_id: str, short: str | None, birth: str, *, now: datetime
-) -> tuple[CodeFacts, PublicRecord | None]:
+) -> tuple[CodeFacts, PublicRecord | None, Locator | None]:
     """The answer to a typed code with a birth date (as :func:`read_birth` gives it).
 
-    With the 8 digest characters the version they name is answered; without them only which version is
-    current. An unknown record id and a wrong birth date get one answer, after the same query and the same
+    With the 8 digest characters the version they name is answered, with its whole locator; without them only
+    which version is current. An unknown record id and a wrong birth date get one answer, after the same query and the same
     decryption. A bare year is right only where the record itself has no more.
     """
     rows = record_rows(session, record_id)
@@ -591,16 +591,17 @@ def look_up_typed(
     if not rows:
         same_work(vault, birth)
     if not matching:
-        return CodeFacts(CodeKind.UNKNOWN), None
+        return CodeFacts(CodeKind.UNKNOWN), None, None
     if short is None:
         # Any version's birth date opens the record: a correction may have corrected just that.
         newest = next((r for r in rows if r["state"] == VersionState.CURRENT), rows[-1])
-        return CodeFacts(CodeKind.RECORD_ONLY, version_facts(newest, now)), None
+        return CodeFacts(CodeKind.RECORD_ONLY, version_facts(newest, now)), None, None
     named = next((r for r in matching if short_digest(r["digest"]) == short), None)
     if named is None:
-        return CodeFacts(CodeKind.DIGEST_MISMATCH), None
+        return CodeFacts(CodeKind.DIGEST_MISMATCH), None, None
     facts = version_facts(named, now)
-    return CodeFacts(CodeKind.VERSION, facts), public_of(vault, named, facts)
+    locator = Locator(record_id, named["digest"])
+    return CodeFacts(CodeKind.VERSION, facts), public_of(vault, named, facts), locator
 
 
 def read_birth(text: str) -> str:

@@ -241,6 +241,18 @@ class TestTyped:
         assert (answer.status_code, answer.headers["Cache-Control"]) == (200, "no-store")
         assert (body(answer)["verdict"], body(answer)["evidence"]) == ("GENUINE_CURRENT", "code")
         assert body(answer)["record"]["masked_name"] == "N*** T*** H***"
+        assert answer.headers["Content-Location"] == world.primary.path
+
+    def test_a_code_that_names_its_version_is_answered_as_a_scan(self, world: World) -> None:
+        """By way of its address: from there to the comparison, in either language."""
+        for issued in (world.primary, world.first, world.recalled):
+            for suffix in ("", "?lang=en"):
+                led = post(world.client, f"/lookup{suffix}", typed_form(issued))
+                assert (led.status_code, led.headers["Location"]) == (303, issued.path + suffix)
+            typed = body(post(world.client, "/lookup", typed_form(issued), **JSON))
+            assert typed == body(world.client.get(issued.path, headers=JSON))
+        page = world.client.get(led.headers["Location"].replace(world.recalled.path, world.first.path)).text
+        assert f'href="/compare?code={world.first.locator}&amp;lang=en"' in page
 
     def test_birth_dates_cannot_be_tried_out(self, world: World) -> None:
         """5 wrong ones in 15 minutes, then even the right one waits; an unknown id fares just the same."""

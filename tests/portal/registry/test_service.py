@@ -340,8 +340,10 @@ class TestTyped:
     def typed(
         self, session: Session, vault: Vault, record_id: str, short: str | None, birth: str
     ) -> tuple[CodeKind, int | None]:
-        facts, public = registry.look_up_typed(session, vault, record_id, short, birth, now=SOON)
-        assert (public is not None) is (facts.kind is CodeKind.VERSION)
+        facts, public, code = registry.look_up_typed(session, vault, record_id, short, birth, now=SOON)
+        assert (public is not None) is (code is not None) is (facts.kind is CodeKind.VERSION)
+        if code is not None:
+            assert registry.look_up_locator(session, vault, code, now=SOON) == (facts, public)
         return facts.kind, None if facts.version is None else facts.version.version
 
     def test_all_right(self, session: Session, vault: Vault, entered: NewVersion) -> None:
@@ -384,7 +386,7 @@ class TestTyped:
         self, session: Session, vault: Vault, entered: NewVersion
     ) -> None:
         registry.recall(session, entered.record_id, "data_error", now=SOON)
-        facts, _ = registry.look_up_typed(session, vault, entered.record_id, None, BIRTH, now=SOON)
+        facts, _, _ = registry.look_up_typed(session, vault, entered.record_id, None, BIRTH, now=SOON)
         assert facts.version is not None
         assert (facts.version.version, facts.version.state) == (1, VersionState.RECALLED)
 

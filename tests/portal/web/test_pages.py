@@ -101,7 +101,7 @@ def pages(world: World) -> Iterator[TestResponse]:
         yield from (client.get(f"{i.path}{suffix}") for i in world.issued)
         amp = suffix.replace("?", "&")
         yield from (client.get(f"/compare?code={i.locator}{amp}") for i in (world.primary, world.secondary))
-        yield post(client, f"/lookup{suffix}", typed_form(world.primary))
+        yield post(client, f"/lookup{suffix}", typed_form(world.primary, short=False))
         yield post(client, f"/lookup{suffix}", typed_form(world.primary, code="", nam="x"))
         yield post(client, f"/compare{suffix}", paper_form(world.secondary))
         yield post(
