@@ -579,8 +579,8 @@ def look_up_typed(
     """The answer to a typed code with a birth date (as :func:`read_birth` gives it).
 
     With the 8 digest characters the version they name is answered, with its whole locator; without them only
-    which version is current. An unknown record id and a wrong birth date get one answer, after the same query and the same
-    decryption. A bare year is right only where the record itself has no more.
+    which version is current. An unknown record id and a wrong birth date get one answer, after the same query
+    and the same decryption. A bare year is right only where the record itself has no more.
     """
     rows = record_rows(session, record_id)
     matching: list[Row] = []
