@@ -137,12 +137,14 @@ def parse_digest(text: str) -> bytes:
     a digest has one spelling.
     """
     if len(text) != DIGEST_LENGTH:
-        raise _refuse("length", f"Mã nội dung gồm đúng {DIGEST_LENGTH} ký tự, mã này có {len(text)}.")
+        raise _refuse(
+            "length", f"Mã đối chiếu trong mã QR gồm đúng {DIGEST_LENGTH} ký tự, mã này có {len(text)}."
+        )
     if not _ALLOWED.issuperset(text):
-        raise _refuse("characters", "Mã nội dung chỉ gồm chữ số và chữ in hoa không dấu, trừ I, L, O, U.")
+        raise _refuse("characters", "Mã đối chiếu chỉ gồm chữ số và chữ in hoa không dấu, trừ I, L, O, U.")
     number = int(text.translate(_TO_BASE_32), 32)
     if number & (1 << _PADDING_BITS) - 1:
-        raise _refuse("padding", "Mã nội dung sai ở ký tự cuối.")
+        raise _refuse("padding", "Mã đối chiếu sai ở ký tự cuối.")
     return (number >> _PADDING_BITS).to_bytes(32)
 
 
@@ -173,7 +175,7 @@ class Locator:
         """Strict: only the upper-case spelling. Raises InvalidInput."""
         record_id, dot, digest = text.partition(".")
         if not dot:
-            raise _refuse("grammar", "Mã phải có dạng <mã tra cứu>.<mã nội dung>.")
+            raise _refuse("grammar", "Mã phải có dạng <mã tra cứu>.<mã đối chiếu>.")
         return cls(parse_record_id(record_id), parse_digest(digest))
 
 
@@ -463,8 +465,8 @@ def _why_unreadable(plain: str, *, is_link: bool) -> InvalidInput:
     if len(plain) not in _LENGTHS:
         return _refuse(
             "length",
-            f"Mã tra cứu có {RECORD_ID_LENGTH} ký tự (thêm {SHORT_DIGEST_LENGTH} ký tự đầu của mã nội dung "
-            f"nếu có); mã vừa nhập có {len(plain)}. So lại từng nhóm 4 ký tự.",
+            f"Mã tra cứu có {RECORD_ID_LENGTH} ký tự (thêm {SHORT_DIGEST_LENGTH} ký tự mã đối chiếu nếu có); "
+            f"mã vừa nhập có {len(plain)}. So lại từng nhóm 4 ký tự.",
         )
     return _refuse("check_character", "Có ký tự gõ sai. So lại từng nhóm 4 ký tự với mã in trên học bạ.")
 

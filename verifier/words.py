@@ -331,10 +331,9 @@ _DIFFERS: Final[Mapping[str, _Entry]] = {
         Tone.WARN,
         ("Mã không khớp với bản nào đã cấp", "The code matches no version that was issued"),
         (
-            "Mã tra cứu có trong sổ đăng ký, nhưng phần mã nhận dạng nội dung không khớp với bản nào nhà "
-            "trường đã cấp.",
-            "The record code is in the registry, but the part of the code that identifies the content "
-            "matches no version the school has issued.",
+            "Mã tra cứu có trong sổ đăng ký, nhưng mã đối chiếu không khớp với bản nào nhà trường đã cấp.",
+            "The record code is in the registry, but the check code matches no version that the "
+            "school has issued.",
         ),
         (
             "Nếu bạn gõ mã bằng tay, hãy gõ lại. Nếu mã được quét từ giấy, hãy hỏi trường cấp.",
@@ -517,9 +516,9 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
         ),
         (
             "Mã và ngày sinh đúng. Bản đang lưu hành là {version}. Muốn biết tờ giấy là bản nào, hãy nhập "
-            "thêm 8 ký tự của mã nội dung.",
+            "thêm 8 ký tự của mã đối chiếu.",
             "Code and date of birth fit. The current version is {version}. To learn which version the "
-            "paper is, add the 8 characters of the content code.",
+            "paper is, add the 8 characters of the check code.",
         ),
         (
             "Xem “bản số” in trên giấy, và nhập thêm 8 ký tự in cạnh mã tra cứu.",

@@ -337,7 +337,7 @@ def _codes(scene: Scene, public_url: str) -> Iterator[Sample]:
     other = _locator(scene.issued(SECONDARY, 1).url)
     mixed = code_url(public_url, Locator(own.record_id, other.digest))
     yield Sample(
-        None, mixed, Outcome.CONTENT_DIFFERS, code, "Mã tra cứu thật ghép với mã nội dung của học bạ khác."
+        None, mixed, Outcome.CONTENT_DIFFERS, code, "Mã tra cứu thật ghép với mã đối chiếu của học bạ khác."
     )
     unknown = code_url(public_url, Locator(new_record_id(bytes(range(10))), own.digest))
     yield Sample(None, unknown, Outcome.NOT_VERIFIED, code, "Mã viết đúng cách nhưng kho không có.")

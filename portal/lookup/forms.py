@@ -24,7 +24,7 @@ _CODE_MISTAKES: Final = {
     "foreign_link": marked("Liên kết này không thuộc cổng này. Hãy nhập mã tra cứu in trên học bạ"),
     "malformed_link": marked("Liên kết bị thiếu hoặc sai. Hãy dán lại cả liên kết"),
     "characters": marked("Mã chỉ gồm chữ số và chữ cái không dấu. Hãy so lại với mã in trên học bạ"),
-    "length": marked("Mã tra cứu gồm 17 ký tự, có thể kèm 8 ký tự mã nội dung. Hãy so lại với học bạ"),
+    "length": marked("Mã tra cứu gồm 17 ký tự, có thể kèm 8 ký tự mã đối chiếu. Hãy so lại với học bạ"),
     "check_character": marked("Mã có ký tự sai. Hãy so lại từng ký tự với mã in trên học bạ"),
     "ambiguous": marked("Bộ gõ tiếng Việt đã làm sai mã. Hãy tắt bộ gõ rồi nhập lại"),
 }

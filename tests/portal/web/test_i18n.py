@@ -58,6 +58,16 @@ def test_words_of_the_product() -> None:
         assert not re.search(r"\b(valid|invalid|fake|forged|please)\b", english, re.IGNORECASE)
 
 
+def test_pages_name_a_code_as_the_paper_does() -> None:
+    """The 8 characters are printed after "Mã đối chiếu": no page may send people looking for another word."""
+    assert "Mã đối chiếu: " in (PORTAL / "issuing" / "rendering.py").read_text()
+    texts = {v: e for v, e in i18n.english().items() if "8 ký tự" in v}
+    assert len(texts) >= 2
+    for vietnamese, english in texts.items():
+        assert "8 ký tự mã đối chiếu" in vietnamese
+        assert "check code" in english
+
+
 @pytest.mark.parametrize("headers", [{}, {"Accept-Language": "en"}, {"Cookie": "lang=en"}])
 def test_only_the_address_chooses_the_language(world: World, headers: dict[str, str]) -> None:
     assert '<html lang="vi">' in world.client.get("/", headers=headers).text
