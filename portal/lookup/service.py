@@ -149,6 +149,19 @@ def compare(session: Session, vault: Vault, locator: Locator, paper: Paper, *, n
     return _answer(code, now, record, locator, compared=same, wrong_try=not same)
 
 
+def tries_left(session: Session, record_id: str, *, now: datetime) -> int:
+    """How many wrong tries the record id takes before it pauses; the same for every id, known or not."""
+    counted = select(func.count()).where(MatchAttempt.record_id == record_id, MatchAttempt.at > now - WINDOW)
+    return max(0, _share(session, record_id, now) - (session.scalar(counted) or 0))
+
+
+def receipt(vault: Vault, record_id: str, *typed: str) -> str:
+    """What whoever got a "no" to exactly this may send along to see it again, in another language, without
+    being charged again. It says nothing about any other try.
+    """
+    return vault.blind_index("\0".join((record_id, *typed)), domain="answered-try")
+
+
 def count_wrong_try(session: Session, record_id: str, *, now: datetime) -> None:
     """Count a wrong try; what was typed is not kept. Raises TooManyTries when others used up the share
     meanwhile: then this one gets no answer either.
@@ -197,17 +210,21 @@ def _serialise(session: Session, record_id: str) -> None:
 
 def _refuse_tried_out(session: Session, record_id: str, now: datetime) -> None:
     """Raise TooManyTries while no try is left; no wait is longer than the window."""
-    tries = 1 if _tries_of_a_day(session, record_id, now) >= MANY_TRIES else WRONG_TRIES
     # The try that must leave the window before another one fits in.
     blocking = session.scalar(
         select(MatchAttempt.at)
         .where(MatchAttempt.record_id == record_id, MatchAttempt.at > now - WINDOW)
         .order_by(MatchAttempt.at.desc())
-        .offset(tries - 1)
+        .offset(_share(session, record_id, now) - 1)
         .limit(1)
     )
     if blocking is not None:
         raise TooManyTries(math.ceil((blocking + WINDOW - now).total_seconds()))
+
+
+def _share(session: Session, record_id: str, now: datetime) -> int:
+    """Wrong tries in one window."""
+    return 1 if _tries_of_a_day(session, record_id, now) >= MANY_TRIES else WRONG_TRIES
 
 
 def _tries_of_a_day(session: Session, record_id: str, now: datetime) -> int:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import hmac
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -18,15 +19,17 @@ from portal.lookup.service import CodeAnswer
 from portal.web import answers, errors
 from portal.web.i18n import gettext, language, link
 from portal.web.pages import Pages
-from portal.web.requests import Mistake, Rejection, require_multipart, wants_json
+from portal.web.requests import RECEIPT, Mistake, Rejection, require_multipart, sent_fields, wants_json
 from verifier.errors import InvalidInput
 from verifier.locator import Locator, canonical_path
-from verifier.words import tone_word
+from verifier.words import Tone, Words, tone_word
 
 lookup = Blueprint("lookup", __name__)
 
 #: name, birth date (three), code and two cells for each of the subjects of a form
 COMPARE_PARTS: Final = 80
+#: Reasons behind which a typing mistake may stand, or which ask for more to be typed.
+MENDED_IN_PLACE: Final = frozenset({"unknown_code", "version_not_named", "digest_mismatch"})
 
 
 @lookup.get("/V/<path:code>")
@@ -46,6 +49,12 @@ def lower_case(code: str) -> AnyResponse:
     return _respelled(code) or _malformed()
 
 
+@lookup.get("/lookup")
+def lookup_page() -> Response:
+    """The look-up form on a page of its own."""
+    return _page("lookup.html", {"said": None, "values": {}, "errors": {}})
+
+
 @lookup.post("/lookup")
 def typed() -> AnyResponse:
     """A typed code with a birth date, or a pasted link."""
@@ -60,17 +69,22 @@ def typed() -> AnyResponse:
         if not wants_json():
             return _led_to(pasted)
         with reading() as session:
-            found = service.by_locator(session, bundle.vault, pasted, now=now)
-    else:
-        with _too_many_tries(), reading() as session:
+            return _named(service.by_locator(session, bundle.vault, pasted, now=now))
+    record_id, short = wanted.typed.record_id, wanted.typed.short_digest or ""
+    receipt = service.receipt(bundle.vault, record_id, short, wanted.birth)
+    try:
+        with reading() as session:
             found = service.by_typed(session, bundle.vault, wanted.typed, wanted.birth, now=now)
-        found = _counted(found, wanted.typed.record_id, now)
-        if found.locator is not None and not wants_json():
-            return _led_to(found.locator)
-    response = answers.respond(_answer(found))
+        found, left = _counted(found, record_id, receipt, now)
+    except service.TooManyTries as refused:
+        return _paused("lookup.html", refused, {})
+    if wants_json():
+        return _named(found)
     if found.locator is not None:
-        response.headers["Content-Location"] = f"/V/{found.locator}"
-    return response
+        return _led_to(found.locator)
+    if not MENDED_IN_PLACE.isdisjoint(found.verdict.reasons):
+        return _form_below("lookup.html", found, left, receipt, {})
+    return answers.respond(_answer(found), again=sent_fields())
 
 
 @lookup.get("/compare")
@@ -82,7 +96,8 @@ def compare_form() -> AnyResponse:
     form = _paper_form(locator)
     if form is None:
         return _led_to(locator)
-    return _page("compare.html", {**form, "values": {}, "errors": {}})
+    here = {"here": f"/compare?code={locator}"}
+    return _page("compare.html", {**form, **here, "said": None, "values": {}, "errors": {}})
 
 
 @lookup.post("/compare")
@@ -93,52 +108,86 @@ def compare() -> AnyResponse:
     now = bundle.clock.now()
     locator = forms.read_locator(request.form.get("code", ""))
     if locator is None:
-        return answers.respond(_answer(service.malformed(now)))
+        return answers.respond(_answer(service.malformed(now)), again=sent_fields())
     form = _paper_form(locator)
     if form is None:  # no such version: the answer of the code itself, which /V/ gives to everyone
         with reading() as session:
-            return answers.respond(_answer(service.by_locator(session, bundle.vault, locator, now=now)))
+            found = service.by_locator(session, bundle.vault, locator, now=now)
+        return answers.respond(_answer(found), here=f"/V/{locator}")
     try:
         paper = forms.read_paper(request.form, form["record"].level, form["record"].grade)
     except forms.FormMistakes as refused:
         return _form_again("compare.html", "compare_form", refused.mistakes, form)
-    with _too_many_tries(), reading() as session:
-        found = service.compare(session, bundle.vault, locator, paper, now=now)
-    found = _counted(found, locator.record_id, now)
-    answer = _answer(found)
-    if "values_differ" in found.verdict.reasons and not wants_json():
-        # One mistyped cell gives this answer too, so what was typed stays in the form below it.
-        tongue = language()
-        said = answer.words(tongue)
-        shown = {
-            "said": said,
-            "tone_word": tone_word(said.tone, tongue),
-            "values": request.form,
-            "errors": {},
-        }
-        return _page("compare.html", form | shown)
-    return answers.respond(answer)
-
-
-@contextmanager
-def _too_many_tries() -> Iterator[None]:
-    """429 with the time to wait; the same for every record id, known or not."""
+    cells = (f"{name}={'|'.join(values)}" for name, values in sorted(paper.results.items()))
+    receipt = service.receipt(bundle.vault, str(locator), paper.name, paper.birth, *cells)
     try:
-        yield
+        with reading() as session:
+            found = service.compare(session, bundle.vault, locator, paper, now=now)
+        found, left = _counted(found, locator.record_id, receipt, now)
     except service.TooManyTries as refused:
-        raise Rejection(429, refused.code, retry_after=refused.retry_after) from None
+        return _paused("compare.html", refused, form)
+    if "values_differ" in found.verdict.reasons and not wants_json():
+        return _form_below("compare.html", found, left, receipt, form)
+    return answers.respond(_answer(found), again=sent_fields())
 
 
-def _counted(found: CodeAnswer, record_id: str, now: datetime) -> CodeAnswer:
-    """The answer, once a wrong try is counted: the only thing here that writes. None without counting."""
+def _counted(found: CodeAnswer, record_id: str, receipt: str, now: datetime) -> tuple[CodeAnswer, int | None]:
+    """The answer, once a wrong try is counted: the only thing here that writes. With it how many tries are
+    left. None without counting, but for a try that was answered before.
+    """
     if not found.wrong_try:
-        return found
+        return found, None
+    before = hmac.compare_digest(request.form.get(RECEIPT, "").encode(), receipt.encode())
     try:
-        with _too_many_tries(), transaction() as session:
-            service.count_wrong_try(session, record_id, now=now)
+        with reading() if before else transaction() as session:
+            if not before:
+                service.count_wrong_try(session, record_id, now=now)
+            return found, service.tries_left(session, record_id, now=now)
     except UNAVAILABLE as error:
-        return service.unavailable(now, error)
-    return found
+        return service.unavailable(now, error), None
+
+
+def _paused(template: str, refused: service.TooManyTries, context: Mapping[str, Any]) -> Response:
+    """429 with the time to wait, the same for every record id, known or not; what was typed stays."""
+    if wants_json():
+        return errors.rejected(Rejection(429, refused.code, retry_after=refused.retry_after))
+    title, sentence, next_step = errors.said(429, retry_after=refused.retry_after)
+    kept = gettext("Những gì bạn đã nhập vẫn còn ở dưới.")
+    said = Words(title, sentence, next_step, Tone.INFO, (kept,))
+    response = _page(template, {**context, **_panel(said)}, 429)
+    response.headers["Retry-After"] = str(refused.retry_after)
+    return response
+
+
+def _form_below(
+    template: str, found: CodeAnswer, left: int | None, receipt: str, context: Mapping[str, Any]
+) -> Response:
+    """An answer that a typing mistake gives as well: the form stays below it, with what was typed."""
+    said = _answer(found).words(language())
+    if left is not None:
+        tries = gettext("Số lần thử còn lại trước khi tạm dừng: %(left)s.", left=left)
+        said = replace(said, further=(*said.further, tries))
+    fields = [*sent_fields(), (RECEIPT, receipt)]
+    return _page(template, {**context, **_panel(said), "again": fields})
+
+
+def _panel(said: Words) -> dict[str, Any]:
+    """What a form's page needs for an answer above what was typed."""
+    return {
+        "said": said,
+        "tone_word": tone_word(said.tone, language()),
+        "values": request.form,
+        "errors": {},
+        "again": sent_fields(),
+    }
+
+
+def _named(found: CodeAnswer) -> Response:
+    """The answer for programs; with the address of the version where the code named one."""
+    response = answers.respond(_answer(found))
+    if found.locator is not None:
+        response.headers["Content-Location"] = f"/V/{found.locator}"
+    return response
 
 
 def _led_to(locator: Locator) -> AnyResponse:
@@ -175,8 +224,6 @@ def _paper_form(locator: Locator) -> dict[str, Any] | None:
         "record": found.record,
         "subjects": rows,
         "labels": [gettext(cell.label) for cell in max((row.cells for row in rows), key=len)],
-        "here": f"/compare?code={locator}",
-        "said": None,
     }
 
 
@@ -187,7 +234,8 @@ def _form_again(
     if wants_json():
         return errors.rejected(Rejection(422, code, mistakes))
     messages = {m.field: gettext(m.message, **m.values) for m in mistakes}
-    return _page(template, {**context, "values": request.form, "errors": messages}, 422)
+    kept = {"said": None, "values": request.form, "errors": messages, "again": sent_fields()}
+    return _page(template, {**context, **kept}, 422)
 
 
 def _page(template: str, context: Mapping[str, Any], status: int = 200) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from flask import Blueprint, Response, abort, current_app, request
@@ -33,6 +34,12 @@ ALARMS: Final = frozenset({Outcome.SEAL_VALID_NOT_REGISTERED, Outcome.REGISTERED
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
+@uploads.get("/check")
+def check_page() -> Response:
+    """The forms for a file and for a photo on a page of their own."""
+    return _page({})
+
+
 @uploads.post("/check")
 def check() -> Response:
     """A PDF, a photo or a screenshot."""
@@ -42,10 +49,10 @@ def check() -> Response:
     except Rejection as refused:
         return _form_again(refused)
     with reading() as session:
-        return answers.respond(_answer(_examine(session, data)))
+        return _respond(_examine(session, data))
 
 
-@uploads.post("/check/sample/<path:name>")
+@uploads.get("/check/sample/<path:name>")
 def check_sample(name: str) -> Response:
     """Demo only: check one of the samples without downloading it first."""
     if name not in {s.file for s in samples()}:
@@ -70,7 +77,7 @@ def data() -> Response:
     with reading() as session:
         found = _examine(session, content)
         if not found.verdict.genuine_file:
-            return answers.respond(_answer(found), status=422)  # no data, and why
+            return _respond(found, status=422)  # no data, and why
         opened = service.extract(content, session, resources().vault, found)
     version = found.verdict.version
     name = f"hoc-ba-{version.record_id}-{version.version}" if version else "hoc-ba"
@@ -111,6 +118,16 @@ def _examine(session: Session, content: bytes) -> FileAnswer:
     return found
 
 
+def _respond(found: FileAnswer, *, status: int = 200) -> Response:
+    """The answer. In the other language that of a code has an address of its own; a file, which is not kept,
+    is asked for again.
+    """
+    answer = _answer(found)
+    return answers.respond(
+        answer, status=status, here="/check" if answer.locator is None else f"/V/{answer.locator}"
+    )
+
+
 def _answer(found: FileAnswer) -> answers.Answer:
     locator = None if found.locator is None else str(found.locator)
     return answers.Answer(found.verdict, found.report, found.record, found.signers, locator)
@@ -146,6 +163,9 @@ def _form_again(refused: Rejection) -> Response:
     """The upload form once more with its mistake; a problem for programs and for what no form can mend."""
     if wants_json() or not refused.mistakes:
         return errors.rejected(refused)
+    return _page({m.field: gettext(m.message, **m.values) for m in refused.mistakes}, refused.status)
+
+
+def _page(mistakes: Mapping[str, str], status: int = 200) -> Response:
     pages: Pages = current_app.extensions["pages"]
-    messages = {m.field: gettext(m.message, **m.values) for m in refused.mistakes}
-    return pages.page("check.html", language(), {"values": {}, "errors": messages}, refused.status)
+    return pages.page("check.html", language(), {"errors": mistakes, "here": "/check"}, status)

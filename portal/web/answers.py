@@ -8,15 +8,15 @@ certificate.
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from typing import Any, Final, Protocol
 
-from flask import Response, current_app, request
+from flask import Response, current_app
 
-from portal.web.i18n import language, link, marked, moment, translate
+from portal.web.i18n import language, link, marked, moment, this_page, translate
 from portal.web.pages import HTML, Pages, other_language
 from portal.web.requests import wants_json
 from verifier import words
@@ -123,14 +123,26 @@ class Answer:
         return words.say(self.verdict, language, issuer=self.issuer, current_version=self.current_version)
 
 
-def respond(answer: Answer, *, status: int = 200, cache_seconds: int | None = None) -> Response:
-    """The answer in the shape the client wants. ``cache_seconds`` makes it public for that long."""
+def respond(
+    answer: Answer,
+    *,
+    status: int = 200,
+    cache_seconds: int | None = None,
+    here: str | None = None,
+    again: Sequence[tuple[str, str]] = (),
+) -> Response:
+    """The answer in the shape the client wants. ``cache_seconds`` makes it public for that long.
+
+    In the other language it is had at ``here`` (else at this address), by sending the fields ``again``.
+    """
     tongue = language()
     if wants_json():
         kind, text = "application/json", json.dumps(as_json(answer, tongue), ensure_ascii=False)
     else:
-        here = request.path if request.method != "POST" else "/"
-        kind, text = HTML, as_page(current_app.extensions["pages"], answer, tongue, here)
+        kind, text = (
+            HTML,
+            as_page(current_app.extensions["pages"], answer, tongue, here or this_page(), again),
+        )
     return Response(text, status, dict(caching(answer, cache_seconds)), content_type=kind)
 
 
@@ -141,15 +153,23 @@ def caching(answer: Answer, seconds: int | None) -> list[tuple[str, str]]:
     return [("Vary", "Accept"), ("Cache-Control", f"public, max-age={seconds}")]
 
 
-def as_page(pages: Pages, answer: Answer, language: Language, here: str) -> str:
+def as_page(
+    pages: Pages, answer: Answer, language: Language, here: str, again: Sequence[tuple[str, str]] = ()
+) -> str:
     """The answer for people. ``here`` is the address of this page, or of where to go on in another
     language.
     """
     own = _own(answer, language)
     own["other_language"] = other_language(here, language)
-    if answer.report.signatures:  # names and times in a list of any length: not a page of a kind
-        return pages.text("verdict.html", language, {**_common(answer, language), **own})
+    own["file_again"] = _file_again(language) if here == "/check" else ""
+    if answer.report.signatures or again:  # a list of any length: not a page of a kind
+        return pages.text("verdict.html", language, {**_common(answer, language), **own, "again": again})
     return pages.outlined("verdict.html", language, _kind(answer), lambda: _common(answer, language), own)
+
+
+def _file_again(language: Language) -> str:
+    """What switching the language takes, said to whoever reads the other one."""
+    return translate(marked("phải gửi lại tệp"), "en" if language == "vi" else "vi")
 
 
 def as_json(answer: Answer, language: Language) -> dict[str, Any]:

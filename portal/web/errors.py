@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import secrets
 from dataclasses import dataclass
 from typing import Final
 
-from flask import Flask, Response, current_app
+from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
-from portal.web.i18n import gettext, language, marked
+from portal.web.i18n import gettext, language, marked, this_page
 from portal.web.pages import Pages
 from portal.web.requests import Rejection, wants_json
 
@@ -60,8 +61,10 @@ _TEXTS: Final = {
         marked("Bổ sung thông tin rồi gửi lại."),
     ),
     429: _Text(
-        marked("Đã thử quá nhiều lần"),
-        marked("Mã này vừa được thử sai nhiều lần, nên cổng tạm dừng để bảo vệ học sinh."),
+        marked("Mã này đang tạm dừng ít phút"),
+        marked(
+            "Mã vừa được thử sai nhiều lần, không nhất thiết là do bạn, nên cổng tạm dừng để bảo vệ học sinh."
+        ),
         marked("Hãy thử lại sau %(minutes)s phút. Kiểm tra tệp PDF hoặc mã QR vẫn dùng được."),
     ),
     500: _Text(
@@ -84,14 +87,26 @@ def rejected(rejection: Rejection) -> Response:
     """The answer to a request that is no check at all."""
     errors = [{"field": m.field, "detail": gettext(m.message, **m.values)} for m in rejection.mistakes]
     response = _answer(
-        rejection.status,
-        rejection.code,
-        errors=errors,
-        minutes=-(-(rejection.retry_after or 60) // 60),
+        rejection.status, rejection.code, errors=errors, retry_after=rejection.retry_after or 60
     )
     if rejection.retry_after is not None:
         response.headers["Retry-After"] = str(rejection.retry_after)
     return response
+
+
+def said(status: int, *, retry_after: int = 60, request_id: str = "") -> tuple[str, str, str]:
+    """Title, sentence and next step of an error answer in the language of this request."""
+    text = _TEXTS.get(status, _OTHER if status < 500 else _TEXTS[500])
+    values = {
+        "limit": current_app.config["MAX_FILE_BYTES"] // (1024 * 1024),
+        "minutes": math.ceil(retry_after / 60),
+        "request_id": request_id,
+    }
+    return (
+        gettext(text.title) % values,
+        gettext(text.sentence) % values,
+        gettext(text.next_step) % values,
+    )
 
 
 def _http(error: HTTPException) -> Response:
@@ -113,18 +128,10 @@ def _answer(
     code: str,
     *,
     errors: list[dict[str, str]] | None = None,
-    minutes: int = 1,
+    retry_after: int = 60,
     request_id: str = "",
 ) -> Response:
-    text = _TEXTS.get(status, _OTHER if status < 500 else _TEXTS[500])
-    values = {
-        "limit": current_app.config["MAX_FILE_BYTES"] // (1024 * 1024),
-        "minutes": minutes,
-        "request_id": request_id,
-    }
-    title, sentence, next_step = (
-        gettext(message) % values for message in (text.title, text.sentence, text.next_step)
-    )
+    title, sentence, next_step = said(status, retry_after=retry_after, request_id=request_id)
     if wants_json():
         problem: dict[str, object] = {
             "type": "about:blank",
@@ -141,9 +148,7 @@ def _answer(
             json.dumps(problem, ensure_ascii=False), status, content_type="application/problem+json"
         )
     pages: Pages = current_app.extensions["pages"]
-    return pages.page(
-        "error.html",
-        language(),
-        {"title": title, "sentence": sentence, "next_step": next_step, "errors": errors or []},
-        status,
-    )
+    context = {"title": title, "sentence": sentence, "next_step": next_step, "errors": errors or []}
+    # Not every address that takes a form has a page of its own.
+    here = this_page() if request.method in ("GET", "HEAD") else "/"
+    return pages.page("error.html", language(), {**context, "here": here}, status)

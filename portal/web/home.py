@@ -71,4 +71,6 @@ def sample(name: str) -> Response:
 @home.get("/robots.txt")
 def robots() -> Response:
     """Nothing here is for search engines but the home page."""
-    return Response("User-agent: *\nDisallow: /V/\nDisallow: /demo/\n", content_type="text/plain")
+    return Response(
+        "User-agent: *\nDisallow: /V/\nDisallow: /check/\nDisallow: /demo/\n", content_type="text/plain"
+    )

@@ -11,6 +11,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from babel.messages.pofile import read_po
 from flask import request
@@ -56,6 +57,11 @@ def link(path: str, language: Language) -> str:
     if language == "vi":
         return path
     return f"{path}{'&' if '?' in path else '?'}lang=en"
+
+
+def this_page() -> str:
+    """The path of this request, fit for a link: one slash at its head, for two would name another host."""
+    return quote("/" + request.path.lstrip("/"))
 
 
 def moment(value: datetime, language: Language) -> str:

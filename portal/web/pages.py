@@ -13,7 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from flask import Response, request
+from flask import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateSyntaxError, nodes
 from jinja2.visitor import NodeTransformer
 from markupsafe import escape
@@ -32,6 +32,7 @@ COMPONENTS: Final = (
     "findings",
     "signatures",
     "message",
+    "tongue",
     "error_summary",
     "birth",
     "lookup_form",
@@ -142,9 +143,8 @@ class Pages:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """The page as an answer. It leads to itself in the other language; a sent form leads home."""
-        here = request.path if status == 200 and request.method != "POST" else "/"
-        other = other_language(context.get("here", here), language)
+        """The page as an answer. It leads to itself in the other language (``here``, or this address)."""
+        other = other_language(context.get("here") or i18n.this_page(), language)
         text = self.text(template, language, {**context, "other_language": other})
         return Response(text, status, headers, content_type=HTML)
 

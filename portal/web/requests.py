@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Final
 
 from flask import current_app, request
 from werkzeug.datastructures import FileStorage
 
 from portal.web.i18n import marked
+
+#: The field that shows that a try was answered and counted before.
+RECEIPT: Final = "receipt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +61,31 @@ def require_multipart(*, parts: int | None = None) -> None:
         request.max_form_parts = parts
 
 
-def one_file(name: str = "file") -> bytes:
-    """The bytes of the single file sent as ``name``. Browsers send an empty part for an input left alone."""
-    chosen = [f for f in request.files.getlist(name) if f.filename]
+def one_file() -> bytes:
+    """The bytes of the single file sent as ``file``. Browsers send an empty part for an input left alone.
+
+    A form that asks for a photo says so with ``kind=photo`` and has its mistakes at its own field.
+    """
+    photo = request.form.get("kind") == "photo"
+    field = "camera" if photo else "file"
+    chosen = [f for f in request.files.getlist("file") if f.filename]
     if not chosen:
-        raise Rejection(422, "no_file", (Mistake(name, marked("Chọn tệp PDF hoặc ảnh chụp mã QR")),))
+        wanted = (
+            marked("Chụp ảnh mã QR, hoặc chọn ảnh có sẵn") if photo else marked("Chọn tệp PDF của học bạ")
+        )
+        raise Rejection(422, "no_file", (Mistake(field, wanted),))
     if len(chosen) > 1:
-        raise Rejection(422, "several_files", (Mistake(name, marked("Mỗi lần chỉ kiểm tra một tệp")),))
+        raise Rejection(422, "several_files", (Mistake(field, marked("Mỗi lần chỉ kiểm tra một tệp")),))
     data = _read(chosen[0])
     if len(data) > _limit():
-        raise Rejection(413, "too_large")
+        too_large = marked("Tệp phải nhỏ hơn %(limit)s MB.")
+        raise Rejection(413, "too_large", (Mistake(field, too_large, {"limit": _limit() >> 20}),))
     return data
+
+
+def sent_fields() -> list[tuple[str, str]]:
+    """The texts of this form, to be sent once more for the other language. Never the files."""
+    return [(name, text) for name, text in request.form.items(multi=True) if name != RECEIPT]
 
 
 def _read(file: FileStorage) -> bytes:

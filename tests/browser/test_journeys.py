@@ -206,8 +206,9 @@ def test_comparing_too_often(visit: Visit, look: Look, site: Site) -> None:
         page.wait_for_load_state()
         headline(page, "Giấy không khớp với bản trường cấp")
     page.get_by_role("button", name="So với bản trường cấp").click()
-    headline(page, "Đã thử quá nhiều lần")
+    headline(page, "Mã này đang tạm dừng ít phút")
     expect(page.get_by_text("Hãy thử lại sau 15 phút.")).to_be_visible()
+    expect(page.get_by_label("Họ và tên học sinh")).to_have_value("Người Khác")
     look(page)
 
 
@@ -227,12 +228,23 @@ def test_typing_a_code(visit: Visit, look: Look, site: Site, width: int) -> None
     box = page.get_by_label("Mã tra cứu, hoặc liên kết trong mã QR")
     expect(box).to_be_focused()
     expect(box).to_have_value("7K3M")
-    box.fill(f"{group(locator.record_id).lower()} {short_digest(locator.digest).lower()}")
+    box.fill(group(locator.record_id).lower())
     fill_birth(page, fields["ngay_sinh"])
+    page.get_by_role("button", name="Tra cứu", exact=True).click()
+    headline(page, "Có học bạ này, nhưng chưa biết giấy là bản nào")
+    look(page)
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("h1")).to_have_text("The record exists, but which version the paper is stays open")
+    page.get_by_role("button", name="Tiếng Việt").click()
+    expect(box).to_have_value(group(locator.record_id).lower())
+    box.press("End")
+    box.press_sequentially(" " + short_digest(locator.digest).lower())
     page.get_by_role("button", name="Tra cứu", exact=True).click()
     headline(page, "Mã của một học bạ đang lưu hành")
     assert "ngay" not in page.url
     look(page)
+    page.get_by_role("link", name="So nội dung trên giấy").click()
+    headline(page, "So nội dung trên giấy")
 
 
 def test_pasting_a_link(visit: Visit, site: Site) -> None:
@@ -248,11 +260,13 @@ def test_samples_are_one_tap_away(visit: Visit, site: Site) -> None:
     wanted: Sample = site.samples("GENUINE_REVOKED", "file")[0]
     page = visit("/")
     item = page.locator(".samples li", has_text=wanted.note).first
-    item.get_by_role("button").click()
+    item.get_by_role("link", name="Kiểm tra").click()
     headline(page, "Học bạ này đã được thu hồi")
+    page.get_by_role("link", name="English").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
     page.goto("/")
     with page.expect_download() as download:
-        item.get_by_role("link").click()
+        item.get_by_role("link", name="Tải tệp").click()
     assert Path(download.value.path()).read_bytes() == (site.instance.demo / str(wanted.file)).read_bytes()
 
 
@@ -274,7 +288,10 @@ class TestWithoutScripts:
         page = visit("/", scripts=False)
         page.get_by_role("button", name="Kiểm tra tệp").click()
         headline_with_error(page, "Kiểm tra tệp hoặc ảnh")
-        expect(page.get_by_role("alert")).to_contain_text("Chọn tệp PDF hoặc ảnh chụp mã QR")
+        expect(page.get_by_role("alert")).to_contain_text("Chọn tệp PDF của học bạ")
+        page.get_by_role("button", name="Kiểm tra ảnh").click()
+        page.get_by_role("link", name="Chụp ảnh mã QR, hoặc chọn ảnh có sẵn").click()
+        expect(page.get_by_label("Chụp ảnh mã QR")).to_be_focused()
 
     def test_typed_code_and_comparison(self, visit: Visit, site: Site) -> None:
         sample = site.instance.demo / str(site.samples("GENUINE_CURRENT", "file")[3].file)
@@ -313,14 +330,27 @@ class TestSmallThings:
         page.get_by_role("link", name="Về trang chủ").click()
         headline(page, "Kiểm tra học bạ số")
 
-    def test_a_file_that_is_too_large_is_not_even_sent(self, visit: Visit, tmp_path: Path) -> None:
+    def test_a_file_that_is_too_large_is_not_even_sent(
+        self, visit: Visit, look: Look, tmp_path: Path
+    ) -> None:
         large = tmp_path / "large.pdf"
         large.write_bytes(b"%PDF-1.7" + bytes(11 << 20))
         page = visit("/")
         page.get_by_label("Tệp PDF của học bạ").set_input_files(large)
         page.get_by_role("button", name="Kiểm tra tệp").click()
         expect(page.get_by_text("Tệp phải nhỏ hơn 10 MB.")).to_be_visible()
+        box = page.get_by_label("Tệp PDF của học bạ")
+        expect(box).to_be_focused()
+        expect(box).to_have_accessible_description(
+            "Tệp nhận từ nhà trường, nhỏ hơn 10 MB. Lỗi: Tệp phải nhỏ hơn 10 MB."
+        )
+        look(page)
         assert page.url.endswith("/")
+        small = tmp_path / "small.pdf"
+        small.write_bytes(b"%PDF-1.7")
+        box.set_input_files(small)
+        expect(page.get_by_text("Tệp phải nhỏ hơn 10 MB.")).to_have_count(0)
+        expect(box).to_have_accessible_description("Tệp nhận từ nhà trường, nhỏ hơn 10 MB.")
 
     def test_choosing_one_photo_clears_the_other(self, visit: Visit, site: Site) -> None:
         photo = site.file("GENUINE_CURRENT", "code")

@@ -6,6 +6,7 @@ import json
 import re
 from contextlib import ExitStack
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -47,6 +48,20 @@ def body(answer: TestResponse) -> Any:
 
 def post(client: FlaskClient, path: str, form: dict[str, str], **headers: str) -> TestResponse:
     return client.post(path, data=form, content_type="multipart/form-data", headers=headers)
+
+
+def without_own(answer: TestResponse, code: str) -> str:
+    """A page without what was typed into it, and without the receipt for exactly that."""
+    return re.sub(r'(name="receipt" value=")[0-9a-f]{64}"', r"\1", answer.text).replace(code, "CODE")
+
+
+def switch(answer: TestResponse) -> tuple[str, dict[str, str]]:
+    """The form that leads to the other language: its address and its fields."""
+    header = answer.text.split("</header>")[0]
+    fields = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', header)
+    found = re.search(r'<form method="post" action="([^"]*)"', header)
+    assert found is not None
+    return unescape(found[1]), {name: unescape(text) for name, text in fields}
 
 
 def typed_form(issued: Issued, *, short: bool = True, **changes: str) -> dict[str, str]:
@@ -257,14 +272,16 @@ class TestTyped:
     def test_birth_dates_cannot_be_tried_out(self, world: World) -> None:
         """5 wrong ones in 15 minutes, then even the right one waits; an unknown id fares just the same."""
         ids = {"known": group(world.primary.locator.record_id), "unknown": group(UNKNOWN)}
-        seen: dict[str, list[tuple[int, bytes, list[tuple[str, str]]]]] = {}
+        seen: dict[str, list[tuple[int, str, list[tuple[str, str]]]]] = {}
         for name, record_id in ids.items():
             seen[name] = []
             for year in range(1990, 1998):
                 for headers in (JSON, {}):
                     form = typed_form(world.primary, short=False, code=record_id, nam=str(year))
                     answer = post(world.client, "/lookup", form, **headers)
-                    seen[name].append((answer.status_code, answer.data, answer.headers.to_wsgi_list()))
+                    seen[name].append(
+                        (answer.status_code, without_own(answer, record_id), answer.headers.to_wsgi_list())
+                    )
         assert seen["known"] == seen["unknown"]
         assert [status for status, _, _ in seen["known"]] == [200] * 5 + [429] * 11
         refused = post(world.client, "/lookup", typed_form(world.primary), **JSON)
@@ -312,14 +329,70 @@ class TestTyped:
         assert body(wrong) == body(unknown) == body(year_alone)
         assert body(wrong)["reasons"] == ["unknown_code"]
         assert wrong.headers.to_wsgi_list() == unknown.headers.to_wsgi_list()
-        pages = [
-            post(world.client, "/lookup", form).data
-            for form in (
-                typed_form(world.primary, nam="1999"),
-                typed_form(world.primary, code=group(UNKNOWN)),
-            )
-        ]
+        ids = (group(world.primary.locator.record_id), group(UNKNOWN))
+        world.clock.time = world.clock.now() + timedelta(minutes=15)
+        forms = [typed_form(world.primary, code=code, nam="1999") for code in ids]
+        pages = [without_own(post(world.client, "/lookup", form), form["code"]) for form in forms]
         assert pages[0] == pages[1]
+
+    @pytest.mark.parametrize(
+        ("changes", "headline"),
+        [
+            ({"nam": "1999"}, "Không tìm thấy học bạ"),
+            ({}, "Có học bạ này, nhưng chưa biết giấy là bản nào"),
+            ({"code": " 00000000"}, "Mã không khớp với bản nào đã cấp"),
+        ],
+    )
+    def test_a_typing_mistake_is_mended_in_place(
+        self, world: World, changes: dict[str, str], headline: str
+    ) -> None:
+        form = typed_form(world.primary, short=False)
+        form["code"] += changes.get("code", "")
+        form |= {"nam": changes.get("nam", form["nam"])}
+        page = post(world.client, "/lookup", form)
+        assert page.status_code == 200
+        assert page.headers["Cache-Control"] == "no-store"
+        assert f'<h1 id="headline">{headline}</h1>' in page.text
+        assert f"<title>{headline} – " in page.text
+        assert 'class="mistake"' not in page.text
+        for name, text in form.items():
+            assert re.search(f'<input [^>]*id="{name}" name="{name}" value="{text}"', page.text)
+
+    def test_the_tries_left_are_told_before_the_pause(self, world: World) -> None:
+        form = typed_form(world.primary, nam="1999")
+        for left in (4, 3, 2, 1, 0):
+            page = post(world.client, "/lookup", form).text
+            assert f"Số lần thử còn lại trước khi tạm dừng: {left}." in page
+        paused = post(world.client, "/lookup", form)
+        assert (paused.status_code, paused.headers["Retry-After"]) == (429, "900")
+        assert '<h1 id="headline">Mã này đang tạm dừng ít phút</h1>' in paused.text
+        assert f'name="code" value="{form["code"]}"' in paused.text
+        assert "Số lần thử" not in post(world.client, "/lookup", typed_form(world.second, short=False)).text
+
+    def test_the_other_language_of_an_answer_costs_no_try(self, world: World) -> None:
+        """What was sent is sent again with a receipt, which is good for exactly that."""
+        page = post(world.client, "/lookup", typed_form(world.primary, nam="1999"))
+        action, fields = switch(page)
+        assert action == "/lookup?lang=en"
+        for _ in range(8):
+            english = post(world.client, action, fields)
+            assert english.status_code == 200
+            assert '<html lang="en">' in english.text
+            assert "Tries left before a pause: 4." in english.text
+        assert switch(english) == ("/lookup", fields)
+        other = post(world.client, "/lookup", fields | {"nam": "1998"})
+        assert "tạm dừng: 3." in other.text
+        forged = post(world.client, "/lookup", fields | {"receipt": "ổ" * 64})
+        assert "tạm dừng: 2." in forged.text
+
+    def test_the_other_language_of_a_form_with_mistakes(self, world: World) -> None:
+        form = typed_form(world.primary, code="7K3M", nam="x")
+        action, fields = switch(post(world.client, "/lookup", form))
+        assert fields == form
+        english = post(world.client, action, fields)
+        assert english.status_code == 422
+        assert "There is something to correct" in english.text
+        assert 'value="7K3M"' in english.text
 
     @pytest.mark.parametrize("one_field", ["{0}/{1}/{2}", "{0}-{1}-{2}", "{2}-{1}-{0}"])
     def test_a_birth_date_in_one_field(self, world: World, one_field: str) -> None:
@@ -393,7 +466,7 @@ class TestTyped:
         query = "&".join(f"{k}={v}" for k, v in form.items() if k != "code")
         answer = post(world.client, f"/lookup?{query}", {"code": form["code"]}, **JSON)
         assert answer.status_code == 422
-        assert world.client.get(f"/lookup?{query}").status_code == 405
+        assert world.client.get(f"/lookup?{query}").data == world.client.get("/lookup").data
 
 
 class TestCompare:
@@ -434,8 +507,9 @@ class TestCompare:
         }
         assert len(problems) == 1
         pages = [post(world.client, "/compare", paper_form(world.secondary, **w)).text for w in wrong[:2]]
-        panels = {page.split("<section")[1].split("</section>")[0] for page in pages}
-        assert len(panels) == 1
+        panels = [page.split("<section")[1].split("</section>")[0] for page in pages]
+        assert ["tạm dừng: 1." in panels[0], "tạm dừng: 0." in panels[1]] == [True, True]
+        assert panels[0].replace("tạm dừng: 1.", "tạm dừng: 0.") == panels[1]
         assert 'value="Người Khác"' in pages[0]  # what was typed stays, to be corrected
         assert 'class="mistake"' not in pages[0]
 
@@ -447,8 +521,9 @@ class TestCompare:
         assert (refused.status_code, refused.headers["Retry-After"]) == (429, "900")
         assert body(refused)["code"] == "too_many_tries"
         page = post(world.client, "/compare", paper_form(world.primary))
-        assert page.status_code == 429
+        assert (page.status_code, page.headers["Retry-After"]) == (429, "900")
         assert "thử lại sau 15 phút" in page.text
+        assert f'name="ho_va_ten" value="{world.primary.data["ho_va_ten"]}"' in page.text
         # The code itself is answered as ever.
         assert world.client.get(world.primary.path).status_code == 200
 
@@ -476,6 +551,34 @@ class TestCompare:
         assert "<title>Lỗi: " in page.text
         assert post(world.client, "/compare", paper_form(world.primary), **JSON).status_code == 200
 
+    def test_the_other_language_of_an_answer_costs_no_try(self, world: World) -> None:
+        wrong = post(world.client, "/compare", paper_form(world.secondary, ho_va_ten='Người "Khác"'))
+        action, fields = switch(wrong)
+        for _ in range(6):
+            english = post(world.client, action, fields)
+            assert "Tries left before a pause: 4." in english.text
+            assert 'value="Người &#34;Khác&#34;"' in english.text
+        changed = post(world.client, "/compare", fields | {"mon.TOAN.ca_nam": "1,1"})
+        assert "tạm dừng: 3." in changed.text
+        right = post(world.client, "/compare", paper_form(world.secondary))
+        action, fields = switch(right)
+        assert '<section class="panel ok"' in post(world.client, action, fields).text
+        assert fields == paper_form(world.secondary)
+        mistaken = post(world.client, "/compare", paper_form(world.secondary, ngay_sinh=""))
+        assert post(world.client, *switch(mistaken)).status_code == 422
+
+    def test_mistakes_stand_in_rows_of_their_own(self, world: World) -> None:
+        page = post(world.client, "/compare", paper_form(world.primary, **{"mon.TOAN.diem_ktdk": "11"})).text
+        assert '<tr class="said"><td colspan="3"><p class="mistake" id="mon.TOAN.diem_ktdk-error">' in _flat(
+            page
+        )
+        assert page.count('aria-invalid="true"') == 1
+        assert re.search(r'<input class="score" id="mon.TOAN.diem_ktdk" [^>]*aria-invalid="true"', page)
+        level = post(
+            world.client, "/compare", paper_form(world.primary, **{"mon.TOAN.muc_dat_duoc": "X"})
+        ).text
+        assert re.search(r'<select class="level" id="mon.TOAN.muc_dat_duoc" [^>]*aria-invalid="true"', level)
+
     def test_an_empty_column_is_a_mistake(self, world: World) -> None:
         form = {k: v for k, v in paper_form(world.primary).items() if not k.startswith("mon.")}
         assert post(world.client, "/compare", form, **JSON).status_code == 422
@@ -495,6 +598,10 @@ class TestCompare:
     def test_a_superseded_paper_says_so(self, world: World) -> None:
         answer: Any = body(post(world.client, "/compare", paper_form(world.first), **JSON))
         assert (answer["verdict"], answer["evidence"]) == ("GENUINE_SUPERSEDED", "paper_compared")
+
+
+def _flat(page: str) -> str:
+    return re.sub(r">\s+<", "><", page)
 
 
 def test_a_recall_shows_at_the_next_scan(world: World) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 import uuid
@@ -417,15 +418,59 @@ class TestRequests:
         assert "Mẫu &lt;1&gt;" in page
         assert "<code>GENUINE_CURRENT</code> · <code>file</code>" in page
         assert f'href="{world.second.path}"' in page
-        assert 'action="/check/sample/mau/a%20b.pdf"' in page
+        assert 'href="/check/sample/mau/a%20b.pdf"' in page
         got = world.client.get("/demo/mau/a%20b.pdf")
         assert got.data == world.primary.file
         assert got.headers["Content-Disposition"].startswith("attachment")
-        checked = world.client.post("/check/sample/mau/a%20b.pdf", headers=JSON)
+        checked = world.client.get("/check/sample/mau/a%20b.pdf", headers=JSON)
         assert body(checked)["verdict"] == "GENUINE_CURRENT"
         for name in ("secret.txt", "manifest.json", "mau", "../secrets.json", "%2e%2e/secrets.json"):
             assert world.client.get(f"/demo/{name}").status_code == 404
-            assert world.client.post(f"/check/sample/{name}").status_code == 404
+            assert world.client.get(f"/check/sample/{name}").status_code == 404
+
+
+class TestForms:
+    def test_each_form_has_its_mistakes_at_its_own_field(self, world: World) -> None:
+        for kind, field, says in (
+            ({}, "file", "Chọn tệp PDF của học bạ"),
+            ({"kind": "photo"}, "camera", "Chụp ảnh mã QR, hoặc chọn ảnh có sẵn"),
+        ):
+            page = world.client.post("/check", data={"file": (io.BytesIO(b""), ""), **kind})
+            assert page.status_code == 422
+            assert f'<a href="#{field}">{says}</a>' in page.text
+            assert re.findall(r'id="([a-z]+)-error"', page.text) == [field]
+            assert re.search(f'<input type="file" id="{field}" [^>]*aria-invalid="true"', page.text)
+            assert page.text.count("aria-invalid") == 1
+
+    def test_a_file_over_the_limit_is_a_mistake_at_its_field(self, world: World) -> None:
+        content = bytes((10 << 20) + 1)
+        page = world.client.post("/check", data={"file": (io.BytesIO(content), "x.pdf")})
+        assert page.status_code == 413
+        assert '<a href="#file">Tệp phải nhỏ hơn 10 MB.</a>' in page.text
+
+    def test_a_page_of_their_own(self, world: World) -> None:
+        page = world.client.get("/check")
+        assert page.status_code == 200
+        assert "<title>Kiểm tra tệp hoặc ảnh – " in page.text
+        assert "Cổng không giữ tệp nào" in page.text
+
+    @pytest.mark.parametrize("path", ["/check", "/check/data"])
+    def test_in_the_other_language_a_file_is_asked_for_again_and_that_is_said(
+        self, world: World, path: str
+    ) -> None:
+        unknown = b"%PDF-1.7 unknown"
+        switch = '<a class="tongue" href="/check?lang=en" lang="en" hreflang="en">English<span class="muted">'
+        assert f"{switch}send the file again</span></a>" in send(world, unknown, path).text
+        genuine = send(world, world.primary.file, "/check?lang=en").text
+        assert (
+            'href="/check" lang="vi" hreflang="vi">Tiếng Việt<span class="muted">phải gửi lại tệp' in genuine
+        )
+        assert f"{switch}</span></a>" in world.client.post(path, data={"file": (io.BytesIO(b""), "")}).text
+
+    def test_the_answer_to_a_photo_has_an_address_in_either_language(self, world: World) -> None:
+        page = send(world, picture(code_url(world.primary))).text
+        assert f'<a class="tongue" href="{world.primary.path}?lang=en"' in page
+        assert "send the file again" not in page
 
 
 def test_nothing_of_an_upload_is_kept(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ JSON = {"Accept": "application/json"}
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/khong-co", 404), ("GET", "/check", 405), ("POST", "/", 405), ("GET", "/v/", 404)],
+    [("GET", "/khong-co", 404), ("GET", "/check/data", 405), ("POST", "/", 405), ("GET", "/v/", 404)],
 )
 def test_both_shapes(world: World, method: str, path: str, status: int) -> None:
     problem = world.client.open(path, method=method, headers=JSON)

@@ -24,12 +24,14 @@ ROUTES = {
     ("GET", "/static/<path:filename>"): "public",
     ("GET", "/V/<path:code>"): "public answer only; cacheable; no session",
     ("GET", "/v/<path:code>"): "redirect",
+    ("GET", "/lookup"): "public: a form without content",
     ("POST", "/lookup"): "public answer only, for code and birth date",
     ("GET", "/compare"): "public: a form without content",
     ("POST", "/compare"): "one yes or no, for the full code; counted",
+    ("GET", "/check"): "public: forms without content",
     ("POST", "/check"): "for whoever holds the file",
     ("POST", "/check/data"): "for whoever holds the genuine file",
-    ("POST", "/check/sample/<path:name>"): "demo only",
+    ("GET", "/check/sample/<path:name>"): "demo only",
     ("GET", "/demo/<path:name>"): "demo only",
 }
 
@@ -48,7 +50,7 @@ def test_outside_demo_mode_there_are_no_samples(world: World) -> None:
     (world.app.extensions["portal"].settings.instance_dir / "demo" / "manifest.json").write_text("[]")
     assert "samples" not in world.client.get("/").text
     assert world.client.get("/demo/manifest.json").status_code == 404
-    assert world.client.post("/check/sample/manifest.json").status_code == 404
+    assert world.client.get("/check/sample/manifest.json").status_code == 404
 
 
 @pytest.mark.parametrize("name", COMMANDS)

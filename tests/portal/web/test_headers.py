@@ -35,7 +35,7 @@ REQUESTS: dict[str, tuple[int, Callable[[FlaskClient, World], TestResponse]]] = 
     "robots": (200, lambda c, _: c.get("/robots.txt")),
     "unknown page": (404, lambda c, _: c.get("/khong-co")),
     "unknown static": (404, lambda c, _: c.get("/static/khong-co.css")),
-    "wrong method": (405, lambda c, _: c.get("/check")),
+    "wrong method": (405, lambda c, _: c.get("/check/data")),
     "too large": (413, lambda c, _: c.post("/check", data={"file": (io.BytesIO(bytes(11 << 20)), "x")})),
     "wrong content type": (415, lambda c, _: c.post("/lookup", data=b"x", content_type="text/plain")),
     "nothing sent": (422, lambda c, _: c.post("/check", data={"x": "y"}, content_type="multipart/form-data")),

@@ -191,6 +191,7 @@ def test_an_outline_is_the_page(world: World) -> None:
         own = {
             **answers._own(answer, language),
             "other_language": "/V/x" + ("?lang=en" if language == "vi" else ""),
+            "file_again": "",
         }
         whole = pages_.text("verdict.html", language, {**answers._common(answer, language), **own})
         assert filled == [whole, whole]
