@@ -9,12 +9,14 @@ no image, nothing that PDF/A-3 (ISO 19005-3) forbids.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import unicodedata
 import zlib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -22,13 +24,28 @@ from typing import Final
 FONTS: Final = Path(__file__).parent / "fonts"
 RESOURCE: Final = "HBS"  # name of the font in /DR /Font
 MAX_SIZE: Final = 11.0  # points
-MIN_SIZE: Final = 2.0  # below this nothing is legible; the text is still put in whole
+MIN_SIZE: Final = 7.0  # below this a copy of a copy cannot be read
 STEP: Final = 0.25
-LEADING: Final = 1.16  # of the size
+LEADING: Final = 1.26  # of the size; Vietnamese letters with two marks are 1.14 high
 PADDING: Final = 2.5  # points
 # NĐ 30/2020, Phụ lục I, mục II.7–8: a person's signature blue, the seal red. sRGB by the output intent.
 PERSON_INK: Final = "0.05 0.15 0.42"
 SEAL_INK: Final = "0.75 0.05 0.08"
+
+
+_TEXT_STATE: Final = re.compile(rf"/{RESOURCE} ([0-9.]+) Tf")
+
+
+@dataclass(frozen=True, slots=True)
+class Signatory:
+    """Who signs a field: ``name`` is printed under the place, ``lines`` stand in it, above the time."""
+
+    name: str
+    lines: tuple[str, ...]
+
+
+class TooMuchText(ValueError):  # noqa: N818 - says what is wrong with the words
+    """Words that do not fit a signature's place in a legible size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,19 +98,41 @@ def signature_font() -> SignatureFont:
     )
 
 
-def draw(lines: Sequence[str], width: float, height: float, *, seal: bool = False) -> bytes:
-    """Content stream of an appearance ``width`` × ``height`` points: a frame and ``lines``, centred, as large
-    as they fit; a person's in blue, the school's ``seal`` in red.
+def time_line(at: datetime) -> str:
+    """When it was signed, as the page shows it: ``at`` (aware) in its own zone, "30/05/2026 08:05 +07:00".
 
-    Lines that are too wide wrap between words; the size shrinks from MAX_SIZE until all lines fit. The first
-    line is at the top. The stream names the font /HBS.
+    NĐ 30/2020 Phụ lục I wants date, time and zone (ISO 8601). What counts is the signature's own claim.
+    """
+    return f"{at:%d/%m/%Y %H:%M} {at.isoformat()[-6:]}"
+
+
+def text_state(size: float) -> str:
+    """The default appearance (/DA, ISO 32000-1, 12.7.3.3) that says the size of a signature's words."""
+    return f"/{RESOURCE} {_n(size)} Tf 0 g"
+
+
+def size_of(state: str) -> float | None:
+    """The size that a /DA says; None when it says none, or 0: as large as fits."""
+    found = _TEXT_STATE.search(state)
+    return (float(found[1]) or None) if found else None
+
+
+def draw(
+    lines: Sequence[str], width: float, height: float, *, seal: bool = False, size: float | None = None
+) -> bytes:
+    """Content stream of an appearance ``width`` × ``height`` points: a frame and ``lines``, centred; a
+    person's in blue, the school's ``seal`` in red.
+
+    Lines that are too wide wrap between words. Without a ``size`` it is :func:`fitting_size`. The first line
+    is at the top. The stream names the font /HBS. Raises as :func:`fitting_size`.
     """
     font = signature_font()
     ink = SEAL_INK if seal else PERSON_INK
-    texts = [unicodedata.normalize("NFC", line) for line in lines if line]
-    inner_width, inner_height = max(width - 2 * PADDING, 1.0), max(height - 2 * PADDING, 1.0)
-    size, wrapped = _fit(font, texts, inner_width, inner_height)
-    baseline = height - (height - len(wrapped) * size * LEADING) / 2 - size * font.ascent / 1000
+    texts = _texts(lines)
+    if size is None:
+        size = fitting_size(texts, width, height)
+    wrapped = _wrap_all(font, texts, width, size)
+    baseline = (height + _height(font, wrapped, size)) / 2 - size * font.ascent / 1000
     parts = [f"q {ink} RG 0.5 w 0.25 0.25 {_n(width - 0.5)} {_n(height - 0.5)} re S Q"]
     if wrapped:
         parts.append(f"q BT {ink} rg /{RESOURCE} {_n(size)} Tf")
@@ -106,15 +145,37 @@ def draw(lines: Sequence[str], width: float, height: float, *, seal: bool = Fals
     return "\n".join(parts).encode("ascii")
 
 
-def _fit(font: SignatureFont, texts: list[str], width: float, height: float) -> tuple[float, list[str]]:
-    """The largest size (points) at which ``texts``, wrapped, fit; and the wrapped lines."""
+def fitting_size(lines: Sequence[str], width: float, height: float) -> float:
+    """The largest size (points, MAX_SIZE to MIN_SIZE) at which ``lines``, wrapped, fit a place.
+
+    Raises TooMuchText.
+    """
+    font, texts = signature_font(), _texts(lines)
     size = MAX_SIZE
-    while True:
-        wrapped = [part for text in texts for part in _wrap(font, text, width / size * 1000)]
+    while size >= MIN_SIZE:
+        wrapped = _wrap_all(font, texts, width, size)
         widest = max((font.text_width(part) for part in wrapped), default=0)
-        if (widest * size / 1000 <= width and len(wrapped) * size * LEADING <= height) or size <= MIN_SIZE:
-            return size, wrapped
+        if (
+            widest * size / 1000 <= width - 2 * PADDING
+            and _height(font, wrapped, size) <= height - 2 * PADDING
+        ):
+            return size
         size -= STEP
+    raise TooMuchText(" / ".join(lines))
+
+
+def _texts(lines: Sequence[str]) -> list[str]:
+    return [unicodedata.normalize("NFC", line) for line in lines if line]
+
+
+def _height(font: SignatureFont, wrapped: Sequence[str], size: float) -> float:
+    """From the top of the first line to the bottom of the last, points."""
+    return size * ((len(wrapped) - 1) * LEADING + (font.ascent - font.descent) / 1000)
+
+
+def _wrap_all(font: SignatureFont, texts: Sequence[str], width: float, size: float) -> list[str]:
+    inner_width = (width - 2 * PADDING) / size * 1000
+    return [part for text in texts for part in _wrap(font, text, inner_width)]
 
 
 def _wrap(font: SignatureFont, text: str, width: float) -> list[str]:

@@ -112,10 +112,10 @@ _PLACE_ROWS_BEFORE_2025_07: Final[tuple[Row, ...]] = (
     (("quan_huyen", 1), ("tinh_thanh", 1.2)),
 )
 _ATTENDANCE_ROW: Final[Row] = (
-    ("chieu_cao", 1.15),
-    ("can_nang", 1.1),
-    ("nghi_co_phep", 1.35),
-    ("nghi_khong_phep", 0.85),
+    ("chieu_cao", 1.6),
+    ("can_nang", 1.5),
+    ("nghi_co_phep", 0.75),
+    ("nghi_khong_phep", 0.7),
 )
 
 # Labels, in the words of the forms.
@@ -206,6 +206,8 @@ _SUBJECT_PARTS: Final = {
     "nhan_xet": "nhận xét",
 }
 EXEMPT_WORD: Final = "Miễn"
+LINE_CHARACTERS: Final = 92  # of average width, at the size of the form's fields
+NO_BREAK_SPACE: Final = "\u00a0"
 
 
 def places(level: Level) -> dict[str, str]:
@@ -238,10 +240,11 @@ def places(level: Level) -> dict[str, str]:
     return found | {"ghi_de": "Nội dung quyết định khác cách tính, kèm lý do"} | _SIGNING
 
 
-def lay_out(record: Record) -> Form:
-    """Lay ``record`` into the form of its level.
+def lay_out(record: Record, signers: Mapping[str, str]) -> Form:
+    """Lay ``record`` into the form of its level; ``signers``: signature field → the name printed under it.
 
-    Raises KeyError for a disclosure that is to be printed and has no place: nothing is left out silently.
+    Raises KeyError for a disclosure that is to be printed and has no place, and for a signature without a
+    name: nothing is left out silently.
     """
     terms = TERMS[record.level]
     fields = record.fields()
@@ -259,18 +262,23 @@ def lay_out(record: Record) -> Form:
         },
         "year": record.year,
         "head": (labels["ho_va_ten"], texts["ho_va_ten"], "Lớp:", texts["lop"], "Năm học:", record.year),
-        "rows": _learner_rows(record.level)
-        + (_PLACE_ROWS_BEFORE_2025_07 if "quan_huyen" in fields else _PLACE_ROWS),
+        "rows": _roomy(
+            _learner_rows(record.level)
+            + (_PLACE_ROWS_BEFORE_2025_07 if "quan_huyen" in fields else _PLACE_ROWS),
+            texts,
+            labels,
+        ),
         "history": _history(fields),
         "overrides": _overrides(fields, labels),
         "place_and_date": _place_and_date(fields),
         "deputy": texts["chuc_vu"].lower().startswith("phó"),
+        "homeroom_teacher": _clean(signers["GVCN"]),
     }
     if record.level is Level.TIEU_HOC:
         data |= _primary_data(fields)
         lines = _primary_lines(texts, labels, data)
     else:
-        data |= _secondary_data(record)
+        data |= _secondary_data(record, signers)
         lines = _secondary_lines(texts, labels, data)
     wanted = {name for name in printed_fields(record.level) if fields.get(name) not in (None, "", [])}
     forgotten = wanted - {name for line in lines for name in line.fields}
@@ -285,6 +293,20 @@ def lay_out(record: Record) -> Form:
 
 def _learner_rows(level: Level) -> tuple[Row, ...]:
     return _PRIMARY_ROWS if level is Level.TIEU_HOC else _SECONDARY_ROWS
+
+
+def _roomy(rows: tuple[Row, ...], texts: Mapping[str, str], labels: Mapping[str, str]) -> tuple[Row, ...]:
+    """``rows`` with each field that is too long for its share of a line, and those beside it, on lines of
+    their own: better a longer page than a column of single words.
+    """
+    found: list[Row] = []
+    for row in rows:
+        whole = sum(share for _, share in row)
+        # What the labels leave, shared out as the template does.
+        room = LINE_CHARACTERS - sum(len(labels[name]) + 2 for name, _ in row)
+        fits = all(len(texts.get(name, "")) <= 2 * room * share / whole for name, share in row)
+        found += [row] if fits else [((name, share),) for name, share in row]
+    return tuple(found)
 
 
 def _labels(level: Level) -> dict[str, str]:
@@ -308,7 +330,7 @@ def _texts(record: Record, terms: Terms) -> dict[str, str]:
             texts[name] = _clean(str(value))
     for name, unit in (("chieu_cao", "cm"), ("can_nang", "kg")):
         if name in texts:
-            texts[name] = f"{texts[name].replace('.', ',')} {unit}"
+            texts[name] = f"{texts[name].replace('.', ',')}{NO_BREAK_SPACE}{unit}"
     register = texts.get("so_so_dang_bo", "")
     if register and not register.upper().endswith(terms.register_suffix):
         texts["so_so_dang_bo"] = register + terms.register_suffix
@@ -405,18 +427,20 @@ def _primary_data(fields: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _secondary_data(record: Record) -> dict[str, Any]:
+def _secondary_data(record: Record, signers: Mapping[str, str]) -> dict[str, Any]:
     fields: Mapping[str, Any] = record.fields()
     subjects = []
     for name, row in _subject_rows(fields):
         blank = EXEMPT_WORD if row.get("mien") else ""
         marks = [_decimal_comma(row.get(term, blank)) for term in ("hk1", "hk2", "ca_nam")]
         again = _decimal_comma(row.get("sau_danh_gia_lai", ""))
+        place = f"GVBM.{name.removeprefix('mon.')}"
         subjects.append(
             {
                 "field": name,
                 "cells": [_clean(row["ten"]), *marks, again, _clean(row.get("nhan_xet", ""))],
-                "signature": f"GVBM.{name.removeprefix('mon.')}",
+                "signature": place,
+                "signer": _clean(signers[place]),
             }
         )
     return {
@@ -446,11 +470,12 @@ def _learner_lines(
 
 
 def _closing_lines(texts: Mapping[str, str], data: Mapping[str, Any]) -> list[Line]:
-    """The signing part: date, title, name."""
+    """The signing part: date, title, names; in primary the head signs on the left."""
+    names = [Line((), data["homeroom_teacher"]), Line(("nguoi_ky",), texts["nguoi_ky"])]
     return [
         Line(("ngay_ky_phat_hanh",), data["place_and_date"]),
         Line(("chuc_vu",), texts["chuc_vu_in"]),
-        Line(("nguoi_ky",), texts["nguoi_ky"]),
+        *(names if "terms" in data else reversed(names)),
     ]
 
 
@@ -481,7 +506,10 @@ def _secondary_lines(
 ) -> list[Line]:
     return [
         *_learner_lines(texts, labels, data),
-        *(Line((subject["field"],), "".join(subject["cells"])) for subject in data["subjects"]),
+        *(
+            Line((subject["field"],), "".join(subject["cells"]) + subject["signer"])
+            for subject in data["subjects"]
+        ),
         *(
             Line(tuple(name for name in names if name in texts), "".join(row))
             for names, row in zip(_TERM_ROWS.values(), data["terms"], strict=True)

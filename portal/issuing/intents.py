@@ -19,6 +19,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from portal.errors import Refusal
+from portal.issuing.appearance import Signatory
 from portal.issuing.models import Issuance, Stage
 from portal.issuing.plan import Seat
 from portal.issuing.rendering import PrintedMeta
@@ -81,13 +82,14 @@ class Intent:
 
     @property
     def meta(self) -> PrintedMeta:
-        """NĐ 137/2024 Đ.5: the copy is made when it is issued, by the school that issues it."""
+        """Who signs; and for NĐ 137/2024 Đ.5: the copy is made when it is issued, by the school."""
         return PrintedMeta.for_url(
             self.url,
             system_name=self.system_name,
             owner=self.owner,
             converter=self.school_name,
             converted_at=self.reserved_at.astimezone(VIETNAM),
+            signatories={seat.field: Signatory(seat.name, seat.lines) for seat in self.seats},
         )
 
 

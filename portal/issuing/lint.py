@@ -101,7 +101,8 @@ def lint(
             Problem("file", "unreadable", f"Không đọc được cấu trúc tệp ({type(error).__name__}).")
         )
     try:
-        problems += _check_pages(pdf, record, url, foot(header, url, meta))
+        laid_out = form.lay_out(record, meta.signer_names)
+        problems += _check_pages(pdf, laid_out, url, foot(header, url, meta))
     except pdfium.PdfiumError as error:
         problems.append(Problem("file", "unreadable", f"Không đọc được các trang của tệp ({error})."))
     return tuple(problems)
@@ -126,10 +127,9 @@ _MALFORMED: Final = (KeyError, AttributeError, TypeError, ValueError, IndexError
 
 
 def _check_pages(
-    pdf: bytes, record: Record, url: str, foot_words: Sequence[Sequence[str]]
+    pdf: bytes, laid_out: form.Form, url: str, foot_words: Sequence[Sequence[str]]
 ) -> Iterator[Problem]:
     """Text in order over all pages, head, foot and QR of each; one page object serves all."""
-    laid_out = form.lay_out(record)
     head = squeeze("".join(laid_out.head))
     body: list[str] = []
     document = pdfium.PdfDocument(pdf)

@@ -26,7 +26,7 @@ from portal.issuing.signing import VIETNAM
 from verifier.certificates import check_revocation, find_path, read_certificate
 from verifier.errors import InvalidInput, Problem
 from verifier.policy import ValidationPolicy
-from verifier.record import Level, Record, comparison_key, subjects
+from verifier.record import Record, comparison_key
 from verifier.report import Role
 from verifier.trust import Approval, AuthorisedSigner, TrustStore
 
@@ -37,11 +37,15 @@ _PREFIX = re.compile(r"[0-9a-f]{8,64}")
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One field and who signs it. ``capacity``: "", KT, Q, or ``ky_thay``; ``lines``: the visible words."""
+    """One field and who signs it. ``capacity``: "", KT, Q, or ``ky_thay``.
+
+    ``name`` is printed on the page under the signature; ``lines`` stand in the signature, above its time.
+    """
 
     field: str
     certificate_sha256: str
     capacity: str
+    name: str
     lines: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -49,6 +53,7 @@ class Seat:
             "field": self.field,
             "certificate": self.certificate_sha256,
             "capacity": self.capacity,
+            "name": self.name,
             "lines": list(self.lines),
         }
 
@@ -58,6 +63,7 @@ class Seat:
             str(data["field"]),
             str(data["certificate"]),
             str(data["capacity"]),
+            str(data["name"]),
             tuple(map(str, data["lines"])),
         )
 
@@ -179,7 +185,6 @@ def seats(
         for s in signers
         if s.school_code == record.issuer and s.covers(now) and ring.find(s.certificate_sha256) is not None
     ]
-    names = {subject.code: subject.name for subject in subjects(record.level, record.grade)}
     problems: list[Problem] = []
     filled: list[Seat] = []
     for field in record.signature_fields:
@@ -215,11 +220,10 @@ def seats(
                 )
             )
         capacity = KY_THAY if choice.ky_thay else signer.capacity
-        if field == "KY_PHAT_HANH":
-            lines: tuple[str, ...] = ("Ký phát hành", school_name)
-        else:
-            lines = _lines(record, field, names.get(subject, subject), signer, capacity)
-        filled.append(Seat(field, signer.certificate_sha256, capacity, lines))
+        # Names come from our tables, never from the certificate.
+        name = school_name if field == "KY_PHAT_HANH" else signer.display_name
+        lines = _lines(Role(role), name, capacity)
+        filled.append(Seat(field, signer.certificate_sha256, capacity, name, lines))
     if problems:
         raise InvalidInput(tuple(problems))
     return tuple(filled)
@@ -401,23 +405,18 @@ def once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     )
 
 
-def _lines(
-    record: Record, field: str, subject: str, seat: AuthorisedSigner, capacity: str
-) -> tuple[str, ...]:
-    """The words in a person's box. Names come from our tables, never from the certificate."""
-    head = "Giám đốc" if record.level is Level.GDTX_THPT else "Hiệu trưởng"
-    match field.partition(".")[0], capacity:
-        case "GVBM", "ky_thay":
-            titles: tuple[str, ...] = (f"Ký thay giáo viên môn {subject}",)
-        case "GVBM", _:
-            titles = (f"Giáo viên môn {subject}",)
-        case "GVCN", _:
-            titles = ("Giáo viên chủ nhiệm",)
-        case _, "KT":
-            titles = (f"KT. {head}", record.common.chuc_vu)
+def _lines(role: Role, name: str, capacity: str) -> tuple[str, ...]:
+    """The words in a signature, above its time; what the page says beside it is not said again.
+
+    A subject teacher's place is small and the name is printed right below it, so only the kind is said there.
+    """
+    match role:
+        case Role.GVBM:
+            return ("Ký thay giáo viên môn học" if capacity == KY_THAY else "Đã ký số",)
+        case Role.KY_PHAT_HANH:
+            return ("Ký phát hành", name)
         case _:
-            titles = (record.common.chuc_vu,)
-    return (*titles, seat.display_name)
+            return (name,)
 
 
 def _same_name(one: str, other: str) -> bool:

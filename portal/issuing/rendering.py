@@ -31,6 +31,7 @@ from pikepdf import Array, Dictionary, Name, NumberTree, Object, Pdf, Stream, St
 
 from portal.errors import PortalError
 from portal.issuing import appearance, form, qr
+from portal.issuing.appearance import Signatory
 from verifier.errors import InvalidInput, Problem
 from verifier.locator import group, short_digest
 from verifier.record import Record, attachment, digest
@@ -46,10 +47,10 @@ PRINT_AND_LOCKED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class PrintedMeta:
-    """What NĐ 137/2024 Đ.5 asks a converted copy to carry, beside the look-up code.
+    """What is printed beside the record: who signs, and what NĐ 137/2024 Đ.5 asks a converted copy to carry.
 
-    ``host`` is printed in words; ``converted_at`` is aware and printed in its own zone; ``mark`` is the sign
-    of its own ("ký hiệu riêng"), in words.
+    ``host`` is printed in words; ``converted_at`` is aware and printed in its own zone; ``signatories``: one
+    for each signature field of the record; ``mark`` is the sign of its own ("ký hiệu riêng"), in words.
     """
 
     system_name: str
@@ -57,14 +58,27 @@ class PrintedMeta:
     host: str
     converter: str
     converted_at: datetime
+    signatories: Mapping[str, Signatory]
     mark: str = MARK
 
     @classmethod
     def for_url(
-        cls, url: str, *, system_name: str, owner: str, converter: str, converted_at: datetime
+        cls,
+        url: str,
+        *,
+        system_name: str,
+        owner: str,
+        converter: str,
+        converted_at: datetime,
+        signatories: Mapping[str, Signatory],
     ) -> PrintedMeta:
         """With the host of the QR's own URL, in lower case as people type it."""
-        return cls(system_name, owner, urlsplit(url).netloc.lower(), converter, converted_at)
+        return cls(system_name, owner, urlsplit(url).netloc.lower(), converter, converted_at, signatories)
+
+    @property
+    def signer_names(self) -> dict[str, str]:
+        """Signature field → the name printed under it."""
+        return {field: signatory.name for field, signatory in self.signatories.items()}
 
 
 class RenderingFault(PortalError):  # noqa: N818 - neither a person's mistake nor a finding
@@ -93,10 +107,11 @@ class Renderer:
         """The base PDF of one version of ``record``; ``url`` is what the QR says.
 
         Raises InvalidInput for characters that the fonts cannot print and for a host too long for the QR
-        (everything at once), RenderingFault for a failure of ours.
+        (everything at once), then for words too long for a signature's place; RenderingFault for a failure of
+        ours.
         """
         try:
-            laid_out = form.lay_out(record)
+            laid_out = form.lay_out(record, meta.signer_names)
         except KeyError as error:
             raise RenderingFault(str(error)) from error
         data = dict(laid_out.data) | {
@@ -117,7 +132,7 @@ class Renderer:
         if problems:
             raise InvalidInput(tuple(problems))
         pages = self._set_type(laid_out.template, data, meta.converted_at)
-        return _add_fields(pages, _tooltips(record))
+        return _add_fields(pages, _tooltips(record), meta)
 
     def _set_type(self, template: str, data: Mapping[str, Any], at: datetime) -> bytes:
         try:
@@ -185,9 +200,9 @@ def _tooltips(record: Record) -> dict[str, str]:
     }
 
 
-def _add_fields(pages: bytes, tooltips: Mapping[str, str]) -> bytes:
+def _add_fields(pages: bytes, tooltips: Mapping[str, str], meta: PrintedMeta) -> bytes:
     """``pages`` with one empty signature field for each key of ``tooltips``, where the template keeps its
-    place.
+    place. Raises InvalidInput for words that do not fit one.
     """
     with Pdf.open(BytesIO(pages)) as pdf:
         # 1. The places, by field name. Anything else that is an annotation has no business here.
@@ -204,6 +219,7 @@ def _add_fields(pages: bytes, tooltips: Mapping[str, str]) -> bytes:
 
         # 2. Link → Widget and Form. Names with a dot are a hierarchy: field GVBM with a kid for each subject.
         parents = NumberTree(pdf.Root.StructTreeRoot.ParentTree)
+        sizes = _sizes(places, meta)
         nothing = pdf.make_indirect(
             Stream(pdf, b"", Type=Name.XObject, Subtype=Name.Form, BBox=[0, 0, 1, 1], Resources=Dictionary())
         )
@@ -212,6 +228,7 @@ def _add_fields(pages: bytes, tooltips: Mapping[str, str]) -> bytes:
         for name, tooltip in tooltips.items():
             annotation, page_object = places[name]
             _to_widget(annotation, page_object, name, tooltip, nothing)
+            annotation.DA = String(appearance.text_state(sizes[page_object.objgen]))
             element = parents[int(annotation.StructParent)]
             element.S = Name.Form
             (element.K,) = (
@@ -246,6 +263,25 @@ def _add_fields(pages: bytes, tooltips: Mapping[str, str]) -> bytes:
             object_stream_mode=pikepdf.ObjectStreamMode.disable,
         )
         return output.getvalue()
+
+
+def _sizes(places: Mapping[str, tuple[Object, Object]], meta: PrintedMeta) -> dict[tuple[int, int], float]:
+    """Page → the one size at which the words of all its signatures fit their places."""
+    time = appearance.time_line(meta.converted_at)  # as long as any
+    sizes: dict[tuple[int, int], float] = {}
+    problems: list[Problem] = []
+    for name, (annotation, page) in places.items():
+        left, bottom, right, top = (float(side) for side in annotation.Rect)
+        words = (*meta.signatories[name].lines, time)
+        try:
+            size = appearance.fitting_size(words, right - left, top - bottom)
+        except appearance.TooMuchText as error:
+            problems.append(Problem(name, "too_long", f"Chữ trong ô ký dài quá, không in vừa: {error}."))
+        else:
+            sizes[page.objgen] = min(size, sizes.get(page.objgen, size))
+    if problems:
+        raise InvalidInput(tuple(problems))
+    return sizes
 
 
 def _to_widget(annotation: Object, page: Object, name: str, tooltip: str, nothing: Object) -> None:

@@ -39,7 +39,7 @@ from pyhanko.sign.signers.constants import ESIC_EXTENSION_1
 from pyhanko.sign.signers.pdf_byterange import SignatureObject
 
 from portal.errors import PortalError
-from portal.issuing.appearance import RESOURCE, draw
+from portal.issuing.appearance import RESOURCE, TooMuchText, draw, size_of, time_line
 from portal.ports import Signer, Timestamper
 
 _pdf: Any = generic  # pyHanko's object model carries no types
@@ -88,7 +88,8 @@ def sign_field(
 ) -> bytes:
     """``pdf`` with the empty signature field ``field`` signed by ``signer``; all that was there stays.
 
-    ``at`` (aware) is the claimed signing time, ``lines`` the visible text. Raises :class:`SigningFault`.
+    ``at`` (aware) is the claimed signing time; it is shown below ``lines``, the visible text. Raises
+    :class:`SigningFault`.
     """
     prepared = prepare(
         pdf,
@@ -136,11 +137,11 @@ def prepare(
             SigObjSetup(
                 SignatureObject(at, subfilter=SigSeedSubFilter.PADES, bytes_reserved=2 * room),
                 mdp_setup=_permissions(first, last),
-                appearance_setup=cast(Any, _Appearance(tuple(lines), seal=last)),
+                appearance_setup=cast(Any, _Appearance((*lines, time_line(at)), seal=last)),
             )
         )
         ranges, output = embedding.send(SigIOSetup(md_algorithm="sha256"))
-    except (SigningError, misc.PdfError, KeyError) as error:
+    except (SigningError, misc.PdfError, KeyError, TooMuchText) as error:
         raise SigningFault(f"{field}: {error}") from error
     return Prepared(
         pdf=output.getvalue(),
@@ -216,8 +217,9 @@ class _Update(IncrementalPdfFileWriter):
 class _Appearance:
     """The visible part: drawn with the font that the file already carries, so nothing is embedded again.
 
-    Only /AP of the widget changes; tooltip (/TU) and structure parent stay. Takes the place of pyHanko's
-    ``SigAppearanceSetup`` (one method, ``apply``).
+    Only /AP of the widget changes; tooltip (/TU) and structure parent stay. The font size is the one that the
+    renderer wrote into the widget's /DA, the same for all places of a page; without one the text is as large
+    as fits. Takes the place of pyHanko's ``SigAppearanceSetup`` (one method, ``apply``).
     """
 
     lines: tuple[str, ...]
@@ -227,6 +229,7 @@ class _Appearance:
         left, bottom, right, top = (float(value) for value in widget["/Rect"])
         width, height = abs(right - left), abs(top - bottom)
         font = writer.root["/AcroForm"]["/DR"]["/Font"].raw_get(f"/{RESOURCE}")
+        size = size_of(str(widget.get("/DA", "")))
         stream = _pdf.StreamObject(
             _dictionary(
                 Type=_pdf.pdf_name("/XObject"),
@@ -234,7 +237,7 @@ class _Appearance:
                 BBox=_pdf.ArrayObject(_pdf.FloatObject(round(value, 3)) for value in (0, 0, width, height)),
                 Resources=_dictionary(Font=_dictionary(**{RESOURCE: font})),
             ),
-            stream_data=draw(self.lines, width, height, seal=self.seal),
+            stream_data=draw(self.lines, width, height, seal=self.seal, size=size),
         )
         stream.compress()
         widget[_pdf.pdf_name("/AP")] = _dictionary(N=writer.add_object(stream))

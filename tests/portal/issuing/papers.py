@@ -5,10 +5,12 @@ overlong one.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+import unicodedata
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from portal.issuing.appearance import Signatory
 from portal.issuing.rendering import PrintedMeta
 from verifier.locator import Locator, new_record_id, url
 from verifier.record import (
@@ -27,6 +29,7 @@ from verifier.record import (
     subjects,
 )
 
+LONG_NAME = "Nguyễn Phước Bảo Quỳnh Như Công Tằng Tôn Nữ"
 PUBLIC_URL = "https://xacthuc.hocba.example.vn"
 HANOI = timezone(timedelta(hours=7))
 REMARKS = (
@@ -71,8 +74,45 @@ def paper(record: Record, *, version: int = 1) -> Paper:
         owner="Sở Giáo dục và Đào tạo thành phố Hà Nội",
         converter="Trần Quốc Tuấn, Hiệu trưởng",
         converted_at=datetime(2026, 5, 30, 8, 5, tzinfo=HANOI),
+        signatories=signatories(record),
     )
     return Paper(record, header, disclosures, address, meta)
+
+
+def worst_paper(level: Level, grade: int) -> Paper:
+    """:func:`overlong`, signed by people of long names, with the longest words at the foot."""
+    record = overlong(level, grade)
+    a_paper = paper(record, version=12)
+    words = "Sở Giáo dục và Đào tạo, Uỷ ban nhân dân thành phố trực thuộc Trung ương Ẵng Ễnh Ặ ỹ "
+    meta = replace(
+        a_paper.meta,
+        system_name=(words * 3)[:120].strip(),
+        owner=(words * 3)[:160].strip(),
+        converter=record.common.truong,
+        signatories=signatories(record, teacher=LONG_NAME),
+    )
+    return replace(a_paper, meta=meta)
+
+
+def signatories(record: Record, teacher: str = "Nguyễn Thị Thanh Huyền") -> dict[str, Signatory]:
+    """Who signs ``record``: every teacher but one is called ``teacher``."""
+    names = dict.fromkeys(record.signature_fields, teacher)
+    names |= {
+        "GVBM.TOAN": "Lò Văn Đức",
+        "CBQL": record.common.nguoi_ky,
+        "KY_PHAT_HANH": record.common.truong,
+    }
+    return {
+        field: Signatory(
+            names[field],
+            ("Đã ký số",)
+            if field.startswith("GVBM.")
+            else ("Ký phát hành", names[field])
+            if field == "KY_PHAT_HANH"
+            else (names[field],),
+        )
+        for field in record.signature_fields
+    }
 
 
 def full(level: Level, grade: int, *, before_2025_07: bool = False, electives_from: int = 0) -> Record:
@@ -154,7 +194,20 @@ def overlong(level: Level, grade: int) -> Record:
     data = full(level, grade).to_input()
     words = "Em chăm ngoan, lễ phép, hoà đồng với bạn bè và học đều các môn trong cả năm học. "
     data["ho_va_ten"] = "Công Tằng Tôn Nữ Nguyễn Thị Thuỳ Dương H’Nga Niê Kdăm Phương Thảo"
-    data["noi_o_hien_tai"] = (words * 4)[:290].strip()
+    places = "Thôn Ẵng Ễ, xã Nguyễn Huệ (Ẫ ẫ Ặ ặ Ỹ ỹ Ư Ơ Đ), huyện Trà Bồng, tỉnh Quảng Ngãi; "
+    data |= dict.fromkeys(("noi_o_hien_tai", "noi_sinh", "que_quan"), (places * 5)[:300].strip())
+    data |= {
+        "dan_toc": "Cơ Ho (Xrê, Nốp, Cơ Dòn, Chil, Lát, Tơ Ring) Ễ Ẵ",
+        "quoc_tich": "Cộng hòa Dân chủ Nhân dân Lào và Việt Nam",
+        "doi_tuong": (words * 3)[:200].strip(),
+        "lop": "12A15 chuyên Toán – Tin học",
+        "xa_phuong": "Phường Bắc Cam Ranh, đặc khu Hành chính – Kinh tế đặc biệt Trường Sa và Hoàng Sa",
+        "chuc_vu": "Phó Hiệu trưởng phụ trách nhà trường" if level is not Level.GDTX_THPT else "Phó Giám đốc",
+        "nguoi_ky": LONG_NAME,
+    }
+    for who in ("cha", "me", "nguoi_giam_ho"):
+        data[f"{who}_ho_ten"] = unicodedata.normalize("NFD", f"{LONG_NAME} Ẵng Ễnh Ặ Ỹ")
+        data[f"{who}_nghe_nghiep"] = (words * 2)[:120].strip()
     data["truong"] = (
         "Trường Phổ thông dân tộc bán trú Tiểu học và Trung học cơ sở xã Nậm Cắn thuộc huyện Kỳ Sơn cũ"
     )
@@ -170,13 +223,26 @@ def overlong(level: Level, grade: int) -> Record:
     for number, (name, row) in enumerate(data.items()):
         if name.startswith("mon.") and isinstance(row, dict):
             row["nhan_xet"] = (words * 8)[: 600 if number % 3 else 320].strip()
-    if level is not Level.TIEU_HOC:
+    if "mon.GIAO_DUC_THE_CHAT" in data:
+        data["mon.GIAO_DUC_THE_CHAT"] = {"ten": "Giáo dục thể chất", "mien": True}
+    if level is Level.TIEU_HOC:
+        data |= {"chieu_cao": "188.8", "can_nang": "100.8", "nghi_co_phep": 188, "nghi_khong_phep": 188}
+    else:
+        data["so_so_dang_bo"] = "1024/2024-2025/Quyển số 18/Phòng Văn hoá – Xã hội phường"
+        again = data["mon.TOAN"]
+        assert isinstance(again, dict)
+        again["sau_danh_gia_lai"] = "10.0"
+        data["chung_chi"] = [{"ten": (words * 3)[:200].strip(), "loai": (words)[:80].strip()}]
         data["nhan_xet_gvcn"] = (words * 20)[:1490].strip()
         data["ket_qua_cuoc_thi"] = (words * 8)[:590].strip()
     data["khen_thuong"] = f"{data['khen_thuong']}; " + (words * 6)[:500].strip()
     overridden = ["khen_thuong", "chuc_vu", "mon.TOAN", "mon"]
     if level is not Level.TIEU_HOC:
-        overridden += ["kq_ren_luyen_sau_he", "kq_hoc_tap_sau_danh_gia_lai"]
+        overridden += [
+            "kq_ren_luyen_sau_he",
+            "kq_hoc_tap_sau_danh_gia_lai",
+            "mon.TOAN.sau_danh_gia_lai",
+        ]
     data["ghi_de"] = [{"truong": name, "ly_do": (words * 6)[:480].strip()} for name in overridden]
     return parse(data)
 

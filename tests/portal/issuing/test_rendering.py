@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 from dataclasses import replace
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,7 @@ def test_every_field_of_full_records_is_read_on_the_pages(
             for reader, text in texts.items():
                 for piece in printed(name, value):
                     assert squeeze(piece) in text, f"{name}: {piece!r} is not on the page for {reader}"
-        for line in form.lay_out(record).lines:
+        for line in form.lay_out(record, a_paper.meta.signer_names).lines:
             for reader, text in texts.items():
                 assert squeeze(line.text) in text, f"{line.fields}: {line.text!r} for {reader}"
     assert seen == set(printed_fields(level)), "a field of the model is in no full record of these tests"
@@ -362,7 +363,8 @@ def test_signature_fields_stand_where_the_form_shows_them(
                 assert right <= 196 * MM
                 assert bottom >= 44 * MM
                 assert top <= 275 * MM
-                assert (right - left, top - bottom) >= (30 * MM, 10 * MM)
+                assert right - left >= 30 * MM
+                assert top - bottom >= 8 * MM  # two lines of 8 points
                 assert int(widget.F) & 4
                 assert widget.AP.N.read_bytes() == b""
                 assert Name.Form == parents[int(widget.StructParent)].S
@@ -427,13 +429,20 @@ def test_appearances_read_back_with_every_vietnamese_letter(renderer: Renderer, 
         assert text == squeeze("".join(lines))
 
 
-@pytest.mark.parametrize(("width", "height"), [(92, 34), (140, 74), (40, 12)])
-def test_appearances_stay_inside_their_field(width: float, height: float, renderer: Renderer) -> None:
-    lines = [
-        "Công Tằng Tôn Nữ Nguyễn Thị Thuỳ Dương",
-        "Giáo viên môn Hoạt động trải nghiệm, hướng nghiệp",
-        "10:15, 30/05/2026",
-    ]
+TIME = datetime(2026, 5, 30, 10, 15, tzinfo=papers.HANOI)
+LONG_WORDS = [papers.LONG_NAME, "Giáo viên môn Hoạt động trải nghiệm, hướng nghiệp"]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "words"),
+    [(96, 24, ["Đã ký số"]), (96, 24, ["Ký thay giáo viên môn học"]), (140, 74, LONG_WORDS)],
+)
+def test_appearances_stay_inside_their_field(
+    width: float, height: float, words: list[str], renderer: Renderer
+) -> None:
+    lines = [*words, appearance.time_line(TIME)]
+    assert lines[-1] == "30/05/2026 10:15 +07:00"
+    assert appearance.fitting_size(lines, width, height) >= 7
     with pdfium.PdfDocument(drawn(lines, width, height, renderer)) as document:
         text = document[0].get_textpage()
         assert squeeze(text.get_text_bounded()) == squeeze("".join(lines))
@@ -457,6 +466,25 @@ def test_persons_sign_in_blue_and_the_seal_is_red() -> None:
     assert appearance.PERSON_INK.encode() in person
     assert appearance.SEAL_INK.encode() in seal
     assert seal.replace(appearance.SEAL_INK.encode(), appearance.PERSON_INK.encode()) == person
+
+
+def test_words_that_would_be_too_small_to_read_are_refused(renderer: Renderer) -> None:
+    with pytest.raises(appearance.TooMuchText):
+        appearance.draw(LONG_WORDS, 92, 34)
+    a_paper = paper(papers.bare(Level.THCS, 6))
+    endless = replace(a_paper.meta.signatories["GVCN"], lines=(papers.LONG_NAME * 20,))
+    meta = replace(a_paper.meta, signatories={**a_paper.meta.signatories, "GVCN": endless})
+    with pytest.raises(InvalidInput) as caught:
+        render(renderer, replace(a_paper, meta=meta))
+    assert [(p.where, p.code) for p in caught.value.problems] == [("GVCN", "too_long")]
+
+
+def test_a_signature_without_a_printed_name_is_a_fault(renderer: Renderer) -> None:
+    a_paper = paper(papers.bare(Level.THCS, 6))
+    known = dict(a_paper.meta.signatories)
+    del known["GVBM.TOAN"]
+    with pytest.raises(RenderingFault, match=r"GVBM\.TOAN"):
+        render(renderer, replace(a_paper, meta=replace(a_paper.meta, signatories=known)))
 
 
 def test_an_appearance_without_lines_is_a_frame() -> None:
