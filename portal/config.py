@@ -72,6 +72,7 @@ class Settings:
     trusted_proxies: int = 0
     system_name: str = "Cổng xác thực học bạ số"
     owner_name: str = "Sở Giáo dục và Đào tạo (bản chạy thử)"
+    owner_contact: str | None = None  # whom to ask: telephone, e-mail; at the foot of every page
 
     @property
     def production(self) -> bool:
@@ -132,6 +133,7 @@ class Settings:
             trusted_proxies=int(reader.number("TRUSTED_PROXIES", cls.trusted_proxies, 0, 10, whole=True)),
             system_name=reader.text("SYSTEM_NAME") or cls.system_name,
             owner_name=owner_name or cls.owner_name,
+            owner_contact=reader.text("OWNER_CONTACT") or None,
         )
         if reader.problems:
             raise InvalidSettings(reader.problems)

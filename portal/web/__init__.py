@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from flask import Flask
 
 from portal.config import Settings
@@ -17,6 +19,8 @@ def install(app: Flask, settings: Settings) -> Pages:
         {
             "system_name": settings.system_name,
             "owner_name": settings.owner_name,
+            "owner_contact": settings.owner_contact,
+            "host": urlsplit(settings.public_url).netloc,
             "demo": settings.demo,
             "limit_mb": settings.max_upload_bytes // (1024 * 1024),
         }

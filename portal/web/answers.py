@@ -280,6 +280,7 @@ def _own(answer: Answer, language: Language) -> dict[str, str]:
         "compare": link(f"/compare?code={answer.locator}", language),
         "at": moment(answer.report.at, language),
         "fingerprint": _fingerprint(answer.report),
+        "sha256": f" SHA-256: {answer.report.sha256}" if answer.report.sha256 else "",
     }
     return own if record is None else own | _summary(record, language)
 

@@ -83,6 +83,7 @@ class TestProduction:
             "PUBLIC_URL": "https://HocBa.example.vn:8443/",
             "PUBLIC_URL_FORMER": "https://old.example.vn, http://older.example.vn",
             "TRUSTED_PROXIES": "2",
+            "OWNER_CONTACT": " 0297 3123 456, hocba@so.example.vn ",
             "CHECK_DEADLINE_SECONDS": "7.5",
         }
         settings = Settings.from_environment(env)
@@ -92,6 +93,7 @@ class TestProduction:
         assert settings.database_url == "postgresql+psycopg://portal:s3cret@db/portal"
         assert settings.file_store_url == "s3://records"
         assert (settings.trusted_proxies, settings.check_deadline_seconds) == (2, 7.5)
+        assert settings.owner_contact == "0297 3123 456, hocba@so.example.vn"
         assert not (tmp_path / "secrets.json").exists()
 
     def test_every_mistake_is_told_at_once(self, tmp_path: Path) -> None:
