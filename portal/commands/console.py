@@ -78,12 +78,14 @@ def refusals() -> Iterator[None]:
         )
 
 
-def refuse(refusal: Refusal) -> NoReturn:
-    """One ``error:`` line and, where there is something to do, a ``hint:``; then exit code 1."""
+def refuse(refusal: Refusal, status: int = 1) -> NoReturn:
+    """One ``error:`` line and, where there is something to do, a ``hint:``; then exit code 1, or 2 for
+    options that cannot go together. (What click itself finds wrong with a command line it says in English.)
+    """
     click.secho(f"error: {refusal.message}", fg="red", err=True)
     if refusal.hint:
         click.echo(f"hint: {refusal.hint}", err=True)
-    sys.exit(1)
+    sys.exit(status)
 
 
 class Room(AppGroup):

@@ -7,7 +7,6 @@ elsewhere.
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,13 +17,14 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from portal.commands.console import fail, refusals
+from portal.commands.console import fail, refusals, refuse
 from portal.errors import InvalidSettings, PortalError, Refusal
 from portal.extensions import reading, resources, transaction
 from portal.issuing import exchange, intake
 from portal.issuing.keys import load_keys
 from portal.issuing.lock import exclusive
-from portal.issuing.plan import Choices, once
+from portal.issuing.plan import Choices
+from portal.issuing.problems import once, row_of
 from portal.issuing.rendering import Renderer
 from portal.issuing.service import (
     Desk,
@@ -41,6 +41,7 @@ from portal.issuing.service import (
     proceed,
     settle,
     unfit_resumed,
+    unfit_signers,
 )
 from portal.issuing.service import issue as issue_works
 from portal.issuing.timestamping import HttpTimestamper
@@ -51,7 +52,7 @@ from verifier.locator import group, parse_record_id
 from verifier.trust import TrustStore
 from verifier.words import RECALL_REASONS
 
-_PATH = click.Path(exists=True, dir_okay=False, path_type=Path)
+_PATH = click.Path(path_type=Path)  # a file that is not there is refused in our own words, see _read
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
@@ -80,7 +81,7 @@ def correct(
 ) -> None:
     """Cấp bản mới cho những học bạ trong FILE; bản cũ trở thành “đã thay thế”."""
     if not reason.strip():
-        raise click.UsageError("--reason không được để trống.")
+        refuse(Refusal("usage", "--reason không được để trống."), status=2)
     _issue(file, plan, dry_run=dry_run, restart=restart, correction=reason.strip(), out=out)
 
 
@@ -150,28 +151,44 @@ def signatures() -> None:
 
 
 @signatures.command("export")
-@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.argument("directory", type=_FOLDER)
 @with_appcontext
 def export(directory: Path) -> None:
-    """Ghi những giá trị băm đang chờ ký vào DIRECTORY, mỗi người ký một tệp JSON."""
-    with refusals(), reading() as session:
-        written = exchange.export_digests(session, resources().vault, directory)
-        names = trust.signer_names(session, [each.signer for each in written])
-    for each in written:
-        click.echo(f"{each.path}: {each.digests} giá trị băm cho {names.get(each.signer, each.signer[:16])}")
-    if not written:
-        click.echo("Không có học bạ nào chờ ký.")
+    """Ghi những giá trị băm đang chờ ký vào DIRECTORY, mỗi người ký một tệp JSON.
+
+    Tệp của lần xuất trước ở đó được thay hoặc bỏ. Học bạ có người ký không còn được ký thì không xuất.
+    """
+    with refusals():
+        desk, store = _desk()
+        with reading() as session:
+            done = exchange.export_digests(
+                session, desk.vault, directory, unfit=partial(unfit_signers, desk, store=store)
+            )
+            names = trust.signer_names(session, [each.signer for each in done.written])
+        for each in done.written:
+            name = names.get(each.signer, each.signer[:16])
+            click.echo(f"{each.path}: {each.digests} giá trị băm cho {name}")
+        for path in done.removed:
+            click.echo(f"{path}: đã bỏ, của lần xuất trước, nay không còn gì chờ người ký này")
+        if not done.written and not done.problems:
+            click.echo("Không có học bạ nào chờ ký.")
+        if done.problems:
+            fail(once(done.problems))
 
 
 @signatures.command("import")
 @click.argument("file", type=_PATH)
+@click.option("--out", type=_FOLDER, help="Ghi PDF của những học bạ vừa cấp xong vào thư mục này.")
 @with_appcontext
-def import_(file: Path) -> None:
+def import_(file: Path, out: Path | None) -> None:
     """Nhập các chữ ký trong FILE, kiểm tra từng chữ ký rồi cấp tiếp."""
     with refusals(), exclusive(resources().engine, resources().settings.instance_dir):
+        content = _read(file)
         desk, store = _desk()
         with reading() as session:
-            incoming = exchange.read_signatures(session, desk.vault, file)
+            incoming = exchange.read_signatures(session, desk.vault, content, file.name)
+        if out is not None:
+            _make_folder(out)
 
         def taken(brought: exchange.Brought) -> Outcome:
             check_signers(desk, brought.job, store)
@@ -187,12 +204,12 @@ def import_(file: Path) -> None:
         def outcomes() -> Iterator[Outcome]:
             for brought in incoming.brought:
                 yield settle(group(brought.job.intent.record_id), partial(taken, brought))
-            for issuance in incoming.ready:
-                yield settle(str(issuance), partial(proceed, desk, issuance, store))
+            for job in incoming.ready:
+                yield settle(group(job.intent.record_id), partial(proceed, desk, job.id, store))
 
         if incoming.before:
             click.echo(f"{incoming.before} chữ ký đã được nhập trước đây.")
-        _run(outcomes(), len(incoming.brought) + len(incoming.ready))
+        _run(outcomes(), len(incoming.brought) + len(incoming.ready), out)
 
 
 # ------------------------------------------------------------------------------------------------ in common
@@ -202,14 +219,14 @@ def _issue(
     file: Path, plan: Path | None, *, dry_run: bool, restart: bool, correction: str | None, out: Path | None
 ) -> None:
     if dry_run and out is not None:
-        raise click.UsageError("--dry-run không ghi gì: đừng dùng cùng --out.")
+        refuse(Refusal("usage", "--dry-run không ghi gì: đừng dùng cùng --out."), status=2)
     bundle = resources()
     lock = nullcontext() if dry_run else exclusive(bundle.engine, bundle.settings.instance_dir)
     with refusals(), lock:
         # 1 Everything that is wrong, of all rows, before anything is written.
-        class_file = intake.read_class_file(file.read_bytes(), file.name)
+        class_file = intake.read_class_file(_read(file), file.name)
         checked = intake.validate(class_file)
-        for warning in checked.warnings:
+        for warning in once(checked.warnings):
             click.secho(f"warning: {warning.where}: {warning.message}", fg="yellow", err=True)
         cells = {row.number: row.cells for row in class_file.rows}
         rows = [Row(f"dòng {number}", record, cells[number]) for number, record, _ in checked.records]
@@ -225,7 +242,7 @@ def _issue(
         except InvalidInput as error:
             problems += error.problems
         if problems:
-            raise InvalidInput(tuple(sorted(problems, key=_row_of)))
+            raise InvalidInput(once(sorted(problems, key=row_of)))
         if dry_run:
             resumed = unfit_resumed(desk, works, store)
             if resumed:
@@ -263,12 +280,6 @@ def _choices(
     return None if found else choices
 
 
-def _row_of(problem: Problem) -> int:
-    """Row by row; what concerns the whole file or another one comes first."""
-    found = re.match(r"dòng ([0-9]+)", problem.where)
-    return int(found[1]) if found else 0
-
-
 def _desk() -> tuple[Desk, TrustStore]:
     """What issuing works with, from the settings; the keys are opened here and nowhere else."""
     bundle = resources()
@@ -299,8 +310,19 @@ def _run(outcomes: Iterable[Outcome], length: int, out: Path | None = None) -> N
     """Works through ``outcomes`` with a progress bar, then says what became of every row. Exits 1 on a
     failure.
     """
-    with click.progressbar(outcomes, length=length, label="Cấp học bạ", file=sys.stderr) as bar:
-        done = list(bar)
+    done: list[Outcome] = []
+    try:
+        with click.progressbar(outcomes, length=length, label="Cấp học bạ", file=sys.stderr) as bar:
+            for outcome in bar:
+                done.append(outcome)
+    except BaseException:
+        # A full disk, a lost connection, Ctrl-C: what ends the run is said by whoever catches it.
+        click.echo(
+            f"Dừng ở {len(done) + 1}/{length} học bạ. Những bản đã cấp còn nguyên; chạy lại lệnh này để làm "
+            "tiếp, không học bạ nào bị cấp hai lần.",
+            err=True,
+        )
+        raise
     count = Counter(outcome.state for outcome in done)
     click.echo(
         f"Đã cấp {count[State.ISSUED]}, đã cấp từ trước {count[State.ALREADY]}, "
@@ -355,6 +377,15 @@ def _since(issued: Issued) -> str:
 def _identity(text: str) -> str:
     """A record id as printed, in groups, or as in the QR; no guessing at a typing error here."""
     return parse_record_id(text.replace("-", "").strip().upper())
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        raise Refusal("no_such_file", f"Không có tệp {file}.", "Kiểm tra lại tên và thư mục.") from None
+    except OSError as error:
+        raise Refusal("unreadable", f"Không đọc được {file}: {error.strerror}.") from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -20,9 +20,9 @@ import base64
 import binascii
 import json
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -37,8 +37,10 @@ from portal.issuing import signing
 from portal.issuing.intents import Held, Job, change, read, seal_held
 from portal.issuing.models import Issuance, Stage
 from portal.ports import Clock, Timestamper
+from portal.trust.store import signer_names
 from portal.vault import Vault
 from verifier.errors import InvalidInput, Problem
+from verifier.locator import group
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,17 @@ class Exported:
     path: Path
     signer: str
     digests: int
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """What an export did: files written, files of earlier exports removed, and what did not go out and
+    why.
+    """
+
+    written: tuple[Exported, ...]
+    removed: tuple[Path, ...]
+    problems: tuple[Problem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,51 +80,110 @@ class Incoming:
 
     brought: tuple[Brought, ...]
     before: int
-    ready: tuple[uuid.UUID, ...]
+    ready: tuple[Job, ...]
 
 
-def export_digests(session: Session, vault: Vault, directory: Path) -> tuple[Exported, ...]:
-    """Writes what waits, one file a signer, over what an earlier export wrote. Nothing changes by it."""
+def export_digests(
+    session: Session, vault: Vault, directory: Path, *, unfit: Callable[[Job], tuple[Problem, ...]]
+) -> Export:
+    """Writes what waits, one file a signer; nothing in the database changes by it.
+
+    No digest goes out for a version that ``unfit`` finds a problem with: a signature on it would not count.
+    Files that an earlier export left in ``directory`` are replaced or, when nothing waits for their signer,
+    removed: a digest that lies about is one that somebody signs. A file that is not exactly what an export
+    writes stays, and is named. Raises Refusal when ``directory`` cannot be written.
+    """
     by_signer: dict[str, list[signing.Prepared]] = {}
     lines: dict[str, list[dict[str, str]]] = {}
+    problems: list[Problem] = []
     for job in _waiting(session, vault):
         prepared = job.held.prepared if job.held else None
         if prepared is None:
+            continue
+        found = unfit(job)
+        problems += (replace(p, where=f"{group(job.intent.record_id)}, {p.where}") for p in found)
+        if found:
             continue
         signer = sha256(prepared.certificate).hexdigest()
         by_signer.setdefault(signer, []).append(prepared)
         lines.setdefault(signer, []).append(
             {"issuance": str(job.id), "field": prepared.field, "digest": prepared.digest.hex()}
         )
-    directory.mkdir(parents=True, exist_ok=True)
-    written = []
-    for signer, waiting in by_signer.items():
-        certificate = waiting[0].certificate
-        key = x509.load_der_x509_certificate(certificate).public_key()
-        content = {
-            "certificate": base64.b64encode(certificate).decode("ascii"),
-            "signer": signer,
-            "algorithm": "RSASSA-PKCS1-v1_5" if isinstance(key, rsa.RSAPublicKey) else "ECDSA",
-            "digests": lines[signer],
-        }
-        path = directory / f"digests-{signer[:16]}.json"
-        draft = path.with_suffix(".draft")
-        draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
-        draft.replace(path)
-        written.append(Exported(path, signer, len(waiting)))
-    return tuple(written)
+    written: list[Exported] = []
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        removed = _remove_earlier(session, directory, keep=by_signer.keys())
+        for signer, waiting in by_signer.items():
+            path = directory / _file_name(signer)
+            if path.exists() and _exported_for(path) != signer:
+                sentence = "Đã có tệp này với nội dung khác; không ghi đè. Dời tệp đi rồi chạy lại."
+                problems.append(Problem(str(path), "other_file", sentence))
+                continue
+            _write(path, waiting[0].certificate, lines[signer])
+            written.append(Exported(path, signer, len(waiting)))
+    except OSError as error:
+        raise Refusal(
+            "not_written",
+            f"Không ghi được vào {directory}: {error.strerror}.",
+            "Kiểm tra quyền ghi và chỗ trống trên đĩa, hoặc chọn thư mục khác, rồi chạy lại.",
+        ) from error
+    return Export(tuple(written), removed, tuple(problems))
 
 
-def read_signatures(session: Session, vault: Vault, path: Path) -> Incoming:
-    """The values in ``path``, each checked. Raises InvalidInput with every line that is wrong; takes
+def _file_name(signer: str) -> str:
+    return f"digests-{signer[:16]}.json"
+
+
+def _write(path: Path, certificate: bytes, lines: list[dict[str, str]]) -> None:
+    key = x509.load_der_x509_certificate(certificate).public_key()
+    content = {
+        "certificate": base64.b64encode(certificate).decode("ascii"),
+        "signer": sha256(certificate).hexdigest(),
+        "algorithm": "RSASSA-PKCS1-v1_5" if isinstance(key, rsa.RSAPublicKey) else "ECDSA",
+        "digests": lines,
+    }
+    # Renamed when it is whole: whoever signs never meets half a list.
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    draft.replace(path)
+
+
+def _remove_earlier(session: Session, directory: Path, *, keep: Collection[str]) -> tuple[Path, ...]:
+    """Removes the files of earlier exports for signers of ours for whom nothing goes out now."""
+    found = {path: _exported_for(path) for path in sorted(directory.glob("digests-*.json"))}
+    earlier = {path: signer for path, signer in found.items() if signer is not None and signer not in keep}
+    ours = signer_names(session, list(earlier.values()))
+    removed = tuple(path for path, signer in earlier.items() if signer in ours)
+    for path in removed:
+        path.unlink()
+    return removed
+
+
+def _exported_for(path: Path) -> str | None:
+    """The signer of a file that is exactly what an export writes (nothing added, such as signatures)."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+        members, signer = set(content), content["signer"]
+        whole = members == {"certificate", "signer", "algorithm", "digests"} and path.name == _file_name(
+            signer
+        )
+        if whole and all(set(line) == {"issuance", "field", "digest"} for line in content["digests"]):
+            return str(signer)
+    except (ValueError, TypeError, KeyError):
+        return None
+    return None
+
+
+def read_signatures(session: Session, vault: Vault, content: bytes, name: str) -> Incoming:
+    """The values in the file ``name``, each checked. Raises InvalidInput with every line that is wrong; takes
     nothing.
     """
     waiting = {str(job.id): job for job in _waiting(session, vault)}
     problems: list[Problem] = []
     brought: dict[str, Brought] = {}
     before = 0
-    for number, line in enumerate(_lines(path), 1):
-        where = f"{path.name}, mục {number}"
+    for number, line in enumerate(_lines(content, name), 1):
+        where = f"{name}, mục {number}"
         try:
             identity, field, digest, value = _line(line)
         except ValueError as error:
@@ -144,7 +216,7 @@ def read_signatures(session: Session, vault: Vault, path: Path) -> Incoming:
             brought[identity] = Brought(job, value)
     if problems:
         raise InvalidInput(tuple(problems))
-    ready = tuple(job.id for job in waiting.values() if job.held is not None and job.held.prepared is None)
+    ready = tuple(job for job in waiting.values() if job.held is not None and job.held.prepared is None)
     return Incoming(tuple(brought.values()), before, ready)
 
 
@@ -197,15 +269,15 @@ def _was_taken(session: Session, vault: Vault, identity: str, field: str) -> boo
     return job.held is not None and fields.index(field) < job.held.done
 
 
-def _lines(path: Path) -> list[Any]:
+def _lines(content: bytes, name: str) -> list[Any]:
     try:
-        data = json.loads(path.read_text("utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise InvalidInput((Problem(path.name, "file", f"Không đọc được tệp chữ ký: {error}."),)) from error
+        data = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput((Problem(name, "file", f"Không đọc được tệp chữ ký: {error}."),)) from error
     if isinstance(data, dict):
         data = data.get("signatures")
     if not isinstance(data, list):
-        raise InvalidInput((Problem(path.name, "file", "Phải là danh sách JSON các chữ ký."),))
+        raise InvalidInput((Problem(name, "file", "Phải là danh sách JSON các chữ ký."),))
     return data
 
 

@@ -12,6 +12,7 @@ values is undone where only one thing can be meant, with a warning that names th
 from __future__ import annotations
 
 import io
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -44,6 +45,7 @@ from portal.issuing.intake_columns import (
     suggestion,
 )
 from portal.issuing.intake_tables import Cell, Kind, Table, read_tables, refuse
+from portal.issuing.problems import ranges, row_of
 from verifier.errors import Problem
 from verifier.record import ColumnKind, Level, Record, columns, field_specs, level_info, parse
 from verifier.record.kinds import (
@@ -80,12 +82,20 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class ClassFile:
-    """A class file as read: rows, and what is wrong or odd about its cells so far."""
+    """A class file as read: rows, and what is wrong or odd about its cells so far.
+
+    ``columns``: the fields that the header names, ``header`` its (last) row; None where there is no header
+    (JSON). ``shifted``: rows that a comma inside a value may have moved to the right, with what to say if
+    their cells do not fit.
+    """
 
     name: str
     rows: tuple[Row, ...]
     problems: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    columns: frozenset[str] | None = None
+    header: int = 0
+    shifted: Mapping[int, Problem] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +111,11 @@ class Validated:
 
 @dataclass(slots=True)
 class _Notes:
-    """Problems and warnings in the order found."""
+    """Problems and warnings in the order found; ``shifted`` as in :class:`ClassFile`."""
 
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    shifted: dict[int, Problem] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +138,9 @@ def read_class_file(data: bytes, name: str) -> ClassFile:
     (``no_header``), several tables (``several_sheets``) or no pupils (``no_rows``).
     """
     # 1. The one table with pupils.
-    table, head = _one_table(read_tables(data, name))
-    notes = _Notes(list(table.problems))
+    notes = _Notes()
+    table, head = _one_table(read_tables(data, name), notes)
+    notes.problems += table.problems
 
     # 2. Its rows as (column, cell) pairs; what the header says wrong.
     if head is None:
@@ -149,19 +161,33 @@ def read_class_file(data: bytes, name: str) -> ClassFile:
 
     # 5. Rows against each other.
     _find_repeated(converted, notes)
-    return ClassFile(name, tuple(converted), tuple(notes.problems), tuple(notes.warnings))
+    return ClassFile(
+        name,
+        tuple(converted),
+        tuple(notes.problems),
+        tuple(notes.warnings),
+        None if head is None else frozenset(c.field for c in head.columns if c),
+        0 if head is None else table.rows[head.first_row - 1][0],
+        notes.shifted,
+    )
 
 
-def _one_table(tables: Sequence[tuple[str, Table]]) -> tuple[Table, _Head | None]:
+def _one_table(tables: Sequence[tuple[str, Table]], notes: _Notes) -> tuple[Table, _Head | None]:
     if len(tables) == 1 and tables[0][1].kind is Kind.JSON:
         return tables[0][1], None
-    found = [(title, table, head) for title, table in tables if (head := _find_head(table)) is not None]
+    with_pupils = [(title, table, head) for title, table in tables if (head := _find_head(table)) is not None]
+    found = [each for each in with_pupils if each[1].layout.visible]
+    hidden = ", ".join(f"“{title}”" for title, table, _ in with_pupils if not table.layout.visible)
     if not found:
         raise refuse(
             "no_header",
             f"Không tìm thấy dòng tiêu đề trong {_HEADER_WITHIN} dòng đầu: "
-            "phải có cột Họ và tên (ho_va_ten) hoặc Mã học sinh (ma_hoc_sinh).",
+            "phải có cột Họ và tên (ho_va_ten) hoặc Mã học sinh (ma_hoc_sinh)."
+            + (f" Trang tính {hidden} có tiêu đề đó nhưng đang ẩn: bỏ ẩn rồi lưu lại." if hidden else ""),
         )
+    if hidden:
+        message = f"trang tính {hidden} đang ẩn nên không được đọc, dù có tiêu đề của danh sách học sinh"
+        notes.warnings.append(Problem("tệp", "hidden_sheet", message))
     if len(found) > 1:
         titles = ", ".join(f"“{title}”" for title, _, _ in found)
         raise refuse(
@@ -267,6 +293,12 @@ def _pairs(table: Table, head: _Head, notes: _Notes) -> list[tuple[int, list[tup
     nameless: set[int] = set()
     result = []
     for number, cells in rows:
+        if table.separator == "," and len(cells) > len(head.labels):
+            moved, certain = _shifted(number, cells, head)
+            if certain:
+                notes.problems.append(moved)
+                continue
+            notes.shifted[number] = moved
         result.append((number, [(usable[i], c) for i, c in enumerate(cells) if i in usable]))
         for index, cell in enumerate(cells):
             if index not in named and not cell.blank and index not in nameless:
@@ -278,7 +310,67 @@ def _pairs(table: Table, head: _Head, notes: _Notes) -> list[tuple[int, list[tup
                         "ô có giá trị nhưng cột không có tiêu đề",
                     )
                 )
+    _warn_of_hidden(table, [number for number, _ in result], usable, notes)
     return result
+
+
+def _shifted(number: int, cells: Sequence[Cell], head: _Head) -> tuple[Problem, bool]:
+    """What to say of a row of a comma-separated file that has more cells than the header, and whether it is
+    certain that a comma inside a value made them: cells beyond the last head are filled.
+    """
+    said = max((i for i, cell in enumerate(cells, 1) if not cell.blank), default=0)
+    heads = max(i for i, (_, label) in enumerate(head.labels, 1) if label)
+    decimals = {
+        name
+        for name, kind in column_kinds(None).items()
+        if kind in (ColumnKind.SCORE, ColumnKind.WHOLE_SCORE, ColumnKind.DECIMAL)
+    }
+    # Before the first comma too many every cell is under its own head.
+    first = next(
+        (
+            i
+            for i, column in enumerate(head.columns)
+            if column
+            and column.field in decimals
+            and i + 1 < said
+            and _digits(cells[i])
+            and _digits(cells[i + 1])
+        ),
+        None,
+    )
+    if first is None:
+        where, what = f"dòng {number}", "một giá trị có dấu phẩy mà không đặt trong dấu ngoặc kép"
+    else:
+        run = [shown(c.value).strip() for c in itertools.takewhile(_digits, cells[first:said])]
+        where = f"dòng {number}, ô {cells[first].name}"
+        what = f"dấu phẩy thập phân đã tách một điểm thành hai ô (“{','.join(run[:6])}”)"
+    message = (
+        f"dòng có {len(cells)} ô mà tiêu đề có {len(head.labels)}: {what}, các ô sau đó bị lệch nên cả dòng "
+        "chưa được kiểm tra. Lưu lại thành .xlsx, hoặc CSV ngăn cách bằng dấu chấm phẩy (;), hoặc đặt "
+        'giá trị trong dấu ngoặc kép ("8,3")'
+    )
+    return Problem(where, "comma_in_value", message), said > heads
+
+
+def _digits(cell: Cell) -> bool:
+    return re.fullmatch(r"[0-9]{1,3}", shown(cell.value).strip(), re.ASCII) is not None
+
+
+def _warn_of_hidden(
+    table: Table, numbers: Sequence[int], usable: Mapping[int, Column], notes: _Notes
+) -> None:
+    """A filter hides pupils from the clerk, not from the file."""
+    rows = sorted(table.layout.hidden_rows.intersection(numbers))
+    if rows:
+        message = (
+            f"{len(rows)} dòng đang ẩn (do bộ lọc hoặc ẩn bằng tay) vẫn được đọc: dòng {ranges(rows)}; "
+            "không muốn cấp thì xoá các dòng đó"
+        )
+        notes.warnings.append(Problem("tệp", "hidden_rows", message))
+    hidden = [i for i in usable if i + 1 in table.layout.hidden_columns]
+    if hidden:
+        names = ", ".join(f"{get_column_letter(i + 1)} ({usable[i].field})" for i in hidden)
+        notes.warnings.append(Problem("tệp", "hidden_columns", f"cột đang ẩn vẫn được đọc: {names}"))
 
 
 def _is_column_numbers(cells: Sequence[Cell]) -> bool:
@@ -474,24 +566,49 @@ def _find_repeated(rows: Sequence[Row], notes: _Notes) -> None:
 
 def validate(class_file: ClassFile) -> Validated:
     """Every row through ``verifier.record.parse``; all mistakes of all rows, those of the reading included,
-    in the order of the rows.
+    in the order of the rows. A column that is not there is one mistake, at the header.
     """
     records: list[tuple[int, Record, str]] = []
     problems = list(class_file.problems)
     warnings = list(class_file.warnings)
+    columns_missing: dict[tuple[str, str], list[int]] = defaultdict(list)
     for row in class_file.rows:
         try:
             record = parse(row.data)
         except RefusedRecord as error:
+            if row.number in class_file.shifted:
+                # Cells under heads that are not theirs: what is said of them would be untrue.
+                problems = [p for p in problems if row_of(p) != row.number]
+                problems.append(class_file.shifted[row.number])
+                continue
             warnings += [_located(w, row) for w in error.warnings]
-            problems += [_located(p, row) for p in error.problems if not _already_said(p.where, row.refused)]
+            for problem in error.problems:
+                if problem.code in ("missing", "missing_subject") and _no_column(
+                    problem.where, class_file.columns
+                ):
+                    columns_missing[problem.where, problem.message].append(row.number)
+                elif not _already_said(problem.where, row.refused):
+                    problems.append(_located(problem, row))
             continue
         warnings += [_located(p, row) for p in record.warnings]
         if not row.refused:
             records.append((row.number, record, record.ma_hoc_sinh))
-    return Validated(
-        tuple(records), tuple(sorted(problems, key=_row_of)), tuple(sorted(warnings, key=_row_of))
-    )
+    problems += [_missing_column(class_file.header, *what, rows) for what, rows in columns_missing.items()]
+    return Validated(tuple(records), tuple(sorted(problems, key=row_of)), tuple(sorted(warnings, key=row_of)))
+
+
+def _no_column(where: str, known: frozenset[str] | None) -> bool:
+    """Whether the header has no column for a field, nor for any part of it (``mon.TOAN``)."""
+    if known is None or "[" in where:
+        return False
+    return not any(name == where or name.startswith(f"{where}.") for name in known)
+
+
+def _missing_column(header: int, name: str, message: str, rows: Sequence[int]) -> Problem:
+    subject = name.startswith("mon.") and name.count(".") == 1
+    head = "cột nào của môn này" if subject else f"cột “{label_of(name, None)}”"
+    where = f"dòng {header} ({name})"
+    return Problem(where, "missing_column", f"tệp không có {head}: {message}; ở dòng {ranges(rows)}")
 
 
 def _already_said(where: str, refused: frozenset[str]) -> bool:
@@ -503,11 +620,6 @@ def _located(problem: Problem, row: Row) -> Problem:
     name = problem.where.partition("[")[0]
     cell = row.cells.get(name) or next((c for n, c in row.cells.items() if n.startswith(f"{name}.")), "")
     return Problem(_where(row.number, cell, problem.where), problem.code, problem.message)
-
-
-def _row_of(problem: Problem) -> int:
-    found = re.match(r"dòng ([0-9]+)", problem.where)
-    return int(found[1]) if found else 0
 
 
 # ---------------------------------------------------------------------------------------------- template

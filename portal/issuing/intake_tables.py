@@ -17,9 +17,10 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final
+from xml.parsers import expat
 
 from openpyxl import load_workbook
-from openpyxl.utils import get_column_letter
+from openpyxl.utils import coordinate_to_tuple, get_column_letter
 
 from portal.issuing import intake_text
 from verifier.errors import InvalidInput, Problem
@@ -31,6 +32,7 @@ MAX_TEXT: Final = 20_000  # characters of one cell
 _MAX_UNPACKED: Final = 60_000_000  # bytes of an .xlsx once unpacked
 _MAX_RATIO: Final = 200
 _MAX_PARTS: Final = 500
+_HIDDEN_SHEET_ROWS: Final = 20  # of a hidden sheet: titles and the header
 _OTHER_KINDS: Final = {  # what begins so is no class file, whatever it is called
     b"%PDF-": "PDF",
     b"\x89PNG": "ảnh PNG",
@@ -73,14 +75,28 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Layout:
+    """What a sheet of a workbook shows and does not show. Rows and columns are 1-based; ``merged`` are ranges
+    as (first column, first row, last column, last row), whose value stands in the first cell alone.
+    """
+
+    visible: bool = True
+    hidden_rows: frozenset[int] = frozenset()
+    hidden_columns: frozenset[int] = frozenset()
+    merged: tuple[tuple[int, int, int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """Rows with their numbers as the clerk sees them (1-based), title and header rows included except in
-    JSON, whose cells are named by their keys.
+    JSON, whose cells are named by their keys. ``separator``: of a CSV; ``layout``: of a sheet.
     """
 
     kind: Kind
     rows: tuple[tuple[int, tuple[Cell, ...]], ...]
     problems: tuple[Problem, ...] = ()
+    separator: str = ""
+    layout: Layout = Layout()
 
 
 def refuse(code: str, message: str) -> InvalidInput:
@@ -89,7 +105,8 @@ def refuse(code: str, message: str) -> InvalidInput:
 
 
 def read_tables(data: bytes, name: str) -> tuple[tuple[str, Table], ...]:
-    """The tables of a file with their titles: one, except for a workbook with several sheets.
+    """The tables of a file with their titles: one, except for a workbook with several sheets. Of a hidden
+    sheet only the first rows are read, enough to tell whether it holds pupils.
 
     The content decides whether it is a workbook; ``name`` tells JSON from CSV only where it ends in one of
     both. Raises InvalidInput: ``empty_file``, ``too_large``, ``old_excel``, ``not_xlsx``, ``encrypted``,
@@ -159,7 +176,7 @@ def _read_csv(text: str) -> Table:
             f"Dòng {len(rows) + start} của tệp CSV có dấu ngoặc kép không khớp ({error}). "
             "Xuất lại tệp từ Excel.",
         ) from None
-    return Table(Kind.CSV, tuple(rows))
+    return Table(Kind.CSV, tuple(rows), separator=separator)
 
 
 def _fields(text: str, separator: str) -> int:
@@ -182,8 +199,7 @@ def _read_workbook(data: bytes) -> Iterator[tuple[str, Table]]:
         raise refuse("not_xlsx", "Không mở được bảng tính: tệp hỏng hoặc không phải .xlsx.") from None
     try:
         for sheet in book.worksheets:
-            if sheet.sheet_state == "visible":
-                yield sheet.title, _read_sheet(sheet)
+            yield sheet.title, _read_sheet(sheet)
     except InvalidInput:
         raise
     except Exception:
@@ -207,7 +223,11 @@ def _check_package(data: bytes) -> None:
                 or unpacked > _MAX_UNPACKED
                 or any(p.file_size > 1_000_000 and p.file_size > _MAX_RATIO * p.compress_size for p in parts)
             ):
-                raise refuse("too_large", "Bảng tính quá lớn khi giải nén. Mỗi tệp chỉ nên có một lớp.")
+                raise refuse(
+                    "too_large",
+                    "Bảng tính quá lớn khi giải nén. Mỗi tệp chỉ nên có một lớp; nếu chỉ có một lớp, thường "
+                    "là do kẻ khung hoặc tô màu đến cuối trang tính: chép riêng danh sách sang một tệp mới.",
+                )
             names = {p.filename for p in parts}
             if "[Content_Types].xml" not in names or "xl/workbook.xml" not in names:
                 raise refuse("not_xlsx", "Tệp ZIP này không phải bảng tính .xlsx.")
@@ -227,14 +247,66 @@ def _check_package(data: bytes) -> None:
 
 def _read_sheet(sheet: Any) -> Table:
     sheet.reset_dimensions()  # what the file declares is not what it holds
+    visible = sheet.sheet_state == "visible"
+    layout = _layout(sheet) if visible else Layout(visible=False)
     rows: list[tuple[int, tuple[Cell, ...]]] = []
     for number, row in enumerate(sheet.iter_rows(), 1):
+        if not visible and number > _HIDDEN_SHEET_ROWS:
+            break
         width = max((column for column, cell in enumerate(row, 1) if cell.value is not None), default=0)
-        if width:
+        if not width:
+            continue
+        if visible:
             _bound(len(rows) + 1, width)
-            cells = tuple(_sheet_cell(cell, number, column) for column, cell in enumerate(row[:width], 1))
-            rows.append((number, cells))
-    return Table(Kind.SHEET, tuple(rows))
+        merged = [area for area in layout.merged if area[1] <= number <= area[3]]
+        width = min(len(row), max(width, *(area[2] for area in merged))) if merged else width
+        cells = (_sheet_cell(cell, number, column) for column, cell in enumerate(row[:width], 1))
+        rows.append((number, tuple(_unmerged(c, number, i, merged) for i, c in enumerate(cells, 1))))
+    return Table(Kind.SHEET, tuple(rows), layout=layout)
+
+
+def _unmerged(cell: Cell, row: int, column: int, merged: list[tuple[int, int, int, int]]) -> Cell:
+    """A cell that looks filled because it is merged with another one has no value of its own."""
+    for left, top, right, bottom in merged:
+        if left <= column <= right and (row, column) != (top, left):
+            area = f"{get_column_letter(left)}{top}:{get_column_letter(right)}{bottom}"
+            return Cell(
+                cell.name, "", ("merged_cell", f"ô nằm trong vùng gộp {area}; bỏ gộp ô rồi điền từng ô")
+            )
+    return cell
+
+
+def _layout(sheet: Any) -> Layout:
+    """Hidden rows and columns, and merged cells (ECMA-376-1 §18.3.1.73, .13 and .55). openpyxl leaves them
+    out when it reads without building the whole sheet, so the part is read once more for them alone.
+    """
+    hidden_rows: set[int] = set()
+    hidden_columns: set[int] = set()
+    merged: list[tuple[int, int, int, int]] = []
+    row = 0
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal row
+        hidden = attributes.get("hidden") in ("1", "true")
+        match name.rpartition(":")[2]:
+            case "row":
+                row = int(attributes.get("r", row + 1))
+                if hidden:
+                    hidden_rows.add(row)
+            case "col" if hidden:
+                last = min(int(attributes["max"]), MAX_COLUMNS)
+                hidden_columns.update(range(int(attributes["min"]), last + 1))
+            case "mergeCell":
+                start_at, _, end_at = attributes["ref"].partition(":")
+                top, left = coordinate_to_tuple(start_at)
+                bottom, right = coordinate_to_tuple(end_at or start_at)
+                merged.append((left, top, right, bottom))
+
+    parser = expat.ParserCreate()
+    parser.StartElementHandler = start
+    with sheet.parent._archive.open(sheet._worksheet_path) as part:  # openpyxl keeps the place to itself
+        parser.ParseFile(part)
+    return Layout(True, frozenset(hidden_rows), frozenset(hidden_columns), tuple(merged))
 
 
 def _sheet_cell(cell: Any, row: int, column: int) -> Cell:

@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,12 @@ from verifier.trust import Approval, AuthorisedSigner, TrustStore
 
 EVERY_CLASS = "*"
 KY_THAY = "ky_thay"
+# What a clerk can do about a signer who cannot sign, as the end of a sentence.
+_OTHER_PERSON = "chọn người khác trong tệp kế hoạch ký (--plan)"
+_ANOTHER = f"hoặc {_OTHER_PERSON}"
+_RENEWED = (
+    "đăng ký chứng thư số mới (trust add-signer, trust approve) và thay khoá trong SIGNING_KEYS, " + _ANOTHER
+)
 _PREFIX = re.compile(r"[0-9a-f]{8,64}")
 
 
@@ -119,16 +125,17 @@ class Choices:
     @classmethod
     def read(cls, path: Path) -> Choices:
         """Raises :class:`InvalidInput` with every mistake of the file."""
+        name = path.name
         try:
             data = json.loads(path.read_text("utf-8-sig"))
-        except (OSError, ValueError) as error:
-            raise InvalidInput(
-                (Problem(path.name, "plan", f"Không đọc được kế hoạch ký: {error}."),)
-            ) from error
+        except FileNotFoundError as error:
+            raise InvalidInput((Problem(name, "plan", f"Không có tệp kế hoạch ký {path}."),)) from error
+        except (OSError, ValueError, RecursionError) as error:
+            raise InvalidInput((Problem(name, "plan", f"Không đọc được kế hoạch ký: {error}."),)) from error
         problems: list[Problem] = []
 
         def wrong(where: str, message: str) -> None:
-            problems.append(Problem(f"{path.name}: {where}", "plan", message))
+            problems.append(Problem(f"{name}: {where}", "plan", message))
 
         by_class: dict[str, dict[str, Choice]] = {}
         if not isinstance(data, dict):
@@ -261,10 +268,12 @@ def _nobody(
             Problem(
                 field,
                 "no_signer",
-                f"Trường {school_code} chưa đăng ký ai ký {field} (vai {wanted.value}){chosen}.",
+                f"Trường {school_code} chưa đăng ký ai ký {field} (vai {wanted.value}){chosen}; đăng ký và "
+                "duyệt bằng lệnh trust add-signer, trust approve"
+                + (", hoặc ghi ký thay trong tệp kế hoạch ký." if wanted is Role.GVBM else "."),
             )
         ]
-    no_key = "không có khoá hay chứng thư số trong SIGNING_KEYS"
+    no_key = f"không có khoá hay chứng thư số trong SIGNING_KEYS; thêm vào tệp đó, {_ANOTHER}"
     return [
         Problem(
             field,
@@ -294,11 +303,18 @@ def _authority_fault(rows: Sequence[AuthorisedSigner], now: datetime) -> str:
         return ""
     approved = [row for row in rows if row.approval is Approval.APPROVED]
     if not approved:
-        return "chưa được duyệt ký vai này"
+        return "chưa được duyệt ký vai này; duyệt bằng lệnh trust approve rồi chạy lại"
     suspended = [row.invalid_since for row in approved if row.invalid_since and row.invalid_since <= now]
     if suspended:
-        return f"bị đình chỉ quyền ký từ {min(suspended).astimezone(VIETNAM):%H:%M %d/%m/%Y}"
-    return "đang ở ngoài thời hạn được duyệt ký"
+        since = f"{min(suspended).astimezone(VIETNAM):%H:%M %d/%m/%Y}"
+        return f"bị đình chỉ quyền ký từ {since}; {_OTHER_PERSON}"
+    # A row without dates of its own has those of its certificate.
+    later = [row.valid_from for row in approved if now < row.valid_from]
+    if later:
+        return f"chỉ được ký từ {min(later).astimezone(VIETNAM):%d/%m/%Y}; đợi đến ngày đó, {_ANOTHER}"
+    ended = max(row.valid_to for row in approved if row.valid_to is not None)
+    until = f"{ended.astimezone(VIETNAM):%d/%m/%Y}"
+    return f"đã hết hạn ký ngày {until} (hạn được duyệt, thường là hạn của chứng thư số); {_RENEWED}"
 
 
 def unfit(
@@ -348,7 +364,7 @@ def _seat_fault(
     ]
     if not rows:
         who = f"Chứng thư số {seat.certificate_sha256[:8]}"
-        return "signer_not_approved", who, f"không còn được đăng ký ký vai {wanted.value}"
+        return "signer_not_approved", who, f"không còn được đăng ký ký vai {wanted.value}; {_OTHER_PERSON}"
     fault = _authority_fault(rows, now)
     if fault:
         return "signer_not_approved", _called(rows), fault
@@ -362,47 +378,29 @@ def _seat_fault(
     path = find_path(leaf, map(read_certificate, chain), store, policy, now)
     code = "no_path" if path is None else path.code
     if path is None or code:
-        until = f"{leaf.not_after.astimezone(VIETNAM):%d/%m/%Y}"
+        since, until = (f"{day.astimezone(VIETNAM):%d/%m/%Y}" for day in (leaf.not_before, leaf.not_after))
         said = {
-            "expired": f"có chứng thư số đã hết hạn ngày {until}",
-            "not_yet_valid": "có chứng thư số chưa có hiệu lực",
-            "ca_expired": "có chứng thư số do một CA đã hết hạn cấp",
-            "no_path": "có chứng thư số không nối được tới CA gốc nào đã ghim",
+            "expired": f"có chứng thư số đã hết hạn ngày {until}; {_RENEWED}",
+            "not_yet_valid": f"có chứng thư số chưa có hiệu lực (từ {since}); đợi đến ngày đó, {_ANOTHER}",
+            "ca_expired": f"có chứng thư số do một CA đã hết hạn cấp; {_RENEWED}",
+            "no_path": "có chứng thư số không nối được tới CA gốc nào đã ghim; ghim CA bằng lệnh trust "
+            f"add-anchor hoặc thêm chứng thư trung gian vào khoá, {_ANOTHER}",
         }
-        return (
-            f"signer_{code}",
-            _called(rows),
-            said.get(code, f"có chứng thư số không dùng được để ký ({code})"),
-        )
+        unknown = f"có chứng thư số không dùng được để ký ({code}); {_RENEWED}"
+        return f"signer_{code}", _called(rows), said.get(code, unknown)
 
     # 3 Revocation, by the pinned lists.
     code = check_revocation(path, store, now, now).code
     said = {
-        "certificate_revoked": "có chứng thư số đã bị thu hồi",
-        "ca_revoked": "có chứng thư số do một CA đã bị thu hồi cấp",
+        "certificate_revoked": f"có chứng thư số đã bị thu hồi; {_RENEWED}",
+        "ca_revoked": f"có chứng thư số do một CA đã bị thu hồi cấp; {_RENEWED}",
     }
-    missing = "chưa kiểm tra được thu hồi: danh sách thu hồi (CRL) của nơi cấp {}; nạp bản mới rồi chạy lại"
-    lists = missing.format("đã quá hạn" if code == "crl_stale" else "chưa có")
-    return (f"signer_{code}", _called(rows), said.get(code, lists)) if code else ("", "", "")
-
-
-def once(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """What is wrong with a signer is said once, at the first row, with how many others it stops."""
-    places: dict[tuple[str, str], dict[str, None]] = {}
-    kept: list[Problem] = []
-    for problem in problems:
-        if not (problem.code == "no_signer" or problem.code.startswith("signer_")):
-            kept.append(problem)
-            continue
-        key = (problem.code, problem.message)
-        if key not in places:
-            kept.append(problem)
-        places.setdefault(key, {})[problem.where.split(", ")[0]] = None
-    return tuple(
-        replace(p, message=f"{p.message} (Cũng ở {len(rows) - 1} học bạ khác.)") if len(rows) > 1 else p
-        for p in kept
-        for rows in [places.get((p.code, p.message), {})]
+    state = "đã quá hạn" if code == "crl_stale" else "chưa có"
+    lists = (
+        f"chưa kiểm tra được thu hồi: danh sách thu hồi (CRL) của nơi cấp {state}; nạp bản mới "
+        "(trust import-crl) rồi chạy lại"
     )
+    return (f"signer_{code}", _called(rows), said.get(code, lists)) if code else ("", "", "")
 
 
 def _lines(role: Role, name: str, capacity: str) -> tuple[str, ...]:

@@ -47,7 +47,8 @@ from portal.issuing import lint, signing
 from portal.issuing.intents import Held, Intent, Job, change, elsewhere, read, seal_held, seal_intent
 from portal.issuing.keys import Key, KeyRing
 from portal.issuing.models import Issuance, Stage
-from portal.issuing.plan import Choices, Seat, once, seats, unfit
+from portal.issuing.plan import Choices, Seat, seats, unfit
+from portal.issuing.problems import once
 from portal.issuing.rendering import Renderer
 from portal.ports import Clock, FileStore, Timestamper
 from portal.registry import service as registry
@@ -204,10 +205,21 @@ def examine(desk: Desk, rows: Sequence[Row], order: Order, *, draw: bool = True)
 
 
 def unfit_signers(desk: Desk, job: Job, store: TrustStore) -> tuple[Problem, ...]:
-    """Whose signature on ``job`` our own check would not accept now (see ``plan.unfit``)."""
-    seated = job.intent.seats
-    find, now = partial(_certificate, desk), desk.clock.now()
-    return unfit(seated, job.school_code, find, store=store, policy=desk.policy, now=now)
+    """Whose signature on ``job`` our own check would not accept now (see ``plan.unfit``), and what to do."""
+    return tuple(replace(p, message=f"{p.message} {_RESTART}") for p in _unfit(desk, job, store))
+
+
+def _unfit(desk: Desk, job: Job, store: TrustStore) -> tuple[Problem, ...]:
+    waiting = job.held.prepared if job.held else None
+
+    def find(certificate: str) -> tuple[bytes, tuple[bytes, ...]] | None:
+        found = _certificate(desk, certificate)
+        if found is None and waiting is not None and sha256(waiting.certificate).hexdigest() == certificate:
+            return waiting.certificate, waiting.chain
+        return found
+
+    now = desk.clock.now()
+    return unfit(job.intent.seats, job.school_code, find, store=store, policy=desk.policy, now=now)
 
 
 def unfit_resumed(desk: Desk, works: Sequence[Work], store: TrustStore) -> tuple[Problem, ...]:
@@ -218,10 +230,8 @@ def unfit_resumed(desk: Desk, works: Sequence[Work], store: TrustStore) -> tuple
             continue
         job = load(desk, work.existing)
         if job.stage in (Stage.RESERVED, Stage.WAITING):
-            problems += (
-                replace(p, where=f"{work.where}, {p.where}", message=f"{p.message} {_RESTART}")
-                for p in unfit_signers(desk, job, store)
-            )
+            found = unfit_signers(desk, job, store)
+            problems += (replace(p, where=f"{work.where}, {p.where}") for p in found)
     return once(problems)
 
 
@@ -229,7 +239,7 @@ def check_signers(desk: Desk, job: Job, store: TrustStore) -> None:
     """Before a key is used or a signature taken. Raises Refusal when one of the plan's signers would not be
     accepted.
     """
-    problems = unfit_signers(desk, job, store)
+    problems = _unfit(desk, job, store)
     if problems:
         sentences = dict.fromkeys(problem.message for problem in problems)
         raise Refusal(problems[0].code, " ".join(sentences), _RESTART)
@@ -758,5 +768,9 @@ def hand_out(session: Session, vault: Vault, files: FileStore, issued: Issued, f
                         "Hãy chọn thư mục khác.",
                     ) from None
     except OSError as error:
-        raise Refusal("not_written", f"Không ghi được {path}: {error.strerror}.") from error
+        raise Refusal(
+            "not_written",
+            f"Không ghi được {path}: {error.strerror}.",
+            "Học bạ đã cấp còn nguyên; chạy lại với thư mục khác, hoặc dùng lệnh export.",
+        ) from error
     return path

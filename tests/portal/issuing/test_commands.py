@@ -7,7 +7,8 @@ from __future__ import annotations
 import base64
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from click.testing import Result
 from flask import Flask
 from openpyxl.utils import get_column_letter
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from portal.config import Settings
@@ -25,14 +26,20 @@ from portal.extensions import KEY, Resources
 from portal.factory import create_app
 from portal.issuing.keys import KeyRing
 from portal.issuing.lock import exclusive
+from portal.issuing.plan import Seat, unfit
 from portal.migrations import upgrade
 from portal.ports import Checker
 from portal.registry.models import RecordVersion
 from portal.trust import service as trust
+from portal.trust import store as trust_store
+from portal.trust.models import Signer
+from portal.trust.service import SignerInput
 from tests.conftest import FrozenClock
 from tests.portal.issuing.world import ISSUED_ON, NOW, School, class_plan, enter_trust, key_list
-from verifier.report import Medium, ValidationReport
+from verifier.policy import DEFAULT
+from verifier.report import Medium, Role, ValidationReport
 from verifier.sandbox import CheckJob
+from verifier.trust import Approval
 from verifier.words import RECALL_REASONS
 
 
@@ -344,3 +351,278 @@ def test_the_formats_are_in_the_help(office: Office) -> None:
     told = office.run("signatures", "--help").stdout
     for name in ("certificate", "signer", "algorithm", "issuance", "field", "digest", "signature"):
         assert f'"{name}"' in told
+
+
+# ----------------------------------------------------------------------------------- two steps, in trouble
+
+
+def _signed(keys: KeyRing, folder: Path, path: Path) -> Path:
+    """Every digest in ``folder``, signed by whoever it is for."""
+    lines = []
+    for file in sorted(folder.glob("*.json")):
+        out = json.loads(file.read_text())
+        key = keys.find(out["signer"])
+        assert key is not None
+        lines += [
+            line | {"signature": base64.b64encode(key.sign_digest(bytes.fromhex(line["digest"]))).decode()}
+            for line in out["digests"]
+        ]
+    path.write_text(json.dumps(lines))
+    return path
+
+
+@pytest.fixture
+def two_step(tmp_path: Path, authority: Authority, primary: School) -> Office:
+    """The seal is elsewhere; two records wait for it."""
+    keys = key_list(tmp_path / "keys.json", tuple(primary.people.values()), [primary.seal])
+    office = make_office(tmp_path, authority, primary, keys)
+    waiting = office.run("issue", office.file(*office.rows[:2]))
+    assert waiting.exit_code == 0, waiting.stderr
+    return office
+
+
+def test_an_import_hands_the_files_out(two_step: Office, ring: KeyRing) -> None:
+    office, pdf = two_step, two_step.folder / "pdf"
+    office.run("signatures", "export", office.folder / "out")
+    brought = _signed(ring, office.folder / "out", office.folder / "in.json")
+    done = office.run("signatures", "import", brought, "--out", pdf)
+    assert done.exit_code == 0, done.stderr
+    files = sorted(pdf.iterdir())
+    assert [path.name[-7:] for path in files] == ["-v1.pdf"] * 2
+    for path in files:
+        assert path.read_bytes().startswith(b"%PDF-")
+        assert f"  {path}" in done.stdout
+
+
+def test_no_digest_goes_out_for_a_signature_that_would_not_count(two_step: Office, primary: School) -> None:
+    office, out = two_step, two_step.folder / "out"
+    assert office.run("signatures", "export", out).exit_code == 0
+    (earlier,) = out.iterdir()
+    mine = out / "digests-0123456789abcdef.json"
+    mine.write_text("{}")
+    engine = office.app.extensions[KEY].engine
+    with Session(engine) as session, session.begin():
+        rows = trust.find_signers(session, primary.seal.sha256)
+        trust.suspend(session, rows, NOW, actor="test", now=NOW)
+
+    refused = office.run("signatures", "export", out)
+
+    assert refused.exit_code == 1
+    (told,) = [line for line in refused.stderr.splitlines() if line.startswith("error: ")]
+    assert f"“{primary.plan.name}”" in told
+    assert "bị đình chỉ quyền ký" in told
+    assert "--restart" in told
+    assert "Cũng ở 1 học bạ khác" in told
+    # What the export before left is taken away, and said; what is not ours stays.
+    assert list(out.iterdir()) == [mine]
+    assert f"{earlier}: đã bỏ" in refused.stdout
+    assert "Không có học bạ nào chờ ký" not in refused.stdout
+
+
+def test_an_export_writes_over_nothing_but_its_own(two_step: Office, ring: KeyRing) -> None:
+    office, out = two_step, two_step.folder / "out"
+    office.run("signatures", "export", out)
+    (path,) = out.iterdir()
+    assert office.run("signatures", "export", out).exit_code == 0
+
+    # 1 Signatures written beside the digests are somebody's work.
+    content = json.loads(path.read_text())
+    for line in content["digests"]:
+        line["signature"] = "AAAA"
+    path.write_text(json.dumps(content))
+    refused = office.run("signatures", "export", out)
+    assert refused.exit_code == 1
+    assert f"error: {path}: " in refused.stderr
+    assert json.loads(path.read_text()) == content
+    path.unlink()
+
+    # 2 A folder that cannot be one, and one that cannot be written.
+    blocked = office.folder / "blocked"
+    blocked.write_text("")
+    told = office.run("signatures", "export", blocked / "out")
+    assert told.exit_code == 1
+    assert "error: Không ghi được vào" in told.stderr
+
+    # 3 Signed and taken: the file goes with the next export.
+    office.run("signatures", "export", out)
+    office.run("signatures", "import", _signed(ring, out, office.folder / "in.json"))
+    done = office.run("signatures", "export", out)
+    assert (done.exit_code, list(out.iterdir())) == (0, [])
+    assert "đã bỏ" in done.stdout
+
+
+# --------------------------------------------------------------------------- who cannot sign, and what to do
+
+
+def _told(office: Office) -> str:
+    """What one look at one row says, in its only line; nothing is issued."""
+    result = office.run("issue", office.file(office.rows[0]), "--dry-run")
+    assert result.exit_code == 1
+    assert office.versions() == []
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    return line
+
+
+def _with_manager(tmp_path: Path, authority: Authority, school: School, **certificate: Any) -> Office:
+    """An office whose principal has another certificate."""
+    person = school.plan.manager
+    name, role = person.name, person.duties[0][0]
+    mine = authority.person(name, role, school=school.plan.name, **certificate)
+    changed = replace(school, people={**school.people, name: mine})
+    return make_office(tmp_path, authority, changed, key_list(tmp_path / "keys.json", changed.credentials))
+
+
+def test_a_certificate_that_has_expired(tmp_path: Path, authority: Authority, primary: School) -> None:
+    start, life = NOW - timedelta(days=90), timedelta(days=91)
+    office = _with_manager(tmp_path, authority, primary, handle="ended", valid_from=start, life=life)
+    clock = office.app.extensions[KEY].clock
+    assert isinstance(clock, FrozenClock)
+    clock.time = NOW + timedelta(days=2)
+    line = _told(office)
+    steps = ("đã hết hạn ký ngày 11/06/2026", "trust add-signer", "SIGNING_KEYS", "--plan")
+    assert [word in line for word in (primary.plan.manager.name, *steps)] == [True] * 5
+
+
+def test_a_certificate_that_is_not_yet_valid(tmp_path: Path, authority: Authority, primary: School) -> None:
+    start, life = NOW + timedelta(days=5), timedelta(days=80)
+    office = _with_manager(tmp_path, authority, primary, handle="to-come", valid_from=start, life=life)
+    line = _told(office)
+    steps = ("chỉ được ký từ 15/06/2026", "đợi đến ngày đó", "--plan")
+    assert [word in line for word in (primary.plan.manager.name, *steps)] == [True] * 4
+
+
+def test_a_period_longer_than_the_certificate(office: Office, authority: Authority, primary: School) -> None:
+    """The table would let the person sign; the certificate does not."""
+    name = primary.plan.manager.name
+    start, life = NOW - timedelta(days=1), timedelta(days=9)
+    brief = authority.person(name, "CBQL", handle="brief", valid_from=start, life=life)
+    with Session(office.app.extensions[KEY].engine) as session, session.begin():
+        entry = SignerInput(brief.der, primary.plan.code, Role.CBQL, display_name=name)
+        created = trust.add_signer(session, entry, actor="test", now=NOW).created
+        assert created is not None
+        trust.approve(session, [created], actor="test", now=NOW)
+        store = trust_store.load_store(session)
+    endless = (replace(s, valid_from=NOW - timedelta(days=999), valid_to=None) for s in store.signers)
+    store = replace(store, signers=tuple(endless))
+
+    def told(now: datetime) -> str:
+        seat = Seat("CBQL", brief.sha256, "", ())
+        chain = (brief.der, tuple(brief.chain_der))
+        (problem,) = unfit([seat], primary.plan.code, lambda _: chain, store=store, policy=DEFAULT, now=now)
+        return problem.message
+
+    before, after = told(NOW - timedelta(days=2)), told(NOW + timedelta(days=9))
+    assert [word in before for word in (name, "chưa có hiệu lực (từ ", "đợi đến ngày đó", "--plan")] == [
+        True
+    ] * 4
+    assert [word in after for word in (name, "đã hết hạn ngày ", "trust add-signer", "--plan")] == [True] * 4
+
+
+def test_a_signer_who_is_not_approved(office: Office, authority: Authority, primary: School) -> None:
+    engine, name = office.app.extensions[KEY].engine, primary.plan.manager.name
+    with Session(engine) as session, session.begin():
+        for row in session.scalars(
+            select(Signer).where(Signer.certificate_sha256 == primary.people[name].sha256)
+        ):
+            row.approval = Approval.WAITING
+    line = _told(office)
+    assert [word in line for word in (name, "chưa được duyệt ký", "trust approve")] == [True] * 3
+
+
+def test_a_signer_whose_key_is_not_at_hand(tmp_path: Path, authority: Authority, primary: School) -> None:
+    name = primary.plan.manager.name
+    others = [c for c in primary.credentials if c is not primary.people[name]]
+    office = make_office(tmp_path, authority, primary, key_list(tmp_path / "keys.json", others))
+    line = _told(office)
+    assert [word in line for word in (name, "không có khoá", "SIGNING_KEYS; thêm vào tệp đó")] == [True] * 3
+
+
+def test_a_signer_who_is_suspended(office: Office, primary: School) -> None:
+    engine, name = office.app.extensions[KEY].engine, primary.plan.manager.name
+    with Session(engine) as session, session.begin():
+        rows = trust.find_signers(session, primary.people[name].sha256)
+        trust.suspend(session, rows, NOW, actor="test", now=NOW)
+    line = _told(office)
+    assert [word in line for word in (name, "đình chỉ quyền ký từ 10:00 10/06/2026", "--plan")] == [True] * 3
+
+
+def test_nobody_is_entered_for_a_field(office: Office, primary: School) -> None:
+    engine = office.app.extensions[KEY].engine
+    with Session(engine) as session, session.begin():
+        session.execute(update(Signer).where(Signer.role == Role.KY_PHAT_HANH).values(role=Role.CBQL))
+    line = _told(office)
+    assert [word in line for word in ("KY_PHAT_HANH", "trust add-signer, trust approve")] == [True] * 2
+
+
+# ------------------------------------------------------------------------------- before anything can be done
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("issue", "lop.jsonl"),
+        ("issue", "lop.jsonl", "--dry-run"),
+        ("correct", "lop.jsonl", "--reason", "x"),
+        ("recall", "0000-0000-0000-0000-0", "--reason", "issued_in_error"),
+        ("export", "0000-0000-0000-0000-0", "--out", "pdf"),
+        ("signatures", "export", "out"),
+        ("signatures", "import", "in.json"),
+    ],
+)
+def test_an_empty_database_is_a_sentence(
+    tmp_path: Path, primary: School, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    keys = key_list(tmp_path / "keys.json", primary.credentials)
+    settings = Settings.from_environment(
+        {"INSTANCE_DIR": str(tmp_path / "instance"), "SIGNING_KEYS": str(keys)}
+    )
+    checker: Checker = NoChecker()
+    app = create_app(settings, checker=checker, clock=FrozenClock(NOW))
+    office = Office(
+        app, tmp_path, tuple(dict(row) for row in classes.rows(class_plan("TIEU_HOC"), ISSUED_ON))
+    )
+    office.file(office.rows[0])
+    (tmp_path / "in.json").write_text("[]")
+    result = office.run(*arguments)
+    assert result.exit_code == 1
+    assert "hint: flask --app wsgi database upgrade" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_file_that_is_not_there(office: Office) -> None:
+    for arguments in (
+        ("issue",),
+        ("issue", "--dry-run"),
+        ("correct", "--reason", "x"),
+        ("signatures", "import"),
+    ):
+        result = office.run(*arguments, office.folder / "khong-co.csv")
+        assert result.exit_code == 1
+        assert f"error: Không có tệp {office.folder / 'khong-co.csv'}." in result.stderr
+    assert "Không đọc được" in office.run("issue", office.folder).stderr
+    plan = office.run(
+        "issue", office.file(office.rows[0]), "--dry-run", "--plan", office.folder / "plan.json"
+    )
+    assert (plan.exit_code, "Không có tệp kế hoạch ký" in plan.stderr) == (1, True)
+
+
+def test_options_that_do_not_go_together_are_said_in_one_language(office: Office) -> None:
+    for arguments in (
+        ("issue", office.file(office.rows[0]), "--dry-run", "--out", office.folder / "pdf"),
+        ("correct", office.file(office.rows[0]), "--reason", " "),
+    ):
+        result = office.run(*arguments)
+        assert result.exit_code == 2
+        assert result.stderr.startswith("error: --")
+        assert "Usage" not in result.stderr
+
+
+def test_a_mistake_of_the_whole_class_is_one_line(office: Office) -> None:
+    rows = [row | {"truong": "Trường Khác", "ngay_ky_phat_hanh": "11/06/2030"} for row in office.rows[:3]]
+    result = office.run("issue", office.file(*rows))
+    told = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert [line.endswith("(Cũng ở dòng 2–3.)") for line in told] == [True, True]
+    wrong = office.run("issue", office.file(*(row | {"level": "TH"} for row in office.rows[:3])))
+    (line,) = [line for line in wrong.stderr.splitlines() if line.startswith("error: ")]
+    assert "“TH”" in line

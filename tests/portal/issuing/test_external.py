@@ -8,6 +8,7 @@ import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from portal.issuing import exchange
 from portal.issuing.exchange import Incoming
 from portal.issuing.keys import KeyRing, load_keys
 from portal.issuing.models import Stage
-from portal.issuing.service import Outcome, State, proceed
+from portal.issuing.service import Outcome, State, proceed, unfit_signers
 from tests.portal.issuing.conftest import MakeWorld
 from tests.portal.issuing.judges import assert_sealed
 from tests.portal.issuing.test_pipeline import SQLITE, Killed, content, killed_at, verdict
@@ -69,8 +70,10 @@ def owner(primary: School, ring: KeyRing) -> Owner:
 def export(world: World, directory: Path) -> list[dict[str, Any]]:
     """The files of digests, as an outside program reads them."""
     with Session(world.engine) as session:
-        written = exchange.export_digests(session, world.vault, directory)
-    return [json.loads(each.path.read_text()) for each in written]
+        unfit = partial(unfit_signers, world.desk, store=world.store())
+        done = exchange.export_digests(session, world.vault, directory, unfit=unfit)
+    assert done.problems == ()
+    return [json.loads(each.path.read_text()) for each in done.written]
 
 
 def bring_in(world: World, path: Path) -> list[Outcome]:
@@ -90,14 +93,14 @@ def bring_in(world: World, path: Path) -> list[Outcome]:
             )
             yield proceed(desk, taken, store)
         for ready in incoming.ready:
-            yield proceed(desk, ready, store)
+            yield proceed(desk, ready.id, store)
 
     return list(outcomes())
 
 
 def read(world: World, path: Path) -> Incoming:
     with Session(world.engine) as session:
-        return exchange.read_signatures(session, world.vault, path)
+        return exchange.read_signatures(session, world.vault, path.read_bytes(), path.name)
 
 
 def codes(world: World, path: Path) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import unicodedata
 import zipfile
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from portal.commands.template import template
 from portal.issuing import intake_cells, intake_columns, intake_tables, intake_text
 from portal.issuing.intake import ClassFile, Validated, class_file_template, read_class_file, validate
 from portal.issuing.intake_text import Reading
+from portal.issuing.problems import once
 from tests.verifier.record_samples import sample
 from verifier.errors import InvalidInput, Problem
 from verifier.record import ColumnKind, Level, columns, level_info, parse
@@ -1022,3 +1024,208 @@ def test_any_text_gives_an_answer(text: str) -> None:
         except InvalidInput:
             continue
         assert result.problems
+
+
+# --------------------------------------------------------------------------- what concerns many rows at once
+
+
+def test_a_missing_column_is_said_once_at_the_header() -> None:
+    one = pupil()
+    del one["ho_va_ten"]
+    for name in [name for name in one if name.startswith("mon.TOAN.")]:
+        del one[name]
+    wrong = {**one, "ma_hoc_sinh": "0100000012", "so_dinh_danh_ca_nhan": None, "gioi_tinh": "X"}
+    found = checked(csv_of(table_of([one, wrong])).encode(), "lop.csv").problems
+    told = {p.where: (p.code, p.message) for p in found if p.code == "missing_column"}
+    assert set(told) == {"dòng 1 (ho_va_ten)", "dòng 1 (mon.TOAN)"}
+    assert "“Họ và tên”" in told["dòng 1 (ho_va_ten)"][1]
+    assert "dòng 2–3" in told["dòng 1 (ho_va_ten)"][1]
+    # The rest of the rows is checked as ever.
+    assert [p.where.rpartition(" ")[2] for p in found if p.code == "not_in_list"] == ["(gioi_tinh)"]
+
+
+def test_a_column_that_is_there_and_empty_names_its_cells() -> None:
+    found = rows(pupil(), pupil(ma_hoc_sinh="0100000012", so_dinh_danh_ca_nhan=None, ho_va_ten="")).problems
+    assert [(p.code, p.where.startswith("dòng 3")) for p in found] == [("missing", True)]
+
+
+def test_the_same_sentence_about_a_column_is_put_once_with_all_its_rows() -> None:
+    level = Problem("dòng 2, ô A2 (level)", "not_in_list", "“X” không hợp lệ")
+    found = once(
+        [
+            level,
+            Problem("dòng 2, ô B2 (lop)", "missing", "thiếu giá trị bắt buộc"),
+            *(Problem(f"dòng {n}, ô A{n} (level)", level.code, level.message) for n in (3, 4, 7)),
+            Problem("dòng 8, ô A8 (level)", level.code, "“Y” không hợp lệ"),
+            Problem("dòng 9, ô B9 (lop)", "missing", "thiếu giá trị bắt buộc"),
+            Problem("tệp", "x", "một"),
+            Problem("tệp", "x", "một"),
+        ]
+    )
+    assert [(p.where, p.message) for p in found] == [
+        ("dòng 2, ô A2 (level)", "“X” không hợp lệ. (Cũng ở dòng 3–4, 7.)"),
+        ("dòng 2, ô B2 (lop)", "thiếu giá trị bắt buộc. (Cũng ở dòng 9.)"),
+        ("dòng 8, ô A8 (level)", "“Y” không hợp lệ"),
+        ("tệp", "một"),
+        ("tệp", "một"),
+    ]
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.sampled_from("AB"), st.sampled_from(["một", "hai"]))))
+def test_putting_problems_together_loses_none(said: list[tuple[int, str, str]]) -> None:
+    found = once(Problem(f"dòng {n}, ô {c}{n} (x)", "code", message) for n, c, message in said)
+    told = set()
+    for problem in found:
+        place = re.match(r"dòng (\d+), ô ([AB])", problem.where)
+        assert place is not None
+        message, _, others = problem.message.partition(". (Cũng ở dòng ")
+        numbers = {int(place[1])}
+        for part in filter(None, others.removesuffix(".)").split(", ")):
+            low, _, high = part.partition("–")
+            numbers |= set(range(int(low), int(high or low) + 1))
+        told |= {(n, place[2], message) for n in numbers}
+    assert told == set(said)
+
+
+# ------------------------------------------------------------------------ commas that were meant as decimals
+
+
+def _unquoted(*cells: Sequence[Value]) -> bytes:
+    return "\n".join(",".join(str(v) for v in row) for row in cells).encode()
+
+
+def test_a_decimal_comma_without_quotes_is_said_once_a_row() -> None:
+    one = pupil(mon__TOAN__hk1="8,3", khen_thuong="", noi_sinh="Hà Nội", que_quan="Hà Nội", noi_o_hien_tai="")
+    one = {name: value for name, value in one.items() if "," not in str(value) or name == "mon.TOAN.hk1"}
+    whole = {name: value for name, value in one.items() if name != "mon.TOAN.hk1"} | {"mon.TOAN.hk1": "8.3"}
+    heads = [name for name in one if name != "mon.TOAN.hk1"]
+    heads.insert(heads.index("lop"), "mon.TOAN.hk1")
+    cells = ([row.get(name, "") for name in heads] for row in (one, whole))
+    found = checked(_unquoted(heads, *cells), "lop.csv").problems
+    shifted = [p for p in found if p.where.startswith("dòng 2")]
+    assert [p.code for p in shifted] == ["comma_in_value"]
+    column = get_column_letter(heads.index("mon.TOAN.hk1") + 1)
+    assert shifted[0].where == f"dòng 2, ô {column}2"
+    assert "“8,3”" in shifted[0].message
+    assert ".xlsx" in shifted[0].message
+    # The row that is well is judged by itself; here it lacks what was left out above.
+    assert all(p.where.startswith(("dòng 1 ", "dòng 3")) for p in found if p is not shifted[0])
+
+
+def test_a_comma_in_words_without_quotes() -> None:
+    found = checked(
+        _unquoted(["ho_va_ten", "lop", "noi_sinh"], ["An", "7A", "Xã Hoa, Hà Nội"]), "a.csv"
+    ).problems
+    (shifted,) = [p for p in found if p.where.startswith("dòng 2")]
+    assert (shifted.code, "dòng có 4 ô mà tiêu đề có 3" in shifted.message) == ("comma_in_value", True)
+
+
+def test_a_shifted_row_whose_last_columns_are_empty() -> None:
+    """The cells beyond the header are blank: only that the row does not fit tells its comma from an idle
+    one.
+    """
+    one = pupil(mon__TOAN__hk1="8,3")
+    good = {name: value for name, value in pupil().items() if "," not in str(value)}
+    heads = list(good)
+    heads.insert(heads.index("lop"), heads.pop(heads.index("mon.TOAN.hk1")))
+    cells = [str(one["mon.TOAN.hk1"]) if n == "mon.TOAN.hk1" else good[n] for n in heads]
+    found = checked(_unquoted([*heads, "ghi_de"], [*cells, ""]), "lop.csv").problems
+    assert [p.code for p in found if p.where.startswith("dòng 2")] == ["comma_in_value"]
+
+
+def test_idle_commas_at_the_end_of_rows_say_nothing() -> None:
+    table = table_of([pupil()])
+    assert checked(csv_of([table[0], [*table[1], "", ""]], ",").encode(), "lop.csv").problems == ()
+
+
+# ----------------------------------------------------------------------------- what a workbook does not show
+
+
+def _workbook(change: Callable[[Workbook], None], *pupils: dict[str, Value]) -> bytes:
+    book = load_workbook(io.BytesIO(xlsx(table_of(pupils))))
+    change(book)
+    buffer = io.BytesIO()
+    book.save(buffer)
+    return buffer.getvalue()
+
+
+def _class() -> list[dict[str, Value]]:
+    return [pupil(ma_hoc_sinh=f"010000001{n}", so_dinh_danh_ca_nhan=None) for n in range(4)]
+
+
+def test_hidden_rows_and_columns_are_read_and_named() -> None:
+    def hide(book: Workbook) -> None:
+        sheet = book.worksheets[0]
+        sheet.auto_filter.ref = sheet.dimensions
+        for number in (3, 4):
+            sheet.row_dimensions[number].hidden = True
+        sheet.row_dimensions[40].hidden = True  # no pupil there
+        sheet.column_dimensions["C"].hidden = True
+
+    result = checked(_workbook(hide, *_class()))
+    assert len(result.records) == 4
+    told = {p.code: p.message for p in result.warnings if p.code.startswith("hidden_")}
+    assert set(told) == {"hidden_rows", "hidden_columns"}
+    assert "2 dòng" in told["hidden_rows"]
+    assert "dòng 3–4;" in told["hidden_rows"]
+    assert told["hidden_columns"].endswith(f"C ({list(_class()[0])[2]})")
+
+
+def test_merged_cells_are_named_one_by_one() -> None:
+    def merge(book: Workbook) -> None:
+        sheet = book.worksheets[0]
+        column = list(_class()[0]).index("lop") + 1
+        sheet.merge_cells(start_row=2, end_row=4, start_column=column, end_column=column)
+
+    data = _workbook(merge, *_class())
+    found = checked(data).problems
+    letter = get_column_letter(list(_class()[0]).index("lop") + 1)
+    assert [(p.where, p.code) for p in found] == [
+        (f"dòng {n}, ô {letter}{n} (lop)", "merged_cell") for n in (3, 4)
+    ]
+    assert f"{letter}2:{letter}4" in found[0].message
+
+
+def test_formulas_with_and_without_a_value_are_named() -> None:
+    def calculate(book: Workbook) -> None:
+        book.worksheets[0].cell(2, list(_class()[0]).index("mon.TOAN.ca_nam") + 1).value = "=1+1"
+
+    data = _workbook(calculate, *_class())  # openpyxl writes no value beside a formula
+    with zipfile.ZipFile(io.BytesIO(data)) as package:
+        parts = {name: package.read(name) for name in package.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    assert parts[sheet].count(b"<f>1+1</f><v") == 1
+    valued = re.sub(rb"<f>1\+1</f><v ?/>|<f>1\+1</f><v></v>", b"<f>1+1</f><v>8.3</v>", parts[sheet])
+    assert valued != parts[sheet]
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as package:
+        for name, content in (parts | {sheet: valued}).items():
+            package.writestr(name, content)
+    for workbook in (data, buffer.getvalue()):
+        (problem,) = checked(workbook).problems
+        assert (problem.code, "(mon.TOAN.ca_nam)" in problem.where) == ("formula", True)
+
+
+def test_hidden_sheets_are_not_read_and_named() -> None:
+    def add(book: Workbook) -> None:
+        old = book.create_sheet("Năm trước")
+        for row in book.worksheets[0].iter_rows(values_only=True):
+            old.append(row)
+        for _ in range(intake_tables.MAX_ROWS + 40):
+            old.append(["x"])  # its size is nobody's business
+        old.sheet_state = "hidden"
+
+    result = checked(_workbook(add, *_class()))
+    assert len(result.records) == 4
+    assert [p.message.split(" đang")[0] for p in result.warnings if p.code == "hidden_sheet"] == [
+        "trang tính “Năm trước”"
+    ]
+
+    def only_hidden(book: Workbook) -> None:
+        book.worksheets[0].sheet_state = "hidden"
+        book.active = book.create_sheet("Trang trắng")
+
+    with pytest.raises(InvalidInput) as refused:
+        read_class_file(_workbook(only_hidden, *_class()), "lop.xlsx")
+    assert refused.value.problems[0].code == "no_header"
+    assert "đang ẩn" in refused.value.problems[0].message

@@ -449,7 +449,7 @@ def test_what_is_wrong_with_a_signer_is_told_before_anything_is_signed(
     def told() -> list[tuple[str, str]]:
         with pytest.raises(InvalidInput) as refused:
             world.run(primary.rows[:3])
-        assert all("Cũng ở 2 học bạ khác" in p.message for p in refused.value.problems)
+        assert all("Cũng ở dòng 3–4." in p.message for p in refused.value.problems)
         return [(p.code, p.message) for p in refused.value.problems]
 
     # 1 Lists that went stale: three signers, three sentences.
