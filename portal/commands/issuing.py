@@ -246,7 +246,7 @@ def _issue(
         if dry_run:
             resumed = unfit_resumed(desk, works, store)
             if resumed:
-                raise InvalidInput(resumed)
+                raise InvalidInput(once(resumed))
             already = sum(work.existing is not None for work in works)
             click.echo(
                 f"{len(works)} học bạ đúng, {already} trong số đó đã cấp hoặc đang cấp dở. Chưa ghi gì."

@@ -48,7 +48,6 @@ from portal.issuing.intents import Held, Intent, Job, change, elsewhere, read, s
 from portal.issuing.keys import Key, KeyRing
 from portal.issuing.models import Issuance, Stage
 from portal.issuing.plan import Choices, Seat, seats, unfit
-from portal.issuing.problems import once
 from portal.issuing.rendering import Renderer
 from portal.ports import Clock, FileStore, Timestamper
 from portal.registry import service as registry
@@ -200,7 +199,7 @@ def examine(desk: Desk, rows: Sequence[Row], order: Order, *, draw: bool = True)
             keep = len(works) < KEPT_BASES
             works.append(replace(place, where=row.where, base=place.base if keep else None))
     if problems:
-        raise InvalidInput(once(problems))
+        raise InvalidInput(tuple(problems))
     return tuple(works)
 
 
@@ -232,7 +231,7 @@ def unfit_resumed(desk: Desk, works: Sequence[Work], store: TrustStore) -> tuple
         if job.stage in (Stage.RESERVED, Stage.WAITING):
             found = unfit_signers(desk, job, store)
             problems += (replace(p, where=f"{work.where}, {p.where}") for p in found)
-    return once(problems)
+    return tuple(problems)
 
 
 def check_signers(desk: Desk, job: Job, store: TrustStore) -> None:
