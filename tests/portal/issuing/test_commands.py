@@ -506,7 +506,7 @@ def test_a_period_longer_than_the_certificate(office: Office, authority: Authori
     store = replace(store, signers=tuple(endless))
 
     def told(now: datetime) -> str:
-        seat = Seat("CBQL", brief.sha256, "", ())
+        seat = Seat("CBQL", brief.sha256, "", name, ())
         chain = (brief.der, tuple(brief.chain_der))
         (problem,) = unfit([seat], primary.plan.code, lambda _: chain, store=store, policy=DEFAULT, now=now)
         return problem.message
