@@ -10,16 +10,17 @@ cached by content, since the same few authorities stand behind thousands of file
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from cryptography.x509.oid import CRLEntryExtensionOID, ExtensionOID
+from cryptography.x509.oid import ExtensionOID
 
 from verifier.policy import Algorithms, ValidationPolicy
 from verifier.trust import TrustStore
@@ -54,6 +55,7 @@ class Certificate:
     der: bytes = field(repr=False)
     sha256: str
     authority: str
+    key_id: str  # SHA-256 (hexadecimal) of the public key alone, whoever carries it
     parsed: x509.Certificate = field(repr=False)
     subject: bytes
     issuer: bytes
@@ -68,6 +70,7 @@ class Certificate:
     path_length: int | None
     usage: x509.KeyUsage | None
     purposes: frozenset[str] | None
+    crl_points: frozenset[str]  # URLs of the lists that its authority keeps for it
     unknown_critical: bool
 
 
@@ -90,6 +93,7 @@ def read_certificate(der: bytes) -> Certificate:
     constraints: x509.BasicConstraints | None = None
     usage: x509.KeyUsage | None = None
     purposes: frozenset[str] | None = None
+    crl_points: frozenset[str] = frozenset()
     unknown = False
     for extension in parsed.extensions:
         match extension.value:
@@ -99,11 +103,14 @@ def read_certificate(der: bytes) -> Certificate:
                 usage = value
             case x509.ExtendedKeyUsage() as value:
                 purposes = frozenset(oid.dotted_string for oid in value)
+            case x509.CRLDistributionPoints() as value:
+                crl_points = frozenset(name for point in value for name in _urls(point.full_name))
         unknown = unknown or (extension.critical and extension.oid not in _UNDERSTOOD)
     return Certificate(
         der=der,
         sha256=hashlib.sha256(der).hexdigest(),
         authority=hashlib.sha256(subject + spki).hexdigest(),
+        key_id=hashlib.sha256(spki).hexdigest(),
         parsed=parsed,
         subject=subject,
         issuer=parsed.issuer.public_bytes(),
@@ -120,8 +127,13 @@ def read_certificate(der: bytes) -> Certificate:
         path_length=None if constraints is None else constraints.path_length,
         usage=usage,
         purposes=purposes,
+        crl_points=crl_points,
         unknown_critical=unknown,
     )
+
+
+def _urls(names: Iterable[x509.GeneralName] | None) -> Iterator[str]:
+    return (name.value for name in names or () if isinstance(name, x509.UniformResourceIdentifier))
 
 
 @lru_cache(maxsize=1024)
@@ -269,11 +281,13 @@ class Crl:
 
     parsed: x509.CertificateRevocationList = field(repr=False)
     issuer: bytes
+    number: int | None  # cRLNumber (RFC 5280 §5.2.3)
     this_update: datetime
     next_update: datetime | None
     keeps_expired_since: datetime | None  # X.509 expiredCertsOnCRL
     covers_ca: bool
     covers_users: bool
+    points: frozenset[str] | None  # it speaks of certificates that name one of these URLs; None: of all
     usable: bool  # no extension that we would have to understand and do not
 
 
@@ -281,13 +295,19 @@ class Crl:
 def read_crl(der: bytes) -> Crl:
     """Parse DER. Raises ValueError (or another error of the library) when it is no CRL."""
     parsed = x509.load_der_x509_crl(der)
-    keeps_expired_since = None
+    number: int | None = None
+    keeps_expired_since: datetime | None = None
+    points: frozenset[str] | None = None
     covers_ca = covers_users = usable = True
     for extension in parsed.extensions:
         match extension.value:
+            case x509.CRLNumber() as value:
+                number = value.crl_number
             case x509.IssuingDistributionPoint() as point:
                 covers_ca = not point.only_contains_user_certs
                 covers_users = not point.only_contains_ca_certs
+                if point.full_name is not None or point.relative_name is not None:
+                    points = frozenset(_urls(point.full_name))
                 if point.indirect_crl or point.only_contains_attribute_certs or point.only_some_reasons:
                     usable = False
             case x509.UnrecognizedExtension(value=value) if extension.oid == _EXPIRED_CERTS_ON_CRL:
@@ -297,11 +317,13 @@ def read_crl(der: bytes) -> Crl:
     return Crl(
         parsed=parsed,
         issuer=parsed.issuer.public_bytes(),
+        number=number,
         this_update=parsed.last_update_utc,
         next_update=parsed.next_update_utc,
         keeps_expired_since=keeps_expired_since,
         covers_ca=covers_ca,
         covers_users=covers_users,
+        points=points,
         usable=usable,
     )
 
@@ -342,9 +364,11 @@ class Revocation:
 def check_revocation(path: Path, trust: TrustStore, proven: datetime, at: datetime) -> Revocation:
     """Hard-fail for the signer and every intermediate; the anchor is pinned and has no list above it.
 
-    A list counts when it is signed by the certificate's issuer and ``this_update <= at <= next_update``. A
-    revocation after ``proven`` does not reach back, unless its invalidityDate (RFC 5280 §5.3.2) does. A
-    revocation that is on record stays conclusive even in a list that has gone stale.
+    A list counts when it is signed by the certificate's issuer, speaks of such a certificate and
+    ``this_update <= at <= next_update``. A revocation after ``proven`` does not reach back, unless its
+    invalidityDate (RFC 5280 §5.3.2) does. A revocation that is on record stays conclusive, in a list that has
+    gone stale and although a newer one is silent. A hold (§5.3.1) is not for ever: of it the newest list that
+    speaks of the certificate decides.
     """
     lists = tuple(read_crl(der) for der in trust.crls)
     unfinished = ""
@@ -357,44 +381,86 @@ def check_revocation(path: Path, trust: TrustStore, proven: datetime, at: dateti
             for crl in lists
             if crl.issuer == authority.subject
             and crl.usable
-            and (crl.covers_ca if certificate.is_ca else crl.covers_users)
             and crl.this_update <= at
+            and _covers(crl, certificate)
             and _crl_signed(crl, authority)
         ]
-        if any(_revoked_by(crl, certificate, proven) for crl in usable):
+        telling = [crl for crl in usable if _keeps(crl, certificate)]
+        if any(_revoked_by(crl, certificate, proven) for crl in usable) or any(
+            _held_by(crl, certificate, proven) for crl in _newest(telling)
+        ):
             return Revocation("ca_revoked" if position else "certificate_revoked")
-        newest = max(usable, key=lambda crl: crl.this_update, default=None)
-        if newest is None:
+        newest = _newest(usable)
+        until = min((crl.next_update for crl in newest if crl.next_update is not None), default=None)
+        if not newest:
             unfinished = unfinished or "crl_missing"
-        elif newest.next_update is None or newest.next_update < at:
+        elif until is None or until < at:
             unfinished = unfinished or "crl_stale"
-        elif not any(_speaks_of(crl, newest, certificate, proven) for crl in usable):
+        elif not any(crl in newest or crl.this_update >= proven for crl in telling):
+            # An authority may drop a certificate from its lists once it has expired (RFC 5280 §3.3).
             unfinished = unfinished or "crl_after_expiry"
         else:
-            fresh_until = min(fresh_until or newest.next_update, newest.next_update)
+            fresh_until = min(fresh_until or until, until)
     return Revocation(unfinished, None if unfinished else fresh_until)
 
 
-def _revoked_by(crl: Crl, certificate: Certificate, proven: datetime) -> bool:
+def _covers(crl: Crl, certificate: Certificate) -> bool:
+    """Whether the certificate is in the scope of the list (RFC 5280 §6.3.3 b 2): an authority may keep one
+    for its authorities, one for its subscribers, or several for subscribers by their distribution point.
+    """
+    if not (crl.covers_ca if certificate.is_ca else crl.covers_users):
+        return False
+    return crl.points is None or not crl.points.isdisjoint(certificate.crl_points)
+
+
+def _keeps(crl: Crl, certificate: Certificate) -> bool:
+    """Whether silence of this list says anything of the certificate: one issued after the certificate's
+    expiry does only when it says that it keeps expired ones (X.509 expiredCertsOnCRL).
+    """
+    if crl.this_update <= certificate.not_after:
+        return True
+    return crl.keeps_expired_since is not None and crl.keeps_expired_since <= certificate.not_after
+
+
+def _newest(lists: Sequence[Crl]) -> list[Crl]:
+    """The newest by thisUpdate, then by number; several when nothing tells them apart, and then each counts
+    in what it says against the certificate.
+    """
+    order = [(crl.this_update, -1 if crl.number is None else crl.number) for crl in lists]
+    return [crl for crl, place in zip(lists, order, strict=True) if place == max(order)]
+
+
+def _entry(
+    crl: Crl, certificate: Certificate
+) -> tuple[x509.RevokedCertificate, x509.ReasonFlags | None] | None:
+    """What the list says of the certificate, and its reason; None when nothing."""
     entry = crl.parsed.get_revoked_certificate_by_serial_number(certificate.serial)
     if entry is None:
-        return False
-    since = entry.revocation_date_utc
-    for extension in entry.extensions:
-        if extension.oid == CRLEntryExtensionOID.INVALIDITY_DATE and isinstance(
-            extension.value, x509.InvalidityDate
-        ):
-            since = min(since, extension.value.invalidity_date_utc)
-    return since <= proven
+        return None
+    reasons = [e.value.reason for e in entry.extensions if isinstance(e.value, x509.CRLReason)]
+    return entry, reasons[0] if reasons else None
 
 
-def _speaks_of(crl: Crl, newest: Crl, certificate: Certificate, proven: datetime) -> bool:
-    """Whether silence of this list means "not revoked by ``proven``".
+_PASSING: Final = (x509.ReasonFlags.certificate_hold, x509.ReasonFlags.remove_from_crl)
 
-    An authority may drop a certificate from its lists once it has expired (RFC 5280 §3.3). So a list issued
-    after the expiry is evidence only when it says that it keeps expired ones (X.509 expiredCertsOnCRL);
-    before the expiry, the newest list is, and any that was issued after the proven time.
-    """
-    if crl.this_update > certificate.not_after:
-        return crl.keeps_expired_since is not None and crl.keeps_expired_since <= certificate.not_after
-    return crl is newest or crl.this_update >= proven
+
+def _revoked_by(crl: Crl, certificate: Certificate, proven: datetime) -> bool:
+    """Whether the list revokes the certificate for good, with effect at the proven time."""
+    found = _entry(crl, certificate)
+    return found is not None and found[1] not in _PASSING and _effective(found[0]) <= proven
+
+
+def _held_by(crl: Crl, certificate: Certificate, proven: datetime) -> bool:
+    """Whether the list holds the certificate, with effect at the proven time."""
+    found = _entry(crl, certificate)
+    return (
+        found is not None and found[1] is x509.ReasonFlags.certificate_hold and _effective(found[0]) <= proven
+    )
+
+
+def _effective(entry: x509.RevokedCertificate) -> datetime:
+    """From when on the key is not to be believed: the entry's date, or its invalidityDate before that."""
+    dates = [
+        e.value.invalidity_date_utc for e in entry.extensions if isinstance(e.value, x509.InvalidityDate)
+    ]
+    return min((entry.revocation_date_utc, *dates))

@@ -153,15 +153,28 @@ def approve(signers: tuple[str, ...], refuse: bool) -> None:
     type=Moment(),
     help="Chữ ký chỉ chứng minh được từ lúc này trở đi không còn được tính.",
 )
-def suspend(signers: tuple[str, ...], invalid_since: datetime) -> None:
-    """Đình chỉ người ký, theo mã hoặc dấu vân tay SHA-256 của chứng thư."""
+@click.option(
+    "--key-compromised",
+    "compromised",
+    is_flag=True,
+    help="Khóa bị lộ hoặc mất: mọi đăng ký của khóa đó, ở mọi trường và vai trò; không đăng ký lại được.",
+)
+def suspend(signers: tuple[str, ...], invalid_since: datetime, *, compromised: bool) -> None:
+    """Đình chỉ người ký, theo mã (một đăng ký) hoặc dấu vân tay SHA-256 của chứng thư (mọi đăng ký của nó).
+
+    Người ký chuyển trường hay thôi chức vụ: đình chỉ đúng đăng ký đó. Khóa bị lộ: thêm --key-compromised.
+    """
     now = resources().clock.now()
     with refusals():
         with transaction() as session:
             keys = [key for text in signers for key in trusted.find_signers(session, text)]
-            change = trusted.suspend(session, keys, invalid_since, actor=actor(), now=now)
+            change = trusted.suspend(
+                session, keys, invalid_since, compromised=compromised, actor=actor(), now=now
+            )
             withdrawn = _withdraw(session, change, now)
-        click.echo(f"Đã đình chỉ {len(set(keys))} đăng ký từ {_time(invalid_since)}.")
+        click.echo(f"Đã đình chỉ {change.signers} đăng ký từ {_time(invalid_since)}.")
+        if not compromised:
+            click.echo("hint: Khóa bị lộ thì chạy lại với --key-compromised.", err=True)
         _settle(withdrawn, now)
 
 

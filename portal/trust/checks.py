@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
@@ -147,18 +148,27 @@ def published(crl: Crl, authority: Certificate) -> bool:
         return False
 
 
-def number_of(crl: Crl) -> int | None:
-    """cRLNumber (RFC 5280 §5.2.3), None when the list has none."""
-    try:
-        return crl.parsed.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number
-    except x509.ExtensionNotFound:
-        return None
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a newer list says otherwise than an older one, by serial numbers. ``dropped`` were revoked for
+    good, and the newer list does not name them any more.
+    """
+
+    changed: frozenset[int]
+    dropped: frozenset[int]
 
 
-def news(older: Crl, newer: Crl) -> frozenset[int]:
-    """Serial numbers about which two lists say different things."""
+def news(older: Crl, newer: Crl) -> News:
+    """Compare two lists of one authority."""
     before, after = (
         {e.serial_number: (e.revocation_date_utc, *(x.value for x in e.extensions)) for e in crl.parsed}
         for crl in (older, newer)
     )
-    return frozenset(serial for serial, _ in before.items() ^ after.items())
+    return News(
+        changed=frozenset(serial for serial, _ in before.items() ^ after.items()),
+        dropped=frozenset(
+            serial
+            for serial, (_, *details) in before.items()
+            if x509.CRLReason(x509.ReasonFlags.certificate_hold) not in details and serial not in after
+        ),
+    )

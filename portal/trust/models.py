@@ -91,10 +91,16 @@ class Signer(Keyed, Base):
     valid_to: Mapped[datetime | None]
     approval: Mapped[str] = mapped_column(String(10), default="waiting")
     invalid_since: Mapped[datetime | None]
+    # The key itself is not to be believed from then on; set on every row of the key at once.
+    compromised_since: Mapped[datetime | None]
 
 
 class RevocationList(Keyed, Base):
-    """A pinned CRL, the newest for each issuer; the older ones stay for what was answered from them."""
+    """A pinned CRL, the newest for each issuer; the older ones stay for what was answered from them.
+
+    ``kept_since`` is when a newer list no longer named a certificate of ours that this one revokes for good:
+    checks go on reading it.
+    """
 
     __tablename__ = "revocation_lists"
 
@@ -104,6 +110,7 @@ class RevocationList(Keyed, Base):
     this_update: Mapped[datetime]
     next_update: Mapped[datetime]
     added_at: Mapped[datetime]
+    kept_since: Mapped[datetime | None]
 
 
 class TrustState(Base):

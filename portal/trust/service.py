@@ -28,7 +28,6 @@ from portal.trust.checks import (
     crl_of,
     issued_by,
     news,
-    number_of,
     published,
     refused,
 )
@@ -92,12 +91,14 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 @dataclass(frozen=True, slots=True)
 class Change:
     """What a change in trust leaves to do: files that rest on one of ``certificates`` (SHA-256) no longer
-    have a standing, as of ``epoch``. ``created`` is the key of a new signer row.
+    have a standing, as of ``epoch``. ``created`` is the key of a new signer row, ``signers`` how many signer
+    rows were changed.
     """
 
     epoch: int
     certificates: frozenset[str] = frozenset()
     created: uuid.UUID | None = None
+    signers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,6 +351,13 @@ def add_signer(session: Session, signer: SignerInput, *, actor: str, now: dateti
     elif path.code:
         problems.add("certificate", path.code, f"Không dùng được: {PATH_FAULTS[path.code]}.")
     problems.key(certificate)
+    compromised = select(Signer.certificate).where(Signer.compromised_since.is_not(None)).distinct()
+    if any(read_certificate(der).key_id == certificate.key_id for der in session.scalars(compromised)):
+        problems.add(
+            "certificate",
+            "compromised",
+            "Khóa của chứng thư này đã bị báo lộ, không đăng ký lại được; dùng chứng thư mới với khóa mới.",
+        )
 
     # 2 The period: inside the certificate's own.
     if not certificate.not_before <= starts < ends <= certificate.not_after:
@@ -460,9 +468,19 @@ def approve(
 
 
 def suspend(
-    session: Session, signers: Sequence[uuid.UUID], invalid_since: datetime, *, actor: str, now: datetime
+    session: Session,
+    signers: Sequence[uuid.UUID],
+    invalid_since: datetime,
+    *,
+    compromised: bool = False,
+    actor: str,
+    now: datetime,
 ) -> Change:
     """Nothing that is proven to exist only at or after ``invalid_since`` counts for these rows any more.
+
+    An appointment ends where it was made: the same person may go on signing elsewhere, or in another role. A
+    ``compromised`` key signs for whoever holds it, so then every row of the key is meant, at every school, in
+    every role, in every certificate, and it cannot be registered again.
 
     The moment may later be moved back, never forward: what was withdrawn once is not believed again. Raises
     Refusal.
@@ -475,23 +493,33 @@ def suspend(
             "Đặt hạn kết thúc khi đăng ký người ký, hoặc đình chỉ khi đến lúc.",
         )
     rows = _signers(session, signers)
+    if compromised:
+        keys = {read_certificate(row.certificate).key_id for row in rows}
+        rows = _rows_of_keys(session, keys)
     for row in rows:
-        if row.invalid_since is not None and row.invalid_since < invalid_since:
+        since = row.compromised_since if compromised else row.invalid_since
+        if since is not None and since < invalid_since:
             raise Refusal(
                 "only_earlier",
-                f"{row.display_name} đã bị đình chỉ từ {row.invalid_since.isoformat()}; chỉ lùi sớm hơn.",
+                f"{row.display_name} đã bị đình chỉ từ {since.isoformat()}; chỉ lùi sớm hơn.",
                 _again(row),
             )
-        row.invalid_since = invalid_since
-    return _signer_changed(session, "suspend", rows, invalid_since.isoformat(), actor=actor, now=now)
+        if compromised:
+            row.compromised_since = invalid_since
+        else:
+            row.invalid_since = invalid_since
+    action = "suspend_key" if compromised else "suspend"
+    return _signer_changed(session, action, rows, invalid_since.isoformat(), actor=actor, now=now)
 
 
 def import_crl(session: Session, data: bytes, *, actor: str, now: datetime) -> Change:
     """Pin a CRL (DER or PEM) of a pinned authority; the newest counts. Raises InvalidInput.
 
     Files are affected where the list says something new: a certificate revoked, released, or revoked from
-    another day. The first list of an authority affects everything below it. All others keep their standing
-    until it lapses with the older list, so importing in time leaves no moment without an answer.
+    another day. What was revoked for good stays so: the older list goes on counting when the new one drops a
+    certificate that we know. The first list of an authority affects everything below it. All others keep
+    their standing until it lapses with the older list, so importing in time leaves no moment without an
+    answer.
     """
     _lock(session)
     # 1 A complete list of a pinned authority, signed by it.
@@ -510,7 +538,6 @@ def import_crl(session: Session, data: bytes, *, actor: str, now: datetime) -> C
     assert crl.next_update is not None  # noqa: S101 - its absence is one of the problems above
 
     # 2 Not older than the one we have, by time or by number.
-    number = number_of(crl)
     newest = session.scalars(
         select(RevocationList)
         .where(RevocationList.issuer_id == issuer.authority)
@@ -521,7 +548,9 @@ def import_crl(session: Session, data: bytes, *, actor: str, now: datetime) -> C
         if newest.crl == der:
             return Change(current_epoch(session))
         was = None if newest.number is None else int(newest.number)
-        if crl.this_update < newest.this_update or (was is not None and (number is None or number < was)):
+        if crl.this_update < newest.this_update or (
+            was is not None and (crl.number is None or crl.number < was)
+        ):
             raise refused(
                 "crl",
                 "older",
@@ -532,7 +561,7 @@ def import_crl(session: Session, data: bytes, *, actor: str, now: datetime) -> C
             id=uuid.uuid4(),
             issuer_id=issuer.authority,
             crl=der,
-            number=None if number is None else str(number),
+            number=None if crl.number is None else str(crl.number),
             this_update=crl.this_update,
             next_update=crl.next_update,
             added_at=now,
@@ -544,9 +573,11 @@ def import_crl(session: Session, data: bytes, *, actor: str, now: datetime) -> C
     if newest is None:
         affected = _below(session, {issuer.authority})
     else:
-        serials = news(read_crl(newest.crl), crl)
-        affected = _named(session, issuer.authority, serials)
-    detail = f"{crl.this_update.isoformat()} #{number}"
+        said = news(read_crl(newest.crl), crl)
+        affected = _named(session, issuer.authority, said.changed)
+        if _registered(session, issuer.authority, said.dropped):
+            newest.kept_since = now
+    detail = f"{crl.this_update.isoformat()} #{crl.number}"
     return _changed(session, "import_crl", issuer.sha256, detail, actor=actor, now=now, certificates=affected)
 
 
@@ -607,7 +638,8 @@ def _signer_changed(
         )
         for row in rows
     ]
-    return Change(changes[-1].epoch, frozenset(row.certificate_sha256 for row in rows), changes[-1].created)
+    certificates = frozenset(row.certificate_sha256 for row in rows)
+    return Change(changes[-1].epoch, certificates, changes[-1].created, len(rows))
 
 
 def _signers(session: Session, keys: Sequence[uuid.UUID]) -> list[Signer]:
@@ -615,6 +647,12 @@ def _signers(session: Session, keys: Sequence[uuid.UUID]) -> list[Signer]:
     if not rows or len(rows) != len(set(keys)):
         raise _unknown_signer(", ".join(map(str, keys)))
     return list(rows)
+
+
+def _rows_of_keys(session: Session, keys: Collection[str]) -> list[Signer]:
+    """Every row of these keys (``Certificate.key_id``), whichever certificate it names them by."""
+    rows = session.scalars(select(Signer).order_by(Signer.id))
+    return [row for row in rows if read_certificate(row.certificate).key_id in keys]
 
 
 def _pinned(session: Session, pki: Pki | None = None) -> list[Certificate]:
@@ -655,8 +693,19 @@ def _named(session: Session, issuer: str, serials: frozenset[int]) -> frozenset[
     )
 
 
+def _registered(session: Session, issuer: str, serials: frozenset[int]) -> bool:
+    """Whether any of these certificates of ``issuer`` (authority id) is one of ours."""
+    wanted = {str(serial) for serial in serials}
+    return bool(wanted) and any(
+        not wanted.isdisjoint(session.scalars(select(table.serial).where(table.issuer_id == issuer)))
+        for table in (Signer, Anchor)
+    )
+
+
 def _again(row: Signer) -> str:
     """How a certificate comes back after a refusal or a suspension: what was withdrawn stays withdrawn."""
+    if row.compromised_since is not None:
+        return "Khóa đã bị báo lộ: đăng ký chứng thư mới với khóa mới."
     if row.invalid_since is None:
         return "Đăng ký lại (add-signer) với --valid-from khác với mọi đăng ký trước, rồi duyệt."
     since = row.invalid_since.astimezone(VIETNAM).isoformat()

@@ -199,7 +199,7 @@ def _authorities(rows: Sequence[Signer]) -> Iterator[tuple[Signer, AuthorisedSig
 
     A suspension binds every registration of the same certificate, school and role that begins at or before
     it, in whatever capacity: registering again must not bring back what was withdrawn. Only a registration
-    that begins later stands by itself.
+    that begins later stands by itself; none does against a compromised key.
     """
     suspended: dict[tuple[str, str, str], list[datetime]] = {}
     for row in rows:
@@ -209,8 +209,7 @@ def _authorities(rows: Sequence[Signer]) -> Iterator[tuple[Signer, AuthorisedSig
     for row in rows:
         since = suspended.get((row.certificate_sha256, row.school_code, row.role), [])
         binding = [moment for moment in since if row.valid_from <= moment]
-        if row.invalid_since is not None:
-            binding.append(row.invalid_since)
+        binding += [own for own in (row.invalid_since, row.compromised_since) if own is not None]
         yield row, _authority(row, min(binding, default=None))
 
 
@@ -246,11 +245,17 @@ def _school(row: School, department: str) -> SchoolFacts:
 
 
 def _needed_crls(session: Session) -> tuple[bytes, ...]:
-    """Of each authority the newest list, and for each certificate of its that has expired the last list
-    before that: later ones may have dropped it (RFC 5280 §3.3).
+    """Of each authority the newest list, each that revokes for good what a newer one does not name, and for
+    each certificate of its that has expired the last list before that: later ones may have dropped it (RFC
+    5280 §3.3).
     """
     lists = session.execute(
-        select(RevocationList.id, RevocationList.issuer_id, RevocationList.this_update)
+        select(
+            RevocationList.id,
+            RevocationList.issuer_id,
+            RevocationList.this_update,
+            RevocationList.kept_since,
+        )
         .where(RevocationList.issuer_id.in_(select(Anchor.authority_id).where(Anchor.removed_at.is_(None))))
         .order_by(RevocationList.this_update, RevocationList.added_at)
     ).all()
@@ -261,7 +266,7 @@ def _needed_crls(session: Session) -> tuple[bytes, ...]:
     for table in (Signer, Anchor):
         for issuer, end in session.execute(select(table.issuer_id, table.not_after).distinct()):
             ends.setdefault(issuer, set()).add(end)
-    needed: set[uuid.UUID] = set()
+    needed: set[uuid.UUID] = {row.id for row in lists if row.kept_since is not None}
     for issuer, pinned in by_issuer.items():
         needed.add(pinned[-1][1])
         for end in ends.get(issuer, ()):

@@ -74,6 +74,7 @@ class Ca:
         path_length: int | None = None,
         critical_extra: bool = False,
         key: Key | None = None,
+        crl_url: str = "",
     ) -> Ca:
         """A certificate below this authority: a signer, or with ``ca`` another authority."""
         private = key or new_key(kind)
@@ -86,6 +87,9 @@ class Ca:
         )
         if purposes:
             builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=True)
+        if crl_url:
+            where = x509.DistributionPoint([x509.UniformResourceIdentifier(crl_url)], None, None, None)
+            builder = builder.add_extension(x509.CRLDistributionPoints([where]), critical=False)
         if critical_extra:
             builder = builder.add_extension(
                 x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00"), True
@@ -102,8 +106,10 @@ class Ca:
         signed_by: Ca | None = None,
         keeps_expired_since: bytes | None = None,
         extension: x509.ExtensionType | None = None,
+        reason: x509.ReasonFlags | None = None,
+        number: int | None = None,
     ) -> bytes:
-        """A CRL of this authority: serial number -> revocation date."""
+        """A CRL of this authority: serial number -> revocation date; ``reason`` is that of every entry."""
         builder = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.certificate.subject)
@@ -116,7 +122,11 @@ class Ca:
                 entry = entry.add_extension(
                     x509.InvalidityDate(invalidity[serial].replace(tzinfo=None)), False
                 )
+            if reason is not None:
+                entry = entry.add_extension(x509.CRLReason(reason), critical=False)
             builder = builder.add_revoked_certificate(entry.build())
+        if number is not None:
+            builder = builder.add_extension(x509.CRLNumber(number), critical=False)
         if keeps_expired_since is not None:
             kept = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.60"), keeps_expired_since)
             builder = builder.add_extension(kept, critical=False)

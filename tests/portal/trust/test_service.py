@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -32,7 +32,7 @@ from portal.trust import service as trust
 from portal.trust.models import RevocationList, TrustEvent
 from portal.trust.service import Change, SchoolInput, SignerInput
 from tests.conftest import NOW
-from verifier.certificates import find_path, read_certificate
+from verifier.certificates import check_revocation, find_path, read_certificate
 from verifier.errors import InvalidInput
 from verifier.policy import DEFAULT
 from verifier.report import Role
@@ -387,10 +387,85 @@ class TestSigners:
         future = NOW + timedelta(days=1)
         assert refusal(lambda: trust.suspend(trusted, keys, future, **WHO)) == "in_the_future"
 
+    def test_leaving_one_post_ends_that_appointment_alone(
+        self, trusted: Session, authority: Authority
+    ) -> None:
+        teacher = authority.person("Trần Thị B", Role.GVCN)
+        left = approved(trusted, teacher).created
+        approved(trusted, teacher, Role.CBQL)
+        approved(trusted, teacher, school_code="005678")
+        assert left is not None
+        trust.suspend(trusted, [left], NOW, **WHO)
+        standing = {(r.school_code, r.role): r.covers(NOW) for r in trust.load_store(trusted).signers}
+        assert standing == {
+            ("001234", Role.GVCN): False,
+            ("001234", Role.CBQL): True,
+            ("005678", Role.GVCN): True,
+        }
+
+    def test_a_compromised_key_counts_nowhere_and_does_not_come_back(
+        self, trusted: Session, authority: Authority
+    ) -> None:
+        teacher, other = (authority.person(name, Role.GVCN) for name in ("Trần Thị B", "Lê Văn A"))
+        subject = teacher.certificate.subject
+        # The same key in another certificate, as a renewal has it.
+        again = _same_key(authority, teacher)
+        one = approved(trusted, teacher).created
+        assert one is not None
+        approved(trusted, teacher, Role.CBQL)
+        approved(trusted, teacher, school_code="005678")
+        approved(trusted, again)
+        approved(trusted, other)
+        since = NOW - timedelta(days=10)
+        left = trust.suspend(trusted, [one], since - timedelta(days=5), **WHO)
+        assert left.signers == 1
+        change = trust.suspend(trusted, [one], since, compromised=True, **WHO)
+        assert change.signers == 4
+        assert change.certificates == {teacher.sha256, again.sha256}
+        assert (
+            trusted.scalars(select(TrustEvent.action).order_by(TrustEvent.epoch.desc()).limit(4)).all()
+            == ["suspend_key"] * 4
+        )
+        for row in trust.load_store(trusted).signers:
+            if row.certificate_sha256 == other.sha256:
+                assert row.covers(NOW)
+            elif (row.certificate_sha256, row.school_code, row.role) == (teacher.sha256, "001234", "GVCN"):
+                assert row.invalid_since == since - timedelta(days=5)  # as was said of it before
+            else:
+                assert row.invalid_since == since
+        for credential in (teacher, again):
+            later = partial(add, trusted, credential, Role.CBQL, school_code="005678", valid_from=NOW)
+            assert codes(later) == {("certificate", "compromised")}
+        add(trusted, authority.leaf("new-key", subject, ca=STATE_PEOPLE))  # a new key, the same person
+        # Known to be compromised earlier, yes; later, no.
+        trust.suspend(trusted, [one], since - timedelta(days=1), compromised=True, **WHO)
+        act = partial(trust.suspend, trusted, [one], since, compromised=True, **WHO)
+        assert refusal(act) == "only_earlier"
+
     def test_nobody_by_that_name(self, trusted: Session) -> None:
         for text in ("", "x", "00" * 32, "6a1d4f0e-0000-4000-8000-000000000000"):
             assert refusal(partial(trust.find_signers, trusted, text)) == "unknown_signer"
         assert refusal(lambda: trust.approve(trusted, [], **WHO)) == "unknown_signer"
+
+
+def _same_key(authority: Authority, credential: Credential) -> Credential:
+    """Another certificate for the key of ``credential``, from the same authority."""
+    path = authority.directory / "ca" / f"{STATE_PEOPLE}.key"
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    old = credential.certificate
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(old.subject)
+        .issuer_name(old.issuer)
+        .public_key(old.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(old.not_valid_before_utc)
+        .not_valid_after(old.not_valid_after_utc)
+    )
+    for extension in old.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    return replace(credential, certificate=builder.sign(key, hashes.SHA256()))
 
 
 class TestCrls:
@@ -463,6 +538,38 @@ class TestCrls:
         lower = _list(own, NOW + timedelta(minutes=3), x509.CRLNumber(1))
         assert codes(lambda: trust.import_crl(trusted, lower, **WHO)) == {("crl", "older")}
 
+    @pytest.mark.parametrize("reason", [None, x509.ReasonFlags.certificate_hold])
+    def test_a_revocation_stays_when_a_newer_list_drops_it_a_hold_does_not(
+        self, trusted: Session, own: Authority, reason: x509.ReasonFlags | None
+    ) -> None:
+        teacher = own.person("Trần Thị B", Role.GVCN)
+        approved(trusted, teacher)
+
+        def code(moment: datetime) -> str:
+            store = trust.load_store(trusted)
+            path = find_path(read_certificate(teacher.der), (), store, DEFAULT, moment)
+            assert path is not None
+            return check_revocation(path, store, moment, moment).code
+
+        def publish(hours: int, *serials: int) -> tuple[frozenset[str], str]:
+            moment = NOW + hours * HOUR
+            number = x509.CRLNumber(10**15 + hours)
+            crl = _list(own, moment, number, named=dict.fromkeys(serials, reason))
+            change = trust.import_crl(trusted, crl, actor="a", now=moment)
+            return change.certificates, code(moment)
+
+        serial = teacher.certificate.serial_number
+        stranger = 4711
+        nobody, she = frozenset[str](), frozenset({teacher.sha256})
+        assert publish(1, stranger) == (nobody, "")
+        assert publish(2, serial) == (she, "certificate_revoked")
+        dropped = "" if reason else "certificate_revoked"
+        assert publish(3) == (she, dropped)
+        assert publish(4) == (nobody, dropped)
+        # A stranger's revocation that was dropped, too, keeps no list: none of our certificates rests on it.
+        kept = [r.number for r in trusted.scalars(select(RevocationList)) if r.kept_since is not None]
+        assert kept == ([] if reason else [str(10**15 + 2)])
+
     def test_pem_is_read(self, trusted: Session, own: Authority) -> None:
         own.reissue_crls(NOW + HOUR)
         pem = x509.load_der_x509_crl(own.crl(PUBLIC_FIRST)).public_bytes(serialization.Encoding.PEM)
@@ -485,8 +592,13 @@ class TestCrls:
         assert kept == [lists[2], lists[5]]  # day 9: the last that had to name it; day 20: the newest
 
 
-def _list(authority: Authority, at: datetime, *extensions: x509.ExtensionType) -> bytes:
-    """A list of the people's authority with extensions of a test's choice."""
+def _list(
+    authority: Authority,
+    at: datetime,
+    *extensions: x509.ExtensionType,
+    named: Mapping[int, x509.ReasonFlags | None] | None = None,
+) -> bytes:
+    """A list of the people's authority with extensions of a test's choice; ``named`` are revoked."""
     path = authority.directory / "ca" / f"{STATE_PEOPLE}.key"
     key = serialization.load_pem_private_key(path.read_bytes(), None)
     assert isinstance(key, rsa.RSAPrivateKey)
@@ -498,6 +610,11 @@ def _list(authority: Authority, at: datetime, *extensions: x509.ExtensionType) -
     )
     for extension in extensions:
         builder = builder.add_extension(extension, critical=isinstance(extension, x509.DeltaCRLIndicator))
+    for serial, reason in (named or {}).items():
+        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(NOW)
+        if reason is not None:
+            entry = entry.add_extension(x509.CRLReason(reason), critical=False)
+        builder = builder.add_revoked_certificate(entry.build())
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
