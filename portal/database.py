@@ -122,7 +122,10 @@ def make_engine(url: str) -> Engine:
     deadlock).
     """
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_timeout=POOL_TIMEOUT)
+        # Said, whatever the server's default is: what is read after a lock must be what was committed before.
+        return create_engine(
+            url, pool_pre_ping=True, pool_timeout=POOL_TIMEOUT, isolation_level="READ COMMITTED"
+        )
     engine = create_engine(url, connect_args={"timeout": 15}, pool_timeout=POOL_TIMEOUT)
 
     @event.listens_for(engine, "connect")

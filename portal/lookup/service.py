@@ -9,13 +9,14 @@ from __future__ import annotations
 import hmac
 import logging
 import math
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from portal.database import UNAVAILABLE
@@ -48,14 +49,14 @@ UNREADABLE: Final = (*UNAVAILABLE, VaultError)
 @dataclass(frozen=True, slots=True)
 class CodeAnswer:
     """The verdict on a code, with what everyone may see of the record; ``locator`` names the exact
-    version. A ``wrong_try`` is to be counted (:func:`count_wrong_try`) before it is answered.
+    version. ``tries_left`` is set for a wrong try: how many more the id takes before it pauses.
     """
 
     verdict: Verdict
     report: ValidationReport
     record: PublicRecord | None = None
     locator: Locator | None = None
-    wrong_try: bool = False
+    tries_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,123 +94,11 @@ def by_locator(session: Session | Connection, vault: Vault, locator: Locator, *,
     return _answer(code, now, record, locator)
 
 
-def by_typed(session: Session, vault: Vault, typed: Typed, birth: str, *, now: datetime) -> CodeAnswer:
-    """The answer to a typed code with a birth date, in the registry's spelling of dates.
+def refuse_tried_out(session: Session, record_id: str, *, now: datetime) -> None:
+    """Raise TooManyTries while the id has no try left; no wait is longer than the window.
 
-    A code that names its version brings its locator along, as if it had been scanned.
-
-    Raises TooManyTries before anything is looked up when the id has had its share of wrong tries. Whether it
-    is known shows in nothing: not in what is counted, nor when keys of ours are missing, for then an unknown
-    id fares as the record next to it.
+    Asked of a session that only reads, it keeps a flood of tries away from the lock that each try takes.
     """
-    try:
-        _refuse_tried_out(session, typed.record_id, now)
-        code, record, locator = registry.look_up_typed(
-            session, vault, typed.record_id, typed.short_digest, birth, now=now
-        )
-        if code.kind is CodeKind.UNKNOWN:
-            _open_next(session, vault, typed.record_id, birth, now)
-    except UNREADABLE as error:
-        return unavailable(now, error)
-    return _answer(code, now, record, locator, wrong_try=code.kind is CodeKind.UNKNOWN)
-
-
-def unavailable(now: datetime, error: Exception) -> CodeAnswer:
-    """The registry could not be read: no statement about the record. The log gets the cause without what was
-    asked.
-    """
-    log.error("not checked: %s", error if isinstance(error, VaultError) else type(error).__name__)
-    return _answer(None, now, available=False)
-
-
-def compare(session: Session, vault: Vault, locator: Locator, paper: Paper, *, now: datetime) -> CodeAnswer:
-    """The blind match: is what stands on the paper what the school issued under this code?
-
-    Name, birth date and the whole "Cả năm" column (primary: every level and score) must match; one wrong
-    cell is a no. Raises TooManyTries before anything is compared when the record has had its share of wrong
-    tries. Changes nothing: a wrong try is counted by :func:`count_wrong_try`.
-    """
-    try:
-        # 1 Only a code that names an issued version can be compared with.
-        code, record = registry.look_up_locator(session, vault, locator, now=now)
-        if code.kind is not CodeKind.VERSION or code.version is None:
-            return _answer(code, now, record, locator)
-
-        # 2 Not after too many wrong tries.
-        _refuse_tried_out(session, locator.record_id, now)
-
-        # 3 The comparison, over everything, without stopping at a difference.
-        issued = registry.open_record(session, vault, locator.record_id, code.version.version)
-    except UNREADABLE as error:
-        return unavailable(now, error)
-    if issued is None:
-        raise LookupError("a registered version has no content")
-    same = _same(paper, issued.fields, str(issued.header["level"]), int(issued.header["grade"]))
-
-    return _answer(code, now, record, locator, compared=same, wrong_try=not same)
-
-
-def tries_left(session: Session, record_id: str, *, now: datetime) -> int:
-    """How many wrong tries the record id takes before it pauses; the same for every id, known or not."""
-    counted = select(func.count()).where(MatchAttempt.record_id == record_id, MatchAttempt.at > now - WINDOW)
-    return max(0, _share(session, record_id, now) - (session.scalar(counted) or 0))
-
-
-def receipt(vault: Vault, record_id: str, *typed: str) -> str:
-    """What whoever got a "no" to exactly this may send along to see it again, in another language, without
-    being charged again. It says nothing about any other try.
-    """
-    return vault.blind_index("\0".join((record_id, *typed)), domain="answered-try")
-
-
-def count_wrong_try(session: Session, record_id: str, *, now: datetime) -> None:
-    """Count a wrong try; what was typed is not kept. Raises TooManyTries when others used up the share
-    meanwhile: then this one gets no answer either.
-    """
-    # 1 One at a time, so that many at once are counted one after the other.
-    _serialise(session, record_id)
-    _refuse_tried_out(session, record_id, now)
-
-    # 2 Those that count no more go, a few at a time.
-    old = select(MatchAttempt.id).where(MatchAttempt.at <= now - DAY).limit(_DROPPED_AT_ONCE)
-    session.execute(
-        delete(MatchAttempt).where(MatchAttempt.id.in_(old.with_for_update(skip_locked=True))),
-        execution_options={"synchronize_session": False},
-    )
-
-    # 3 Counted; somebody should look at an id that is tried all day.
-    session.add(MatchAttempt(record_id=record_id, at=now))
-    session.flush()
-    today = _tries_of_a_day(session, record_id, now)
-    if today >= MANY_TRIES:
-        log.warning("alarm TRIED_ALL_DAY: record id %s, %d wrong tries in a day", record_id, today)
-
-
-def _answer(
-    code: CodeFacts | None,
-    now: datetime,
-    record: PublicRecord | None = None,
-    locator: Locator | None = None,
-    *,
-    compared: bool | None = None,
-    available: bool = True,
-    wrong_try: bool = False,
-) -> CodeAnswer:
-    report = ValidationReport(at=now, medium=Medium.CODE)
-    verdict = decide(report, RegistryFacts(available=available, code=code, compared=compared))
-    return CodeAnswer(verdict, report, record, locator, wrong_try)
-
-
-def _serialise(session: Session, record_id: str) -> None:
-    """SQLite has one writer anyhow; PostgreSQL gets a lock named after the record, freed with the
-    transaction.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtext(record_id))))
-
-
-def _refuse_tried_out(session: Session, record_id: str, now: datetime) -> None:
-    """Raise TooManyTries while no try is left; no wait is longer than the window."""
     # The try that must leave the window before another one fits in.
     blocking = session.scalar(
         select(MatchAttempt.at)
@@ -220,6 +109,130 @@ def _refuse_tried_out(session: Session, record_id: str, now: datetime) -> None:
     )
     if blocking is not None:
         raise TooManyTries(math.ceil((blocking + WINDOW - now).total_seconds()))
+
+
+def by_typed(
+    session: Session, vault: Vault, typed: Typed, birth: str, *, now: datetime, charged: bool = False
+) -> CodeAnswer:
+    """The answer to a typed code with a birth date, in the registry's spelling of dates.
+
+    A code that names its version brings its locator along, as if it had been scanned.
+
+    Raises TooManyTries before anything is looked up when the id has had its share of wrong tries. A wrong try
+    is counted in the caller's transaction, which must be committed before the answer is given; one that was
+    ``charged`` before (:func:`receipt`) is not counted twice. Whether the id is known shows in nothing: not
+    in what is counted, nor when keys of ours are missing, for then an unknown id fares as the record next to
+    it.
+    """
+    left = None
+    try:
+        _take_turn(session, typed.record_id, now)
+        code, record, locator = registry.look_up_typed(
+            session, vault, typed.record_id, typed.short_digest, birth, now=now
+        )
+        if code.kind is CodeKind.UNKNOWN:
+            _open_next(session, vault, typed.record_id, birth, now)
+            left = _charge(session, typed.record_id, now, charged=charged)
+    except UNREADABLE as error:
+        return unavailable(now, error)
+    return _answer(code, now, record, locator, tries_left=left)
+
+
+def unavailable(now: datetime, error: Exception) -> CodeAnswer:
+    """The registry could not be read: no statement about the record. The log gets the cause without what was
+    asked.
+    """
+    log.error("not checked: %s", error if isinstance(error, VaultError) else type(error).__name__)
+    return _answer(None, now, available=False)
+
+
+def compare(
+    session: Session, vault: Vault, locator: Locator, paper: Paper, *, now: datetime, charged: bool = False
+) -> CodeAnswer:
+    """The blind match: is what stands on the paper what the school issued under this code?
+
+    Name, birth date and the whole "Cả năm" column (primary: every level and score) must match; one wrong
+    cell is a no. Raises TooManyTries before anything is compared when the record has had its share of wrong
+    tries. A wrong try is counted in the caller's transaction, which must be committed before the answer is
+    given; one that was ``charged`` before (:func:`receipt`) is not counted twice.
+    """
+    left = None
+    try:
+        # 1 Only a code that names an issued version can be compared with.
+        code, record = registry.look_up_locator(session, vault, locator, now=now)
+        if code.kind is not CodeKind.VERSION or code.version is None:
+            return _answer(code, now, record, locator)
+
+        # 2 Not after too many wrong tries.
+        _take_turn(session, locator.record_id, now)
+
+        # 3 The comparison, over everything, without stopping at a difference.
+        issued = registry.open_record(session, vault, locator.record_id, code.version.version)
+        if issued is None:
+            raise LookupError("a registered version has no content")
+        same = _same(paper, issued.fields, str(issued.header["level"]), int(issued.header["grade"]))
+
+        # 4 A wrong try is counted before anybody else may try.
+        if not same:
+            left = _charge(session, locator.record_id, now, charged=charged)
+    except UNREADABLE as error:
+        return unavailable(now, error)
+    return _answer(code, now, record, locator, compared=same, tries_left=left)
+
+
+def receipt(vault: Vault, record_id: str, *typed: str) -> str:
+    """What whoever got a "no" to exactly this may send along to see it again, in another language, without
+    being charged again. It says nothing about any other try.
+    """
+    return vault.blind_index("\0".join((record_id, *typed)), domain="answered-try")
+
+
+def _answer(
+    code: CodeFacts | None,
+    now: datetime,
+    record: PublicRecord | None = None,
+    locator: Locator | None = None,
+    *,
+    compared: bool | None = None,
+    available: bool = True,
+    tries_left: int | None = None,
+) -> CodeAnswer:
+    report = ValidationReport(at=now, medium=Medium.CODE)
+    verdict = decide(report, RegistryFacts(available=available, code=code, compared=compared))
+    return CodeAnswer(verdict, report, record, locator, tries_left)
+
+
+def _take_turn(session: Session, record_id: str, now: datetime) -> None:
+    """Wait until nobody else is between the question whether a try is left and its count; then ask.
+
+    However many guesses come at once, none is compared beyond the share. PostgreSQL takes a lock named after
+    the record, freed with the transaction, and what is read after it was committed before it; SQLite's
+    writing transaction began with the one write lock there is. Raises TooManyTries.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtext(record_id))))
+    refuse_tried_out(session, record_id, now=now)
+
+
+def _charge(session: Session, record_id: str, now: datetime, *, charged: bool) -> int:
+    """Count a wrong try, unless it was ``charged`` before; what was typed is not kept. Answers how many are
+    left, the same for every id, known or not.
+    """
+    if not charged:
+        # 1 Those that count no more go, a few at a time.
+        old = select(MatchAttempt.id).where(MatchAttempt.at <= now - DAY).limit(_DROPPED_AT_ONCE)
+        session.execute(
+            delete(MatchAttempt).where(MatchAttempt.id.in_(old.with_for_update(skip_locked=True))),
+            execution_options={"synchronize_session": False},
+        )
+
+        # 2 Counted; somebody should look at an id that is tried all day.
+        session.execute(insert(MatchAttempt).values(id=uuid.uuid4(), record_id=record_id, at=now))
+        today = _tries_of_a_day(session, record_id, now)
+        if today >= MANY_TRIES:
+            log.warning("alarm TRIED_ALL_DAY: record id %s, %d wrong tries in a day", record_id, today)
+    counted = select(func.count()).where(MatchAttempt.record_id == record_id, MatchAttempt.at > now - WINDOW)
+    return max(0, _share(session, record_id, now) - (session.scalar(counted) or 0))
 
 
 def _share(session: Session, record_id: str, now: datetime) -> int:

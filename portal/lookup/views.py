@@ -6,6 +6,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 
 from flask import Blueprint, Response, current_app, redirect, request
@@ -73,9 +74,8 @@ def typed() -> AnyResponse:
     record_id, short = wanted.typed.record_id, wanted.typed.short_digest or ""
     receipt = service.receipt(bundle.vault, record_id, short, wanted.birth)
     try:
-        with reading() as session:
-            found = service.by_typed(session, bundle.vault, wanted.typed, wanted.birth, now=now)
-        found, left = _counted(found, record_id, receipt, now)
+        ask = partial(service.by_typed, vault=bundle.vault, typed=wanted.typed, birth=wanted.birth, now=now)
+        found = _tried(ask, record_id, receipt, now)
     except service.TooManyTries as refused:
         return _paused("lookup.html", refused, {})
     if wants_json():
@@ -83,7 +83,7 @@ def typed() -> AnyResponse:
     if found.locator is not None:
         return _led_to(found.locator)
     if not MENDED_IN_PLACE.isdisjoint(found.verdict.reasons):
-        return _form_below("lookup.html", found, left, receipt, {})
+        return _form_below("lookup.html", found, receipt, {})
     return answers.respond(_answer(found), again=sent_fields())
 
 
@@ -121,30 +121,27 @@ def compare() -> AnyResponse:
     cells = (f"{name}={'|'.join(values)}" for name, values in sorted(paper.results.items()))
     receipt = service.receipt(bundle.vault, str(locator), paper.name, paper.birth, *cells)
     try:
-        with reading() as session:
-            found = service.compare(session, bundle.vault, locator, paper, now=now)
-        found, left = _counted(found, locator.record_id, receipt, now)
+        ask = partial(service.compare, vault=bundle.vault, locator=locator, paper=paper, now=now)
+        found = _tried(ask, locator.record_id, receipt, now)
     except service.TooManyTries as refused:
         return _paused("compare.html", refused, form)
     if "values_differ" in found.verdict.reasons and not wants_json():
-        return _form_below("compare.html", found, left, receipt, form)
+        return _form_below("compare.html", found, receipt, form)
     return answers.respond(_answer(found), again=sent_fields())
 
 
-def _counted(found: CodeAnswer, record_id: str, receipt: str, now: datetime) -> tuple[CodeAnswer, int | None]:
-    """The answer, once a wrong try is counted: the only thing here that writes. With it how many tries are
-    left. None without counting, but for a try that was answered before.
+def _tried(ask: partial[CodeAnswer], record_id: str, receipt: str, now: datetime) -> CodeAnswer:
+    """What ``ask`` answers, in a transaction of its own: a wrong try is counted with it, or nothing is
+    answered. One that was answered before is not counted again. Raises TooManyTries.
     """
-    if not found.wrong_try:
-        return found, None
-    before = hmac.compare_digest(request.form.get(RECEIPT, "").encode(), receipt.encode())
+    charged = hmac.compare_digest(request.form.get(RECEIPT, "").encode(), receipt.encode())
     try:
-        with reading() if before else transaction() as session:
-            if not before:
-                service.count_wrong_try(session, record_id, now=now)
-            return found, service.tries_left(session, record_id, now=now)
+        with reading() as session:
+            service.refuse_tried_out(session, record_id, now=now)
+        with transaction() as session:
+            return ask(session, charged=charged)
     except UNAVAILABLE as error:
-        return service.unavailable(now, error), None
+        return service.unavailable(now, error)
 
 
 def _paused(template: str, refused: service.TooManyTries, context: Mapping[str, Any]) -> Response:
@@ -159,13 +156,11 @@ def _paused(template: str, refused: service.TooManyTries, context: Mapping[str, 
     return response
 
 
-def _form_below(
-    template: str, found: CodeAnswer, left: int | None, receipt: str, context: Mapping[str, Any]
-) -> Response:
+def _form_below(template: str, found: CodeAnswer, receipt: str, context: Mapping[str, Any]) -> Response:
     """An answer that a typing mistake gives as well: the form stays below it, with what was typed."""
     said = _answer(found).words(language())
-    if left is not None:
-        tries = gettext("Số lần thử còn lại trước khi tạm dừng: %(left)s.", left=left)
+    if found.tries_left is not None:
+        tries = gettext("Số lần thử còn lại trước khi tạm dừng: %(left)s.", left=found.tries_left)
         said = replace(said, further=(*said.further, tries))
     fields = [*sent_fields(), (RECEIPT, receipt)]
     return _page(template, {**context, **_panel(said), "again": fields})

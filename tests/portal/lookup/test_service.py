@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
+from functools import partial
+from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, func, select
+from sqlalchemy import Engine, delete, func, select, text
 from sqlalchemy.orm import Session
 
 from portal.lookup import service
 from portal.lookup.models import MatchAttempt
-from portal.lookup.service import CodeAnswer, Paper, TooManyTries
+from portal.lookup.service import WRONG_TRIES, CodeAnswer, Paper, TooManyTries, compare
+from portal.registry import service as registry
 from portal.vault import Vault
 from tests.conftest import NOW
 from tests.portal.web.world import Issued, enter
 from tests.verifier.record_samples import sample
-from verifier.locator import Locator
+from verifier.locator import Locator, Typed, new_record_id
 from verifier.verdict import Evidence, Outcome, Verdict
 
 
@@ -48,14 +53,6 @@ def one(session: Session, vault: Vault) -> Issued:
     made = enter(session, vault, NOW - timedelta(days=3))
     session.commit()
     return made
-
-
-def compare(session: Session, vault: Vault, locator: Locator, typed: Paper, *, now: datetime) -> CodeAnswer:
-    """As the page does it: a wrong try is counted before it is answered."""
-    answer = service.compare(session, vault, locator, typed, now=now)
-    if answer.wrong_try:
-        service.count_wrong_try(session, locator.record_id, now=now)
-    return answer
 
 
 def verdict(session: Session, vault: Vault, issued: Issued, typed: Paper) -> Verdict:
@@ -182,16 +179,83 @@ class TestTries:
             compare(session, vault, one.locator, paper(one), now=later)
         assert refused.value.retry_after == 15 * 60
 
-    def test_tries_at_once_are_counted_one_after_the_other(
+    def burst(self, engine: Engine, ask: Callable[[Session], CodeAnswer], many: int = 12) -> int:
+        """How many of so many tries that begin together are answered."""
+        together = Barrier(many)
+
+        def one_try(_: int) -> bool:
+            together.wait()
+            try:
+                with Session(engine) as session, session.begin():
+                    assert ask(session).verdict.outcome is not Outcome.CHECK_INCOMPLETE
+            except TooManyTries:
+                return False
+            return True
+
+        with ThreadPoolExecutor(many) as pool:
+            return sum(pool.map(one_try, range(many)))
+
+    def test_of_many_papers_at_once_no_more_are_compared_than_one_after_the_other(
+        self,
+        session: Session,
+        engine: Engine,
+        vault: Vault,
+        one: Issued,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        compared, same = [], service._same
+
+        def watched(*values: Any) -> bool:
+            compared.append(values)
+            return same(*values)
+
+        monkeypatch.setattr(service, "_same", watched)
+        wrong = self.wrong(one)
+        ask = partial(service.compare, vault=vault, locator=one.locator, paper=wrong, now=NOW)
+        assert self.burst(engine, ask) == WRONG_TRIES
+        assert len(compared) == WRONG_TRIES
+        assert session.scalar(select(func.count()).select_from(MatchAttempt)) == WRONG_TRIES
+
+    @pytest.mark.parametrize("known", [True, False])
+    def test_of_many_birth_dates_at_once_neither(
+        self,
+        session: Session,
+        engine: Engine,
+        vault: Vault,
+        one: Issued,
+        *,
+        known: bool,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        looked_up, look_up = [], registry.look_up_typed
+        record_id = one.locator.record_id if known else new_record_id(bytes(10))
+
+        def watched(source: Session, keys: Vault, wanted: str, *values: Any, **times: Any) -> Any:
+            looked_up.extend([wanted] if wanted == record_id else [])
+            return look_up(source, keys, wanted, *values, **times)
+
+        monkeypatch.setattr(registry, "look_up_typed", watched)
+        typed = Typed(record_id, None, None)
+        ask = partial(service.by_typed, vault=vault, typed=typed, birth="01/01/1999", now=NOW)
+        assert self.burst(engine, ask) == WRONG_TRIES
+        # A wrong birth date opens the record once more, as an unknown id opens the one next to it.
+        assert looked_up == [record_id] * WRONG_TRIES * (2 if known else 1)
+        assert session.scalar(select(func.count()).select_from(MatchAttempt)) == WRONG_TRIES
+
+    def test_right_papers_at_once_are_all_answered(
+        self, session: Session, engine: Engine, vault: Vault, one: Issued
+    ) -> None:
+        ask = partial(service.compare, vault=vault, locator=one.locator, paper=paper(one), now=NOW)
+        assert self.burst(engine, ask) == 12
+
+    def test_what_cannot_be_counted_is_not_answered(
         self, session: Session, vault: Vault, one: Issued
     ) -> None:
-        """Ten that began before any was counted: five are answered."""
-        began = [service.compare(session, vault, one.locator, self.wrong(one), now=NOW) for _ in range(10)]
-        assert all(each.wrong_try for each in began)
-        for _ in range(5):
-            service.count_wrong_try(session, one.locator.record_id, now=NOW)
-        with pytest.raises(TooManyTries):
-            service.count_wrong_try(session, one.locator.record_id, now=NOW)
+        session.execute(text("CREATE UNIQUE INDEX one_only ON match_attempts (record_id)"))
+        assert not compare(session, vault, one.locator, self.wrong(one), now=NOW).verdict.green
+        answer = compare(session, vault, one.locator, self.wrong(one), now=NOW)
+        assert answer.verdict.reasons == ("registry_unavailable",)
+        session.rollback()
 
     def test_right_papers_are_never_counted(self, session: Session, vault: Vault, one: Issued) -> None:
         for _ in range(30):
