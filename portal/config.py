@@ -251,6 +251,13 @@ class _Reader:
             self.problem(
                 "DATABASE_URL", "driver", f"“{url.drivername}” không dùng được; chỉ sqlite hoặc postgresql."
             )
+        if url.drivername == "sqlite":
+            if url.query:
+                self.problem("DATABASE_URL", "query", "địa chỉ sqlite không nhận tham số sau dấu “?”.")
+            if not url.database or url.database.startswith((":", "file:")):
+                self.problem(
+                    "DATABASE_URL", "no_file", "địa chỉ sqlite phải nêu một tệp: sqlite:////đường/dẫn."
+                )
         return url.render_as_string(hide_password=False)
 
     def file_store(self, instance_dir: Path, *, production: bool) -> str:

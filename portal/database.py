@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -119,7 +121,7 @@ def _key_setting(name: str) -> str:
 def make_engine(url: str) -> Engine:
     """An engine for ``url``. SQLite gets WAL, synchronous FULL (a committed row survives power loss),
     foreign keys on, a busy time-out, and transactions that begin with BEGIN IMMEDIATE (one writer, no
-    deadlock).
+    deadlock). Its file is made for its owner alone.
     """
     if not url.startswith("sqlite"):
         # Said, whatever the server's default is: what is read after a lock must be what was committed before.
@@ -127,6 +129,12 @@ def make_engine(url: str) -> Engine:
             url, pool_pre_ping=True, pool_timeout=POOL_TIMEOUT, isolation_level="READ COMMITTED"
         )
     engine = create_engine(url, connect_args={"timeout": 15}, pool_timeout=POOL_TIMEOUT)
+
+    @event.listens_for(engine, "do_connect")
+    def _private(*_: Any) -> None:
+        # Whatever the umask; SQLite gives the log and the index beside a database the database's own mode.
+        with suppress(OSError):  # it is there already, or the driver says why it cannot be
+            os.close(os.open(str(engine.url.database), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: Any) -> None:

@@ -89,7 +89,10 @@ class ObjectFiles:
     def _put_durable(self, folder: Path, name: str, data: bytes) -> None:
         # 1 The bytes under a name that nothing looks for, on the disk.
         temporary = f"incoming/{name}.{secrets.token_hex(8)}"
+        for inside in (temporary, _path(name)):  # as private as the store's own folder, whatever the umask
+            (folder / inside).parent.mkdir(mode=0o700, exist_ok=True)
         obstore.put(self._store, temporary, data, mode="create")
+        (folder / temporary).chmod(0o600)
         taken: AlreadyExistsError | None = None
         try:
             _sync(folder / temporary)

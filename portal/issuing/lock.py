@@ -32,7 +32,7 @@ def exclusive(engine: Engine, folder: Path) -> Iterator[None]:
             finally:
                 connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": _NUMBER})
         return
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / "issuing.lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

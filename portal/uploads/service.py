@@ -137,7 +137,7 @@ def trust_file(session: Session, instance_dir: Path) -> Path:
 
     # 1 Written under a name of its own, whole, and only then given the name of its content.
     folder = instance_dir / "trust"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = folder / f"new-{uuid.uuid4().hex}.json"
     try:
         trust.write_store(session, fresh)

@@ -34,6 +34,7 @@ SECURITY_HEADERS: Final = (
     ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
     ("X-Robots-Tag", "noindex"),
+    ("Server", "portal"),  # a server puts its own name where the application names none (SEC-43)
 )
 
 #: One year, the least that preload lists take. Production only: a desk has no certificate.

@@ -42,6 +42,17 @@ def test_a_body_in_chunks_without_a_length(site: Site) -> None:
     assert answer["verdict"] == "GENUINE_REVOKED"
 
 
+@pytest.mark.parametrize("path", ["/", "/nothing", "/static/icon.svg", "/V/X", "/check"])
+def test_the_server_does_not_say_what_it_is(site: Site, path: str) -> None:
+    head = curl("-o", "/dev/null", "-D", "-", site.url + path).decode().lower()
+    assert [line for line in head.splitlines() if line.startswith("server:")] == ["server: portal"]
+    assert not any(name in head for name in ("granian", "python", "werkzeug", "flask", "x-powered-by"))
+
+
+def test_a_trace_is_refused(site: Site) -> None:
+    assert curl("-o", "/dev/null", "-w", "%{http_code}", "-X", "TRACE", site.url) == b"405"
+
+
 def resident(pid: int) -> int:
     """Resident memory of the server and its workers, in bytes."""
     children = [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
