@@ -437,8 +437,16 @@ def _entry(
     entry = crl.parsed.get_revoked_certificate_by_serial_number(certificate.serial)
     if entry is None:
         return None
-    reasons = [e.value.reason for e in entry.extensions if isinstance(e.value, x509.CRLReason)]
+    reasons = [value.reason for value in entry_details(entry) if isinstance(value, x509.CRLReason)]
     return entry, reasons[0] if reasons else None
+
+
+def entry_details(entry: x509.RevokedCertificate) -> tuple[x509.ExtensionType, ...]:
+    """The extensions of an entry. None where they cannot be read: then the entry itself still revokes."""
+    try:
+        return tuple(extension.value for extension in entry.extensions)
+    except Exception:  # the library raises ValueError and others of its own
+        return ()
 
 
 _PASSING: Final = (x509.ReasonFlags.certificate_hold, x509.ReasonFlags.remove_from_crl)
@@ -461,6 +469,6 @@ def _held_by(crl: Crl, certificate: Certificate, proven: datetime) -> bool:
 def _effective(entry: x509.RevokedCertificate) -> datetime:
     """From when on the key is not to be believed: the entry's date, or its invalidityDate before that."""
     dates = [
-        e.value.invalidity_date_utc for e in entry.extensions if isinstance(e.value, x509.InvalidityDate)
+        value.invalidity_date_utc for value in entry_details(entry) if isinstance(value, x509.InvalidityDate)
     ]
     return min((entry.revocation_date_utc, *dates))

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta, timezone
+from pathlib import Path
 from typing import Final, NoReturn
 
 import click
@@ -91,6 +92,16 @@ def refuse(refusal: Refusal, status: int = 1) -> NoReturn:
 class Room(AppGroup):
     """A group of commands that all speak alike, also where a command forgets :func:`refusals`."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """A shell hands over any bytes; what is no UTF-8 (Python keeps it as lone surrogates) names
+        nothing.
+        """
+        for argument in args:
+            if not argument.isascii() and any("\ud800" <= letter <= "\udfff" for letter in argument):
+                shown = argument.encode("utf-8", "replace").decode()
+                raise click.UsageError(f"“{shown}” không phải là văn bản UTF-8.", ctx)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> object:
         with refusals():
             return super().invoke(ctx)
@@ -123,6 +134,14 @@ def _first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[
         :300
     ]
+
+
+def read_input(path: Path) -> bytes:
+    """The bytes of a file that a command was given. Raises Refusal ``not_read``."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Refusal("not_read", f"Không đọc được tệp {path}: {error.strerror or error}.") from error
 
 
 def actor() -> str:
@@ -164,6 +183,8 @@ class Moment(click.ParamType[datetime]):
         try:
             day = datetime.strptime(value, "%d/%m/%Y") if "/" in value else None  # noqa: DTZ007 - the zone follows
             moment = day or datetime.fromisoformat(value)
+            if not 1900 <= moment.year <= 2999:  # another zone's clock must still have a year to show
+                raise ValueError(value)
         except ValueError:
             raise click.BadParameter(
                 f"“{value}” không phải là thời điểm (2026-05-30T08:00 hoặc 30/05/2026).", ctx, param

@@ -19,8 +19,14 @@ registry = Room("registry", help="Sổ đăng ký học bạ đã cấp.")
 
 
 @registry.command("revalidate")
-@click.option("--within", default=REFRESH.total_seconds() / 3600, show_default=True, help="Giờ.")
-def revalidate(within: float) -> None:
+@click.option(
+    "--within",
+    type=click.IntRange(0, 24 * 366),
+    default=REFRESH // timedelta(hours=1),
+    show_default=True,
+    help="Giờ.",
+)
+def revalidate(within: int) -> None:
     """Kiểm tra lại các tệp mất kết quả, và các tệp có kết quả hết hạn trong số giờ tới. Chạy lại được."""
     with refusals():
         revalidate_all(due=resources().clock.now() + timedelta(hours=within))

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from portal.commands.console import VIETNAM, Day, Moment, Room, actor, fail, refusals
+from portal.commands.console import VIETNAM, Day, Moment, Room, actor, fail, read_input, refusals
 from portal.commands.registry import REFRESH, revalidate_all
 from portal.errors import Refusal
 from portal.extensions import reading, resources, transaction
@@ -91,7 +91,7 @@ def add_anchor(certificate: Path, pki: Pki, name: str) -> None:
     with refusals():
         with transaction() as session:
             change = trusted.add_anchor(
-                session, certificate.read_bytes(), pki, name=name, actor=actor(), now=now
+                session, read_input(certificate), pki, name=name, actor=actor(), now=now
             )
             withdrawn = _withdraw(session, change, now)
         click.echo("Đã ghim chứng thư.")
@@ -122,7 +122,7 @@ def remove_anchor(sha256: str) -> None:
 @click.option("--valid-to", type=Moment())
 def add_signer(certificate: Path, **fields: Any) -> None:
     """Đăng ký chứng thư của một người ký hoặc con dấu; đăng ký chờ duyệt."""
-    signer = SignerInput(certificate=certificate.read_bytes(), **fields)
+    signer = SignerInput(certificate=read_input(certificate), **fields)
     now = resources().clock.now()
     with refusals(), transaction() as session:
         change = trusted.add_signer(session, signer, actor=actor(), now=now)
@@ -192,8 +192,10 @@ def import_crl(lists: tuple[Path, ...]) -> None:
         for path in lists:
             try:
                 with transaction() as session:
-                    change = trusted.import_crl(session, path.read_bytes(), actor=actor(), now=now)
+                    change = trusted.import_crl(session, read_input(path), actor=actor(), now=now)
                     withdrawn += _withdraw(session, change, now)
+            except Refusal as refused:
+                bad.append(Problem(str(path), refused.code, refused.message))
             except InvalidInput as invalid:
                 bad += [Problem(str(path), p.code, p.message) for p in invalid.problems]
             else:
@@ -223,7 +225,10 @@ def export(file: Path) -> None:
             former=portal.settings.public_url_former,
             as_of=now,
         )
-    trusted.write_bundle(file, content)
+    try:
+        trusted.write_bundle(file, content)
+    except OSError as error:
+        raise Refusal("not_written", f"Không ghi được {file}: {error.strerror or error}.") from error
     facts = content["registry"]
     click.echo(
         f"Đã ghi {file}: {len(store.signers)} người ký, {len(facts['versions'])} bản, lúc {_time(now)}."

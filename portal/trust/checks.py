@@ -12,7 +12,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from verifier import record as records
-from verifier.certificates import Certificate, Crl, key_fault, read_certificate, read_crl
+from verifier.certificates import Certificate, Crl, entry_details, key_fault, read_certificate, read_crl
 from verifier.errors import InvalidInput, Problem
 from verifier.policy import DEFAULT
 from verifier.report import Role
@@ -21,6 +21,15 @@ SECTORS: Final = {"cong_lap": "công lập", "tu_thuc": "tư thục"}
 CAPACITIES: Final = ("", "KT", "Q")  # in own right, on behalf of the head, acting head
 
 _CODE = re.compile(r"[A-Za-z0-9._-]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+#: What the library raises for DER or PEM that it cannot read.
+_UNREADABLE: Final = (
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
 PATH_FAULTS: Final = {
     "not_a_ca": "chuỗi chứng thư có một mắt xích không phải là tổ chức chứng thực",
     "path_too_long": "chuỗi chứng thư dài hơn mức tổ chức chứng thực cho phép",
@@ -41,9 +50,13 @@ class Problems(list[Problem]):
         self.append(Problem(where, code, message))
 
     def text(self, where: str, value: str, most: int) -> None:
-        """A text for people: there, not blank at its ends, at most so long."""
-        if not value or value != value.strip() or len(value) > most:
-            self.add(where, "text", f"Phải có từ 1 đến {most} ký tự, không có khoảng trắng ở hai đầu.")
+        """A text for people: there, on one line, not blank at its ends, at most so long."""
+        if not value or value != value.strip() or len(value) > most or _CONTROL.search(value):
+            self.add(
+                where,
+                "text",
+                f"Phải có từ 1 đến {most} ký tự trên một dòng, không có khoảng trắng ở hai đầu.",
+            )
 
     def code(self, where: str, value: str, most: int) -> None:
         """A code of an office: ASCII, leading zeros kept."""
@@ -98,16 +111,16 @@ def certificate_of(data: bytes) -> Certificate:
     """The certificate of a DER or PEM file. Raises InvalidInput."""
     try:
         return read_certificate(_der(data, "CERTIFICATE", "certificate"))
-    except ValueError:
+    except _UNREADABLE:
         raise refused("certificate", "not_a_certificate", "Tệp không phải là chứng thư số X.509.") from None
 
 
 def crl_of(data: bytes) -> tuple[bytes, Crl]:
     """DER and content of a CRL in a DER or PEM file. Raises InvalidInput."""
-    der = _der(data, "X509 CRL", "crl")
     try:
+        der = _der(data, "X509 CRL", "crl")
         return der, read_crl(der)
-    except ValueError:
+    except _UNREADABLE:
         raise refused("crl", "not_a_crl", "Tệp không phải là danh sách thu hồi (CRL).") from None
 
 
@@ -161,7 +174,7 @@ class News:
 def news(older: Crl, newer: Crl) -> News:
     """Compare two lists of one authority."""
     before, after = (
-        {e.serial_number: (e.revocation_date_utc, *(x.value for x in e.extensions)) for e in crl.parsed}
+        {e.serial_number: (e.revocation_date_utc, *entry_details(e)) for e in crl.parsed}
         for crl in (older, newer)
     )
     return News(

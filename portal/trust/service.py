@@ -286,8 +286,8 @@ def add_anchor(
         problems.add("certificate", "exists", f"Chứng thư này đã được ghim với tên “{row.name}”.")
     if row is not None and row.pki != pki:
         problems.add("pki", "other_pki", f"Chứng thư này thuộc hệ thống {row.pki}.")
-    if len(name) > 200:
-        problems.add("name", "too_long", "Tên dài quá 200 ký tự.")
+    if name:
+        problems.text("name", name, 200)
     problems.refuse()
     assert issuer is not None  # noqa: S101 - its absence is one of the problems above
     if row is None:
@@ -393,8 +393,7 @@ def add_signer(session: Session, signer: SignerInput, *, actor: str, now: dateti
     levels = frozenset(level for school in schools for level in school.levels.split())
     problems.role(signer.role, signer.capacity, signer.subject_codes, levels)
     display_name = signer.display_name or common_name(certificate)
-    if not display_name.strip() or len(display_name) > 200:
-        problems.add("display_name", "display_name", "Tên hiển thị phải có từ 1 đến 200 ký tự.")
+    problems.text("display_name", display_name, 200)
 
     # 5 Not beside another living row for the same: suspending one would leave the other.
     rows = session.scalars(

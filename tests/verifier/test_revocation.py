@@ -8,6 +8,8 @@ from itertools import permutations
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.verifier import pki
 from tests.verifier.pki import NOW, World
@@ -96,6 +98,21 @@ def test_an_entry_without_a_reason_is_a_revocation(world: World) -> None:
     named = {world.people["seal"].serial: NOW - 9 * DAY}
     old = world.intermediate.crl(named, this_update=NOW - 3 * DAY)
     assert code(world, [old, listed(world, 1, None)]) == "certificate_revoked"
+
+
+def test_an_entry_whose_details_cannot_be_read_is_a_revocation(world: World) -> None:
+    serial = world.people["seal"].serial
+    odd = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.21"), b"\x0a\x01\x63")  # CRLReason 99
+    entry = x509.RevokedCertificateBuilder(serial, (NOW - 9 * DAY).replace(tzinfo=None))
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(world.intermediate.certificate.subject)
+        .last_update(NOW - DAY)
+        .next_update(NOW + DAY)
+        .add_revoked_certificate(entry.add_extension(odd, critical=False).build())
+    )
+    odd_list = builder.sign(world.intermediate.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    assert code(world, [odd_list]) == "certificate_revoked"
 
 
 def test_of_lists_of_one_moment_the_higher_number_is_the_newer(world: World) -> None:

@@ -357,7 +357,7 @@ class TestSigners:
             ("school_code", "unknown_school"),
             ("capacity", "capacity"),
             ("subject_codes", "subject_codes"),
-            ("display_name", "display_name"),
+            ("display_name", "text"),
             ("valid_from", "period"),
         }
 
