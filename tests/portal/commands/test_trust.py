@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -18,7 +20,7 @@ from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
 from portal.config import Settings
-from portal.demo.authority import PUBLIC_FIRST, STATE_PEOPLE, STATE_ROOT, Authority
+from portal.demo.authority import PUBLIC_FIRST, STATE_PEOPLE, STATE_ROOT, STATE_SEALS, Authority
 from portal.factory import create_app
 from portal.filestore import ObjectFiles
 from portal.issuing.keys import load_keys
@@ -30,6 +32,7 @@ from portal.trust.models import TrustEvent
 from portal.vault import Vault
 from tests.conftest import NOW, FrozenClock
 from tests.portal.issuing.world import World, class_plan, enter_trust, key_list, open_school
+from tests.portal.trust.test_renewed_authority import renewed
 from verifier import pades
 from verifier.locator import Locator
 from verifier.policy import DEFAULT
@@ -375,6 +378,64 @@ class TestWithARealRecord:
         failed = Outcome.REGISTERED_BUT_SIGNATURE_FAILS
         assert self.answers(world) == (failed, failed)
         assert file.standing == Standing.PASSED  # as it was before
+
+    def seen(self, app: Flask, world: World) -> tuple[Any, Any, set[str]]:
+        """What a visitor sees: the verdict on the scanned code, the verdict on the uploaded file, and what
+        the latter says of the seal's certificate and revocation where they did not pass.
+        """
+        (record, version, file) = world.registered()[0]
+        with world.begin() as session:
+            data = registry.read_file(session, world.vault, world.files, file.sha256)
+        assert data is not None
+        client, as_json = app.test_client(), {"Accept": "application/json"}
+        code = Locator(record.record_id, version.digest)
+        scan = client.get(f"/V/{code}", headers=as_json).get_json()
+        upload = client.post("/check", headers=as_json, data={"file": (io.BytesIO(data), "x.pdf")}).get_json()
+        seal = next(s for s in upload["signatures"] if s["role"] == "KY_PHAT_HANH")
+        codes = {c["code"] for c in seal["checks"] if c["name"] in ("certificate", "revocation")} - {""}
+        assert (scan["evidence"], upload["evidence"]) == ("code", "file")
+        return scan["verdict"], upload["verdict"], codes
+
+    @SQLITE
+    @pytest.mark.parametrize("key_too", [False, True], ids=["same key", "new key"])
+    def test_a_renewed_authority_and_the_old_one_stand_together(
+        self, *, run: Run, app: Flask, world: World, authority: Authority, tmp_path: Path, key_too: bool
+    ) -> None:
+        old = authority.ca_certificate(STATE_SEALS).public_bytes(serialization.Encoding.DER)
+        path = tmp_path / "renewed.cer"
+        path.write_bytes(renewed(authority, key_too=key_too, starts=NOW + timedelta(minutes=30)))
+        genuine, failed = "GENUINE_CURRENT", "REGISTERED_BUT_SIGNATURE_FAILS"
+        assert self.seen(app, world) == (genuine, genuine, set())
+        run("trust", "add-anchor", path, "--pki", "state")
+        assert self.seen(app, world) == (genuine, genuine, set())
+        # The new certificate alone says nothing of what was signed before it was there, or by another key.
+        run("trust", "remove-anchor", sha256(old).hexdigest())
+        assert self.seen(app, world)[:2] == (failed, failed)
+        assert ("no_path" if key_too else "ca_expired") in self.seen(app, world)[2]
+        (tmp_path / "old.cer").write_bytes(old)
+        run("trust", "add-anchor", tmp_path / "old.cer", "--pki", "state")
+        assert self.seen(app, world) == (genuine, genuine, set())
+
+    @SQLITE
+    def test_a_certificate_that_covers_the_time_of_signing_stands_for_its_authority(
+        self, *, run: Run, app: Flask, world: World, authority: Authority, tmp_path: Path
+    ) -> None:
+        old = authority.ca_certificate(STATE_SEALS).public_bytes(serialization.Encoding.DER)
+        path = tmp_path / "renewed.cer"
+        path.write_bytes(renewed(authority))  # the same name and key, valid since before the record
+        run("trust", "add-anchor", path, "--pki", "state")
+        run("trust", "remove-anchor", sha256(old).hexdigest())
+        assert self.seen(app, world) == ("GENUINE_CURRENT", "GENUINE_CURRENT", set())
+
+    @SQLITE
+    def test_a_removed_intermediate_leaves_no_path_whatever_the_file_brings(
+        self, run: Run, app: Flask, world: World, authority: Authority
+    ) -> None:
+        der = authority.ca_certificate(STATE_SEALS).public_bytes(serialization.Encoding.DER)
+        assert "1 không đạt" in run("trust", "remove-anchor", sha256(der).hexdigest()).output
+        failed = "REGISTERED_BUT_SIGNATURE_FAILS"
+        assert self.seen(app, world) == (failed, failed, {"no_path"})
+        assert self.answers(world) == (Outcome(failed), Outcome(failed))
 
     @SQLITE
     def test_a_damaged_stored_file_stops_the_work_aloud(self, run: Run, world: World, engine: Engine) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy.orm import Session
 
 from portal.demo.authority import STATE_ROOT, STATE_SEALS, Authority, Credential
@@ -50,8 +51,12 @@ def trusted(session: Session, own: Authority, seal: Credential) -> Session:
     return session
 
 
-def renewed(authority: Authority) -> bytes:
-    """Another certificate of the authority that issues seals: the same name and key, another number."""
+def renewed(
+    authority: Authority, *, key_too: bool = False, starts: datetime = NOW - timedelta(days=300)
+) -> bytes:
+    """Another certificate of the authority that issues seals: the same name, another number, and the same
+    key or (``key_too``) another.
+    """
     old = authority.ca_certificate(STATE_SEALS)
     key = serialization.load_pem_private_key(
         (authority.directory / "ca" / f"{STATE_ROOT}.key").read_bytes(), None
@@ -60,9 +65,9 @@ def renewed(authority: Authority) -> bytes:
         x509.CertificateBuilder()
         .subject_name(old.subject)
         .issuer_name(old.issuer)
-        .public_key(old.public_key())
+        .public_key(rsa.generate_private_key(65537, 2048).public_key() if key_too else old.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(NOW - timedelta(days=300))
+        .not_valid_before(starts)
         .not_valid_after(NOW + timedelta(days=4000))
     )
     for extension in old.extensions:
