@@ -86,7 +86,7 @@ def read_paper(form: Mapping[str, str], level: str, grade: int) -> Paper:
                 mistakes.append(Mistake(cell.name, cell.mistake, {"subject": row.subject}))
         if any(values):
             results[row.field] = values
-    if not results and not mistakes:
+    if not results:
         mistakes.append(Mistake(cells(level, grade)[0].cells[0].name, marked("Nhập kết quả in trên học bạ")))
     if mistakes:
         raise FormMistakes(tuple(mistakes))

@@ -46,7 +46,7 @@ _TEXTS: Final = {
         marked("Bạn có thể bắt đầu lại từ trang chủ."),
     ),
     413: _Text(
-        marked("Tệp quá lớn"),
+        marked("Nội dung gửi quá lớn"),
         marked("Tệp phải nhỏ hơn %(limit)s MB. Học bạ do trường cấp nhỏ hơn nhiều."),
         marked("Chọn đúng tệp học bạ, hoặc chụp ảnh mã QR với độ phân giải thấp hơn."),
     ),

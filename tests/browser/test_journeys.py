@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
@@ -78,11 +79,9 @@ def test_home(visit: Visit, look: Look, width: int) -> None:
 
 def test_every_target_is_large_enough_to_tap(visit: Visit, site: Site) -> None:
     """44 px (WCAG 2.5.5), links in running text apart."""
-    for path in ("/", site.code("GENUINE_CURRENT"), "/khong-co"):
+    for path in ("/", site.code("GENUINE_CURRENT"), "/khong-co", "/check", "/lookup"):
         page = visit(path)
-        small = page.locator(
-            "button, .button, input:not([type=hidden]), select, summary, .brand, .tongue, .acts a"
-        )
+        small = page.locator("button, a:not(.skip), input:not([type=hidden]), select, summary")
         for target in small.all():
             box = target.bounding_box()
             assert box is None or box["height"] >= 44, target.inner_text()
@@ -382,13 +381,37 @@ class TestSmallThings:
         page.emulate_media(media="print")
         expect(page.locator(".panel")).to_be_visible()
         expect(page.get_by_text("Kiểm tra lúc")).to_be_visible()
-        for hidden in (".tongue", ".act", ".technical", ".demo"):
+        for hidden in (".tongue", ".act", ".technical"):
             expect(page.locator(hidden)).to_be_hidden()
+        expect(page.locator(".demo")).to_be_visible()  # no print of a demonstration passes for an answer
+
+    @pytest.mark.parametrize(
+        "verdict", ["GENUINE_CURRENT", "GENUINE_REVOKED", "REGISTERED_BUT_SIGNATURE_FAILS"]
+    )
+    def test_a_scans_answer_prints_on_one_sheet_that_says_where_and_when(
+        self, visit: Visit, site: Site, verdict: str
+    ) -> None:
+        page = visit(site.code(verdict), width=DESKTOP)
+        expect(page.locator(".printed")).to_be_hidden()
+        with pikepdf.open(io.BytesIO(page.pdf(format="A4"))) as sheets:
+            assert len(sheets.pages) == 1
+        page.emulate_media(media="print")
+        expect(page.locator(".printed")).to_have_text(
+            re.compile(r"In từ [^ ]+, kiểm tra lúc \d\d:\d\d ngày \d\d/\d\d/\d{4}\.$")
+        )
+
+    def test_the_print_of_a_files_answer_names_the_file(self, visit: Visit, site: Site) -> None:
+        sample = site.file("GENUINE_CURRENT")
+        page = visit("/", width=DESKTOP)
+        upload(page, sample)
+        page.emulate_media(media="print")
+        expect(page.locator(".printed")).to_contain_text(hashlib.sha256(sample.read_bytes()).hexdigest())
 
     def test_text_at_twice_its_size(self, visit: Visit, site: Site) -> None:
-        for path in ("/", site.code("GENUINE_REVOKED")):
+        scan = site.code("GENUINE_CURRENT")
+        for path in ("/", site.code("GENUINE_REVOKED"), scan, f"/compare?code={scan.removeprefix('/V/')}"):
             page = visit(path, width=320)
-            page.evaluate("document.documentElement.style.fontSize = '200%'")
+            page.evaluate("document.documentElement.style.fontSize = '225%'")  # twice the sheet's 112.5 %
             assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
     def test_first_view_is_light(self, visit: Visit, site: Site) -> None:

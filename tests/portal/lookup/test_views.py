@@ -582,6 +582,8 @@ class TestCompare:
     def test_an_empty_column_is_a_mistake(self, world: World) -> None:
         form = {k: v for k, v in paper_form(world.primary).items() if not k.startswith("mon.")}
         assert post(world.client, "/compare", form, **JSON).status_code == 422
+        nothing = body(post(world.client, "/compare", {"code": form["code"]}, **JSON))["errors"]
+        assert [e["field"] for e in nothing] == ["ho_va_ten", "ngay", "mon.TIENG_VIET.muc_dat_duoc"]
 
     def test_codes_that_cannot_be_compared(self, world: World) -> None:
         stranger = Locator(world.primary.locator.record_id, bytes(32))
