@@ -380,7 +380,7 @@ class TestSmallThings:
         page = visit(site.code("GENUINE_CURRENT"), width=DESKTOP)
         page.emulate_media(media="print")
         expect(page.locator(".panel")).to_be_visible()
-        expect(page.get_by_text("Kiểm tra lúc")).to_be_visible()
+        expect(page.locator(".when")).to_be_visible()
         for hidden in (".tongue", ".act", ".technical"):
             expect(page.locator(hidden)).to_be_hidden()
         expect(page.locator(".demo")).to_be_visible()  # no print of a demonstration passes for an answer

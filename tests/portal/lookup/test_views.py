@@ -391,7 +391,7 @@ class TestTyped:
         assert fields == form
         english = post(world.client, action, fields)
         assert english.status_code == 422
-        assert "There is something to correct" in english.text
+        assert "There is a problem" in english.text
         assert 'value="7K3M"' in english.text
 
     @pytest.mark.parametrize("one_field", ["{0}/{1}/{2}", "{0}-{1}-{2}", "{2}-{1}-{0}"])
