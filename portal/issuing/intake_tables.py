@@ -76,11 +76,13 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What a sheet of a workbook shows and does not show. Rows and columns are 1-based; ``merged`` are ranges
-    as (first column, first row, last column, last row), whose value stands in the first cell alone.
+    """What a sheet of a workbook shows and does not show. Rows and columns are 1-based; ``last_row`` is the
+    last that holds anything; ``merged`` are ranges as (first column, first row, last column, last row), whose
+    value stands in the first cell alone.
     """
 
     visible: bool = True
+    last_row: int = 0
     hidden_rows: frozenset[int] = frozenset()
     hidden_columns: frozenset[int] = frozenset()
     merged: tuple[tuple[int, int, int, int], ...] = ()
@@ -248,11 +250,10 @@ def _check_package(data: bytes) -> None:
 def _read_sheet(sheet: Any) -> Table:
     sheet.reset_dimensions()  # what the file declares is not what it holds
     visible = sheet.sheet_state == "visible"
-    layout = _layout(sheet) if visible else Layout(visible=False)
+    layout = _layout(sheet) if visible else Layout(visible=False, last_row=_HIDDEN_SHEET_ROWS)
     rows: list[tuple[int, tuple[Cell, ...]]] = []
-    for number, row in enumerate(sheet.iter_rows(), 1):
-        if not visible and number > _HIDDEN_SHEET_ROWS:
-            break
+    # A frame drawn down to row 1,048,576 leaves as many rows of nothing.
+    for number, row in enumerate(sheet.iter_rows(max_row=layout.last_row) if layout.last_row else (), 1):
         width = max((column for column, cell in enumerate(row, 1) if cell.value is not None), default=0)
         if not width:
             continue
@@ -283,16 +284,18 @@ def _layout(sheet: Any) -> Layout:
     hidden_rows: set[int] = set()
     hidden_columns: set[int] = set()
     merged: list[tuple[int, int, int, int]] = []
-    row = 0
+    row = last_row = 0
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal row
+        nonlocal row, last_row
         hidden = attributes.get("hidden") in ("1", "true")
         match name.rpartition(":")[2]:
             case "row":
                 row = int(attributes.get("r", row + 1))
                 if hidden:
                     hidden_rows.add(row)
+            case "v" | "is" | "f":  # a value, a text of its own, a formula
+                last_row = max(last_row, row)
             case "col" if hidden:
                 last = min(int(attributes["max"]), MAX_COLUMNS)
                 hidden_columns.update(range(int(attributes["min"]), last + 1))
@@ -306,7 +309,7 @@ def _layout(sheet: Any) -> Layout:
     parser.StartElementHandler = start
     with sheet.parent._archive.open(sheet._worksheet_path) as part:  # openpyxl keeps the place to itself
         parser.ParseFile(part)
-    return Layout(True, frozenset(hidden_rows), frozenset(hidden_columns), tuple(merged))
+    return Layout(True, last_row, frozenset(hidden_rows), frozenset(hidden_columns), tuple(merged))
 
 
 def _sheet_cell(cell: Any, row: int, column: int) -> Cell:

@@ -21,7 +21,9 @@ _NUMBER: Final = 0x686F636261  # of the advisory lock in PostgreSQL: "hocba"
 
 @contextmanager
 def exclusive(engine: Engine, folder: Path) -> Iterator[None]:
-    """Hold the lock. Raises Refusal ``issuing_in_progress`` at once when another process has it."""
+    """Hold the lock. Raises Refusal ``issuing_in_progress`` at once when another process has it, and
+    ``not_written`` where the lock file cannot be.
+    """
     if engine.dialect.name == "postgresql":
         # Bound to this connection, not to a transaction: nothing stays open while records are issued.
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -32,8 +34,17 @@ def exclusive(engine: Engine, folder: Path) -> Iterator[None]:
             finally:
                 connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": _NUMBER})
         return
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "issuing.lock").open("a") as file:
+    path = folder / "issuing.lock"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        opened = path.open("a")
+    except OSError as error:
+        raise Refusal(
+            "not_written",
+            f"Không ghi được {path}: {error.strerror}.",
+            "Kiểm tra INSTANCE_DIR, quyền ghi của thư mục đó và chỗ trống trên đĩa.",
+        ) from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -40,7 +40,7 @@ class HttpTimestamper:
             self.url, asked.dump(), {"Content-Type": "application/timestamp-query"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310 - as above
                 body = response.read(_LARGEST)
         except (OSError, urllib.error.URLError) as error:
             raise TimestampFault(f"{self.url}: {error}") from error

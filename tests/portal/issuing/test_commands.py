@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 from flask import Flask
+from obstore.exceptions import BaseError as StoreError
 from openpyxl.utils import get_column_letter
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -605,6 +606,41 @@ def test_a_file_that_is_not_there(office: Office) -> None:
         "issue", office.file(office.rows[0]), "--dry-run", "--plan", office.folder / "plan.json"
     )
     assert (plan.exit_code, "Không có tệp kế hoạch ký" in plan.stderr) == (1, True)
+
+
+def test_an_instance_that_cannot_be_written(office: Office) -> None:
+    lock = office.app.extensions[KEY].settings.instance_dir / "issuing.lock"
+    lock.mkdir()  # refused to root as well, unlike a mode
+    result = office.run("issue", office.file(office.rows[0]))
+    assert result.exit_code == 1
+    assert f"error: Không ghi được {lock}: " in result.stderr
+    assert "INSTANCE_DIR" in result.stderr
+
+
+def test_a_run_that_ends_in_the_middle_says_that_nothing_is_lost(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder of sealed files is gone after the first record, as on a disk that fails."""
+    bundle: Resources = office.app.extensions[KEY]
+    file = office.file(*office.rows[:3])
+    store = bundle.files.put_new
+    taken: list[str] = []
+
+    def fails(name: str, data: bytes) -> None:
+        if taken:
+            raise StoreError("No space left on device")
+        taken.append(name)
+        store(name, data)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(bundle.files, "put_new", fails)
+        stopped = office.run("issue", file)
+    assert stopped.exit_code == 1
+    assert "Dừng ở 2/3 học bạ" in stopped.stderr
+    assert "error: Không dùng được kho tệp" in stopped.stderr
+    again = office.run("issue", file)
+    assert "Đã cấp 2, đã cấp từ trước 1, chờ chữ ký 0, lỗi 0." in again.stdout
+    assert office.versions() == [(1, "current")] * 3
 
 
 def test_options_that_do_not_go_together_are_said_in_one_language(office: Office) -> None:

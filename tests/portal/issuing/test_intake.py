@@ -1229,3 +1229,23 @@ def test_hidden_sheets_are_not_read_and_named() -> None:
         read_class_file(_workbook(only_hidden, *_class()), "lop.xlsx")
     assert refused.value.problems[0].code == "no_header"
     assert "đang ẩn" in refused.value.problems[0].message
+
+
+def test_rows_of_nothing_but_a_frame_are_passed_over_and_hide_nothing() -> None:
+    """A frame down to the last row of the sheet, with one more pupil far below the others."""
+    data = _workbook(lambda book: None, *_class())
+    with zipfile.ZipFile(io.BytesIO(data)) as package:
+        parts = {name: package.read(name) for name in package.namelist()}
+    sheet = "xl/worksheets/sheet1.xml"
+    frame = b"".join(b'<row r="%d"><c r="A%d" s="0"/></row>' % (n, n) for n in range(6, 200_000))
+    late = parts[sheet].replace(b"</sheetData>", frame + b"</sheetData>")
+    last = re.search(rb'<row r="5".*?</row>', parts[sheet], re.DOTALL)
+    assert last is not None
+    below = re.sub(rb'r="([A-Z]*)5"', rb'r="\g<1>150000"', last[0])
+    late = late.replace(b'<row r="150000"><c r="A150000" s="0"/></row>', below)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as package:
+        for name, content in (parts | {sheet: late}).items():
+            package.writestr(name, content)
+    result = read_class_file(buffer.getvalue(), "lop.xlsx")
+    assert [row.number for row in result.rows] == [2, 3, 4, 5, 150_000]
