@@ -371,7 +371,8 @@ def check_revocation(path: Path, trust: TrustStore, proven: datetime, at: dateti
     speaks of the certificate decides.
     """
     lists = tuple(read_crl(der) for der in trust.crls)
-    unfinished = ""
+    # Where nothing stands above a certificate, no list was asked about it.
+    unfinished = "" if len(path.certificates) > 1 else "crl_missing"
     fresh_until: datetime | None = None
     for position, (certificate, authority) in enumerate(
         zip(path.certificates, path.certificates[1:], strict=False)

@@ -220,7 +220,8 @@ def revalidate(
 
 
 def _complete(report: ValidationReport, structure: Structure, judgement: Judgement) -> ValidationReport:
-    if "no_record" in structure.missing_roles:
+    # Without the record's issuer, any school's signer would do.
+    if "no_record" in structure.missing_roles or structure.school_code is None:
         required = Check(CheckName.REQUIRED_ROLES, CheckStatus.FAILED, "no_record")
     elif structure.missing_roles:
         required = Check(CheckName.REQUIRED_ROLES, CheckStatus.FAILED, "role_missing")

@@ -129,7 +129,7 @@ class TrustStore:
                 intermediates=tuple(_decode(text) for text in data["intermediates"]),
                 signers=tuple(_signer_from_json(s) for s in data["signers"]),
                 crls=tuple(_decode(text) for text in data["crls"]),
-                distrusted=frozenset(_fingerprint(text) for text in data.get("distrusted", ())),
+                distrusted=frozenset(_fingerprint(text) for text in data["distrusted"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidInput((_problem(f"không phải kho tin cậy {FORMAT} ({error!r})"),)) from error

@@ -240,7 +240,9 @@ def register(
             )
         return Registered(new.record_id, new.version, already=True)
 
-    # 2 Only what passes every check today is entered.
+    # 2 Only what passes every check today is entered: these bytes, not others.
+    if {file.report.sha256, file.structure.sha256} != {file.sha256}:
+        raise ValueError("the report or the structure of a new file speaks of other bytes")
     standing = standing_of(file.report)
     if standing is not Standing.PASSED:
         raise Refusal(

@@ -177,6 +177,16 @@ class TestRegister:
         assert refusal(lambda: enter(session, vault, new_version(vault), **changes)) == "file_fails"
         assert session.scalars(select(Record)).all() == []
 
+    @pytest.mark.parametrize("what", ["report", "structure", "sha256"])
+    def test_what_speaks_of_other_bytes_enters_nothing(
+        self, session: Session, vault: Vault, what: str
+    ) -> None:
+        file, other = new_file(b"these bytes", NOW), new_file(b"others", NOW)
+        mixed = replace(file, **{what: getattr(other, what)})
+        with pytest.raises(ValueError, match="other bytes"):
+            registry.register(session, vault, new_version(vault), mixed, epoch=0, now=NOW)
+        assert session.scalars(select(Record)).all() == []
+
     def test_a_change_of_trust_meanwhile_leaves_the_answer_open(self, session: Session, vault: Vault) -> None:
         new = new_version(vault)
         registry.register(session, vault, new, new_file(b"x", NOW, epoch=3), epoch=4, now=NOW)
