@@ -116,8 +116,8 @@ _BY_EVIDENCE: Final[Mapping[tuple[Outcome, Evidence], _Entry]] = {
     (Outcome.GENUINE_CURRENT, Evidence.PAPER_COMPARED): _entry(
         Tone.OK,
         (
-            "Giấy khớp với bản trường cấp, đang lưu hành",
-            "The paper matches what the school issued, and is current",
+            "Điểm cả năm trên giấy khớp với bản trường cấp, đang lưu hành",
+            "The year's results on the paper match what the school issued, and it is current",
         ),
         (
             "Họ tên, ngày sinh và toàn bộ kết quả bạn nhập từ giấy khớp với học bạ {version} do {issuer} "
@@ -159,8 +159,8 @@ _BY_EVIDENCE: Final[Mapping[tuple[Outcome, Evidence], _Entry]] = {
     (Outcome.GENUINE_SUPERSEDED, Evidence.PAPER_COMPARED): _entry(
         Tone.WARN,
         (
-            "Giấy khớp với một bản cũ, đã có bản mới hơn",
-            "The paper matches an older version; a newer one exists",
+            "Điểm cả năm trên giấy khớp với một bản cũ, đã có bản mới hơn",
+            "The year's results on the paper match an older version: there is a newer one",
         ),
         (
             "Những gì bạn nhập từ giấy khớp với học bạ {version} do {issuer} cấp, nhưng bản đó đã được "
@@ -194,7 +194,10 @@ _BY_EVIDENCE: Final[Mapping[tuple[Outcome, Evidence], _Entry]] = {
     ),
     (Outcome.GENUINE_REVOKED, Evidence.PAPER_COMPARED): _entry(
         Tone.BAD,
-        ("Giấy khớp với một học bạ đã được thu hồi", "The paper matches a record that has been withdrawn"),
+        (
+            "Điểm cả năm trên giấy khớp với một học bạ đã được thu hồi",
+            "The year's results on the paper match a record that has been withdrawn",
+        ),
         (
             "Những gì bạn nhập từ giấy khớp với học bạ {version} do {issuer} cấp, nhưng học bạ đã được thu "
             "hồi{since}{reason}.",
