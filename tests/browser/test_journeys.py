@@ -60,7 +60,7 @@ def fill_paper(page: Page, fields: dict[str, object]) -> None:
         for cell in ("muc_dat_duoc", "diem_ktdk", "ca_nam"):
             if cell not in row:
                 continue
-            control = page.locator(f'[name="{name}.{cell}"]')
+            control = page.locator(f'main [name="{name}.{cell}"]')
             if control.evaluate("e => e.tagName") == "SELECT":
                 control.select_option(str(row[cell]))
             else:
@@ -181,7 +181,7 @@ def test_comparing_a_paper(visit: Visit, look: Look, site: Site, width: int, num
     _, fields, locator = content(sample)
     page = visit(f"/compare?code={locator}", width=width)
     fill_paper(page, fields)
-    score = page.locator('[name="mon.TOAN.diem_ktdk"], [name="mon.TOAN.ca_nam"]')
+    score = page.locator('main [name="mon.TOAN.diem_ktdk"], main [name="mon.TOAN.ca_nam"]')
     right = score.input_value()
     score.fill("1")
     page.get_by_role("button", name="So với bản trường cấp").click()
@@ -304,7 +304,7 @@ class TestWithoutScripts:
         page.goto(f"/compare?code={locator}")
         for name, row in fields.items():
             if name.startswith("mon.") and isinstance(row, dict) and "ca_nam" in row:
-                control = page.locator(f'[name="{name}.ca_nam"]')
+                control = page.locator(f'main [name="{name}.ca_nam"]')
                 text = str(row["ca_nam"])
                 if comparison_key(text) in ("đạt", "chưa đạt"):
                     control.select_option(text)
