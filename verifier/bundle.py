@@ -121,6 +121,7 @@ class Bundle:
             standing=newest.standing if newest is not None and fresh else Standing.INCOMPLETE,
             since=row.since,
             recall_reason=row.recall_reason,
+            checked_at=None if newest is None or fresh else self.as_of,
         )
 
 

@@ -30,7 +30,7 @@ from verifier.locator import Hosts, digest_text, group, read_typed, short_digest
 from verifier.pades import read_attached
 from verifier.policy import DEFAULT
 from verifier.record import digest, json_schema, open_disclosures, read_attachment
-from verifier.report import CheckName, CheckStatus, SignatureReport, ValidationReport, jsonable
+from verifier.report import CheckName, CheckStatus, SignatureReport, ValidationReport, jsonable, printable
 from verifier.sandbox import CheckJob, ForkServer
 from verifier.trust import TrustStore
 from verifier.verdict import Outcome, Verdict, decide
@@ -167,7 +167,6 @@ def _read(path: Path) -> bytes:
 
 def _as_json(verdict: Verdict, report: ValidationReport, language: words.Language) -> dict[str, Any]:
     """The keys of the portal's own JSON answer, without what only the registry's database knows."""
-    said = words.say(verdict, language)
     version = verdict.version
     whole = report.to_json()
     return {
@@ -188,18 +187,7 @@ def _as_json(verdict: Verdict, report: ValidationReport, language: words.Languag
         "document": {
             key: whole[key] for key in ("medium", "size", "sha256", "pages", "problem", "unsigned_fields")
         },
-        "words": {
-            "language": language,
-            "headline": said.headline,
-            "sentence": said.sentence,
-            "next_step": said.next_step,
-            "further": list(said.further),
-            "evidence": words.evidence_sentence(verdict.evidence, language),
-            "findings": [
-                {"status": f.status.value, "sentence": f.sentence}
-                for f in words.findings(verdict, report, language)
-            ],
-        },
+        "words": words.spoken(words.say(verdict, language), verdict, report, language),
         "at": whole["at"],
     }
 
@@ -211,10 +199,10 @@ def _as_text(
     yield said.headline
     yield ""
     yield said.sentence
-    yield from said.further
     yield said.next_step
+    yield from said.further
     yield ""
-    yield words.evidence_sentence(verdict.evidence, language)
+    yield words.evidence_sentence(verdict, report, language)
     for finding in words.findings(verdict, report, language):
         yield f"  {words.check_status(finding.status, language)}: {finding.sentence}"
     for signature in report.signatures:
@@ -287,9 +275,9 @@ def _inspection(report: ValidationReport, signatures: Sequence[dict[str, Any]]) 
     for name in report.unsigned_fields:
         yield f"{name}: (chưa ký)"
     for code in report.codes:
-        yield f"QR {_printable(code)}"
+        yield f"QR {printable(code)}"
     if report.attached_record_id:
-        yield f"record {_printable(report.attached_record_id)}"
+        yield f"record {printable(report.attached_record_id)}"
 
 
 def _record(options: argparse.Namespace) -> int:
@@ -336,16 +324,11 @@ def _print_json(value: Any) -> None:
 
 def _print_lines(lines: Iterator[str]) -> None:
     for line in lines:
-        print(_printable(line))
-
-
-def _printable(text: str) -> str:
-    """Text of a document must not drive a terminal."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+        print(printable(line))
 
 
 def _error(message: str) -> None:
-    print(f"error: {_printable(message)}", file=sys.stderr)
+    print(f"error: {printable(message)}", file=sys.stderr)
 
 
 def _hint(text: str) -> None:

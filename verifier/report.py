@@ -131,6 +131,15 @@ class SignatureReport:
         return self.indication is Indication.TOTAL_PASSED
 
     @property
+    def result(self) -> CheckStatus:
+        """PASSED when every check passed, else the gravest that is known: failed, weak, unfinished."""
+        if self.passed:
+            return CheckStatus.PASSED
+        statuses = {c.status for c in self.checks}
+        order = (CheckStatus.FAILED, CheckStatus.WEAK, CheckStatus.INCOMPLETE)
+        return next((status for status in order if status in statuses), CheckStatus.FAILED)
+
+    @property
     def incomplete(self) -> bool:
         return any(c.status is CheckStatus.INCOMPLETE for c in self.checks)
 
@@ -202,6 +211,13 @@ class ValidationReport:
             pages=_count(data["pages"]),
             fresh_until=_optional_time(data["fresh_until"]),
         )
+
+
+def printable(text: str) -> str:
+    """Text of a document with what could drive a terminal or turn the line around (controls, marks of
+    direction) replaced.
+    """
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def jsonable(value: Any) -> Any:

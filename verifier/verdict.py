@@ -79,7 +79,11 @@ class CodeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VersionFacts:
-    """One issued version as the registry knows it."""
+    """One issued version as the registry knows it.
+
+    ``checked_at`` says from when the data behind an unfinished standing are; None while a new check of the
+    signatures is only waiting for its turn.
+    """
 
     record_id: str
     version: int
@@ -87,6 +91,7 @@ class VersionFacts:
     standing: Standing
     since: datetime | None = None  # when superseded or recalled
     recall_reason: str | None = None  # neutral public class
+    checked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +178,7 @@ def _rows(report: ValidationReport, facts: RegistryFacts, evidence: Evidence) ->
         return Verdict(Outcome.CONTENT_DIFFERS, evidence, (reason,), facts.prefix)
 
     # 4 Unknown bytes under a seal that was authorised: a stolen key or a lost registry row.
-    if any(_authorised_seal(s) for s in report.signatures):
+    if authorised_seal(report) is not None:
         return Verdict(Outcome.SEAL_VALID_NOT_REGISTERED, evidence, ("seal_valid_not_registered",))
 
     # 5 A PDF that names a record of ours but is not a file we issued.
@@ -274,12 +279,13 @@ def _state_reasons(version: VersionFacts) -> tuple[str, ...]:
     return ()
 
 
-def _authorised_seal(signature: SignatureReport) -> bool:
-    """Coverage is not asked for: a seal whose key signed bytes we do not know is an alarm, whatever follows
-    it.
+def authorised_seal(report: ValidationReport) -> SignatureReport | None:
+    """The seal of a school that may sign. Coverage is not asked for: a seal whose key signed bytes we do not
+    know is an alarm, whatever follows it.
     """
     needed = tuple(name for name in _SIGNATURE_CHECKS if name is not CheckName.COVERAGE)
-    return signature.role is Role.KY_PHAT_HANH and _passes(signature.checks, needed)
+    seals = (s for s in report.signatures if s.role is Role.KY_PHAT_HANH)
+    return next((s for s in seals if _passes(s.checks, needed)), None)
 
 
 def _by_code(facts: RegistryFacts, evidence: Evidence) -> Verdict:
@@ -308,7 +314,8 @@ def _by_version(version: VersionFacts | None, compared: bool | None, evidence: E
         return Verdict(Outcome.CHECK_INCOMPLETE, evidence, ("registry_unavailable",))
     match version.standing:
         case Standing.INCOMPLETE:
-            return Verdict(Outcome.CHECK_INCOMPLETE, evidence, ("revalidation_pending",), version)
+            reason = "revalidation_pending" if version.checked_at is None else "standing_lapsed"
+            return Verdict(Outcome.CHECK_INCOMPLETE, evidence, (reason,), version)
         case Standing.FAILED:
             return Verdict(Outcome.REGISTERED_BUT_SIGNATURE_FAILS, evidence, ("standing_failed",), version)
         case Standing.PASSED if compared is False:
@@ -324,18 +331,8 @@ def _why_not(report: ValidationReport, facts: RegistryFacts) -> tuple[str, ...]:
     if not report.signatures:
         reasons = ["no_signature"]
     else:
-        reasons = []
-        for name, status, reason in (
-            (CheckName.INTEGRITY, CheckStatus.FAILED, "changed_after_signing"),
-            (CheckName.COVERAGE, CheckStatus.FAILED, "changed_after_signing"),
-            (CheckName.CERTIFICATE, CheckStatus.FAILED, "untrusted_signer"),
-            (CheckName.REVOCATION, CheckStatus.FAILED, "certificate_revoked"),
-            (CheckName.AUTHORITY, CheckStatus.FAILED, "signer_not_authorised"),
-            (CheckName.ALGORITHM, CheckStatus.WEAK, "weak_signature"),
-            (CheckName.ALGORITHM, CheckStatus.FAILED, "weak_signature"),
-        ):
-            if any(s.status(name) is status for s in report.signatures):
-                reasons.append(reason)
+        found = {_class_of(check) for s in report.signatures for check in s.checks}
+        reasons = [reason for reason in _CLASSES if reason in found]
         reasons.append("not_registered")
     match facts.code:
         case CodeFacts(kind=CodeKind.FOREIGN):
@@ -347,3 +344,55 @@ def _why_not(report: ValidationReport, facts: RegistryFacts) -> tuple[str, ...]:
         case _:
             pass
     return tuple(dict.fromkeys(reasons))
+
+
+#: Codes of a failed integrity or coverage check that speak of the content; every other one says that the
+#: signature itself cannot be read or is not made as the form demands.
+CHANGED = frozenset(
+    {
+        "",
+        "digest_mismatch",
+        "bad_signature",
+        "bytes_after_signature",
+        "not_whole_revision",
+        "changed_after_signing",
+        "content_changed",
+        "form_changed",
+        "field_changed",
+        "catalog_changed",
+        "catalog_replaced",
+        "object_deleted",
+    }
+)
+#: Why a file that is not ours is not verified, the class that explains most first.
+_CLASSES = (
+    "changed_after_signing",
+    "signature_unreadable",
+    "untrusted_signer",
+    "certificate_expired",
+    "certificate_unusable",
+    "certificate_revoked",
+    "signer_not_authorised",
+    "weak_signature",
+)
+
+
+def _class_of(check: Check) -> str | None:
+    """The reason class of one check that did not pass; None for what explains nothing."""
+    match check:
+        case Check(CheckName.INTEGRITY | CheckName.COVERAGE, CheckStatus.FAILED, code):
+            return "changed_after_signing" if code in CHANGED else "signature_unreadable"
+        case Check(CheckName.CERTIFICATE, CheckStatus.FAILED, "expired" | "ca_expired"):
+            return "certificate_expired"
+        case Check(CheckName.CERTIFICATE, CheckStatus.FAILED, "" | "no_path"):
+            return "untrusted_signer"
+        case Check(CheckName.CERTIFICATE, CheckStatus.FAILED):
+            return "certificate_unusable"
+        case Check(CheckName.REVOCATION, CheckStatus.FAILED):
+            return "certificate_revoked"
+        case Check(CheckName.AUTHORITY, CheckStatus.FAILED):
+            return "signer_not_authorised"
+        case Check(CheckName.ALGORITHM, CheckStatus.FAILED | CheckStatus.WEAK):
+            return "weak_signature"
+        case _:
+            return None

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from verifier.report import Check, CheckName, CheckStatus, Medium, Role, ValidationReport
-from verifier.verdict import Evidence, Outcome, Verdict, VersionState
+from verifier.verdict import CHANGED, GENUINE, Evidence, Outcome, Verdict, VersionState
 
 Language = Literal["vi", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("vi", "en")
@@ -31,10 +31,13 @@ VIETNAM: Final = timezone(timedelta(hours=7), "+07:00")
 
 
 class Tone(StrEnum):
-    """Colour family and icon of an answer. ``OK`` is reached only by a green verdict."""
+    """Colour family and icon of an answer. ``OK`` is reached only by a green verdict, ``UNFINISHED`` only by
+    a check that was not completed.
+    """
 
     OK = "ok"
-    INFO = "info"
+    INFO = "info"  # only a code was checked, and nothing speaks against it
+    UNFINISHED = "unfinished"
     WARN = "warn"
     BAD = "bad"
 
@@ -87,9 +90,17 @@ _ASK_SCHOOL: Final[Pair] = (
     "Chưa nên dùng học bạ này. Hãy liên hệ trường cấp để hỏi.",
     "Do not rely on this record yet. Ask the school that issued it.",
 )
+_WITHDRAWN: Final[Pair] = (
+    "Không nên dùng học bạ này nữa. Hãy hỏi trường cấp xem có bản thay thế không.",
+    "Do not use this record any more. Ask the school that issued it whether there is a new one.",
+)
 _ASK_ORIGINAL: Final[Pair] = (
-    "Xin lại đúng tệp PDF gốc từ nhà trường hoặc gia đình rồi kiểm tra tệp đó.",
-    "Ask the school or the family for the original PDF file and check that one.",
+    "Chưa nên dùng tệp này. Xin lại đúng tệp PDF gốc từ nhà trường hoặc gia đình rồi kiểm tra tệp đó.",
+    "Do not rely on this file yet. Ask the school or the family for the original PDF and check that one.",
+)
+_ASK_READABLE: Final[Pair] = (
+    "Xin lại tệp PDF gốc, mở được và không đặt mật khẩu, từ nhà trường hoặc gia đình rồi kiểm tra tệp đó.",
+    "Ask the school or the family for the original PDF, one that opens without a password, and check that.",
 )
 
 #: Verdict × evidence where the pair alone decides; the other outcomes are worded by reason below.
@@ -98,14 +109,14 @@ _BY_EVIDENCE: Final[Mapping[tuple[Outcome, Evidence], _Entry]] = {
         Tone.OK,
         ("Đúng bản trường cấp, đang lưu hành", "As issued by the school, and current"),
         (
-            "Tệp này còn nguyên như học bạ {version} do {issuer} cấp, và đó là bản đang lưu hành.",
+            "Tệp này còn nguyên như {version} của học bạ do {issuer} cấp, và đó là bản đang lưu hành.",
             "This file is exactly {version} of the record issued by {issuer}, and it is the current version.",
         ),
         _COMPARE_WITH_PUPIL,
     ),
     (Outcome.GENUINE_CURRENT, Evidence.CODE): _entry(
         Tone.INFO,
-        ("Mã của một học bạ đang lưu hành", "Code of a current record"),
+        ("Mã đúng; giấy chưa được so", "The code is right; the paper has not been compared"),
         (
             "Mã này thuộc học bạ do {issuer} cấp, {version}, đang lưu hành. Nội dung trên giấy chưa được so.",
             "This code belongs to a record issued by {issuer}, {version}, which is current. "
@@ -120,7 +131,7 @@ _BY_EVIDENCE: Final[Mapping[tuple[Outcome, Evidence], _Entry]] = {
             "The year's results on the paper match what the school issued, and it is current",
         ),
         (
-            "Họ tên, ngày sinh và toàn bộ kết quả bạn nhập từ giấy khớp với học bạ {version} do {issuer} "
+            "Họ tên, ngày sinh và toàn bộ kết quả bạn nhập từ giấy khớp với {version} của học bạ do {issuer} "
             "cấp, đang lưu hành.",
             "The name, date of birth and all results you typed from the paper match {version} of the "
             "record issued by {issuer}, which is current.",
@@ -135,10 +146,10 @@ _BY_EVIDENCE: Final[Mapping[tuple[Outcome, Evidence], _Entry]] = {
         Tone.WARN,
         (
             "Đúng bản trường cấp, nhưng đã có bản mới hơn",
-            "As issued by the school, but a newer version exists",
+            "As issued by the school, but there is a newer version",
         ),
         (
-            "Tệp này còn nguyên như học bạ {version} do {issuer} cấp, nhưng đã được thay bằng "
+            "Tệp này còn nguyên như {version} của học bạ do {issuer} cấp, nhưng bản đó đã được thay bằng "
             "{current}{since}.",
             "This file is exactly {version} of the record issued by {issuer}, but it was replaced by "
             "{current}{since}.",
@@ -147,7 +158,7 @@ _BY_EVIDENCE: Final[Mapping[tuple[Outcome, Evidence], _Entry]] = {
     ),
     (Outcome.GENUINE_SUPERSEDED, Evidence.CODE): _entry(
         Tone.WARN,
-        ("Mã của một bản cũ, đã có bản mới hơn", "Code of an older version; a newer one exists"),
+        ("Mã của một bản cũ, đã có bản mới hơn", "The code of an older version: there is a newer one"),
         (
             "Mã này thuộc học bạ do {issuer} cấp, {version}, đã được thay bằng {current}{since}. "
             "Nội dung trên giấy chưa được so.",
@@ -163,7 +174,7 @@ _BY_EVIDENCE: Final[Mapping[tuple[Outcome, Evidence], _Entry]] = {
             "The year's results on the paper match an older version: there is a newer one",
         ),
         (
-            "Những gì bạn nhập từ giấy khớp với học bạ {version} do {issuer} cấp, nhưng bản đó đã được "
+            "Những gì bạn nhập từ giấy khớp với {version} của học bạ do {issuer} cấp, nhưng bản đó đã được "
             "thay bằng {current}{since}.",
             "What you typed from the paper matches {version} of the record issued by {issuer}, but that "
             "version was replaced by {current}{since}.",
@@ -174,23 +185,23 @@ _BY_EVIDENCE: Final[Mapping[tuple[Outcome, Evidence], _Entry]] = {
         Tone.BAD,
         ("Học bạ này đã được thu hồi", "This record has been withdrawn"),
         (
-            "Tệp này còn nguyên như học bạ {version} do {issuer} cấp, nhưng học bạ đã được thu "
+            "Tệp này còn nguyên như {version} của học bạ do {issuer} cấp, nhưng học bạ đã được thu "
             "hồi{since}{reason}.",
             "This file is exactly {version} of the record issued by {issuer}, but the record was withdrawn"
             "{since}{reason}.",
         ),
-        _ASK_SCHOOL,
+        _WITHDRAWN,
     ),
     (Outcome.GENUINE_REVOKED, Evidence.CODE): _entry(
         Tone.BAD,
-        ("Mã của một học bạ đã được thu hồi", "Code of a record that has been withdrawn"),
+        ("Mã của một học bạ đã được thu hồi", "The code of a record that has been withdrawn"),
         (
             "Mã này thuộc học bạ do {issuer} cấp, {version}, đã được thu hồi{since}{reason}. "
             "Nội dung trên giấy chưa được so.",
             "This code belongs to a record issued by {issuer}, {version}, which was "
             "withdrawn{since}{reason}. What is printed on the paper has not been compared.",
         ),
-        _ASK_SCHOOL,
+        _WITHDRAWN,
     ),
     (Outcome.GENUINE_REVOKED, Evidence.PAPER_COMPARED): _entry(
         Tone.BAD,
@@ -199,12 +210,12 @@ _BY_EVIDENCE: Final[Mapping[tuple[Outcome, Evidence], _Entry]] = {
             "The year's results on the paper match a record that has been withdrawn",
         ),
         (
-            "Những gì bạn nhập từ giấy khớp với học bạ {version} do {issuer} cấp, nhưng học bạ đã được thu "
-            "hồi{since}{reason}.",
+            "Những gì bạn nhập từ giấy khớp với {version} của học bạ do {issuer} cấp, nhưng học bạ đã được "
+            "thu hồi{since}{reason}.",
             "What you typed from the paper matches {version} of the record issued by {issuer}, but the "
             "record was withdrawn{since}{reason}.",
         ),
-        _ASK_SCHOOL,
+        _WITHDRAWN,
     ),
     (Outcome.REGISTERED_BUT_SIGNATURE_FAILS, Evidence.FILE): _entry(
         Tone.BAD,
@@ -213,10 +224,11 @@ _BY_EVIDENCE: Final[Mapping[tuple[Outcome, Evidence], _Entry]] = {
             "In the registry, but a digital signature does not pass",
         ),
         (
-            "Tệp này là học bạ {version} do {issuer} đăng ký, nhưng ít nhất một chữ ký số không đạt kiểm "
-            "tra theo quy tắc hiện nay. Vì vậy chưa thể coi là đúng bản trường cấp.",
-            "This file is {version} of a record registered by {issuer}, but at least one digital signature "
-            "does not pass today's rules. It cannot be taken as issued by the school.",
+            "Tệp này trùng với {version} của học bạ do {issuer} đăng ký, nhưng ít nhất một chữ ký số trên "
+            "tệp không đạt kiểm tra. Vì vậy chưa thể coi là đúng bản trường cấp.",
+            "This file is identical to {version} of the record that {issuer} registered, but at least one "
+            "of its digital signatures does not pass the checks. So it cannot be taken to be as issued by "
+            "the school.",
         ),
         _ASK_SCHOOL,
     ),
@@ -224,13 +236,14 @@ _BY_EVIDENCE: Final[Mapping[tuple[Outcome, Evidence], _Entry]] = {
         Tone.BAD,
         (
             "Mã có trong sổ đăng ký, nhưng chữ ký số của học bạ không đạt kiểm tra",
-            "Code in the registry, but the record's digital signatures do not pass",
+            "The code is in the registry, but the record's digital signatures do not pass",
         ),
         (
-            "Mã này thuộc học bạ {version} do {issuer} đăng ký, nhưng ít nhất một chữ ký số của học bạ đó "
-            "không đạt kiểm tra theo quy tắc hiện nay.",
-            "This code belongs to {version} of a record registered by {issuer}, but at least one digital "
-            "signature on it does not pass today's rules.",
+            "Mã này thuộc {version} của học bạ do {issuer} đăng ký, nhưng ít nhất một chữ ký số của bản đó "
+            "không đạt kiểm tra. Vì vậy chưa thể coi là đúng bản trường cấp.",
+            "This code belongs to {version} of the record that {issuer} registered, but at least one of its "
+            "digital signatures does not pass the checks. So it cannot be taken to be as issued by the "
+            "school.",
         ),
         _ASK_SCHOOL,
     ),
@@ -241,10 +254,11 @@ _BY_EVIDENCE: Final[Mapping[tuple[Outcome, Evidence], _Entry]] = {
             "In the registry, but the record's digital signatures do not pass",
         ),
         (
-            "Giấy nêu học bạ {version} do {issuer} đăng ký, nhưng ít nhất một chữ ký số của học bạ đó "
-            "không đạt kiểm tra theo quy tắc hiện nay.",
-            "The paper names {version} of a record registered by {issuer}, but at least one digital "
-            "signature on it does not pass today's rules.",
+            "Mã trên giấy thuộc {version} của học bạ do {issuer} đăng ký, nhưng ít nhất một chữ ký số của "
+            "bản đó không đạt kiểm tra. Vì vậy cổng không trả lời giấy có khớp hay không.",
+            "The code on the paper belongs to {version} of the record that {issuer} registered, but at least "
+            "one of its digital signatures does not pass the checks. So the portal does not say whether the "
+            "paper matches.",
         ),
         _ASK_SCHOOL,
     ),
@@ -257,14 +271,14 @@ _SEAL_NOT_REGISTERED: Final = _entry(
         "Sealed for a school, but not in the registry",
     ),
     (
-        "Con dấu số trên tệp đúng là của một trường được phép ký, nhưng cổng này không ghi nhận tệp đã "
-        "được cấp. Vì vậy chưa thể coi là đúng bản trường cấp.",
-        "The digital seal on this file belongs to a school that may sign, but this portal has no entry of "
-        "the file being issued. It cannot be taken as issued by the school.",
+        "Con dấu số trên tệp đúng là của {sealer}, nhưng sổ đăng ký của cổng không ghi nhận tệp này đã được "
+        "cấp. Vì vậy chưa thể coi là đúng bản trường cấp.",
+        "The digital seal on this file is that of {sealer}, but the portal's registry has no entry of the "
+        "file being issued. So it cannot be taken to be as issued by the school.",
     ),
     (
-        "Chưa nên dùng tệp này. Hãy báo cho trường có tên trên con dấu để trường kiểm tra.",
-        "Do not rely on this file yet. Tell the school named on the seal, so that it can look into it.",
+        "Chưa nên dùng tệp này. Hãy báo cho trường có con dấu đó để trường kiểm tra.",
+        "Do not rely on this file yet. Tell the school whose seal it is, so that it can look into it.",
     ),
 )
 
@@ -274,21 +288,28 @@ _RETAKE: Final[Pair] = (
     "beside the QR.",
 )
 _RETYPE: Final[Pair] = (
-    "Gõ lại mã tra cứu và ngày sinh đúng như in trên học bạ, hoặc chụp mã QR.",
-    "Type the code and the date of birth again exactly as printed, or take a photo of the QR code.",
+    "Gõ lại mã tra cứu và ngày sinh đúng như in trên học bạ, hoặc quét lại mã QR. Nếu vẫn không được, hãy "
+    "hỏi trường có tên trên giấy.",
+    "Type the code and the date of birth again exactly as printed, or scan the QR code again. If that does "
+    "not help, ask the school named on the paper.",
 )
 _PDF_FROM_SOURCE: Final[Pair] = (
     "Chọn tệp PDF nhận từ nhà trường, hoặc ảnh chụp mã QR in trên học bạ.",
     "Choose the PDF file received from the school, or a photo of the QR code printed on the record.",
 )
+_ADD_CHECK_CODE: Final[Pair] = (
+    "Nhập thêm 8 ký tự mã đối chiếu in cạnh mã tra cứu để biết tờ giấy là bản nào.",
+    "Add the 8 characters of the check code, printed beside the record code, to learn which version the "
+    "paper is.",
+)
 _ASK_GIVER: Final[Pair] = (
-    "Hãy xin tệp PDF gốc hoặc hỏi trường có tên trên học bạ.",
-    "Ask for the original PDF file, or ask the school named on the record.",
+    "Chưa nên dùng tệp này. Hãy xin tệp PDF gốc, hoặc hỏi trường có tên trên học bạ.",
+    "Do not rely on this file yet. Ask for the original PDF, or ask the school named on the record.",
 )
 _NOT_KNOWN_HEAD: Final[Pair] = ("Không xác định được nơi cấp", "We cannot confirm who issued this")
 _NOT_RECORD_HEAD: Final[Pair] = (
-    "Không phải tệp học bạ kiểm tra được",
-    "Not a record file that can be checked",
+    "Cổng không kiểm tra được loại tệp này",
+    "This portal cannot check this kind of file",
 )
 
 #: CONTENT_DIFFERS, one entry a reason.
@@ -297,7 +318,7 @@ _DIFFERS: Final[Mapping[str, _Entry]] = {
         Tone.WARN,
         ("Tệp không còn nguyên như bản trường cấp", "The file is no longer as the school issued it"),
         (
-            "Tệp bắt đầu đúng như học bạ {version} do {issuer} cấp, nhưng sau đó có nội dung được thêm "
+            "Tệp bắt đầu đúng như {version} của học bạ do {issuer} cấp, nhưng sau đó có nội dung được thêm "
             "vào. Tệp không còn nguyên như bản trường cấp; chưa có nghĩa là bị sửa điểm.",
             "The file begins exactly as {version} of the record issued by {issuer}, but something was "
             "added after it. It is no longer as the school issued it; that does not mean that marks were "
@@ -309,7 +330,7 @@ _DIFFERS: Final[Mapping[str, _Entry]] = {
         Tone.WARN,
         ("Tệp có thêm dữ liệu lưu trữ chưa đăng ký", "The file carries archive data that is not registered"),
         (
-            "Tệp bắt đầu đúng như học bạ {version} do {issuer} cấp. Phần thêm vào chỉ là dữ liệu để lưu "
+            "Tệp bắt đầu đúng như {version} của học bạ do {issuer} cấp. Phần thêm vào chỉ là dữ liệu để lưu "
             "trữ chữ ký lâu dài, nhưng tệp này chưa được đăng ký nên không còn nguyên như bản trường cấp.",
             "The file begins exactly as {version} of the record issued by {issuer}. What was added is only "
             "data that keeps signatures checkable for long, but this file is not registered, so it is not "
@@ -325,8 +346,8 @@ _DIFFERS: Final[Mapping[str, _Entry]] = {
             "có nghĩa là bị sửa điểm. Lưu lại, in ra PDF, nén hoặc gửi qua ứng dụng nhắn tin cũng làm tệp "
             "thay đổi.",
             "The file names a record in the registry, but it is no longer as the school issued it; that "
-            "does not mean that marks were changed. Saving again, printing to PDF, compressing or sending "
-            "through a messenger changes a file too.",
+            "does not mean that marks were changed. Saving it again, printing it to PDF, compressing it or "
+            "sending it through a messaging app changes a file too.",
         ),
         _ASK_ORIGINAL,
     ),
@@ -339,23 +360,25 @@ _DIFFERS: Final[Mapping[str, _Entry]] = {
             "school has issued.",
         ),
         (
-            "Nếu bạn gõ mã bằng tay, hãy gõ lại. Nếu mã được quét từ giấy, hãy hỏi trường cấp.",
-            "If you typed the code, type it again. If it was scanned from paper, ask the issuing school.",
+            "Nếu bạn gõ mã bằng tay, hãy gõ lại. Nếu mã được quét từ giấy, chưa nên dùng tờ giấy đó và hãy "
+            "hỏi trường có tên trên giấy.",
+            "If you typed the code, type it again. If it was scanned from paper, do not rely on that paper "
+            "yet and ask the school named on it.",
         ),
     ),
     "values_differ": _entry(
         Tone.WARN,
         ("Giấy không khớp với bản trường cấp", "The paper does not match what the school issued"),
         (
-            "Ít nhất một điều bạn nhập khác với học bạ {version} do {issuer} cấp. Cổng không cho biết chỗ "
-            "nào khác. Gõ nhầm một ô cũng cho kết quả này.",
-            "At least one thing you typed differs from {version} of the record issued by {issuer}. The "
-            "portal does not say which. One mistyped box gives this answer too.",
+            "Ít nhất một điều bạn nhập khác với {version} của học bạ do {issuer} cấp. Gõ nhầm một ô cũng cho "
+            "kết quả này; cổng không cho biết chỗ nào khác.",
+            "At least one thing you typed differs from {version} of the record issued by {issuer}. One "
+            "mistyped box gives this answer too; the portal does not say which differs.",
         ),
         (
             "So lại từng ô với giấy rồi thử lại. Nếu vẫn không khớp, hãy hỏi trường cấp.",
-            "Compare every box with the paper and try again. If it still does not match, ask the issuing "
-            "school.",
+            "Check every box against the paper and try again. If it still does not match, ask the school "
+            "that issued it.",
         ),
     ),
 }
@@ -366,60 +389,103 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
         Tone.WARN,
         _NOT_KNOWN_HEAD,
         (
-            "Tệp PDF này không có chữ ký số nào, nên không có gì để kiểm tra ai đã cấp.",
+            "Tệp PDF này không có chữ ký số nào, nên không có gì cho biết ai đã cấp.",
             "This PDF carries no digital signature, so nothing in it shows who issued it.",
-        ),
-        _ASK_GIVER,
-    ),
-    "untrusted_signer": _entry(
-        Tone.WARN,
-        _NOT_KNOWN_HEAD,
-        (
-            "Tệp có chữ ký số, nhưng chứng thư của người ký không thuộc hệ thống chứng thực mà cổng tin cậy.",
-            "The file is digitally signed, but the signer's certificate does not come from an authority "
-            "that this portal trusts.",
-        ),
-        _ASK_GIVER,
-    ),
-    "signer_not_authorised": _entry(
-        Tone.WARN,
-        ("Người ký không được phép ký cho trường này", "The signer may not sign for this school"),
-        (
-            "Người ký không có trong danh sách được phép cấp học bạ cho trường có tên trên tệp.",
-            "The signer is not on the list of those who may issue records for the school named in the file.",
         ),
         _ASK_GIVER,
     ),
     "changed_after_signing": _entry(
         Tone.WARN,
-        ("Tệp đã thay đổi sau khi ký", "The file was changed after signing"),
         (
-            "Nội dung của tệp không còn như lúc được ký số. Lưu lại hoặc gửi qua ứng dụng nhắn tin cũng "
-            "gây ra điều này; chưa có nghĩa là bị sửa điểm.",
-            "The content is no longer as it was when signed. Saving again or sending through a messenger "
-            "causes this too; it does not mean that marks were changed.",
+            "Chữ ký số không còn khớp với nội dung tệp",
+            "The digital signature no longer fits the file",
+        ),
+        (
+            "Nội dung của tệp không còn như lúc được ký số, hoặc có phần không được ký. Lưu lại hoặc gửi qua "
+            "ứng dụng nhắn tin cũng gây ra điều này; chưa có nghĩa là bị sửa điểm.",
+            "The content is no longer as it was when signed, or part of it was not signed. Saving the file "
+            "again or sending it through a messaging app causes this too; it does not mean that marks were "
+            "changed.",
         ),
         _ASK_ORIGINAL,
     ),
+    "signature_unreadable": _entry(
+        Tone.WARN,
+        _NOT_KNOWN_HEAD,
+        (
+            "Tệp có chữ ký số, nhưng ít nhất một chữ ký không đọc được hoặc không đúng quy cách của học bạ "
+            "số, nên không xác định được ai đã ký.",
+            "The file is digitally signed, but at least one signature cannot be read or is not made the way "
+            "school records are signed, so it does not show who signed.",
+        ),
+        _ASK_ORIGINAL,
+    ),
+    "untrusted_signer": _entry(
+        Tone.WARN,
+        _NOT_KNOWN_HEAD,
+        (
+            "Tệp có chữ ký số, nhưng chứng thư của ít nhất một người ký không thuộc hệ thống chứng thực mà "
+            "cổng tin cậy. Tên ghi trong chữ ký đó chưa chứng minh được điều gì.",
+            "The file is digitally signed, but the certificate of at least one signer does not come from an "
+            "authority that this portal trusts. The name in that signature proves nothing yet.",
+        ),
+        _ASK_GIVER,
+    ),
+    "certificate_expired": _entry(
+        Tone.WARN,
+        ("Chứng thư của người ký đã hết hạn", "A signer's certificate has expired"),
+        (
+            "Chứng thư số của ít nhất một người ký đã hết hạn, và không có bằng chứng tệp được ký trước lúc "
+            "đó. Điều này không nói lên rằng tệp bị sửa.",
+            "The certificate of at least one signer has expired, and nothing proves that the file was signed "
+            "before that. This does not say that the file was changed.",
+        ),
+        _ASK_GIVER,
+    ),
+    "certificate_unusable": _entry(
+        Tone.WARN,
+        _NOT_KNOWN_HEAD,
+        (
+            "Tệp có chữ ký số, nhưng chứng thư của ít nhất một người ký không được dùng để ký tài liệu vào "
+            "lúc đó.",
+            "The file is digitally signed, but the certificate of at least one signer could not be used for "
+            "signing documents at that time.",
+        ),
+        _ASK_GIVER,
+    ),
     "certificate_revoked": _entry(
         Tone.WARN,
-        ("Chứng thư của người ký đã bị thu hồi", "The signer's certificate has been revoked"),
+        ("Chứng thư của người ký đã bị thu hồi", "A signer's certificate has been revoked"),
         (
-            "Cơ quan chứng thực đã thu hồi chứng thư số dùng để ký tệp này, và không có bằng chứng tệp "
-            "được ký trước lúc đó.",
-            "The authority has revoked the certificate this file was signed with, and nothing proves that "
-            "the file was signed before that.",
+            "Chứng thư số dùng để ký tệp này, hoặc chứng thư của nơi cấp nó, đã bị thu hồi, và không có bằng "
+            "chứng tệp được ký trước lúc đó.",
+            "A certificate this file was signed with, or that of its issuer, has been revoked, and nothing "
+            "proves that the file was signed before that.",
+        ),
+        _ASK_GIVER,
+    ),
+    "signer_not_authorised": _entry(
+        Tone.WARN,
+        (
+            "Chưa xác nhận được quyền ký của người ký",
+            "We cannot confirm the signer's right to sign",
+        ),
+        (
+            "Theo danh sách của cổng, ít nhất một chữ ký trên tệp không phải của người hoặc con dấu được "
+            "duyệt ký học bạ cho trường ở vai trò đó. Điều này không nói lên rằng tệp bị sửa.",
+            "According to the portal's list, at least one signature on this file is not by someone approved "
+            "to sign records for the school in that role. This does not say that the file was changed.",
         ),
         _ASK_GIVER,
     ),
     "weak_signature": _entry(
         Tone.WARN,
-        ("Chữ ký số dùng thuật toán đã yếu", "The digital signature uses a weak algorithm"),
+        ("Chữ ký số dùng thuật toán đã yếu", "A digital signature uses a weak algorithm"),
         (
-            "Chữ ký trên tệp dùng thuật toán cũ (như SHA-1) không còn đủ mạnh để làm bằng chứng. Điều này "
-            "không nói lên rằng tệp bị sửa.",
-            "The signature uses an old algorithm (such as SHA-1) that is no longer strong enough to prove "
-            "anything. This does not say that the file was changed.",
+            "Ít nhất một chữ ký trên tệp dùng thuật toán cũ (như SHA-1) hoặc không được chấp nhận, không đủ "
+            "làm bằng chứng. Điều này không nói lên rằng tệp bị sửa.",
+            "At least one signature uses an old algorithm (such as SHA-1) or one that is not accepted, which "
+            "is not enough as proof. This does not say that the file was changed.",
         ),
         _ASK_GIVER,
     ),
@@ -442,7 +508,10 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
             "The record was issued before the school joined this portal, so there is nothing here to check "
             "it with.",
         ),
-        _ASK_GIVER,
+        (
+            "Hãy hỏi trường có tên trên học bạ.",
+            "Ask the school named on the record.",
+        ),
     ),
     "not_a_record": _entry(
         Tone.WARN,
@@ -457,43 +526,46 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
         Tone.WARN,
         ("Không tìm thấy học bạ", "No record found"),
         (
-            "Không có học bạ nào ứng với những gì đã nhập hoặc quét. Mã, hoặc ngày sinh nếu có nhập, không "
-            "đúng với học bạ nào trong sổ đăng ký.",
-            "No record goes with what was typed or scanned. The code, or the date of birth if you typed "
-            "one, fits no record in the registry.",
+            "Không có học bạ nào trong sổ đăng ký ứng với mã này, hoặc ngày sinh đã nhập không đúng. Học bạ "
+            "cấp trước khi trường dùng cổng cũng không có ở đây.",
+            "No record in the registry goes with this code, or the date of birth that was typed is not "
+            "right. Records issued before the school joined the portal are not here either.",
         ),
         _RETYPE,
     ),
     "malformed_code": _entry(
         Tone.WARN,
-        ("Mã không đúng dạng", "The code is not well-formed"),
+        ("Mã bị thiếu, thừa hoặc sai ký tự", "The code has missing, extra or wrong characters"),
         (
-            "Mã trông giống mã học bạ nhưng thiếu, thừa hoặc sai ký tự, nên không tra cứu được.",
-            "This looks like a record code, but characters are missing, extra or wrong, so it cannot be "
-            "looked up.",
+            "Mã trông giống mã học bạ nhưng không đúng cách viết, nên không tra cứu được. Chép nhầm một ký "
+            "tự cũng cho kết quả này.",
+            "This looks like a record code, but it is not written as one, so it cannot be looked up. One "
+            "miscopied character gives this answer too.",
         ),
         _RETYPE,
     ),
     "foreign_code": _entry(
         Tone.WARN,
-        ("Đây không phải mã của học bạ số", "This is not a record code"),
+        ("Mã QR này không do cổng này cấp", "This portal did not issue this QR code"),
         (
-            "Mã QR đọc được nhưng không phải do cổng này cấp. Cổng không mở địa chỉ trong mã đó.",
-            "The QR code can be read, but this portal did not issue it. The portal does not open the "
-            "address in it.",
+            "Mã QR đọc được nhưng không dẫn tới cổng này, nên không nói gì về học bạ. Cổng không mở nội "
+            "dung của mã đó.",
+            "The QR code can be read, but it does not lead to this portal, so it says nothing about the "
+            "record. The portal does not open what is in it.",
         ),
         (
-            "Không mở địa chỉ lạ và không nhập mật khẩu, OTP. Tìm mã QR in cạnh tên cổng này trên học bạ.",
-            "Do not open strange addresses, and never enter a password or OTP. Look for the QR code "
-            "printed beside this portal's name on the record.",
+            "Không mở địa chỉ lạ, không nhập mật khẩu hay mã OTP ở đó. Tìm mã QR in cạnh tên cổng này trên "
+            "học bạ.",
+            "Do not open an address you do not know, and do not enter a password or one-time code (OTP) "
+            "there. Look for the QR code printed beside this portal's name on the record.",
         ),
     ),
     "several_codes": _entry(
         Tone.WARN,
         ("Có nhiều mã học bạ khác nhau", "Several different record codes"),
         (
-            "Trên cùng một tài liệu có mã của nhiều học bạ, nên không biết kiểm tra mã nào.",
-            "One document shows codes of several records, so it is not clear which one to check.",
+            "Trên cùng một tài liệu có nhiều mã học bạ khác nhau, nên không biết kiểm tra mã nào.",
+            "The document shows several different record codes, so it is not clear which one to check.",
         ),
         (
             "Kiểm tra từng học bạ một: mỗi ảnh chỉ chụp một mã.",
@@ -504,10 +576,10 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
         Tone.WARN,
         ("Không thấy mã QR trong ảnh", "No QR code seen in the picture"),
         (
-            "Ảnh hoặc bản quét không có chữ ký số; chỉ mã QR trong ảnh mới tra cứu được, và không thấy mã "
+            "Ảnh hoặc bản quét không mang chữ ký số; chỉ mã QR trong ảnh mới tra cứu được, và không thấy mã "
             "nào.",
-            "A photo or scan has no digital signature; only a QR code in it can be looked up, and none was "
-            "seen.",
+            "A photo or scan carries no digital signature; only a QR code in it can be looked up, and none "
+            "was seen.",
         ),
         _RETAKE,
     ),
@@ -515,19 +587,15 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
         Tone.INFO,
         (
             "Có học bạ này, nhưng chưa biết giấy là bản nào",
-            "The record exists, but which version the paper is stays open",
+            "There is such a record, but which version the paper is stays open",
         ),
         (
-            "Mã và ngày sinh đúng. Bản đang lưu hành là {version}. Muốn biết tờ giấy là bản nào, hãy nhập "
-            "thêm 8 ký tự của mã đối chiếu.",
-            "Code and date of birth fit. The current version is {version}. To learn which version the "
-            "paper is, add the 8 characters of the check code.",
+            "Mã và ngày sinh đúng. Bản đang lưu hành là {version}; chữ ký số và nội dung trên giấy chưa "
+            "được xét.",
+            "The code and the date of birth are right. The current version is {version}; digital signatures "
+            "and what is printed on the paper have not been looked at.",
         ),
-        (
-            "Xem “bản số” in trên giấy, và nhập thêm 8 ký tự in cạnh mã tra cứu.",
-            "Look at the version printed on the paper, and add the 8 characters printed beside the record "
-            "code.",
-        ),
+        _ADD_CHECK_CODE,
     ),
     "empty": _entry(
         Tone.WARN,
@@ -540,16 +608,18 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
         _NOT_RECORD_HEAD,
         (
             "Đây là tệp XML. Cổng kiểm tra học bạ ở dạng PDF hoặc ảnh chụp mã QR.",
-            "This is an XML file. The portal checks records as PDF, or a photo of the QR code.",
+            "This is an XML file. The portal checks a record as a PDF file or by a photo of its QR code.",
         ),
         _PDF_FROM_SOURCE,
     ),
     "xml_record": _entry(
         Tone.WARN,
-        ("Học bạ dạng XML chưa kiểm tra được ở đây", "XML records cannot be checked here yet"),
+        ("Học bạ dạng XML chưa kiểm tra được ở đây", "Records in XML cannot be checked here yet"),
         (
-            "Tệp giống học bạ số dạng XML của ngành. Cổng này mới kiểm tra được bản PDF.",
-            "The file looks like the sector's XML form of a record. This portal checks the PDF form only.",
+            "Tệp giống học bạ số dạng XML của ngành giáo dục. Cổng này mới kiểm tra được bản PDF, nên không "
+            "nói gì về tệp.",
+            "The file looks like a school record in the education sector's XML form. So far this portal "
+            "checks only the PDF form, so it says nothing about the file.",
         ),
         (
             "Xin nhà trường bản PDF đã ký số của học bạ.",
@@ -572,11 +642,11 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
         Tone.WARN,
         ("Tệp có mật khẩu", "The file is protected by a password"),
         (
-            "Không mở được tệp vì tệp bị khoá bằng mật khẩu. Học bạ do trường cấp không có mật khẩu.",
-            "The file cannot be opened because it is protected by a password. Records issued by schools "
-            "have none.",
+            "Không mở được tệp vì tệp bị khoá bằng mật khẩu. Học bạ cấp qua cổng này không đặt mật khẩu.",
+            "The file cannot be opened because it is protected by a password. Records issued through this "
+            "portal have none.",
         ),
-        _ASK_ORIGINAL,
+        _ASK_READABLE,
     ),
     "not_pdf_or_image": _entry(
         Tone.WARN,
@@ -601,10 +671,11 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
     ),
     "too_large": _entry(
         Tone.WARN,
-        ("Tệp quá lớn để là học bạ", "The file is too large to be a record"),
+        ("Tệp quá lớn để kiểm tra", "The file is too large to be checked"),
         (
-            "Tệp lớn hơn hoặc phức tạp hơn mọi học bạ mà cổng cấp, nên không được mở.",
-            "The file is larger or more complex than any record this portal issues, so it was not opened.",
+            "Tệp lớn hơn hoặc phức tạp hơn mọi học bạ cấp qua cổng này, nên không được kiểm tra.",
+            "The file is larger or more complex than any record issued through this portal, so it was not "
+            "checked.",
         ),
         _PDF_FROM_SOURCE,
     ),
@@ -612,10 +683,11 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
         Tone.WARN,
         ("Không đọc được tệp PDF này", "This PDF cannot be read"),
         (
-            "Tệp mở đầu như PDF nhưng bị hỏng hoặc thiếu một phần.",
-            "The file begins like a PDF, but is damaged or incomplete.",
+            "Tệp mở đầu như PDF nhưng bị hỏng hoặc thiếu một phần, có thể do tải về chưa hết.",
+            "The file begins like a PDF, but is damaged or incomplete, perhaps because the download was "
+            "cut off.",
         ),
-        _ASK_ORIGINAL,
+        _ASK_READABLE,
     ),
     "broken_image": _entry(
         Tone.WARN,
@@ -624,6 +696,18 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
         _RETAKE,
     ),
 }
+
+#: A code without its 8 characters, when no version of the record is current any more.
+_RECALLED_NOT_NAMED: Final = _entry(
+    Tone.BAD,
+    _BY_EVIDENCE[Outcome.GENUINE_REVOKED, Evidence.CODE].headline,
+    (
+        "Mã và ngày sinh đúng, nhưng học bạ đã được thu hồi{since}{reason}. Nội dung trên giấy chưa được so.",
+        "The code and the date of birth are right, but the record was withdrawn{since}{reason}. What is "
+        "printed on the paper has not been compared.",
+    ),
+    _WITHDRAWN,
+)
 
 #: What a code adds to the answer about the file that carries it.
 _FURTHER: Final[Mapping[str, Pair]] = {
@@ -643,13 +727,25 @@ _FURTHER: Final[Mapping[str, Pair]] = {
 
 _UNCHECKED_HEAD: Final[Pair] = ("Chưa kiểm tra được", "This could not be checked yet")
 _SAYS_NOTHING: Final[Pair] = (
-    "Chưa kiểm tra được; điều này không nói gì về tính xác thực của học bạ.",
-    "It could not be checked; this says nothing about whether the record is authentic.",
+    "Vì vậy chưa kết luận được gì về học bạ này: chưa phải là đúng, cũng chưa phải là sai.",
+    "Nothing can be said about this record yet: neither that it is right nor that it is wrong.",
 )
 _TRY_AGAIN: Final[Pair] = ("Thử lại sau ít phút.", "Try again in a few minutes.")
 _TRY_LATER: Final[Pair] = (
     "Thử lại sau. Nếu cần gấp, hãy hỏi trực tiếp trường cấp.",
-    "Try again later. If it is urgent, ask the issuing school directly.",
+    "Try again later. If it is urgent, ask the school that issued the record.",
+)
+_ASK_ORIGINAL_SMALL: Final[Pair] = (
+    "Nếu đây không phải tệp PDF gốc, hãy xin tệp gốc rồi kiểm tra lại. Nếu cần gấp, hãy hỏi trực tiếp "
+    "trường cấp.",
+    "If this is not the original PDF, ask for the original and check that. If it is urgent, ask the school "
+    "that issued the record.",
+)
+_NEW_LISTS: Final[Pair] = (
+    "Người vận hành cổng phải nạp danh sách mới; trước đó thử lại cũng chưa có kết quả. Nếu cần gấp, hãy "
+    "hỏi trực tiếp trường cấp.",
+    "The operator of the portal must load new lists; trying again before that will not help. If it is "
+    "urgent, ask the school that issued the record.",
 )
 _NEW_BUNDLE: Final[Pair] = (
     "Tải gói tin cậy mới rồi kiểm tra lại, hoặc kiểm tra trực tuyến.",
@@ -664,15 +760,18 @@ _INCOMPLETE: Final[Mapping[str, tuple[Pair, Pair]]] = {
         _TRY_AGAIN,
     ),
     "crashed": (
-        ("Chương trình kiểm tra dừng giữa chừng với tệp này.", "The checking program stopped on this file."),
-        _TRY_LATER,
+        (
+            "Chương trình kiểm tra dừng giữa chừng với tệp này.",
+            "The checking program stopped halfway through this file.",
+        ),
+        _ASK_ORIGINAL_SMALL,
     ),
     "memory": (
         (
             "Tệp cần nhiều bộ nhớ hơn mức dành cho một lần kiểm tra.",
             "The file needs more memory than one check may use.",
         ),
-        _TRY_LATER,
+        _ASK_ORIGINAL_SMALL,
     ),
     "busy": (
         ("Đang có quá nhiều tệp chờ kiểm tra.", "Too many files are waiting to be checked."),
@@ -698,20 +797,31 @@ _INCOMPLETE: Final[Mapping[str, tuple[Pair, Pair]]] = {
     ),
     "revalidation_pending": (
         (
-            "Danh sách tin cậy đã thay đổi hoặc đã quá hạn, và học bạ này đang chờ được kiểm tra lại.",
-            "The lists of trusted signers have changed or run out, and this record is waiting to be "
+            "Danh sách tin cậy hoặc quy tắc kiểm tra đã thay đổi, và học bạ này đang chờ được kiểm tra lại.",
+            "The lists of trusted signers or the rules have changed, and this record is waiting to be "
             "checked again.",
         ),
-        _TRY_AGAIN,
+        _TRY_LATER,
+    ),
+    "standing_lapsed": (
+        (
+            "Lần gần nhất cổng xét chữ ký số của học bạ này là{checked}. Danh sách chứng thư bị thu hồi có "
+            "được đến lúc đó đã hết hạn hoặc chưa đủ, nên không biết chứng thư của người ký còn dùng được "
+            "hay không.",
+            "The portal last looked at this record's digital signatures{checked}. The lists of revoked "
+            "certificates it had by then are out of date or incomplete, so it is not known whether the "
+            "signers' certificates were still good.",
+        ),
+        _NEW_LISTS,
     ),
     "crl_stale": (
         (
             "Danh sách chứng thư bị thu hồi của cơ quan chứng thực đã quá hạn, nên không biết chứng thư "
             "của người ký còn dùng được hay không.",
             "The authority's list of revoked certificates is out of date, so it is not known whether the "
-            "signer's certificate still stood.",
+            "signer's certificate was still good.",
         ),
-        _TRY_LATER,
+        _NEW_LISTS,
     ),
     "crl_after_expiry": (
         (
@@ -719,16 +829,16 @@ _INCOMPLETE: Final[Mapping[str, tuple[Pair, Pair]]] = {
             "thư đó.",
             "The signer's certificate has expired, and the revocation lists at hand no longer speak of it.",
         ),
-        _TRY_LATER,
+        _NEW_LISTS,
     ),
     "crl_missing": (
         (
             "Chưa có danh sách chứng thư bị thu hồi của cơ quan chứng thực, nên không biết chứng thư của "
             "người ký còn dùng được hay không.",
             "The authority's list of revoked certificates is missing, so it is not known whether the "
-            "signer's certificate still stood.",
+            "signer's certificate was still good.",
         ),
-        _TRY_LATER,
+        _NEW_LISTS,
     ),
 }
 
@@ -747,10 +857,31 @@ _EVIDENCE: Final[Mapping[Evidence, Pair]] = {
         "issued.",
     ),
 }
+# What was looked at, where it was less than the evidence promises.
+_NOT_OPENED: Final[Pair] = (
+    "Đã nhận tệp, nhưng không kiểm tra được nội dung.",
+    "The file was received, but its content could not be checked.",
+)
+_PARTLY: Final[Pair] = ("Mới kiểm tra được một phần.", "Only part of the check could be done.")
+_FILE_UNFINISHED: Final[Pair] = (
+    "Đã nhận tệp, nhưng chưa kiểm tra xong.",
+    "The file was received, but the check was not finished.",
+)
+_CODE_UNANSWERED: Final[Pair] = ("Chưa tra cứu được mã.", "The code could not be looked up.")
+_CODE_ONLY_READ: Final[Pair] = (
+    "Chỉ đọc mã, chưa tra cứu được học bạ nào.",
+    "Only the code was read; no record was looked up.",
+)
+_NO_CODE: Final[Pair] = ("Không có mã nào để kiểm tra.", "There is no code to check.")
+_MATCH_UNSAID: Final[Pair] = (
+    "Chỉ mã được xét; giấy có khớp hay không thì không nêu.",
+    "Only the code counts here; whether the paper matches is not said.",
+)
 
 _TONES: Final[Mapping[Tone, Pair]] = {
     Tone.OK: ("Khớp", "Matches"),
-    Tone.INFO: ("Thông tin", "Information"),
+    Tone.INFO: ("Mới kiểm tra mã", "Code only"),
+    Tone.UNFINISHED: ("Chưa xong", "Not finished"),
     Tone.WARN: ("Lưu ý", "Take note"),
     Tone.BAD: ("Cảnh báo", "Warning"),
 }
@@ -761,12 +892,15 @@ _ROLES: Final[Mapping[Role, Pair]] = {
     Role.CBQL: ("Hiệu trưởng hoặc giám đốc", "Principal or director"),
     Role.KY_PHAT_HANH: ("Con dấu số của nhà trường", "School seal"),
 }
+#: Who heads the school: continuing-education centres have a director (TT 43/2021).
+_HEAD: Final[Pair] = ("Hiệu trưởng", "Principal")
+_HEAD_OF_CENTRE: Final[Pair] = ("Giám đốc", "Director")
 
 _CAPACITIES: Final[Mapping[str, Pair]] = {
     "": ("", ""),
     "KT": ("KT., ký thay người đứng đầu", "KT., on behalf of the head"),
     "Q": ("Q., quyền người đứng đầu", "Q., acting head"),
-    "ky_thay": ("hiệu trưởng ký thay", "signed by the principal instead"),
+    "ky_thay": ("{head} ký thay", "signed by the {head} instead"),
 }
 
 #: Neutral public classes of a recall; never the story behind it.
@@ -823,13 +957,13 @@ _CHECKS: Final[Mapping[tuple[CheckName, CheckStatus], Pair]] = {
         "The signer was approved to sign for this school in this role at that time.",
     ),
     (CheckName.AUTHORITY, CheckStatus.FAILED): (
-        "Người ký không được duyệt ký cho trường này trong vai trò này vào lúc đó.",
+        "Người ký không được duyệt ký cho trường này, ở vai trò này, vào lúc đó.",
         "The signer was not approved to sign for this school in this role at that time.",
     ),
     (CheckName.TIME, CheckStatus.PASSED): ("Thời điểm ký nhất quán.", "The time of signing is consistent."),
     (CheckName.TIME, CheckStatus.FAILED): (
-        "Thời điểm ký mâu thuẫn hoặc không chứng minh được.",
-        "The time of signing is contradictory or cannot be proved.",
+        "Thời điểm ký ghi trong tệp mâu thuẫn với lúc tệp được biết là đã có.",
+        "The time of signing stated in the file contradicts when the file is known to have existed.",
     ),
     (CheckName.REVOCATION, CheckStatus.PASSED): (
         "Chứng thư chưa bị thu hồi vào lúc đó.",
@@ -840,8 +974,10 @@ _CHECKS: Final[Mapping[tuple[CheckName, CheckStatus], Pair]] = {
         "The certificate was revoked by its authority.",
     ),
     (CheckName.REVOCATION, CheckStatus.INCOMPLETE): (
-        "Chưa biết chứng thư có bị thu hồi hay không, vì danh sách thu hồi thiếu hoặc quá hạn.",
-        "It is not known whether the certificate was revoked: the revocation list is missing or out of date.",
+        "Chưa biết chứng thư có bị thu hồi hay không: danh sách thu hồi thiếu, quá hạn hoặc không còn nói về "
+        "chứng thư này.",
+        "It is not known whether the certificate was revoked: the revocation list is missing, out of date "
+        "or no longer speaks of it.",
     ),
     (CheckName.REQUIRED_ROLES, CheckStatus.PASSED): (
         "Có đủ chữ ký của mọi vai trò mà học bạ yêu cầu.",
@@ -864,6 +1000,34 @@ _CHECKS: Final[Mapping[tuple[CheckName, CheckStatus], Pair]] = {
         "There is no public log to compare with yet.",
     ),
 }
+
+#: Failures whose code says more, or something else, than the check's own sentence.
+_FAILED_BY_CODE: Final[Mapping[tuple[CheckName, str], Pair]] = {
+    (CheckName.CERTIFICATE, "expired"): (
+        "Chứng thư của người ký đã hết hạn vào lúc đó.",
+        "The signer's certificate had expired at that time.",
+    ),
+    (CheckName.AUTHORITY, "unknown_signer"): (
+        "Chứng thư này không có trong danh sách được duyệt ký của cổng.",
+        "This certificate is not on the portal's list of approved signers.",
+    ),
+    (CheckName.AUTHORITY, "suspended"): (
+        "Quyền ký bằng chứng thư này đã bị đình chỉ trước lúc đó.",
+        "The right to sign with this certificate had been suspended before that time.",
+    ),
+    (CheckName.REVOCATION, "ca_revoked"): (
+        "Chứng thư của nơi cấp chứng thư này đã bị thu hồi.",
+        "The certificate of the authority that issued this one was revoked.",
+    ),
+    (CheckName.COVERAGE, "foreign_signature"): (
+        "Chữ ký này không thuộc mẫu học bạ.",
+        "This signature is not part of the school record form.",
+    ),
+}
+_OUT_OF_FORM: Final[Pair] = (
+    "Chữ ký không đọc được hoặc không đúng quy cách của học bạ số.",
+    "The signature cannot be read or is not made the way school records are signed.",
+)
 
 _CHECK_NAMES: Final[Mapping[CheckName, Pair]] = {
     CheckName.INTEGRITY: ("Nội dung đã ký", "Signed content"),
@@ -897,19 +1061,19 @@ _MEDIA: Final[Mapping[Medium, Pair]] = {
 _IN_REGISTRY: Final[Mapping[tuple[str, bool], Pair]] = {
     ("file", True): (
         "Tệp trùng từng byte với một tệp trong sổ đăng ký học bạ.",
-        "The file equals, byte for byte, a file in the registry of records.",
+        "The file is identical, byte for byte, to a file in the registry of records.",
     ),
     ("file", False): (
         "Tệp không trùng với tệp nào trong sổ đăng ký học bạ.",
-        "The file equals no file in the registry of records.",
+        "No file in the registry of records is identical to this one.",
     ),
     ("code", True): (
         "Mã có trong sổ đăng ký học bạ.",
         "The code is in the registry of records.",
     ),
     ("code", False): (
-        "Mã không trỏ tới bản nào trong sổ đăng ký học bạ.",
-        "The code leads to no version in the registry of records.",
+        "Không bản nào trong sổ đăng ký học bạ ứng với những gì đã quét hoặc nhập.",
+        "No version in the registry of records goes with what was scanned or typed.",
     ),
 }
 _STANDING: Final[Mapping[bool, Pair]] = {
@@ -947,29 +1111,38 @@ _COMPARED: Final[Mapping[CheckStatus, Pair]] = {
         "What is printed on the paper: not compared.",
     ),
 }
+_NO_SIGNATURES: Final[Pair] = ("Tệp không có chữ ký số nào.", "The file carries no digital signature.")
+_ONE_SIGNATURE_PASSES: Final[Pair] = (
+    "Chữ ký số trên tệp đạt mọi bước kiểm tra.",
+    "The digital signature on the file passes every check.",
+)
+_ALL_SIGNATURES_PASS: Final[Pair] = (
+    "Cả {count} chữ ký số đều đạt mọi bước kiểm tra.",
+    "All {count} digital signatures pass every check.",
+)
+#: Of several signatures, by how each ended; the gravest first.
 _SIGNATURES: Final[Mapping[CheckStatus, Pair]] = {
-    CheckStatus.PASSED: (
-        "Cả {count} chữ ký số đều đạt mọi bước kiểm tra.",
-        "All {count} digital signatures pass every check.",
-    ),
     CheckStatus.FAILED: (
-        "{failing} trong {count} chữ ký số không đạt.",
-        "{failing} of {count} digital signatures do not pass.",
+        "{some} trong {count} chữ ký số không đạt.",
+        "Did not pass: {some} of {count} digital signatures.",
     ),
-    CheckStatus.NOT_AVAILABLE: ("Tệp không có chữ ký số nào.", "The file carries no digital signature."),
+    CheckStatus.WEAK: (
+        "{some} trong {count} chữ ký số dùng thuật toán đã yếu.",
+        "Weak algorithm: {some} of {count} digital signatures.",
+    ),
+    CheckStatus.INCOMPLETE: (
+        "{some} trong {count} chữ ký số chưa kiểm tra xong.",
+        "Not finished: {some} of {count} digital signatures.",
+    ),
+    CheckStatus.PASSED: (
+        "{some} trong {count} chữ ký số đạt mọi bước kiểm tra.",
+        "Passed every check: {some} of {count} digital signatures.",
+    ),
 }
 #: Codes that never reached the registry, or whose version stays open.
-_NOT_LOOKED_UP: Final = frozenset(
-    {"no_code", "malformed_code", "foreign_code", "several_codes", "version_not_named"}
-)
-_KNOWN: Final = frozenset(
-    {
-        Outcome.GENUINE_CURRENT,
-        Outcome.GENUINE_SUPERSEDED,
-        Outcome.GENUINE_REVOKED,
-        Outcome.REGISTERED_BUT_SIGNATURE_FAILS,
-    }
-)
+_ONLY_READ: Final = frozenset({"malformed_code", "foreign_code", "several_codes"})
+_NOT_LOOKED_UP: Final = _ONLY_READ | {"no_code", "version_not_named"}
+_KNOWN: Final = GENUINE | {Outcome.REGISTERED_BUT_SIGNATURE_FAILS}
 
 
 def say(
@@ -977,42 +1150,68 @@ def say(
 ) -> Words:
     """Word one verdict. Total: every outcome, evidence and reason gives three non-empty texts.
 
-    ``issuer`` is the school's public name, ``current_version`` the number that replaced a superseded version;
-    both may be unknown. An unknown reason code falls back to the outcome's general words, never to silence.
+    ``issuer`` is the public name of the school that issued the record or, for a seal that the registry knows
+    nothing of, of the school whose seal it is; ``current_version`` is the number that replaced a superseded
+    version. Both may be unknown. An unknown reason code falls back to the outcome's general words, never to
+    silence.
     """
     entry = _choose(verdict)
     at = _at(language)
     sentence = _fill(entry.sentence[at], verdict, language, issuer, current_version)
-    others = [_reason_sentence(verdict.outcome, reason, language) for reason in verdict.reasons[1:]]
+    others = [
+        _fill(_reason_sentence(verdict.outcome, reason, language), verdict, language, issuer, current_version)
+        for reason in verdict.reasons[1:]
+    ]
     further = tuple(dict.fromkeys(other for other in others if other and other not in sentence))
     return Words(entry.headline[at], sentence, entry.next_step[at], entry.tone, further)
+
+
+def spoken(said: Words, verdict: Verdict, report: ValidationReport, language: Language) -> dict[str, Any]:
+    """``words`` of the JSON that portal and command line answer: for people, and free to be reworded."""
+    return {
+        "language": language,
+        "headline": said.headline,
+        "sentence": said.sentence,
+        "next_step": said.next_step,
+        "further": list(said.further),
+        "evidence": evidence_sentence(verdict, report, language),
+        "findings": [
+            {"status": f.status.value, "sentence": f.sentence} for f in findings(verdict, report, language)
+        ],
+    }
 
 
 def findings(verdict: Verdict, report: ValidationReport, language: Language) -> tuple[Finding, ...]:
     """What was checked, one sentence each, in the order a reader asks: registry, signatures, version, paper.
 
-    Only what was really looked at is listed; an unfinished check lists what it reached.
+    Only what was really looked at is listed; an unfinished check lists what it reached. What could comfort
+    beside a failure is left out: that all signatures are there when one of them does not pass, and that the
+    version is current when its signatures fail.
     """
     if report.medium is Medium.OTHER or report.problem is not None or report.incomplete is not None:
         return ()
     at = _at(language)
     found: list[Finding] = []
     known = verdict.outcome in _KNOWN or "values_differ" in verdict.reasons
+    standing = verdict.outcome is not Outcome.REGISTERED_BUT_SIGNATURE_FAILS
     finished = verdict.outcome is not Outcome.CHECK_INCOMPLETE
     if verdict.evidence is Evidence.FILE:
         if finished:
             found.append(Finding(_passed(known), _IN_REGISTRY["file", known][at]))
-        found.append(_signatures(report, language))
-        found += [Finding(c.status, check_sentence(c, language)) for c in report.checks]
+        found += _signatures(report, language)
+        found += [
+            Finding(c.status, check_sentence(c, language)) for c in report.checks if _worth_saying(c, report)
+        ]
     elif finished and not _NOT_LOOKED_UP & set(verdict.reasons):
         found.append(Finding(_passed(known), _IN_REGISTRY["code", known][at]))
         if known:
-            standing = verdict.outcome is not Outcome.REGISTERED_BUT_SIGNATURE_FAILS
             found.append(Finding(_passed(standing), _STANDING[standing][at]))
     if known and verdict.version is not None:
         state = verdict.version.state
-        found.append(Finding(_passed(state is VersionState.CURRENT), _STATE[state][at]))
-    if known and verdict.evidence is not Evidence.FILE:
+        current = state is VersionState.CURRENT
+        if standing or not current:
+            found.append(Finding(_passed(current), _STATE[state][at]))
+    if known and standing and verdict.evidence is not Evidence.FILE:
         compared = CheckStatus.NOT_AVAILABLE
         if verdict.evidence is Evidence.PAPER_COMPARED:
             compared = _passed("values_differ" not in verdict.reasons)
@@ -1020,9 +1219,16 @@ def findings(verdict: Verdict, report: ValidationReport, language: Language) -> 
     return tuple(found)
 
 
-def evidence_sentence(evidence: Evidence, language: Language) -> str:
-    """What the answer speaks about, as a sentence."""
-    return _EVIDENCE[evidence][_at(language)]
+def evidence_sentence(verdict: Verdict, report: ValidationReport, language: Language) -> str:
+    """What the answer speaks about, as a sentence that claims no more than was looked at."""
+    return _looked_at(verdict, report)[_at(language)]
+
+
+def day(moment: date, language: Language) -> str:
+    """A date, the same way wherever the language is spoken."""
+    if language == "vi":
+        return f"{moment.day:02}/{moment.month:02}/{moment.year}"
+    return f"{moment.day} {moment:%B} {moment.year}"
 
 
 def tone_word(tone: Tone, language: Language) -> str:
@@ -1030,15 +1236,16 @@ def tone_word(tone: Tone, language: Language) -> str:
     return _TONES[tone][_at(language)]
 
 
-def role_name(role: Role, language: Language) -> str:
-    """Name of a signature role."""
-    return _ROLES[role][_at(language)]
+def role_name(role: Role, language: Language, level: str | None = None) -> str:
+    """Name of a signature role; ``level`` of the record, where known, says who heads the school."""
+    return (_head(level) if role is Role.CBQL else _ROLES[role])[_at(language)]
 
 
-def capacity_words(capacity: str, language: Language) -> str:
+def capacity_words(capacity: str, language: Language, level: str | None = None) -> str:
     """KT., Q. or a signature in another's stead; empty in one's own right, the code when unknown."""
     pair = _CAPACITIES.get(capacity)
-    return capacity if pair is None else pair[_at(language)]
+    at = _at(language)
+    return capacity if pair is None else pair[at].format(head=_head(level)[at].lower())
 
 
 def medium_words(medium: Medium, language: Language) -> str:
@@ -1059,6 +1266,10 @@ def check_status(status: CheckStatus, language: Language) -> str:
 def check_sentence(check: Check, language: Language) -> str:
     """A full sentence, passed or not, for one check. Total over names and statuses."""
     pair = _CHECKS.get((check.name, check.status))
+    if check.status is CheckStatus.FAILED:
+        pair = _FAILED_BY_CODE.get((check.name, check.code), pair)
+        if check.name in (CheckName.INTEGRITY, CheckName.COVERAGE) and check.code not in CHANGED:
+            pair = _FAILED_BY_CODE.get((check.name, check.code), _OUT_OF_FORM)
     if pair is not None:
         return pair[_at(language)]
     name, status = check_name(check.name, language), check_status(check.status, language)
@@ -1090,11 +1301,49 @@ def _passed(yes: bool) -> CheckStatus:
     return CheckStatus.PASSED if yes else CheckStatus.FAILED
 
 
-def _signatures(report: ValidationReport, language: Language) -> Finding:
-    count = len(report.signatures)
-    failing = sum(not s.passed for s in report.signatures)
-    status = CheckStatus.NOT_AVAILABLE if not count else _passed(not failing)
-    return Finding(status, _SIGNATURES[status][_at(language)].format(count=count, failing=failing))
+def _signatures(report: ValidationReport, language: Language) -> list[Finding]:
+    """How many signatures ended how: unlike results are never added up."""
+    at = _at(language)
+    results = [s.result for s in report.signatures]
+    count = len(results)
+    if not count:
+        return [Finding(CheckStatus.NOT_AVAILABLE, _NO_SIGNATURES[at])]
+    if set(results) == {CheckStatus.PASSED}:
+        pair = _ONE_SIGNATURE_PASSES if count == 1 else _ALL_SIGNATURES_PASS
+        return [Finding(CheckStatus.PASSED, pair[at].format(count=count))]
+    return [
+        Finding(status, pair[at].format(some=results.count(status), count=count))
+        for status, pair in _SIGNATURES.items()
+        if status in results
+    ]
+
+
+def _worth_saying(check: Check, report: ValidationReport) -> bool:
+    if check.name is CheckName.LOG_INCLUSION and check.status is CheckStatus.NOT_AVAILABLE:
+        return False
+    return check.status is not CheckStatus.PASSED or all(s.passed for s in report.signatures)
+
+
+def _looked_at(verdict: Verdict, report: ValidationReport) -> Pair:
+    if verdict.outcome is Outcome.CHECK_INCOMPLETE:
+        if report.signatures or verdict.version is not None:
+            return _PARTLY
+        return _CODE_UNANSWERED if report.medium is Medium.CODE else _FILE_UNFINISHED
+    if "no_code" in verdict.reasons:
+        return _NO_CODE
+    if report.medium is Medium.OTHER or report.problem is not None:
+        return _NOT_OPENED
+    if verdict.evidence is Evidence.PAPER_COMPARED and verdict.outcome is not Outcome.CONTENT_DIFFERS:
+        return _EVIDENCE[verdict.evidence] if verdict.outcome in GENUINE else _MATCH_UNSAID
+    if verdict.evidence is Evidence.CODE and _ONLY_READ & set(verdict.reasons):
+        return _CODE_ONLY_READ
+    return _EVIDENCE[verdict.evidence]
+
+
+def _head(level: str | None) -> Pair:
+    if level is None:
+        return _ROLES[Role.CBQL]
+    return _HEAD_OF_CENTRE if level.startswith("GDTX") else _HEAD
 
 
 def _at(language: Language) -> int:
@@ -1108,6 +1357,8 @@ def _choose(verdict: Verdict) -> _Entry:
             return _DIFFERS.get(reason, _DIFFERS["resaved_or_edited"])
         case Outcome.SEAL_VALID_NOT_REGISTERED:
             return _SEAL_NOT_REGISTERED
+        case Outcome.NOT_VERIFIED if reason == "version_not_named" and _recalled(verdict):
+            return _RECALLED_NOT_NAMED
         case Outcome.NOT_VERIFIED:
             return _NOT_VERIFIED.get(reason, _NOT_VERIFIED["not_registered"])
         case Outcome.CHECK_INCOMPLETE:
@@ -1116,10 +1367,14 @@ def _choose(verdict: Verdict) -> _Entry:
                 _UNCHECKED_HEAD,
                 (f"{why[0]} {_SAYS_NOTHING[0]}", f"{why[1]} {_SAYS_NOTHING[1]}"),
                 then,
-                Tone.INFO,
+                Tone.UNFINISHED,
             )
         case _:
             return _BY_EVIDENCE[verdict.outcome, verdict.evidence]
+
+
+def _recalled(verdict: Verdict) -> bool:
+    return verdict.version is not None and verdict.version.state is VersionState.RECALLED
 
 
 def _reason_sentence(outcome: Outcome, reason: str, language: Language) -> str:
@@ -1138,7 +1393,7 @@ def _reason_sentence(outcome: Outcome, reason: str, language: Language) -> str:
 def _fill(
     text: str, verdict: Verdict, language: Language, issuer: str | None, current_version: int | None
 ) -> str:
-    """Put in what is known: ``{issuer} {version} {current} {since} {reason}``.
+    """Put in what is known: ``{issuer} {sealer} {version} {current} {since} {reason} {checked}``.
 
     The texts are our own constants; the issuer's name comes from outside and is put in once by ``format``,
     so braces in it stay what they are.
@@ -1160,8 +1415,13 @@ def _fill(
     if facts is not None and facts.recall_reason:
         words = recall_reason(facts.recall_reason, language)
         reason = f" (lý do: {words})" if vietnamese else f" (reason: {words})"
+    checked = " trước đó" if vietnamese else " earlier"
+    if facts is not None and facts.checked_at is not None:
+        checked = _on(facts.checked_at, language)
     return text.format(
         issuer=issuer or ("nhà trường" if vietnamese else "the school"),
+        sealer=issuer or ("một trường được phép ký" if vietnamese else "a school that may sign"),
+        checked=checked,
         version=version,
         current=current,
         since=since,
@@ -1170,5 +1430,10 @@ def _fill(
 
 
 def _since(moment: datetime, language: Language) -> str:
-    day = moment.astimezone(VIETNAM)
-    return f" từ ngày {day:%d/%m/%Y}" if language == "vi" else f" on {day.day} {day:%B %Y}"
+    text = day(moment.astimezone(VIETNAM), language)
+    return f" từ ngày {text}" if language == "vi" else f" on {text}"
+
+
+def _on(moment: datetime, language: Language) -> str:
+    text = day(moment.astimezone(VIETNAM), language)
+    return f" ngày {text}" if language == "vi" else f" on {text}"

@@ -10,8 +10,9 @@ import hmac
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
+from typing import Final
 
 from sqlalchemy import Connection, and_, bindparam, literal_column, select
 from sqlalchemy.orm import Session
@@ -46,6 +47,9 @@ class PublicRecord:
     recall_reason: str | None
 
 
+#: ``standing_at`` of a file whose standing was withdrawn and not decided since: such files come first.
+UNDECIDED: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
 _R, _V, _F = Record.__table__, RecordVersion.__table__, RegisteredFile.__table__
 _OTHER = _V.alias("other")
 
@@ -69,6 +73,7 @@ _VERSION_COLUMNS = (
     _F.c.standing,
     _F.c.policy,
     _F.c.fresh_until,
+    _F.c.standing_at,
     select(_OTHER.c.version)
     # A constant in the text, not a parameter: SQLite plans a statement anew at every run when a parameter
     # decides whether a partial index fits, which costs five times the query itself.
@@ -106,6 +111,7 @@ _BY_FILE = (
         _F.c.standing,
         _F.c.policy,
         _F.c.fresh_until,
+        _F.c.standing_at,
         _F.c.sha256,
         _F.c.size,
         _F.c.kind,
@@ -138,6 +144,7 @@ def version_facts(row: Row, now: datetime) -> VersionFacts:
         _standing(row, now),
         state_since(row),
         row["recall_reason"],
+        _checked_at(row),
     )
 
 
@@ -146,6 +153,12 @@ def _standing(row: Row, now: datetime) -> Standing:
     if row["standing"] is None or row["policy"] != DEFAULT.name or row["fresh_until"] <= now:
         return Standing.INCOMPLETE
     return Standing(row["standing"])
+
+
+def _checked_at(row: Row) -> datetime | None:
+    """When the signatures were last checked; None while a change in trust or policy waits to be taken in."""
+    waiting = row["standing"] is None or row["policy"] != DEFAULT.name or row["standing_at"] == UNDECIDED
+    return None if waiting else row["standing_at"]
 
 
 def state_since(row: Row) -> datetime | None:

@@ -37,6 +37,7 @@ from portal.errors import Refusal
 from portal.ports import FileStore
 from portal.registry.models import FileCertificate, Record, RecordVersion, RegisteredFile
 from portal.registry.rows import (
+    UNDECIDED,
     PublicRecord,
     file_rows,
     locator_rows,
@@ -104,8 +105,6 @@ __all__ = [
 #: Reason classes of a recall, as the public sees them; their words stand in the one table of words.
 REASON_CLASSES: Final = tuple(code for code in RECALL_REASONS if code != "unspecified")
 
-#: ``standing_at`` of a file whose standing was withdrawn and not decided since: such files come first.
-UNDECIDED: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: ``fresh_until`` of a standing that does not lapse.
 FOR_EVER: Final = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -308,7 +307,7 @@ def register(
         standing=standing,
         standing_epoch=epoch,
         policy=file.policy,
-        standing_at=now,
+        standing_at=now if standing is Standing.PASSED else UNDECIDED,
         fresh_until=fresh_until(file.report),
     )
     session.add(version)

@@ -145,6 +145,17 @@ def school_on(session: Session, code: str, day: date) -> SchoolFacts | None:
     return None if row is None else _school(*row)
 
 
+def school_name(session: Session, code: str, day: date) -> str | None:
+    """The name of the school with this code on ``day``, else its newest name, None when there is no such
+    school.
+    """
+    school = school_on(session, code, day)
+    if school is not None:
+        return school.name
+    newest = select(School.name).where(School.code == code).order_by(School.valid_from.desc()).limit(1)
+    return session.scalar(newest)
+
+
 def list_anchors(session: Session) -> tuple[AnchorFacts, ...]:
     """Authorities that are pinned now, roots first."""
     lists = select(RevocationList.issuer_id, func.max(RevocationList.next_update).label("until"))

@@ -34,7 +34,8 @@ from verifier.check import Known
 from verifier.locator import Hosts, Locator, read_code
 from verifier.report import Medium, ValidationReport
 from verifier.sandbox import CheckJob
-from verifier.verdict import Evidence, RegistryFacts, Verdict, decide
+from verifier.verdict import Evidence, Outcome, RegistryFacts, Verdict, authorised_seal, decide
+from verifier.words import VIETNAM
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,8 @@ _WRITTEN: Final[dict[tuple[str, int, uuid.UUID | None], Path]] = {}
 
 @dataclass(frozen=True, slots=True)
 class FileAnswer:
-    """The verdict on a document. ``signers`` (certificate hash -> name) is filled for a genuine file
-    alone.
+    """The verdict on a document. ``signers`` (certificate hash -> name) is filled for a genuine file alone,
+    ``sealed_by`` (the school's name in our own table) where an authorised seal is the answer.
     """
 
     verdict: Verdict
@@ -57,6 +58,7 @@ class FileAnswer:
     record: PublicRecord | None = None
     signers: Mapping[str, str] = field(default_factory=dict)
     locator: Locator | None = None
+    sealed_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,8 @@ def check(
         verdict = decide(report, registry.facts_for(session, report, hosts, now=now))
         record = None if verdict.version is None else registry.public_record(session, vault, verdict.version)
         signers = _signers(session, report) if verdict.genuine_file else {}
-        return FileAnswer(verdict, report, record, signers, _only_locator(verdict, report, hosts))
+        locator = _only_locator(verdict, report, hosts)
+        return FileAnswer(verdict, report, record, signers, locator, _sealed_by(session, verdict, report))
     except _OURS as error:
         # A database error's own text may hold what was asked for.
         log.error("not checked: %s", type(error).__name__ if isinstance(error, UNAVAILABLE) else error)
@@ -171,6 +174,14 @@ def _only_locator(verdict: Verdict, report: ValidationReport, hosts: Hosts) -> L
         return None
     locators = {code.locator for text in report.codes if (code := read_code(text, hosts)).locator is not None}
     return locators.pop() if len(locators) == 1 else None
+
+
+def _sealed_by(session: Session, verdict: Verdict, report: ValidationReport) -> str | None:
+    """The school whose seal stands on a file that we know nothing of: never what the file says of itself."""
+    seal = authorised_seal(report) if verdict.outcome is Outcome.SEAL_VALID_NOT_REGISTERED else None
+    if seal is None or seal.school_code is None:
+        return None
+    return trust.school_name(session, seal.school_code, report.at.astimezone(VIETNAM).date())
 
 
 def _signers(session: Session, report: ValidationReport) -> dict[str, str]:

@@ -130,7 +130,7 @@ def _respond(found: FileAnswer, *, status: int = 200) -> Response:
 
 def _answer(found: FileAnswer) -> answers.Answer:
     locator = None if found.locator is None else str(found.locator)
-    return answers.Answer(found.verdict, found.report, found.record, found.signers, locator)
+    return answers.Answer(found.verdict, found.report, found.record, found.signers, locator, found.sealed_by)
 
 
 def _check_lines(found: FileAnswer) -> list[tuple[str, str]]:

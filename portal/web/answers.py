@@ -22,7 +22,7 @@ from portal.web.requests import wants_json
 from verifier import words
 from verifier.locator import group
 from verifier.record import level_info, subjects
-from verifier.report import CheckStatus, Role, SignatureReport, ValidationReport, jsonable
+from verifier.report import Check, CheckStatus, Role, SignatureReport, ValidationReport, jsonable, printable
 from verifier.verdict import GENUINE, Evidence, Outcome, Verdict, VersionState
 from verifier.words import Language
 
@@ -31,6 +31,10 @@ _STATES: Final = {
     VersionState.SUPERSEDED: marked("Đã có bản thay thế"),
     VersionState.RECALLED: marked("Đã thu hồi"),
 }
+_GRADE: Final = marked("lớp %(grade)s")
+#: A field's name in the technical details: whole where a real one could be, else cut visibly.
+_LONGEST_FIELD: Final = 200
+_MOST_OPENED: Final = 3
 _ENGLISH_LEVELS: Final = {
     "TIEU_HOC": "Primary",
     "THCS": "Lower secondary",
@@ -80,7 +84,8 @@ class Answer:
     """One verdict with everything that may be said about it.
 
     ``record`` is what the registry knows publicly, ``signers`` maps certificate hashes to names of our own
-    tables, ``locator`` is the code in its one spelling where the answer came from one.
+    tables, ``locator`` is the code in its one spelling where the answer came from one, ``sealed_by`` the
+    school whose seal stands on a file that the registry does not know.
     """
 
     verdict: Verdict
@@ -88,6 +93,7 @@ class Answer:
     record: PublicFacts | None = None
     signers: Mapping[str, str] = field(default_factory=dict)
     locator: str | None = None
+    sealed_by: str | None = None
 
     @property
     def shown_record(self) -> PublicFacts | None:
@@ -112,7 +118,7 @@ class Answer:
     @property
     def issuer(self) -> str | None:
         record = self.shown_record
-        return None if record is None else record.school_name
+        return self.sealed_by if record is None else record.school_name
 
     @property
     def current_version(self) -> int | None:
@@ -175,7 +181,6 @@ def _file_again(language: Language) -> str:
 def as_json(answer: Answer, language: Language) -> dict[str, Any]:
     """The API's answer. Keys are stable; ``words`` are for people and may be reworded."""
     verdict, report, record = answer.verdict, answer.report, answer.shown_record
-    said = answer.words(language)
     return {
         "verdict": verdict.outcome.value,
         "evidence": verdict.evidence.value,
@@ -216,18 +221,7 @@ def as_json(answer: Answer, language: Language) -> dict[str, Any]:
             "problem": report.problem,
             "unsigned_fields": list(report.unsigned_fields),
         },
-        "words": {
-            "language": language,
-            "headline": said.headline,
-            "sentence": said.sentence,
-            "next_step": said.next_step,
-            "further": list(said.further),
-            "evidence": words.evidence_sentence(verdict.evidence, language),
-            "findings": [
-                {"status": f.status.value, "sentence": f.sentence}
-                for f in words.findings(verdict, report, language)
-            ],
-        },
+        "words": words.spoken(answer.words(language), verdict, report, language),
         "at": report.at.isoformat(),
     }
 
@@ -261,14 +255,17 @@ def _common(answer: Answer, language: Language) -> dict[str, Any]:
         "next_step": said.next_step,
         "comparable": answer.comparable,
         "known": answer.shown_record is not None,
-        "evidence": words.evidence_sentence(verdict.evidence, language),
+        "genuine": verdict.outcome in GENUINE,
+        "evidence": words.evidence_sentence(verdict, report, language),
         "found": [
             (f.status, words.check_status(f.status, language), f.sentence)
             for f in words.findings(verdict, report, language)
         ],
-        "signed": [_signature_view(s, answer, language) for s in report.signatures],
+        "signed": _signature_views(answer, language),
         "names_shown": answer.names_shown,
-        "technical": _technical(answer),
+        "technical": _technical(answer, language),
+        "named": "",
+        "after": "",
     }
 
 
@@ -276,13 +273,20 @@ def _own(answer: Answer, language: Language) -> dict[str, str]:
     """The texts that are this answer's own."""
     record = answer.shown_record
     own = {
-        "sentence": answer.words(language).sentence,
         "compare": link(f"/compare?code={answer.locator}", language),
         "at": moment(answer.report.at, language),
         "fingerprint": _fingerprint(answer.report),
         "sha256": f" SHA-256: {answer.report.sha256}" if answer.report.sha256 else "",
     }
-    return own if record is None else own | _summary(record, language)
+    # The school's name apart, so that an English page can say which language it is in.
+    own |= zip(("sentence", "named", "after"), lead(answer, language), strict=False)
+    return own if record is None else own | _summary(answer, record, language)
+
+
+def lead(answer: Answer, language: Language) -> tuple[str, ...]:
+    """The first sentence: before the school's name, the name, what follows; in one piece without a school."""
+    sentence = answer.words(language).sentence
+    return (sentence,) if answer.issuer is None else sentence.partition(answer.issuer)
 
 
 def subject_name(code: str) -> str | None:
@@ -298,17 +302,19 @@ _SUBJECT_NAMES: Final = {
 }
 
 
-def _summary(record: PublicFacts, language: Language) -> dict[str, str]:
-    """The values of the summary list."""
-    state = translate(_STATES[record.state], language)
+def _summary(answer: Answer, record: PublicFacts, language: Language) -> dict[str, str]:
+    """The values of the summary list. That a version is current stands only where nothing else is wrong."""
+    version = str(record.version)
+    if answer.verdict.outcome in GENUINE or record.state is not VersionState.CURRENT:
+        version += f" – {translate(_STATES[record.state], language)}"
     return {
         "school": record.school_name,
         "pupil": record.masked_name,
         "level": _level(record.level, record.grade, language),
         "year": record.year.replace("-", "–"),
-        "version": f"{record.version} – {state}",
-        "issued_on": f"{record.issued_on:%d/%m/%Y}",
-        "roles": ", ".join([words.role_name(role, language) for role in record.roles]),
+        "version": version,
+        "issued_on": words.day(record.issued_on, language),
+        "roles": ", ".join([words.role_name(role, language, record.level) for role in record.roles]),
         "record_id": group(record.record_id),
     }
 
@@ -317,20 +323,35 @@ def _summary(record: PublicFacts, language: Language) -> dict[str, str]:
 def _level(level: str, grade: int, language: Language) -> str:
     """School level and grade."""
     name = level_info(level).name if language == "vi" else _ENGLISH_LEVELS[level]
-    return f"{name}, {translate(marked('lớp %(grade)s'), language) % {'grade': grade}}"
+    return f"{name}, {translate(_GRADE, language) % {'grade': grade}}"
 
 
-def _technical(answer: Answer) -> str:
-    """Codes of verdict and report, for whoever has to look closer."""
-    verdict = answer.verdict
+def _technical(answer: Answer, language: Language) -> str:
+    """Codes of verdict and report, for whoever has to look closer. Names of fields that are not ours are a
+    stranger's text: quoted, and nothing in them can turn the line around.
+    """
+    verdict, report = answer.verdict, answer.report
     return "\n".join(
         (
             f"verdict: {verdict.outcome}",
             f"evidence: {verdict.evidence}",
             f"reasons: {', '.join(verdict.reasons) or '-'}",
-            f"medium: {answer.report.medium}",
+            f"medium: {report.medium}",
+            *(_check_line(c, language) for c in report.checks),
+            *(f"field: {_quoted(s.field)}" for s in report.signatures if s.role is None),
         )
     )
+
+
+def _check_line(check: Check, language: Language) -> str:
+    line = f"{check.name}: {check.status}"
+    return line if check.status is CheckStatus.PASSED else f"{line} ({words.check_sentence(check, language)})"
+
+
+def _quoted(name: str) -> str:
+    """A stranger's text in quotation marks; a cut is visible and says how long the whole is."""
+    shown = f'"{printable(name[:_LONGEST_FIELD])}"'
+    return shown if len(name) <= _LONGEST_FIELD else f"{shown}… ({len(name)})"
 
 
 def _fingerprint(report: ValidationReport) -> str:
@@ -387,25 +408,41 @@ _OTHER_ROLE: dict[Language, str] = {
 }
 
 
-def _signature_view(signature: SignatureReport, answer: Answer, language: Language) -> dict[str, Any]:
+def _signature_views(answer: Answer, language: Language) -> list[dict[str, Any]]:
+    """The list of signatures; those that do not pass are open, unless that would be a page of its own."""
+    signatures = answer.report.signatures
+    opened = sum(not s.passed for s in signatures) <= _MOST_OPENED
+    return [_signature_view(s, answer, language, opened=opened) for s in signatures]
+
+
+def _signature_view(
+    signature: SignatureReport, answer: Answer, language: Language, *, opened: bool
+) -> dict[str, Any]:
     """One line of the list of signatures: who in which role, passed or not, and the checks behind it."""
-    role = _OTHER_ROLE[language] if signature.role is None else words.role_name(signature.role, language)
+    record = answer.shown_record
+    level = None if record is None else record.level
+    role = (
+        _OTHER_ROLE[language] if signature.role is None else words.role_name(signature.role, language, level)
+    )
     subject = subject_name(signature.subject_code) if signature.subject_code else None
     name = None
     if answer.names_shown and signature.signer is not None:
         name = answer.signers.get(signature.signer.certificate_sha256)
-    status = CheckStatus.INCOMPLETE if signature.incomplete else CheckStatus.FAILED
-    if signature.passed:
-        status = CheckStatus.PASSED
+    status = signature.result
     return {
-        "role": f"{role}: {subject}" if subject else role,
-        "capacity": words.capacity_words(signature.capacity or "", language),
+        "role": role,
+        "subject": subject,
+        "capacity": words.capacity_words(signature.capacity or "", language, level),
         "name": name,
         "at": None if signature.claimed_time is None else moment(signature.claimed_time, language),
         "status": status,
+        "open": status is not CheckStatus.PASSED and opened,
         "status_word": words.check_status(status, language),
-        "checks": [
-            (c.status, words.check_status(c.status, language), words.check_sentence(c, language))
-            for c in signature.checks
-        ],
+        "checks": list(
+            dict.fromkeys(
+                (c.status, words.check_status(c.status, language), words.check_sentence(c, language))
+                for c in signature.checks
+                if c.code != "signature_unreadable"  # said once, by the check that could not read it
+            )
+        ),
     }

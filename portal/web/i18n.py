@@ -16,7 +16,7 @@ from urllib.parse import quote
 from babel.messages.pofile import read_po
 from flask import request
 
-from verifier.words import VIETNAM, Language
+from verifier.words import VIETNAM, Language, day
 
 CATALOGUE: Final = Path(__file__).parent.parent / "translations" / "en" / "LC_MESSAGES" / "messages.po"
 
@@ -69,5 +69,5 @@ def moment(value: datetime, language: Language) -> str:
     local = value.astimezone(VIETNAM)
     clock = f"{local.hour:02}:{local.minute:02}"  # strftime would take three times as long
     if language == "vi":
-        return f"{clock} ngày {local.day:02}/{local.month:02}/{local.year}"
-    return f"{clock} on {local.day} {local:%B} {local.year} (Vietnam time)"
+        return f"{clock} ngày {day(local, language)}"
+    return f"{clock} on {day(local, language)} (Vietnam time)"

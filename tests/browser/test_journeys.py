@@ -91,7 +91,7 @@ def test_every_target_is_large_enough_to_tap(visit: Visit, site: Site) -> None:
 @pytest.mark.parametrize(
     ("verdict", "says"),
     [
-        ("GENUINE_CURRENT", "Mã của một học bạ đang lưu hành"),
+        ("GENUINE_CURRENT", "Mã đúng; giấy chưa được so"),
         ("GENUINE_SUPERSEDED", "Mã của một bản cũ, đã có bản mới hơn"),
         ("GENUINE_REVOKED", "Mã của một học bạ đã được thu hồi"),
         (
@@ -115,7 +115,7 @@ def test_a_scan_in_lower_case_and_in_english(visit: Visit, site: Site) -> None:
     assert page.url == site.url + path
     page.get_by_role("link", name="English").click()
     page.wait_for_url("**?lang=en")
-    headline(page, "Code of a current record")
+    headline(page, "The code is right; the paper has not been compared")
     expect(page.locator("html")).to_have_attribute("lang", "en")
     page.get_by_role("link", name="Compare the paper").click()
     headline(page, "Compare the paper")
@@ -166,7 +166,7 @@ def test_a_photo_leads_to_the_comparison(visit: Visit, look: Look, site: Site, w
     page = visit("/", width=width)
     page.get_by_label("Hoặc chọn ảnh có sẵn").set_input_files(site.file("GENUINE_CURRENT", "code"))
     page.get_by_role("button", name="Kiểm tra ảnh").click()
-    headline(page, "Mã của một học bạ đang lưu hành")
+    headline(page, "Mã đúng; giấy chưa được so")
     expect(page.get_by_text("Nội dung trên giấy chưa được so.")).to_be_visible()
     page.get_by_role("link", name="So nội dung trên giấy").click()
     headline(page, "So nội dung trên giấy")
@@ -233,13 +233,13 @@ def test_typing_a_code(visit: Visit, look: Look, site: Site, width: int) -> None
     headline(page, "Có học bạ này, nhưng chưa biết giấy là bản nào")
     look(page)
     page.get_by_role("button", name="English").click()
-    expect(page.locator("h1")).to_have_text("The record exists, but which version the paper is stays open")
+    expect(page.locator("h1")).to_have_text("There is such a record, but which version the paper is stays open")
     page.get_by_role("button", name="Tiếng Việt").click()
     expect(box).to_have_value(group(locator.record_id).lower())
     box.press("End")
     box.press_sequentially(" " + short_digest(locator.digest).lower())
     page.get_by_role("button", name="Tra cứu", exact=True).click()
-    headline(page, "Mã của một học bạ đang lưu hành")
+    headline(page, "Mã đúng; giấy chưa được so")
     assert "ngay" not in page.url
     look(page)
     page.get_by_role("link", name="So nội dung trên giấy").click()
@@ -300,7 +300,7 @@ class TestWithoutScripts:
         box.fill(locator.record_id + short_digest(locator.digest))
         fill_birth(page, fields["ngay_sinh"])
         page.get_by_role("button", name="Tra cứu", exact=True).click()
-        headline(page, "Mã của một học bạ đang lưu hành")
+        headline(page, "Mã đúng; giấy chưa được so")
         page.goto(f"/compare?code={locator}")
         for name, row in fields.items():
             if name.startswith("mon.") and isinstance(row, dict) and "ca_nam" in row:
@@ -358,7 +358,7 @@ class TestSmallThings:
         page.get_by_label("Hoặc chọn ảnh có sẵn").set_input_files(photo)
         assert page.get_by_label("Chụp ảnh mã QR").input_value() == ""
         page.get_by_role("button", name="Kiểm tra ảnh").click()
-        headline(page, "Mã của một học bạ đang lưu hành")
+        headline(page, "Mã đúng; giấy chưa được so")
 
     def test_the_form_is_ready_again_after_going_back(self, visit: Visit, site: Site) -> None:
         page = visit("/")

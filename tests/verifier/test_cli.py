@@ -185,7 +185,8 @@ def test_a_photo_answers_for_its_code_and_is_never_green(desk: Desk, world: Worl
     lapsed = bundle_of(world, primary)
     lapsed["registry"]["files"][0]["fresh_until"] = (NOW - HOUR).isoformat()
     code, answer = desk.check(picture(url(HOST, locator)), lapsed)
-    assert (code, answer["reasons"]) == (2, ["revalidation_pending"])
+    assert (code, answer["reasons"]) == (2, ["standing_lapsed"])
+    assert NOW.astimezone(words.VIETNAM).strftime("%d/%m/%Y") in answer["words"]["sentence"]
 
 
 def test_used_wrongly(desk: Desk, world: World, primary: bytes) -> None:

@@ -15,6 +15,9 @@ def test_a_strangers_field_name_is_not_printed_as_a_role() -> None:
     signature = SignatureReport(
         **empty | {"field": shouting, "checks": (), "indication": Indication.TOTAL_FAILED}
     )
-    answer = cast(answers.Answer, SimpleNamespace(names_shown=False, signers={}))
-    assert answers._signature_view(signature, answer, "vi")["role"] == "Chữ ký không thuộc mẫu học bạ"
-    assert shouting not in str(answers._signature_view(signature, answer, "en"))
+    answer = cast(answers.Answer, SimpleNamespace(names_shown=False, signers={}, shown_record=None))
+    assert (
+        answers._signature_view(signature, answer, "vi", opened=True)["role"]
+        == "Chữ ký không thuộc mẫu học bạ"
+    )
+    assert shouting not in str(answers._signature_view(signature, answer, "en", opened=True))

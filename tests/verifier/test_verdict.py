@@ -402,7 +402,14 @@ def test_what_is_no_record_says_what_it_is(problem: str) -> None:
     [
         (Check(CheckName.INTEGRITY, CheckStatus.FAILED), "changed_after_signing"),
         (Check(CheckName.COVERAGE, CheckStatus.FAILED), "changed_after_signing"),
+        (Check(CheckName.INTEGRITY, CheckStatus.FAILED, "digest_mismatch"), "changed_after_signing"),
+        (Check(CheckName.INTEGRITY, CheckStatus.FAILED, "malformed_cms"), "signature_unreadable"),
+        (Check(CheckName.COVERAGE, CheckStatus.FAILED, "bytes_after_signature"), "changed_after_signing"),
+        (Check(CheckName.COVERAGE, CheckStatus.FAILED, "wrong_subfilter"), "signature_unreadable"),
         (Check(CheckName.CERTIFICATE, CheckStatus.FAILED), "untrusted_signer"),
+        (Check(CheckName.CERTIFICATE, CheckStatus.FAILED, "no_path"), "untrusted_signer"),
+        (Check(CheckName.CERTIFICATE, CheckStatus.FAILED, "expired"), "certificate_expired"),
+        (Check(CheckName.CERTIFICATE, CheckStatus.FAILED, "key_usage"), "certificate_unusable"),
         (Check(CheckName.REVOCATION, CheckStatus.FAILED), "certificate_revoked"),
         (Check(CheckName.AUTHORITY, CheckStatus.FAILED), "signer_not_authorised"),
         (Check(CheckName.ALGORITHM, CheckStatus.WEAK), "weak_signature"),
@@ -530,3 +537,15 @@ def test_finishing_a_check_never_contradicts_a_verdict_that_did_not_wait_for_it(
             ),
         )
         assert decide(finished, facts).outcome is verdict.outcome
+
+
+@pytest.mark.parametrize(("checked", "reason"), [(None, "revalidation_pending"), (AT, "standing_lapsed")])
+def test_a_code_waiting_for_its_turn_is_not_one_waiting_for_data(
+    checked: datetime | None, reason: str
+) -> None:
+    """The first is a matter of time, the second of somebody loading new lists."""
+    version = VersionFacts(
+        "7K3M9QXTZ2ABCDEFG", 1, VersionState.CURRENT, Standing.INCOMPLETE, checked_at=checked
+    )
+    verdict = decide(report(Medium.CODE), RegistryFacts(code=CodeFacts(CodeKind.VERSION, version)))
+    assert verdict == Verdict(Outcome.CHECK_INCOMPLETE, Evidence.CODE, (reason,), version)

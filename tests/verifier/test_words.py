@@ -9,7 +9,16 @@ from datetime import UTC, datetime
 import pytest
 
 from verifier import words
-from verifier.report import Check, CheckName, CheckStatus, Medium, Role, ValidationReport
+from verifier.report import (
+    Check,
+    CheckName,
+    CheckStatus,
+    Indication,
+    Medium,
+    Role,
+    SignatureReport,
+    ValidationReport,
+)
 from verifier.verdict import Evidence, Outcome, Standing, Verdict, VersionFacts, VersionState
 from verifier.words import LANGUAGES, Language, Tone, Words, say
 
@@ -63,8 +72,10 @@ def test_every_verdict_has_whole_sentences_in_the_product_vocabulary(language: L
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_green_is_the_only_ok(language: Language) -> None:
+def test_green_is_the_only_ok_and_grey_the_only_unfinished(language: Language) -> None:
     for verdict in _verdicts():
+        unfinished = verdict.outcome is Outcome.CHECK_INCOMPLETE
+        assert (say(verdict, language).tone is Tone.UNFINISHED) == unfinished
         assert (say(verdict, language).tone is Tone.OK) == verdict.green
 
 
@@ -105,11 +116,10 @@ def test_an_unfinished_check_says_nothing_about_the_record() -> None:
     for reason in ("", "deadline", "crl_stale", "never heard of"):
         verdict = Verdict(Outcome.CHECK_INCOMPLETE, Evidence.FILE, (reason,) if reason else ())
         assert say(verdict, "vi").sentence.endswith(
-            "Chưa kiểm tra được; điều này không nói gì về tính xác thực của học bạ."
+            "chưa kết luận được gì về học bạ này: chưa phải là đúng, cũng chưa phải là sai."
         )
-        assert say(verdict, "en").sentence.endswith(
-            "this says nothing about whether the record is authentic."
-        )
+        assert say(verdict, "en").sentence.endswith("neither that it is right nor that it is wrong.")
+        assert say(verdict, "vi").tone is Tone.UNFINISHED
 
 
 def test_a_resaved_file_is_not_an_accusation() -> None:
@@ -138,7 +148,6 @@ def test_checks_roles_evidence_and_tones_are_worded(language: Language) -> None:
         *(words.check_name(n, language) for n in CheckName),
         *(words.check_status(s, language) for s in CheckStatus),
         *(words.role_name(r, language) for r in Role),
-        *(words.evidence_sentence(e, language) for e in Evidence),
         *(words.tone_word(t, language) for t in Tone),
         *(words.medium_words(m, language) for m in Medium),
         *(words.recall_reason(r, language) for r in words.RECALL_REASONS),
@@ -169,3 +178,204 @@ def test_findings_are_sentences_and_never_pass_what_the_verdict_does_not(languag
     assert statuses(differs, Evidence.PAPER_COMPARED, ("values_differ",), version)[-1] == "failed"
     assert statuses(Outcome.NOT_VERIFIED, Evidence.CODE, ("unknown_code",)) == ["failed"]
     assert statuses(Outcome.CHECK_INCOMPLETE, Evidence.CODE, ("registry_unavailable",)) == []
+
+
+def _signature(*statuses: CheckStatus) -> SignatureReport:
+    """A signature with these results of its first checks; the indication follows."""
+    checks = tuple(Check(name, status) for name, status in zip(CheckName, statuses, strict=False))
+    passed = set(statuses) == {CheckStatus.PASSED}
+    return SignatureReport(
+        field="GVCN",
+        role=Role.GVCN,
+        subject_code=None,
+        byte_range=None,
+        signer=None,
+        claimed_time=None,
+        proven_time=None,
+        school_code=None,
+        capacity=None,
+        digest_algorithm=None,
+        checks=checks,
+        indication=Indication.TOTAL_PASSED if passed else Indication.INDETERMINATE,
+        sub_indication=None,
+    )
+
+
+PASSED = _signature(CheckStatus.PASSED)
+FAILED = _signature(CheckStatus.INCOMPLETE, CheckStatus.WEAK, CheckStatus.FAILED)
+WEAK = _signature(CheckStatus.INCOMPLETE, CheckStatus.WEAK)
+UNFINISHED = _signature(CheckStatus.PASSED, CheckStatus.INCOMPLETE)
+NOT_SIGNED_BY_ALL = Check(CheckName.REQUIRED_ROLES, CheckStatus.FAILED)
+SIGNED_BY_ALL = Check(CheckName.REQUIRED_ROLES, CheckStatus.PASSED)
+NO_LOG = Check(CheckName.LOG_INCLUSION, CheckStatus.NOT_AVAILABLE)
+CURRENT = VersionFacts("7K3M9QXTZ2ABCDEFG", 2, VersionState.CURRENT, Standing.PASSED)
+
+
+def _pdf(*signatures: SignatureReport, checks: tuple[Check, ...] = ()) -> ValidationReport:
+    return ValidationReport(WHEN, Medium.PDF, signatures=signatures, checks=checks)
+
+
+def test_results_of_signatures_are_never_added_up() -> None:
+    """What could not be checked has not failed, and it has not passed."""
+    verdict = Verdict(Outcome.NOT_VERIFIED, Evidence.FILE, ("not_registered",))
+    found = words.findings(verdict, _pdf(PASSED, UNFINISHED, FAILED, WEAK, PASSED), "vi")
+    assert [(f.status.value, f.sentence) for f in found[1:]] == [
+        ("failed", "1 trong 5 chữ ký số không đạt."),
+        ("weak", "1 trong 5 chữ ký số dùng thuật toán đã yếu."),
+        ("incomplete", "1 trong 5 chữ ký số chưa kiểm tra xong."),
+        ("passed", "2 trong 5 chữ ký số đạt mọi bước kiểm tra."),
+    ]
+    assert words.findings(verdict, _pdf(PASSED, PASSED), "en")[1].sentence.startswith("All 2 ")
+    assert words.findings(verdict, _pdf(PASSED), "vi")[1].sentence.startswith("Chữ ký số trên tệp đạt")
+
+
+def test_no_comfort_beside_a_failure() -> None:
+    outcome = Outcome.REGISTERED_BUT_SIGNATURE_FAILS
+    verdict = Verdict(outcome, Evidence.FILE, ("x",), CURRENT)
+    said = [f.sentence for f in words.findings(verdict, _pdf(PASSED, FAILED, checks=(SIGNED_BY_ALL,)), "vi")]
+    assert not [s for s in said if "Có đủ chữ ký" in s or "đang lưu hành" in s]
+    missing = words.findings(verdict, _pdf(FAILED, checks=(NOT_SIGNED_BY_ALL,)), "vi")
+    assert "Thiếu chữ ký của một vai trò mà học bạ yêu cầu." in [f.sentence for f in missing]
+    good = Verdict(Outcome.GENUINE_CURRENT, Evidence.FILE, (), CURRENT)
+    said = [f.sentence for f in words.findings(good, _pdf(PASSED, checks=(SIGNED_BY_ALL, NO_LOG)), "vi")]
+    assert "Có đủ chữ ký của mọi vai trò mà học bạ yêu cầu." in said
+    assert "Đây là bản đang lưu hành." in said
+    assert not [s for s in said if "nhật ký" in s]
+
+
+def test_a_match_is_not_claimed_where_the_signatures_fail() -> None:
+    """The verdict stops at the signatures: whether the paper matched is not part of it."""
+    verdict = Verdict(
+        Outcome.REGISTERED_BUT_SIGNATURE_FAILS, Evidence.PAPER_COMPARED, ("standing_failed",), CURRENT
+    )
+    code = ValidationReport(WHEN, Medium.CODE)
+    assert not [f for f in words.findings(verdict, code, "vi") if "nhập từ giấy" in f.sentence]
+    assert words.evidence_sentence(verdict, code, "vi") == (
+        "Chỉ mã được xét; giấy có khớp hay không thì không nêu."
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "report", "sentence"),
+    [
+        (
+            Verdict(Outcome.GENUINE_CURRENT, Evidence.FILE, (), CURRENT),
+            _pdf(PASSED),
+            "Đã kiểm tra chính tệp này, từng byte.",
+        ),
+        *(
+            (
+                Verdict(Outcome.NOT_VERIFIED, Evidence.FILE, (problem,)),
+                ValidationReport(WHEN, medium, problem=problem),
+                "Đã nhận tệp, nhưng không kiểm tra được nội dung.",
+            )
+            for medium, problem in [
+                (Medium.OTHER, "empty"),
+                (Medium.OTHER, "zip"),
+                (Medium.OTHER, "xml"),
+                (Medium.PDF, "encrypted"),
+                (Medium.PDF, "broken_pdf"),
+            ]
+        ),
+        (
+            Verdict(Outcome.NOT_VERIFIED, Evidence.CODE, ("broken_image",)),
+            ValidationReport(WHEN, Medium.IMAGE, problem="broken_image"),
+            "Đã nhận tệp, nhưng không kiểm tra được nội dung.",
+        ),
+        (
+            Verdict(Outcome.NOT_VERIFIED, Evidence.CODE, ("no_code",)),
+            ValidationReport(WHEN, Medium.IMAGE, problem="no_code"),
+            "Không có mã nào để kiểm tra.",
+        ),
+        (
+            Verdict(Outcome.NOT_VERIFIED, Evidence.CODE, ("foreign_code",)),
+            ValidationReport(WHEN, Medium.IMAGE),
+            "Chỉ đọc mã, chưa tra cứu được học bạ nào.",
+        ),
+        (
+            Verdict(Outcome.CHECK_INCOMPLETE, Evidence.FILE, ("crl_stale",)),
+            _pdf(UNFINISHED),
+            "Mới kiểm tra được một phần.",
+        ),
+        (
+            Verdict(Outcome.CHECK_INCOMPLETE, Evidence.FILE, ("busy",)),
+            ValidationReport(WHEN, Medium.OTHER, incomplete="busy"),
+            "Đã nhận tệp, nhưng chưa kiểm tra xong.",
+        ),
+        (
+            Verdict(Outcome.CHECK_INCOMPLETE, Evidence.CODE, ("registry_unavailable",)),
+            ValidationReport(WHEN, Medium.CODE),
+            "Chưa tra cứu được mã.",
+        ),
+    ],
+)
+def test_what_was_looked_at_is_not_overstated(
+    verdict: Verdict, report: ValidationReport, sentence: str
+) -> None:
+    assert words.evidence_sentence(verdict, report, "vi") == sentence
+    assert words.evidence_sentence(verdict, report, "en")[-1] == "."
+
+
+def test_a_scan_says_in_its_headline_that_the_paper_was_not_compared() -> None:
+    answer = say(Verdict(Outcome.GENUINE_CURRENT, Evidence.CODE, (), CURRENT), "vi")
+    assert answer.headline == "Mã đúng; giấy chưa được so"
+    assert words.tone_word(answer.tone, "vi") == "Mới kiểm tra mã"
+
+
+def test_a_code_without_its_digest_does_not_call_a_recalled_record_current() -> None:
+    recalled = VersionFacts(
+        "7K3M9QXTZ2ABCDEFG", 1, VersionState.RECALLED, Standing.PASSED, WHEN, "data_error"
+    )
+    reasons = ("version_not_named",)
+    open_version = say(Verdict(Outcome.NOT_VERIFIED, Evidence.CODE, reasons, CURRENT), "vi")
+    assert "Bản đang lưu hành là bản số 2;" in open_version.sentence
+    assert "8 ký tự mã đối chiếu" in open_version.next_step
+    gone = say(Verdict(Outcome.NOT_VERIFIED, Evidence.CODE, reasons, recalled), "vi")
+    assert gone.headline == "Mã của một học bạ đã được thu hồi"
+    assert "lưu hành" not in gone.sentence
+    assert gone.tone is Tone.BAD
+
+
+def test_an_unknown_seal_is_named_after_its_school_or_nobody() -> None:
+    verdict = Verdict(Outcome.SEAL_VALID_NOT_REGISTERED, Evidence.FILE, ("seal_valid_not_registered",))
+    assert (
+        "đúng là của Trường THCS Sao Mai, nhưng" in say(verdict, "vi", issuer="Trường THCS Sao Mai").sentence
+    )
+    assert "đúng là của một trường được phép ký, nhưng" in say(verdict, "vi").sentence
+
+
+def test_lists_that_lapsed_are_the_operators_to_load_and_trying_again_is_not_advised() -> None:
+    version = VersionFacts("7K3M9QXTZ2ABCDEFG", 1, VersionState.CURRENT, Standing.INCOMPLETE, checked_at=WHEN)
+    answer = say(Verdict(Outcome.CHECK_INCOMPLETE, Evidence.CODE, ("standing_lapsed",), version), "vi")
+    assert "Lần gần nhất cổng xét chữ ký số của học bạ này là ngày 03/06/2026." in answer.sentence
+    for reason in ("standing_lapsed", "crl_stale", "crl_missing", "crl_after_expiry"):
+        answer = say(Verdict(Outcome.CHECK_INCOMPLETE, Evidence.CODE, (reason,)), "vi")
+        assert answer.next_step.startswith("Người vận hành cổng phải nạp danh sách mới")
+        assert "{" not in answer.sentence
+
+
+def test_a_further_reason_is_filled_in_too() -> None:
+    verdict = Verdict(Outcome.CHECK_INCOMPLETE, Evidence.FILE, ("deadline", "standing_lapsed"))
+    assert "{" not in "".join(say(verdict, "en").further)
+
+
+@pytest.mark.parametrize(
+    ("level", "head", "instead"),
+    [
+        ("TIEU_HOC", "Hiệu trưởng", "hiệu trưởng ký thay"),
+        ("GDTX_THPT", "Giám đốc", "giám đốc ký thay"),
+        (None, "Hiệu trưởng hoặc giám đốc", "hiệu trưởng hoặc giám đốc ký thay"),
+    ],
+)
+def test_who_heads_the_school_follows_from_the_level(level: str | None, head: str, instead: str) -> None:
+    assert words.role_name(Role.CBQL, "vi", level) == head
+    assert words.capacity_words("ky_thay", "vi", level) == instead
+    assert words.role_name(Role.GVCN, "vi", level) == "Giáo viên chủ nhiệm"
+
+
+def test_a_signature_that_cannot_be_read_does_not_accuse_the_content() -> None:
+    for name in (CheckName.INTEGRITY, CheckName.COVERAGE):
+        unreadable = words.check_sentence(Check(name, CheckStatus.FAILED, "malformed_signature"), "vi")
+        assert unreadable.startswith("Chữ ký không đọc được")
+    changed = words.check_sentence(Check(CheckName.INTEGRITY, CheckStatus.FAILED, "digest_mismatch"), "vi")
+    assert changed == "Chữ ký không khớp với nội dung."

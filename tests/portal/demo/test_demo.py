@@ -27,7 +27,6 @@ from portal.registry import service as registry
 from portal.trust import service as trust
 from tests.demo_instance import PUBLIC_URL, ROOT, DemoInstance
 from tests.portal.issuing.judges import assert_sealed
-from verifier import words
 from verifier.barcode import read_codes
 from verifier.errors import InvalidInput
 from verifier.record import open_disclosures, read_attachment, signature_fields
@@ -165,7 +164,7 @@ def test_every_sample_gives_its_answer(client: FlaskClient, demo_instance: DemoI
         text = html.unescape(page.get_data(as_text=True))
         assert page.status_code == 200
         assert said["words"]["headline"] in text, sample
-        assert words.evidence_sentence(sample.expected_evidence, "vi") in text, sample
+        assert said["words"]["evidence"] in text, sample
     assert wrong == []
 
 
@@ -182,6 +181,7 @@ REASONS = {
     "mau/co-mat-khau.pdf": "encrypted",
     "mau/trong.pdf": "empty",
     "mau/rac.bin": "not_pdf_or_image",
+    "mau/crl-het-han.pdf": "crl_stale",
 }
 
 

@@ -230,8 +230,13 @@ class TestScan:
     def test_english(self, world: World) -> None:
         page = world.client.get(f"{world.primary.path}?lang=en").text
         assert '<html lang="en">' in page
-        assert "Code of a current record" in page
+        assert "The code is right; the paper has not been compared" in page
         assert f'href="{world.primary.path}" lang="vi"' in page
+        assert "Primary, grade 3" in page or "Primary, grade 4" in page
+        assert "<dd>31 May 2026</dd>" in page
+        names = page.partition("<main")[2]
+        for name in (str(world.primary.data["truong"]),):
+            assert names.count(name) == names.count(f'lang="vi">{name}<') > 1
         assert f'href="/compare?code={world.primary.locator}&amp;lang=en"' in page
         assert not re.search(r'(href|action)="/[^"]*(?<!lang=en)" (?!lang="vi")', _own_links(page))
 

@@ -561,6 +561,26 @@ class TestStanding:
         ).outcome
         assert outcome is Outcome.CHECK_INCOMPLETE
 
+    def test_it_is_known_whether_a_check_waits_for_its_turn_or_for_data(
+        self, session: Session, vault: Vault
+    ) -> None:
+        def checked_at(new: NewVersion, now: datetime) -> datetime | None:
+            code, _ = registry.look_up_locator(session, vault, locator(new), now=now)
+            assert code.version is not None
+            return code.version.checked_at
+
+        lapsing, withdrawn, late, former = (new_version(vault) for _ in range(4))
+        enter(session, vault, lapsing)
+        assert checked_at(lapsing, NOW + timedelta(days=8)) == NOW  # its lists ended after 7 days
+        old_policy = replace(new_file(b"former", NOW), policy="hoc-ba-so-0")
+        registry.register(session, vault, former, old_policy, epoch=0, now=NOW)
+        assert checked_at(former, SOON) is None
+        registry.register(session, vault, late, new_file(b"late", NOW), epoch=1, now=NOW)  # trust moved on
+        assert checked_at(late, SOON) is None
+        enter(session, vault, withdrawn)
+        registry.withdraw_standing(session, frozenset({SEAL}), epoch=3)
+        assert checked_at(withdrawn, SOON) is None
+
     @given(st.data())
     def test_the_code_and_the_file_have_one_answer(self, data: st.DataObject) -> None:
         """Whatever a report says, its stored standing gives a code the outcome that an upload gets."""

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,12 @@ from werkzeug.test import TestResponse
 from portal.registry import service as registry
 from portal.trust import service as trust
 from portal.trust.models import Anchor
+from portal.trust.service import SchoolInput
 from portal.uploads import service
 from portal.vault import Vault
 from tests.conftest import NOW
 from tests.portal.lookup.test_views import personal
-from tests.portal.web.world import Issued, World, enter
+from tests.portal.web.world import Issued, World, enter, signature
 from verifier import record as records
 from verifier.locator import new_record_id, url
 from verifier.report import Check, CheckName, CheckStatus, Indication
@@ -155,7 +157,8 @@ class TestAnswers:
             world.checker.reports[sha] = replace(world.primary.report, incomplete=code)
             answer = body(send(world, world.primary.file, **JSON))
             assert (answer["verdict"], answer["reasons"]) == ("CHECK_INCOMPLETE", [code])
-            assert "không nói gì về tính xác thực" in answer["words"]["sentence"]
+            assert "chưa phải là đúng, cũng chưa phải là sai" in answer["words"]["sentence"]
+            assert answer["words"]["evidence"] == "Mới kiểm tra được một phần."
 
     def test_a_registered_file_that_fails_is_never_green(
         self, world: World, caplog: pytest.LogCaptureFixture
@@ -278,6 +281,56 @@ class TestAnswers:
         assert path.read_text() == right
         assert path.name == f"trust-{hashlib.sha256(right.encode()).hexdigest()}.json"
         assert [each.name for each in path.parent.iterdir()] == [path.name]
+
+    def test_an_unknown_file_under_a_real_seal_names_the_school_of_our_table(self, world: World) -> None:
+        """The file says what it likes of its school; the certificate is approved for this one."""
+        bundle = world.app.extensions["portal"]
+        with Session(bundle.engine) as session, session.begin():
+            trust.add_department(session, "01", "Sở Giáo dục và Đào tạo", "Hà Nội", actor="thử", now=NOW)
+            school = SchoolInput(
+                code="01000123",
+                name="Trường Tiểu học Cây Bàng",
+                department_code="01",
+                levels=("TIEU_HOC",),
+                commune="Phường Hoa",
+                district="",
+                province="Hà Nội",
+                sector="cong_lap",
+                valid_from=date(2020, 9, 1),
+            )
+            trust.add_school(session, school, actor="thử", now=NOW)
+        content = b"%PDF-1.7 sealed, never registered"
+        sha = hashlib.sha256(content).hexdigest()
+        world.checker.reports[sha] = replace(world.primary.report, sha256=sha, size=len(content))
+        answer = body(send(world, content, **JSON))
+        assert answer["verdict"] == "SEAL_VALID_NOT_REGISTERED"
+        assert "đúng là của Trường Tiểu học Cây Bàng, nhưng" in answer["words"]["sentence"]
+        page = send(world, content, "/check?lang=en").text
+        assert 'is that of <span lang="vi">Trường Tiểu học Cây Bàng</span>, but' in page
+
+    def test_a_version_is_not_called_current_where_its_signatures_fail(self, world: World) -> None:
+        report = world.primary.report
+        failed = Check(CheckName.AUTHORITY, CheckStatus.FAILED, "suspended")
+        broken = signature("KY_PHAT_HANH", NOW, failing=failed)
+        world.checker.reports[report.sha256] = replace(report, signatures=(*report.signatures[:-1], broken))
+        page = send(world, world.primary.file).text
+        assert "lưu hành" not in page.partition("<main")[2]
+        assert "Có đủ chữ ký" not in page
+        assert page.count("<details open>") == 1
+        assert "log_inclusion: not_available" in page.partition("<pre")[2]
+
+    def test_a_strangers_field_name_stands_whole_in_the_technical_details(self, world: World) -> None:
+        content = b"%PDF-1.7 a stranger's"
+        sha = hashlib.sha256(content).hexdigest()
+        for name, shown in (
+            ("Chữ ký" * 20, f"&#34;{'Chữ ký' * 20}&#34;"),
+            ("x" * 900, f"&#34;{'x' * 200}&#34;… (900)"),
+            ("a\u202eb\n</pre>", "&#34;a\ufffdb\ufffd&lt;/pre&gt;&#34;"),
+        ):
+            stranger = replace(world.primary.report.signatures[0], field=name, role=None)
+            report = replace(world.primary.report, sha256=sha, size=len(content), signatures=(stranger,))
+            world.checker.reports[sha] = report
+            assert f"field: {shown}" in send(world, content).text.partition("<pre")[2]
 
 
 class TestWhoSeesWhat:
