@@ -150,26 +150,32 @@ def _paused(template: str, refused: service.TooManyTries, context: Mapping[str, 
         return errors.rejected(Rejection(429, refused.code, retry_after=refused.retry_after))
     title, sentence, next_step = errors.said(429, retry_after=refused.retry_after)
     kept = gettext("Những gì bạn đã nhập vẫn còn ở dưới.")
-    said = Words(title, sentence, next_step, Tone.INFO, (kept,))
-    response = _page(template, {**context, **_panel(said)}, 429)
+    said = Words(title, sentence, next_step, Tone.UNFINISHED, (kept,))
+    response = _page(template, {**context, **_panel(said, said.sentence)}, 429)
     response.headers["Retry-After"] = str(refused.retry_after)
     return response
 
 
 def _form_below(template: str, found: CodeAnswer, receipt: str, context: Mapping[str, Any]) -> Response:
     """An answer that a typing mistake gives as well: the form stays below it, with what was typed."""
-    said = _answer(found).words(language())
+    answer, tongue = _answer(found), language()
+    said = answer.words(tongue)
     if found.tries_left is not None:
         tries = gettext("Số lần thử còn lại trước khi tạm dừng: %(left)s.", left=found.tries_left)
         said = replace(said, further=(*said.further, tries))
     fields = [*sent_fields(), (RECEIPT, receipt)]
-    return _page(template, {**context, **_panel(said), "again": fields})
+    return _page(template, {**context, **_panel(said, *answers.lead(answer, tongue)), "again": fields})
 
 
-def _panel(said: Words) -> dict[str, Any]:
-    """What a form's page needs for an answer above what was typed."""
+def _panel(said: Words, sentence: str, named: str = "", after: str = "") -> dict[str, Any]:
+    """What a form's page needs for an answer above what was typed; the sentence as ``answers.lead`` cuts
+    it.
+    """
     return {
         "said": said,
+        "sentence": sentence,
+        "named": named,
+        "after": after,
         "tone_word": tone_word(said.tone, language()),
         "values": request.form,
         "errors": {},

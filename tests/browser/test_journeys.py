@@ -233,7 +233,9 @@ def test_typing_a_code(visit: Visit, look: Look, site: Site, width: int) -> None
     headline(page, "Có học bạ này, nhưng chưa biết giấy là bản nào")
     look(page)
     page.get_by_role("button", name="English").click()
-    expect(page.locator("h1")).to_have_text("There is such a record, but which version the paper is stays open")
+    expect(page.locator("h1")).to_have_text(
+        "There is such a record, but which version the paper is stays open"
+    )
     page.get_by_role("button", name="Tiếng Việt").click()
     expect(box).to_have_value(group(locator.record_id).lower())
     box.press("End")
