@@ -89,8 +89,8 @@ def refuse(refusal: Refusal, status: int = 1) -> NoReturn:
     sys.exit(status)
 
 
-class Room(AppGroup):
-    """A group of commands that all speak alike, also where a command forgets :func:`refusals`."""
+class Command(click.Command):
+    """A command whose arguments are text."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """A shell hands over any bytes; what is no UTF-8 (Python keeps it as lone surrogates) names
@@ -101,6 +101,10 @@ class Room(AppGroup):
                 shown = argument.encode("utf-8", "replace").decode()
                 raise click.UsageError(f"“{shown}” không phải là văn bản UTF-8.", ctx)
         return super().parse_args(ctx, args)
+
+
+class Room(Command, AppGroup):
+    """A group of commands that all speak alike, also where a command forgets :func:`refusals`."""
 
     def invoke(self, ctx: click.Context) -> object:
         with refusals():

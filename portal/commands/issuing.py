@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 from flask.cli import with_appcontext
 
-from portal.commands.console import fail, refusals, refuse
+from portal.commands.console import Command, Room, fail, refusals, refuse
 from portal.errors import InvalidSettings, PortalError, Refusal
 from portal.extensions import reading, resources, transaction
 from portal.issuing import exchange, intake
@@ -56,7 +56,7 @@ _PATH = click.Path(path_type=Path)  # a file that is not there is refused in our
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 
 
-@click.command("issue")
+@click.command("issue", cls=Command)
 @click.argument("file", type=_PATH)
 @click.option("--dry-run", is_flag=True, help="Kiểm tra, dựng trang và dừng: không ghi, không ký.")
 @click.option("--plan", type=_PATH, help="Kế hoạch ký (JSON): ai ký trường nào, ai ký thay.")
@@ -68,7 +68,7 @@ def issue(file: Path, dry_run: bool, plan: Path | None, restart: bool, out: Path
     _issue(file, plan, dry_run=dry_run, restart=restart, correction=None, out=out)
 
 
-@click.command("correct")
+@click.command("correct", cls=Command)
 @click.argument("file", type=_PATH)
 @click.option("--reason", required=True, help="Vì sao sửa; được lưu cùng bản mới.")
 @click.option("--dry-run", is_flag=True, help="Kiểm tra, dựng trang và dừng: không ghi, không ký.")
@@ -85,7 +85,7 @@ def correct(
     _issue(file, plan, dry_run=dry_run, restart=restart, correction=reason.strip(), out=out)
 
 
-@click.command("recall")
+@click.command("recall", cls=Command)
 @click.argument("record_id")
 @click.option(
     "--reason",
@@ -106,7 +106,7 @@ def recall(record_id: str, reason: str, version: int | None) -> None:
     click.echo(f"Đã thu hồi bản số {number} của học bạ {group(identity)} ({reason}).")
 
 
-@click.command("export")
+@click.command("export", cls=Command)
 @click.argument("record_ids", nargs=-1, required=True, metavar="RECORD_ID...")
 @click.option("--out", type=_FOLDER, required=True, help="Thư mục nhận tệp PDF.")
 @click.option("--version", type=click.IntRange(1), help="Bản số mấy; không ghi là bản đang lưu hành.")
@@ -131,7 +131,7 @@ def export_files(record_ids: tuple[str, ...], out: Path, version: int | None) ->
         fail(problems)
 
 
-@click.group("signatures")
+@click.group("signatures", cls=Room)
 def signatures() -> None:
     """Ký hai bước bằng thiết bị ở nơi khác: xuất giá trị băm, nhập chữ ký.
 

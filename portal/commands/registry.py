@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from portal.commands.console import Room, refusals
+from portal.errors import Refusal
 from portal.extensions import resources, transaction
 from portal.registry import service
 from portal.trust.service import load_store
@@ -34,7 +35,7 @@ def revalidate(within: int) -> None:
 
 def revalidate_all(*, due: datetime) -> None:
     """Validate anew, one transaction a batch, until nothing is left that could be finished; says what was
-    found.
+    found. Raises Refusal ``files_unreadable`` when all others are done.
     """
     portal = resources()
     now = portal.clock.now()
@@ -49,9 +50,16 @@ def revalidate_all(*, due: datetime) -> None:
             total.failed + done.failed,
             total.incomplete + done.incomplete,
             done.more,
+            total.unreadable + done.unreadable,
         )
     if total.files:
         click.echo(
             f"Đã kiểm tra lại {total.files} tệp: {total.passed} đạt, {total.failed} không đạt, "
             f"{total.incomplete} chưa kiểm tra được."
+        )
+    if total.unreadable:
+        raise Refusal(
+            "files_unreadable",
+            f"{len(total.unreadable)} tệp trong kho bị mất hoặc bị hỏng: {', '.join(total.unreadable)}.",
+            "Khôi phục các tệp đó từ bản sao lưu, rồi chạy: flask --app wsgi registry revalidate",
         )

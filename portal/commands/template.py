@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from portal.commands.console import refusals
+from portal.commands.console import Command, refusals
 from portal.errors import Refusal
 from portal.issuing.intake import class_file_template
 from verifier.record import Level, level_info
 
 
-@click.command("template")
+@click.command("template", cls=Command)
 @click.argument("level", type=click.Choice([level.value for level in Level]))
 @click.argument("grade", type=int)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))

@@ -34,6 +34,7 @@ from sqlalchemy.orm import Session
 
 from portal.database import Row
 from portal.errors import Refusal
+from portal.filestore import CorruptFile
 from portal.ports import FileStore
 from portal.registry.models import FileCertificate, Record, RecordVersion, RegisteredFile
 from portal.registry.rows import (
@@ -52,7 +53,7 @@ from portal.registry.rows import (
     state_since,
     version_facts,
 )
-from portal.vault import Vault
+from portal.vault import Vault, VaultError
 from verifier import record as records
 from verifier.errors import InvalidInput, Problem
 from verifier.locator import Hosts, Kind, Locator, parse_record_id, read_code, short_digest
@@ -196,12 +197,15 @@ class OpenRecord:
 
 @dataclass(frozen=True, slots=True)
 class Revalidated:
-    """One batch: how many files now stand how. ``more`` says that files are left."""
+    """One batch: how many files now stand how. ``more`` says that files are left, ``unreadable`` are the
+    store's names of files that are lost or damaged there; they are among the incomplete ones.
+    """
 
     passed: int
     failed: int
     incomplete: int
     more: bool
+    unreadable: tuple[str, ...] = ()
 
     @property
     def files(self) -> int:
@@ -400,7 +404,8 @@ def revalidate(
 
     Files need it when their standing was withdrawn, when another policy decided it, or when it lapses before
     ``due`` (default: now). A file that still cannot be finished (a CRL is missing) is tried once a moment
-    ``now``, so repeating with the same ``now`` ends.
+    ``now``, so repeating with the same ``now`` ends. The same holds for one that the store has lost: it keeps
+    the others from nothing.
     """
     # 1 Which, in a stable order.
     due = due or now
@@ -428,20 +433,33 @@ def revalidate(
         .limit(limit + 1)
     ).all()
     counts = dict.fromkeys(Standing, 0)
+    unreadable: list[str] = []
     for row in rows[:limit]:
-        # 2 The bytes as stored, validated by the fast path.
-        data = open_file(
-            vault, files, row.wrapped_key, stored_name=row.stored_name, sha256=row.sha256, version=row.version
+        mine = update(RegisteredFile).where(
+            RegisteredFile.id == row.id, RegisteredFile.standing_epoch <= trust.epoch
         )
+        # 2 The bytes as stored, validated by the fast path. What cannot be read keeps its standing until that
+        #   lapses: a withdrawn one stays withdrawn.
+        try:
+            data = open_file(
+                vault,
+                files,
+                row.wrapped_key,
+                stored_name=row.stored_name,
+                sha256=row.sha256,
+                version=row.version,
+            )
+        except (FileNotFoundError, CorruptFile, VaultError):
+            session.execute(mine.values(standing_epoch=trust.epoch, standing_at=now))
+            unreadable.append(row.stored_name)
+            continue
         structure = Structure.from_json(json.loads(row.structure))
         report = validate_again(data, structure, trust, policy, now, registered_at=row.registered_at)
         standing = standing_of(report)
         counts[standing] += 1
         # 3 Kept, unless trust was changed again meanwhile: then that change's mark stays.
         session.execute(
-            update(RegisteredFile)
-            .where(RegisteredFile.id == row.id, RegisteredFile.standing_epoch <= trust.epoch)
-            .values(
+            mine.values(
                 report=_json(report.to_json()),
                 standing=standing,
                 standing_epoch=trust.epoch,
@@ -451,7 +469,11 @@ def revalidate(
             )
         )
     return Revalidated(
-        counts[Standing.PASSED], counts[Standing.FAILED], counts[Standing.INCOMPLETE], len(rows) > limit
+        counts[Standing.PASSED],
+        counts[Standing.FAILED],
+        counts[Standing.INCOMPLETE] + len(unreadable),
+        len(rows) > limit,
+        tuple(unreadable),
     )
 
 

@@ -104,6 +104,25 @@ def test_names_of_nobody(app: Flask, name: str) -> None:
     refused(app, "trust", "list", "--school", name)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("issue", "\udcff.csv"),
+        ("correct", "a.csv", "--reason", "\udcff"),
+        ("recall", "\udcff", "--reason", "issued_in_error"),
+        ("export", "\udcff", "--out", "here"),
+        ("template", "THCS", "6", "\udcff.xlsx"),
+        ("signatures", "export", "\udcff"),
+        ("signatures", "import", "\udcff"),
+    ],
+    ids=lambda command: " ".join(command[:2]).partition(" ")[0],
+)
+def test_bytes_that_are_no_text(app: Flask, command: tuple[str, ...]) -> None:
+    code, said = refused(app, *command)
+    assert code == 2
+    assert "không phải là văn bản UTF-8" in said
+
+
 @pytest.mark.parametrize("name", ["", "a\nb", "a\x1b[2J", "x" * 500, "\udcff"])
 def test_texts_that_no_name_has(app: Flask, name: str) -> None:
     refused(app, "trust", "add-department", "91", "--name", name, "--province", "An Giang")

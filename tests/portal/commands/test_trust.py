@@ -438,11 +438,18 @@ class TestWithARealRecord:
         assert self.answers(world) == (Outcome(failed), Outcome(failed))
 
     @SQLITE
-    def test_a_damaged_stored_file_stops_the_work_aloud(self, run: Run, world: World, engine: Engine) -> None:
+    def test_a_lost_stored_file_is_named_and_restoring_it_is_the_hint(
+        self, run: Run, world: World, engine: Engine
+    ) -> None:
         with Session(engine) as session, session.begin():
-            session.execute(update(RegisteredFile).values(stored_name="0" * 64, standing=Standing.INCOMPLETE))
-        with pytest.raises(FileNotFoundError):
-            run("registry", "revalidate")
+            session.execute(update(RegisteredFile).values(standing=Standing.INCOMPLETE))
+            lost = session.scalars(select(RegisteredFile)).first()
+            assert lost is not None
+            lost.stored_name = "0" * 64
+        answer = run("registry", "revalidate", code=1)
+        assert "1 tệp trong kho bị mất" in answer.output
+        assert "0" * 64 in answer.output
+        assert "bản sao lưu" in answer.output
 
 
 def test_the_database_command_may_run_again(run: Run) -> None:

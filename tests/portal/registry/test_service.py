@@ -679,6 +679,33 @@ class TestRevalidate:
         assert row.fresh_until == later + timedelta(days=7)
         assert ValidationReport.from_json(json.loads(row.report)).at == later
 
+    def test_a_file_that_the_store_has_lost_keeps_the_others_from_nothing(
+        self, session: Session, vault: Vault, files: ObjectFiles, found: dict[str, Any]
+    ) -> None:
+        kept, lost, damaged = [self.store_and_enter(session, vault, files, bytes([n])) for n in range(3)]
+        registry.withdraw_standing(session, frozenset({SIGNER}), epoch=1)
+        sealed = registry.seal_file(vault, vault.new_key(), b"x", sha256="0" * 64, version=1)
+        other = hashlib.sha256(sealed).hexdigest()
+        files.put_new(other, sealed)  # readable as it is, but no file of this record
+        for new, name in ((lost, "0" * 64), (damaged, other)):
+            row = session.scalars(
+                select(RegisteredFile)
+                .join(RecordVersion, RegisteredFile.version_pk == RecordVersion.id)
+                .join(Record, RecordVersion.record_pk == Record.id)
+                .where(Record.record_id == new.record_id)
+            ).one()
+            row.stored_name = name
+        session.flush()
+        later = SOON + timedelta(minutes=1)
+        act = partial(registry.revalidate, session, vault, files, self.trust(1), now=later, limit=2)
+        batches = [act(), act()]
+        assert [b.more for b in batches] == [True, False]
+        assert (sum(b.passed for b in batches), sum(b.incomplete for b in batches)) == (1, 2)
+        assert {name for b in batches for name in b.unreadable} == {"0" * 64, other}
+        assert standing(session, vault, locator(kept), later) is Standing.PASSED
+        for new in (lost, damaged):
+            assert standing(session, vault, locator(new), later) is Standing.INCOMPLETE
+
     def test_a_standing_for_ever_is_stored_and_read_on_both_databases(
         self, session: Session, vault: Vault, files: ObjectFiles, found: dict[str, Any]
     ) -> None:
