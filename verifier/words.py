@@ -127,7 +127,7 @@ _BY_EVIDENCE: Final[Mapping[tuple[Outcome, Evidence], _Entry]] = {
     (Outcome.GENUINE_CURRENT, Evidence.PAPER_COMPARED): _entry(
         Tone.OK,
         (
-            "Điểm cả năm trên giấy khớp với bản trường cấp, đang lưu hành",
+            "Kết quả cả năm trên giấy khớp với bản trường cấp, đang lưu hành",
             "The year's results on the paper match what the school issued, and it is current",
         ),
         (
@@ -170,7 +170,7 @@ _BY_EVIDENCE: Final[Mapping[tuple[Outcome, Evidence], _Entry]] = {
     (Outcome.GENUINE_SUPERSEDED, Evidence.PAPER_COMPARED): _entry(
         Tone.WARN,
         (
-            "Điểm cả năm trên giấy khớp với một bản cũ, đã có bản mới hơn",
+            "Kết quả cả năm trên giấy khớp với một bản cũ, đã có bản mới hơn",
             "The year's results on the paper match an older version: there is a newer one",
         ),
         (
@@ -206,7 +206,7 @@ _BY_EVIDENCE: Final[Mapping[tuple[Outcome, Evidence], _Entry]] = {
     (Outcome.GENUINE_REVOKED, Evidence.PAPER_COMPARED): _entry(
         Tone.BAD,
         (
-            "Điểm cả năm trên giấy khớp với một học bạ đã được thu hồi",
+            "Kết quả cả năm trên giấy khớp với một học bạ đã được thu hồi",
             "The year's results on the paper match a record that has been withdrawn",
         ),
         (

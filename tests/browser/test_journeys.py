@@ -190,7 +190,7 @@ def test_comparing_a_paper(visit: Visit, look: Look, site: Site, width: int, num
     look(page)
     score.fill(right)
     page.get_by_role("button", name="So với bản trường cấp").click()
-    headline(page, "Điểm cả năm trên giấy khớp với bản trường cấp, đang lưu hành")
+    headline(page, "Kết quả cả năm trên giấy khớp với bản trường cấp, đang lưu hành")
     expect(page.locator(".panel")).to_have_class("panel ok")
     look(page)
 
@@ -315,7 +315,7 @@ class TestWithoutScripts:
         page.get_by_label("Họ và tên học sinh").fill(str(fields["ho_va_ten"]))
         fill_birth(page, fields["ngay_sinh"])
         page.get_by_role("button", name="So với bản trường cấp").click()
-        headline(page, "Điểm cả năm trên giấy khớp với bản trường cấp, đang lưu hành")
+        headline(page, "Kết quả cả năm trên giấy khớp với bản trường cấp, đang lưu hành")
 
 
 def headline_with_error(page: Page, text: str) -> None:
