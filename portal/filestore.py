@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -39,10 +40,18 @@ class ObjectFiles:
     the local store writes without fsync (obstore 0.12), so the bytes are synced under a temporary name before
     the real name exists, then the folders are synced.
 
-    Raises InvalidSettings when ``url`` names nothing that can be opened.
+    An object store has ``timeout`` for each answer and twice as long for all tries together; then every
+    method raises obstore's ``BaseError``. Raises InvalidSettings when ``url`` names nothing that can be
+    opened.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        connect_timeout: timedelta = timedelta(seconds=5),
+        timeout: timedelta = timedelta(seconds=20),
+    ) -> None:
         parts = urlsplit(url)
         self._folder: Path | None = None
         try:
@@ -51,7 +60,12 @@ class ObjectFiles:
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._store: obstore.store.ObjectStore = LocalStore(self._folder)
             else:
-                self._store = from_url(url)
+                # A silent store must not keep whoever asks: the defaults wait for minutes.
+                self._store = from_url(
+                    url,
+                    client_options={"connect_timeout": connect_timeout, "timeout": timeout},
+                    retry_config={"max_retries": 3, "retry_timeout": timeout * 2},
+                )
         except (OSError, ValueError, BaseError) as error:
             # Only the kind and the name are repeated: a URL may hold credentials.
             what = f"{type(error).__name__}: {self._folder or parts.hostname or parts.scheme}"

@@ -71,3 +71,10 @@ def moment(value: datetime, language: Language) -> str:
     if language == "vi":
         return f"{clock} ngày {local.day:02}/{local.month:02}/{local.year}"
     return f"{clock} on {local.day} {local:%B} {local.year} (Vietnam time)"
+
+
+def duration(seconds: int) -> str:
+    """A time to wait, in the language of this request; never shorter than it is."""
+    if seconds < 60:
+        return gettext(marked("%(seconds)s giây"), seconds=seconds)
+    return gettext(marked("%(minutes)s phút"), minutes=-(-seconds // 60))
