@@ -12,6 +12,7 @@ import re
 import secrets
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -20,6 +21,9 @@ from obstore.store import LocalStore, from_url
 
 from portal.errors import InvalidSettings, PortalError
 from verifier.errors import Problem
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 
@@ -63,7 +67,8 @@ class ObjectFiles:
                 # A silent store must not keep whoever asks: the defaults wait for minutes.
                 self._store = from_url(
                     url,
-                    client_options={"connect_timeout": connect_timeout, "timeout": timeout},
+                    client_options={"connect_timeout": connect_timeout, "timeout": timeout}
+                    | _client_variables(parts.scheme),
                     retry_config={"max_retries": 3, "retry_timeout": timeout * 2},
                 )
         except (OSError, ValueError, BaseError) as error:
@@ -122,6 +127,19 @@ class ObjectFiles:
         _sync(folder)
         if taken is not None:
             raise taken
+
+
+def _client_variables(scheme: str) -> ClientConfig:
+    """The provider's own variables for its client, such as AWS_ALLOW_HTTP: obstore reads none of them once it
+    is given options.
+    """
+    prefix = {"gs": "GOOGLE", "az": "AZURE"}.get(scheme, "AWS")
+    found: ClientConfig = {}
+    if os.environ.get(f"{prefix}_ALLOW_HTTP", "").lower() in ("1", "true"):
+        found["allow_http"] = True
+    if proxy := os.environ.get(f"{prefix}_PROXY_URL"):
+        found["proxy_url"] = proxy
+    return found
 
 
 def _path(name: str) -> str:

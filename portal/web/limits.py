@@ -6,6 +6,7 @@ it turns out a miss is asked for by name: here by views, below Flask by the scan
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -66,7 +67,7 @@ def install_limits(app: Flask, limiter: Limiter, gate: Gate, receiving: Workroom
 
     def too_many_requests(_error: RateLimitExceeded) -> Response:
         breached = limiter.current_limit
-        wait = 1 if breached is None else max(1, breached.reset_at - int(time.time()))
+        wait = 1 if breached is None else max(1, math.ceil(breached.window.reset_time - time.time()))
         return errors.rejected(TooMany(gate.table[FORM].code, wait))
 
     app.register_error_handler(RateLimitExceeded, too_many_requests)
