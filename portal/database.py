@@ -163,7 +163,8 @@ def make_engine(url: str, *, connections: int = 10, threads: int = 32) -> Engine
             pool_timeout=POOL_TIMEOUT,
             pool_size=connections,
             max_overflow=0,
-            # Said, whatever the server's default is: what is read after a lock must be what was committed before.
+            # Said, whatever the server's default is: what is read after a lock must be what was committed
+            # before.
             isolation_level="READ COMMITTED",
         )
 
