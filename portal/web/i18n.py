@@ -74,7 +74,7 @@ def moment(value: datetime, language: Language) -> str:
 
 
 def duration(seconds: int) -> str:
-    """A time to wait, in the language of this request; never shorter than it is."""
-    if seconds < 60:
-        return gettext(marked("%(seconds)s giây"), seconds=seconds)
+    """A time to wait, in the language of this request; never shorter than it is, and always more than one."""
+    if seconds < 120:
+        return gettext(marked("%(seconds)s giây"), seconds=max(2, seconds))
     return gettext(marked("%(minutes)s phút"), minutes=-(-seconds // 60))
