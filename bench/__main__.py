@@ -22,16 +22,23 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign import fields, signers
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
+from werkzeug.test import Client
 
 from bench.workshop import Workshop, interleaved, open_workshop
 from portal.demo.authority import Credential
+from portal.extensions import Resources
 from portal.factory import create_app
 from portal.issuing import appearance
 from portal.issuing.plan import Choices
 from portal.issuing.rendering import TEMPLATES, Renderer
 from portal.issuing.service import Order, examine
+from portal.limits.gate import Gate
+from portal.limits.table import LAYERS, read_changes
+from portal.lookup.scan import Scans
 from portal.registry.rows import open_file
 from tests.portal.issuing.world import School
+from tests.portal.limits.codes import unknown
+from tests.servers import RedisServer
 from verifier import pades
 from verifier.locator import Locator
 from verifier.policy import DEFAULT
@@ -47,6 +54,7 @@ def main() -> None:
         for school in (shop.primary, shop.secondary):
             checking(shop, issuing(shop, school))
         look_up(shop)
+        limits(shop)
 
 
 def report(what: str, ours: float, other_name: str, other: float) -> None:
@@ -223,6 +231,59 @@ def look_up(shop: Workshop) -> None:
         f"{'QR look-up, share of a bare Flask page':<44} {share:7.0%}     "
         f"ours {figures['ours']:9.3f} ms | bare Flask {figures['bare']:9.3f} ms"
     )
+
+
+# -------------------------------------------------------------------------------------------------- limits
+
+
+class _Open(Gate):
+    """No limits at all."""
+
+    def refused(self, name: str, address: str) -> int | None:
+        return None
+
+    def charge(self, name: str, address: str) -> int | None:
+        return None
+
+
+def limits(shop: Workshop) -> None:
+    """A scan with its limits against the same scan without any: right codes, which ask memory alone, and
+    misses, which are charged in each layer of an IPv6 client, in memory and in a real Redis.
+    """
+    record, version, _ = shop.world.registered()[0]
+    hit = f"/V/{Locator(record.record_id, version.digest)}"
+    plenty, _ = read_changes("; ".join(f"miss {layer} 1000000/hour" for layer in LAYERS))
+    address = {"REMOTE_ADDR": "2001:db8::1"}
+    server = RedisServer()
+    try:
+        for where, url in (("memory", "memory://"), ("Redis", server.url)):
+            app = create_app(replace(shop.settings, limits_url=url, limits=plenty))
+            bundle: Resources = app.extensions["portal"]
+            pages = app.extensions["pages"]
+            free = replace(bundle, gate=_Open(bundle.gate.table, bundle.gate.strategy, bundle.gate.counters))
+            ways = {
+                name: Client(Scans(app.wsgi_app, given, pages))
+                for name, given in (("limits", bundle), ("none", free))
+            }
+
+            def scans(client: Client, paths: Sequence[str]) -> None:
+                for path in paths:
+                    client.get(path, environ_base=address)
+
+            for what, paths in (("hit", [hit] * REQUESTS), ("miss", [unknown(n) for n in range(REQUESTS)])):
+                steps: dict[str, list[Callable[[], object]]] = {
+                    name: [partial(scans, client, paths)] * ROUNDS for name, client in ways.items()
+                }
+                figures = {name: value / REQUESTS for name, value in interleaved(steps).items()}
+                print(
+                    f"{f'scan with limits / without, {what}, {where}':<44} "
+                    f"{figures['limits'] / figures['none']:7.2f} ×   "
+                    f"with {figures['limits']:9.3f} ms | without {figures['none']:9.3f} ms",
+                    flush=True,
+                )
+            bundle.gate.counters.close()
+    finally:
+        server.stop()
 
 
 if __name__ == "__main__":

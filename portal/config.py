@@ -21,10 +21,14 @@ from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from redis.connection import parse_url as parse_redis_url
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from portal.errors import InvalidSettings
+from portal.limits import table
+from portal.limits.table import Policy
+from portal.limits.work import PER_CLIENT, WAIT_SECONDS, Bounds
 from verifier.errors import Problem
 
 KEY_BYTES = 32
@@ -67,6 +71,11 @@ class Settings:
     signing_keys: Path | None = None  # read by the issuing command only; the web process never opens it
     tsa_url: str | None = None
     limits_url: str = "memory://"  # rate-limit counters: memory:// or redis://
+    limits: Mapping[str, Policy] = field(default_factory=lambda: table.DEFAULT)
+    checks: Bounds = field(default_factory=lambda: Bounds(*_places()))  # in each server process
+    web_threads: int = 256  # of one server process, as its command line says; SQLite gets as many connections
+    database_connections: int = 10  # of one server process to PostgreSQL
+    database_timeout_seconds: float = 5.0  # how long an answer to the web may wait for the database
     max_upload_bytes: int = 10 * 1024 * 1024
     check_deadline_seconds: float = 15.0
     trusted_proxies: int = 0
@@ -123,7 +132,16 @@ class Settings:
             demo=demo,
             signing_keys=Path(signing_keys).absolute() if signing_keys else None,
             tsa_url=reader.web_address("TSA_URL"),
-            limits_url=reader.scheme("LIMITS_URL", ("memory", "redis", "rediss"), cls.limits_url),
+            limits_url=reader.counters("LIMITS_URL", cls.limits_url),
+            limits=reader.limits("LIMITS"),
+            checks=reader.checks(),
+            web_threads=int(reader.number("WEB_THREADS", cls.web_threads, 2, 1024, whole=True)),
+            database_connections=int(
+                reader.number("DATABASE_CONNECTIONS", cls.database_connections, 1, 1000, whole=True)
+            ),
+            database_timeout_seconds=reader.number(
+                "DATABASE_TIMEOUT_SECONDS", cls.database_timeout_seconds, 0.1, 60, whole=False
+            ),
             max_upload_bytes=int(
                 reader.number("MAX_UPLOAD_BYTES", cls.max_upload_bytes, 1024, 1 << 30, whole=True)
             ),
@@ -231,6 +249,29 @@ class _Reader:
             return default
         return text or default
 
+    def counters(self, name: str, default: str) -> str:
+        text = self.scheme(name, ("memory", "redis", "rediss"), default)
+        try:
+            if not text.startswith("memory"):
+                parse_redis_url(text)  # type: ignore[no-untyped-call]
+        except ValueError:  # the text may hold a password, so it is not repeated
+            self.problem(name, "url", "không phải là địa chỉ Redis (redis://máy:cổng/số).")
+            return default
+        return text
+
+    def limits(self, name: str) -> Mapping[str, Policy]:
+        changed, problems = table.read_changes(self.text(name))
+        self.problems.extend(problems)
+        return changed
+
+    def checks(self) -> Bounds:
+        running, waiting = _places()
+        running = int(self.number("CHECKS_RUNNING", running, 1, 256, whole=True))
+        waiting = int(self.number("CHECKS_WAITING", 4 * running, 0, 1024, whole=True))
+        per_client = int(self.number("CHECKS_PER_CLIENT", PER_CLIENT, 1, 1024, whole=True))
+        wait = self.number("CHECKS_WAIT_SECONDS", WAIT_SECONDS, 0.1, 5, whole=False)
+        return Bounds(running, waiting, per_client, wait)
+
     def database(self, instance_dir: Path) -> str:
         text = self.text("DATABASE_URL")
         if not text:
@@ -320,6 +361,12 @@ class _Reader:
             self.problem("INSTANCE_DIR", "secrets_unreadable", f"không đọc hoặc tạo được {path} ({error}).")
             return keys, index_key
         return keys or kept[0], index_key or kept[1]
+
+
+def _places() -> tuple[int, int]:
+    """Checks that run and wait unless the settings say otherwise: one a core, four waiting for each."""
+    cores = os.cpu_count() or 1
+    return cores, 4 * cores
 
 
 def _plain(value: float) -> str:

@@ -6,9 +6,13 @@ import os
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
+from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.pq import TransactionStatus
 from sqlalchemy import (
     Connection,
     DateTime,
@@ -31,6 +35,8 @@ from sqlalchemy.types import TypeDecorator
 
 from portal.errors import Refusal
 
+_RV = TypeVar("_RV")
+
 NAMING = {
     "ix": "ix_%(column_0_label)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -43,6 +49,12 @@ NAMING = {
 UNAVAILABLE: Final = (DBAPIError, PoolTimeout)
 #: Seconds to wait for a free connection: an answer that it cannot be checked now is better than a queue.
 POOL_TIMEOUT: Final = 2
+#: Seconds that a statement of this request may take, None for commands (:mod:`portal.web.waits` sets it).
+PATIENCE: Final[ContextVar[float | None]] = ContextVar("PATIENCE", default=None)
+#: Seconds to wait for a server that takes connections but does not greet.
+_CONNECT_TIMEOUT: Final = 3
+#: SQLite connections that stay open; those of a rush are closed again.
+_KEPT_OPEN: Final = 16
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -118,17 +130,57 @@ def _key_setting(name: str) -> str:
     return "INDEX_KEY" if kind == "index" else f"KEY_ENCRYPTION_KEYS (mã “{key_id}”)"
 
 
-def make_engine(url: str) -> Engine:
-    """An engine for ``url``. SQLite gets WAL, synchronous FULL (a committed row survives power loss),
+class _Connection(psycopg.Connection[Any]):
+    """A connection on which no statement waits longer than :data:`PATIENCE`.
+
+    libpq waits for ever for a server that keeps a connection open and is silent, and the server's own
+    statement time-out is of no use when it is the server that hangs. Whoever gave up cannot know what
+    became of the statement, so the connection is closed and counts as lost.
+    """
+
+    def wait(self, gen: PQGen[_RV], interval: float = 0.1, timeout: float | None = None) -> _RV:
+        try:
+            return super().wait(gen, interval, PATIENCE.get() if timeout is None else timeout)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()
+            raise
+
+
+def make_engine(url: str, *, connections: int = 10, threads: int = 32) -> Engine:
+    """An engine for ``url``.
+
+    PostgreSQL gets up to ``connections``, for which threads take turns. SQLite gets one for each of
+    ``threads``, for they are but an open file; WAL, synchronous FULL (a committed row survives power loss),
     foreign keys on, a busy time-out, and transactions that begin with BEGIN IMMEDIATE (one writer, no
     deadlock). Its file is made for its owner alone.
     """
     if not url.startswith("sqlite"):
-        # Said, whatever the server's default is: what is read after a lock must be what was committed before.
-        return create_engine(
-            url, pool_pre_ping=True, pool_timeout=POOL_TIMEOUT, isolation_level="READ COMMITTED"
+        engine = create_engine(
+            url,
+            connect_args={"connect_timeout": _CONNECT_TIMEOUT},
+            pool_pre_ping=True,
+            pool_timeout=POOL_TIMEOUT,
+            pool_size=connections,
+            max_overflow=0,
+            # Said, whatever the server's default is: what is read after a lock must be what was committed
+            # before.
+            isolation_level="READ COMMITTED",
         )
-    engine = create_engine(url, connect_args={"timeout": 15}, pool_timeout=POOL_TIMEOUT)
+
+        @event.listens_for(engine, "do_connect")
+        def _connect(_dialect: Any, _record: Any, arguments: Any, named: Any) -> _Connection:
+            return _Connection.connect(*arguments, **named)
+
+        return engine
+    kept = min(threads, _KEPT_OPEN)
+    engine = create_engine(
+        url,
+        connect_args={"timeout": 15},
+        pool_timeout=POOL_TIMEOUT,
+        pool_size=kept,
+        max_overflow=threads - kept,
+    )
 
     @event.listens_for(engine, "do_connect")
     def _private(*_: Any) -> None:

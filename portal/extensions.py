@@ -18,6 +18,8 @@ from sqlalchemy.orm import Session
 
 from portal.config import Settings
 from portal.database import confirm_keys
+from portal.limits.gate import Gate
+from portal.limits.work import Workroom
 from portal.ports import Checker, Clock, FileStore
 from portal.vault import Vault
 from verifier.locator import Hosts
@@ -38,6 +40,8 @@ class Resources:
     checker: Checker
     clock: Clock
     hosts: Hosts
+    gate: Gate  # limits by client
+    workroom: Workroom  # places for checks
 
 
 def install(app: Flask, bundle: Resources) -> None:

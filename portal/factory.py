@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 import click
 from flask import Flask
 from flask.cli import AppGroup
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from portal import extensions, web
 from portal.clock import SystemClock
@@ -17,12 +16,16 @@ from portal.config import Settings
 from portal.database import make_engine, reading_engine
 from portal.extensions import Resources
 from portal.filestore import ObjectFiles
+from portal.limits.work import Bounds, Workroom
 from portal.lookup.scan import Scans
 from portal.lookup.views import lookup
 from portal.ports import Checker, Clock
 from portal.uploads.views import uploads
 from portal.vault import Vault
 from portal.web.headers import SecurityHeaders
+from portal.web.limits import install_limits, make_limits
+from portal.web.proxies import TrustedProxies
+from portal.web.waits import BoundedWaits
 from verifier.locator import Hosts
 from verifier.policy import DEFAULT, ValidationPolicy
 from verifier.sandbox import ForkServer
@@ -77,8 +80,13 @@ def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clo
         SEND_FILE_MAX_AGE_DEFAULT=365 * 24 * 3600,  # static addresses name their content
     )
 
-    # 2 Database, secrets, files, checker, clock.
-    engine = make_engine(settings.database_url)
+    # 2 Database, secrets, files, checker, clock, limits.
+    engine = make_engine(
+        settings.database_url,
+        connections=settings.database_connections,
+        threads=settings.web_threads,
+    )
+    limiter, gate = make_limits(app, settings)
     bundle = Resources(
         settings=settings,
         engine=engine,
@@ -88,6 +96,8 @@ def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clo
         checker=checker or ForkServer(_policy(settings)),
         clock=clock or SystemClock(),
         hosts=Hosts(settings.public_url, settings.public_url_former),
+        gate=gate,
+        workroom=Workroom(settings.checks),
     )
     extensions.install(app, bundle)
 
@@ -97,18 +107,25 @@ def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clo
     # 4 Features.
     app.register_blueprint(lookup)
     app.register_blueprint(uploads)
+    install_limits(app, limiter, gate, Workroom(_receiving(settings)))
 
     # 5 Commands.
     app.cli = _LazyCommands(app.name)
 
-    # 6 Around Flask, from the inside out: the quick way for scans; the client's address, from exactly as many
-    #   proxies as the settings name; the headers of every response.
+    # 6 Around Flask, from the inside out: the quick way for scans; the client's address, from exactly as
+    #   many proxies as the settings name; how long a request waits for the database; the headers of every
+    #   response.
     wsgi: WSGIApplication = Scans(app.wsgi_app, bundle, pages)
-    if settings.trusted_proxies:
-        hops = settings.trusted_proxies
-        wsgi = ProxyFix(wsgi, x_for=hops, x_proto=hops, x_host=hops)
+    wsgi = TrustedProxies(wsgi, settings.trusted_proxies)
+    wsgi = BoundedWaits(wsgi, settings.database_timeout_seconds)
     app.wsgi_app = SecurityHeaders(wsgi, production=settings.production)  # type: ignore[method-assign]
     return app
+
+
+def _receiving(settings: Settings) -> Bounds:
+    """Bodies that are read at one time: three in four threads, for one client one in eight."""
+    threads = settings.web_threads
+    return Bounds(max(1, threads * 3 // 4), 0, max(1, threads // 8), settings.checks.wait_seconds)
 
 
 def _policy(settings: Settings) -> ValidationPolicy:

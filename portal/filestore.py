@@ -10,7 +10,9 @@ import hashlib
 import os
 import re
 import secrets
+from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -19,6 +21,9 @@ from obstore.store import LocalStore, from_url
 
 from portal.errors import InvalidSettings, PortalError
 from verifier.errors import Problem
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 
@@ -39,10 +44,18 @@ class ObjectFiles:
     the local store writes without fsync (obstore 0.12), so the bytes are synced under a temporary name before
     the real name exists, then the folders are synced.
 
-    Raises InvalidSettings when ``url`` names nothing that can be opened.
+    An object store has ``timeout`` for each answer and twice as long for all tries together; then every
+    method raises obstore's ``BaseError``. Raises InvalidSettings when ``url`` names nothing that can be
+    opened.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        connect_timeout: timedelta = timedelta(seconds=5),
+        timeout: timedelta = timedelta(seconds=20),
+    ) -> None:
         parts = urlsplit(url)
         self._folder: Path | None = None
         try:
@@ -51,7 +64,13 @@ class ObjectFiles:
                 self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 self._store: obstore.store.ObjectStore = LocalStore(self._folder)
             else:
-                self._store = from_url(url)
+                # A silent store must not keep whoever asks: the defaults wait for minutes.
+                self._store = from_url(
+                    url,
+                    client_options={"connect_timeout": connect_timeout, "timeout": timeout}
+                    | _client_variables(parts.scheme),
+                    retry_config={"max_retries": 3, "retry_timeout": timeout * 2},
+                )
         except (OSError, ValueError, BaseError) as error:
             # Only the kind and the name are repeated: a URL may hold credentials.
             what = f"{type(error).__name__}: {self._folder or parts.hostname or parts.scheme}"
@@ -108,6 +127,19 @@ class ObjectFiles:
         _sync(folder)
         if taken is not None:
             raise taken
+
+
+def _client_variables(scheme: str) -> ClientConfig:
+    """The provider's own variables for its client, such as AWS_ALLOW_HTTP: obstore reads none of them once it
+    is given options.
+    """
+    prefix = {"gs": "GOOGLE", "az": "AZURE"}.get(scheme, "AWS")
+    found: ClientConfig = {}
+    if os.environ.get(f"{prefix}_ALLOW_HTTP", "").lower() in ("1", "true"):
+        found["allow_http"] = True
+    if proxy := os.environ.get(f"{prefix}_PROXY_URL"):
+        found["proxy_url"] = proxy
+    return found
 
 
 def _path(name: str) -> str:

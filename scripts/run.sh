@@ -6,6 +6,7 @@ case $PORT in '' | *[!0-9]*) echo "error: PORT must be a number, not '$PORT'" >&
 
 export DEMO="${DEMO:-1}"
 export INSTANCE_DIR="${INSTANCE_DIR:-$PWD/instance}"
+export WEB_THREADS="${WEB_THREADS:-256}"
 export PUBLIC_URL="${PUBLIC_URL:-http://127.0.0.1:$PORT}"
 
 # Codes printed when the demo ran on another port stay codes of this portal.
@@ -16,6 +17,7 @@ export PUBLIC_URL_FORMER="${PUBLIC_URL_FORMER:-$(cat "$former")}"
 echo
 echo "Cổng xác thực học bạ số: $PUBLIC_URL  (Ctrl-C để dừng)"
 echo "Học bạ mẫu và câu trả lời phải có: $INSTANCE_DIR/demo/manifest.json"
-# Granian's default number of threads keeps answering while many phones upload slowly; its warning about that
+# As many threads as the settings count on: each slow upload of a phone holds one. Granian's warning about that
 # number is the only one it has, hence the log level.
-exec .venv/bin/granian --interface wsgi --host 127.0.0.1 --port "$PORT" --no-ws --log-level error wsgi:app
+exec .venv/bin/granian --interface wsgi --host 127.0.0.1 --port "$PORT" --no-ws --log-level error \
+    --blocking-threads "$WEB_THREADS" wsgi:app

@@ -17,6 +17,7 @@ need() { # need PACKAGE COMMAND-OR-FILE...
 
 need chromium chromium
 need postgresql '/usr/lib/postgresql/*/bin/initdb'
+need redis-server redis-server
 need softhsm2 softhsm2-util
 need poppler-utils pdfsig
 need qpdf qpdf

@@ -20,7 +20,7 @@ from portal.filestore import ObjectFiles
 from portal.migrations import upgrade
 from portal.vault import Vault
 from tests.demo_instance import demo_instance  # noqa: F401 - a fixture for every test
-from tests.servers import PostgresCluster
+from tests.servers import PostgresCluster, RedisServer
 
 # A slow moment of the machine is no finding: a test that means a deadline states its own.
 hypothesis.settings.register_profile("portal", deadline=None)
@@ -70,6 +70,16 @@ def postgres() -> Iterator[PostgresCluster]:
         yield cluster
     finally:
         cluster.stop()
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """A real Redis on loopback for one test, which may ill-treat it."""
+    server = RedisServer()
+    try:
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture(scope="session")

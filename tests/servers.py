@@ -7,14 +7,20 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
+import struct
 import subprocess
 import tempfile
+import threading
+import time
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
+import redis
 from psycopg import sql
 
 
@@ -105,6 +111,150 @@ class PostgresCluster:
             if done.returncode:
                 output.seek(0)
                 raise RuntimeError(f"{program} failed:\n{output.read().decode(errors='replace')}")
+
+
+class RedisServer:
+    """One redis-server on loopback that a test may stop, freeze, start again and fill. Nothing reaches the
+    disk.
+    """
+
+    def __init__(self) -> None:
+        program = shutil.which("redis-server")
+        if program is None:
+            raise Missing("redis-server is not here; install redis-server (apt-get install redis-server)")
+        self._program = program
+        self.port = _free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    @property
+    def client(self) -> redis.Redis:
+        return redis.Redis(port=self.port)
+
+    def start(self) -> None:
+        """Empty, on the same port as ever."""
+        self._process = subprocess.Popen(  # noqa: S603 - our own argument list
+            [
+                self._program,
+                "--port",
+                str(self.port),
+                "--bind",
+                "127.0.0.1",
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+            ],
+            stdout=subprocess.DEVNULL,
+            cwd="/tmp",  # noqa: S108 - it writes nothing there
+            env=_environment(),
+        )
+        give_up = time.monotonic() + 30
+        while True:
+            try:
+                self.client.ping()
+                return
+            except redis.RedisError:
+                if time.monotonic() > give_up or self._process.poll() is not None:
+                    raise
+                time.sleep(0.02)
+
+    def stop(self) -> None:
+        """As when its machine is switched off."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def freeze(self) -> None:
+        """Connections are taken, nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+
+class FaultProxy:
+    """A TCP proxy on loopback between a client and one of the servers above, for the faults of networks.
+
+    ``mode``: ``pass``; ``hang`` (connections stay, nothing moves any more); ``reset`` (every connection is
+    reset, new ones too); ``half-close`` (what the server says ends, what the client says still arrives);
+    ``delay`` seconds are added to each piece in either direction.
+    """
+
+    def __init__(self, target_port: int) -> None:
+        self.mode = "pass"
+        self.delay = 0.0
+        self._target = target_port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self._listener.getsockname()[1])
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._lock = threading.Lock()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def turn(self, mode: str, *, delay: float = 0.0) -> None:
+        """From now on, for connections that are open as well."""
+        self.mode, self.delay = mode, delay
+        with self._lock:
+            pairs = list(self._pairs)
+        for client, server in pairs:
+            with suppress(OSError):
+                if mode == "reset":
+                    _reset(client)
+                    server.close()
+                elif mode == "half-close":
+                    client.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self._listener.close()
+        self.turn("reset")
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            if self.mode == "reset":
+                _reset(client)
+                continue
+            try:
+                server = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
+                client.close()
+                continue
+            with self._lock:
+                self._pairs.append((client, server))
+            if self.mode == "half-close":
+                client.shutdown(socket.SHUT_WR)
+            for source, sink in ((client, server), (server, client)):
+                threading.Thread(target=self._carry, args=(source, sink), daemon=True).start()
+
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := source.recv(65536):
+                if self.delay:
+                    time.sleep(self.delay)
+                while self.mode == "hang":
+                    time.sleep(0.01)
+                sink.sendall(piece)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.close()
+
+
+def _reset(connection: socket.socket) -> None:
+    """Close with RST instead of FIN."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
 
 
 def _postgres_bin() -> Path:

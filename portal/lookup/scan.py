@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from portal.database import UNAVAILABLE
 from portal.extensions import Resources
+from portal.limits.table import MISS
 from portal.lookup import service
 from portal.web.answers import Answer, as_page, caching
 from portal.web.pages import HTML, Pages
@@ -58,8 +59,14 @@ class Scans:
             and "json" not in environ.get("HTTP_ACCEPT", "")
         ):
             code = path[len(_PREFIX) :]
+            client, gate = environ.get("REMOTE_ADDR", ""), self._bundle.gate
             try:
-                answer = answer_scan(self._bundle, Locator.parse(code), code)
+                locator = Locator.parse(code)
+                if gate.refused(MISS, client) is not None:
+                    return self._app(environ, start_response)  # Flask says until when
+                answer = answer_scan(self._bundle, locator, code)
+                if service.missed(answer.verdict) and gate.charge(MISS, client) is not None:
+                    return self._app(environ, start_response)
                 body = as_page(self._pages, answer, "vi", path).encode()
             except InvalidInput:
                 pass

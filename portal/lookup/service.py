@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 
 from portal.database import UNAVAILABLE
 from portal.errors import Refusal
+from portal.limits.table import RECORD_DAY, RECORD_TRIES
 from portal.lookup.models import MatchAttempt
 from portal.registry import service as registry
 from portal.registry.models import Record
@@ -29,16 +30,16 @@ from portal.vault import Vault, VaultError
 from verifier.locator import Locator, Typed
 from verifier.record import Level, comparison_key, subjects
 from verifier.report import Medium, ValidationReport
-from verifier.verdict import CodeFacts, CodeKind, RegistryFacts, Verdict, decide
+from verifier.verdict import CodeFacts, CodeKind, Outcome, RegistryFacts, Verdict, decide
 
 log = logging.getLogger(__name__)
 
 #: Wrong tries that a record id takes, known or not, of birth dates and of papers together.
-WRONG_TRIES: Final = 5
-WINDOW: Final = timedelta(minutes=15)
+WRONG_TRIES: Final = RECORD_TRIES.amount
+WINDOW: Final = timedelta(seconds=RECORD_TRIES.get_expiry())
 #: After so many in a day one try a window is left, never none: strangers must not close a record to others.
-MANY_TRIES: Final = 20
-DAY: Final = timedelta(days=1)
+MANY_TRIES: Final = RECORD_DAY.amount
+DAY: Final = timedelta(seconds=RECORD_DAY.get_expiry())
 #: Tries of other ids that count no more, dropped along with each new one.
 _DROPPED_AT_ONCE: Final = 100
 
@@ -78,6 +79,13 @@ class TooManyTries(Refusal):
     def __init__(self, retry_after: int) -> None:
         super().__init__("too_many_tries", "Mã này vừa được thử sai nhiều lần.")
         self.retry_after = retry_after
+
+
+def missed(verdict: Verdict) -> bool:
+    """Whether a full code was not one of ours: an unknown record, or a known one with another digest. What we
+    could not look up is no miss.
+    """
+    return verdict.outcome in (Outcome.NOT_VERIFIED, Outcome.CONTENT_DIFFERS)
 
 
 def malformed(now: datetime) -> CodeAnswer:

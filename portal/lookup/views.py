@@ -14,11 +14,13 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal.database import UNAVAILABLE
 from portal.extensions import reading, resources, transaction
+from portal.limits.table import MISS, WRONG_TRY
 from portal.lookup import forms, service
 from portal.lookup.scan import CACHE_SECONDS, answer_scan
 from portal.lookup.service import CodeAnswer
 from portal.web import answers, errors
 from portal.web.i18n import gettext, language, link
+from portal.web.limits import TooMany, admit, charge
 from portal.web.pages import Pages
 from portal.web.requests import RECEIPT, Mistake, Rejection, require_multipart, sent_fields, wants_json
 from verifier.errors import InvalidInput
@@ -41,7 +43,11 @@ def scanned(code: str) -> AnyResponse:
         locator = Locator.parse(code)
     except InvalidInput:
         return _respelled(code) or _malformed()
-    return answers.respond(answer_scan(bundle, locator, code), cache_seconds=CACHE_SECONDS)
+    admit(MISS)
+    answer = answer_scan(bundle, locator, code)
+    if service.missed(answer.verdict):
+        charge(MISS)
+    return answers.respond(answer, cache_seconds=CACHE_SECONDS)
 
 
 @lookup.get("/v/<path:code>")
@@ -69,14 +75,14 @@ def typed() -> AnyResponse:
     if (pasted := wanted.typed.locator) is not None:
         if not wants_json():
             return _led_to(pasted)
-        with reading() as session:
-            return _named(service.by_locator(session, bundle.vault, pasted, now=now))
+        return _named(_by_locator(pasted, now))
     record_id, short = wanted.typed.record_id, wanted.typed.short_digest or ""
     receipt = service.receipt(bundle.vault, record_id, short, wanted.birth)
     try:
+        admit(WRONG_TRY)
         ask = partial(service.by_typed, vault=bundle.vault, typed=wanted.typed, birth=wanted.birth, now=now)
         found = _tried(ask, record_id, receipt, now)
-    except service.TooManyTries as refused:
+    except (service.TooManyTries, TooMany) as refused:
         return _paused("lookup.html", refused, {})
     if wants_json():
         return _named(found)
@@ -121,9 +127,10 @@ def compare() -> AnyResponse:
     cells = (f"{name}={'|'.join(values)}" for name, values in sorted(paper.results.items()))
     receipt = service.receipt(bundle.vault, str(locator), paper.name, paper.birth, *cells)
     try:
+        admit(WRONG_TRY)
         ask = partial(service.compare, vault=bundle.vault, locator=locator, paper=paper, now=now)
         found = _tried(ask, locator.record_id, receipt, now)
-    except service.TooManyTries as refused:
+    except (service.TooManyTries, TooMany) as refused:
         return _paused("compare.html", refused, form)
     if "values_differ" in found.verdict.reasons and not wants_json():
         return _form_below("compare.html", found, receipt, form)
@@ -132,23 +139,27 @@ def compare() -> AnyResponse:
 
 def _tried(ask: partial[CodeAnswer], record_id: str, receipt: str, now: datetime) -> CodeAnswer:
     """What ``ask`` answers, in a transaction of its own: a wrong try is counted with it, or nothing is
-    answered. One that was answered before is not counted again. Raises TooManyTries.
+    answered. One that was answered before is not counted again. Counted by record and by client. Raises
+    TooManyTries, TooMany.
     """
     charged = hmac.compare_digest(request.form.get(RECEIPT, "").encode(), receipt.encode())
     try:
         with reading() as session:
             service.refuse_tried_out(session, record_id, now=now)
         with transaction() as session:
-            return ask(session, charged=charged)
+            found = ask(session, charged=charged)
     except UNAVAILABLE as error:
         return service.unavailable(now, error)
+    if found.tries_left is not None and not charged:
+        charge(WRONG_TRY)
+    return found
 
 
-def _paused(template: str, refused: service.TooManyTries, context: Mapping[str, Any]) -> Response:
+def _paused(template: str, refused: service.TooManyTries | TooMany, context: Mapping[str, Any]) -> Response:
     """429 with the time to wait, the same for every record id, known or not; what was typed stays."""
     if wants_json():
         return errors.rejected(Rejection(429, refused.code, retry_after=refused.retry_after))
-    title, sentence, next_step = errors.said(429, retry_after=refused.retry_after)
+    title, sentence, next_step = errors.said(429, refused.code, retry_after=refused.retry_after)
     kept = gettext("Những gì bạn đã nhập vẫn còn ở dưới.")
     said = Words(title, sentence, next_step, Tone.UNFINISHED, (kept,))
     response = _page(template, {**context, **_panel(said, said.sentence)}, 429)
@@ -212,11 +223,19 @@ def _malformed() -> Response:
     return answers.respond(_answer(service.malformed(resources().clock.now())), cache_seconds=CACHE_SECONDS)
 
 
+def _by_locator(locator: Locator, now: datetime) -> CodeAnswer:
+    """The answer to a full code, under the limits of a scan."""
+    admit(MISS)
+    with reading() as session:
+        found = service.by_locator(session, resources().vault, locator, now=now)
+    if service.missed(found.verdict):
+        charge(MISS)
+    return found
+
+
 def _paper_form(locator: Locator) -> dict[str, Any] | None:
     """What the comparison form needs; None when the code names no issued version."""
-    bundle = resources()
-    with reading() as session:
-        found = service.by_locator(session, bundle.vault, locator, now=bundle.clock.now())
+    found = _by_locator(locator, resources().clock.now())
     if found.record is None or found.verdict.version is None or found.record.state.value == "recalled":
         return None
     rows = forms.cells(found.record.level, found.record.grade)

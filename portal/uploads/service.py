@@ -11,8 +11,8 @@ import io
 import logging
 import time
 import uuid
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -70,6 +70,14 @@ class RecordData:
     fields: dict[str, Any]
 
 
+Admission = Callable[[bool], AbstractContextManager[None]]
+
+
+def _everybody(registered: bool) -> AbstractContextManager[None]:
+    """No limits: for callers that are no web clients."""
+    return nullcontext()
+
+
 def check(
     data: bytes,
     session: Session,
@@ -79,8 +87,12 @@ def check(
     hosts: Hosts,
     instance_dir: Path,
     now: datetime,
+    admission: Admission = _everybody,
 ) -> FileAnswer:
     """Examine one document and fold what was found with what the registry knows.
+
+    ``admission`` is entered for the examination alone, with whether these very bytes are registered; what it
+    raises is the answer.
 
     ``session`` must hold no changes: it gives its connection back while the document is examined.
     """
@@ -92,7 +104,8 @@ def check(
         # 2 The examination, away from this process. It may take seconds, in which no connection is kept.
         session.rollback()
         known = None if found is None else Known(found.registered_at, found.structure)
-        report = checker.check(CheckJob(data, trust_path, now, known))
+        with admission(known is not None):
+            report = checker.check(CheckJob(data, trust_path, now, known))
 
         # 3 The registry's facts, the verdict, and what may be said with it.
         verdict = decide(report, registry.facts_for(session, report, hosts, now=now))

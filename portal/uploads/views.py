@@ -17,6 +17,7 @@ from portal.uploads.spreadsheet import workbook
 from portal.web import answers, errors
 from portal.web.home import samples, samples_folder
 from portal.web.i18n import gettext, language, moment
+from portal.web.limits import examining
 from portal.web.pages import Pages
 from portal.web.requests import Rejection, one_file, require_multipart, wants_json
 from verifier.locator import digest_text
@@ -107,6 +108,7 @@ def _examine(session: Session, content: bytes) -> FileAnswer:
         hosts=bundle.hosts,
         instance_dir=bundle.settings.instance_dir,
         now=bundle.clock.now(),
+        admission=examining,
     )
     if found.verdict.outcome in ALARMS:
         log.warning(

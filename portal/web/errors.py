@@ -15,7 +15,7 @@ from typing import Final
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
-from portal.web.i18n import gettext, language, marked, this_page
+from portal.web.i18n import duration, gettext, language, marked, this_page
 from portal.web.pages import Pages
 from portal.web.requests import Rejection, wants_json
 
@@ -75,6 +75,45 @@ _TEXTS: Final = {
 }
 _OTHER: Final = _TEXTS[400]
 
+_AGAIN: Final = marked("Hãy thử lại sau %(wait)s. Bạn không cần làm gì khác.")
+#: Refusals that have words of their own, by their code.
+_REFUSALS: Final = {
+    "too_many_misses": _Text(
+        marked("Có quá nhiều mã không tìm thấy"),
+        marked("Từ mạng của bạn vừa có nhiều mã không khớp với học bạ nào, nên cổng tạm dừng tra cứu từ đó."),
+        marked("Hãy thử lại sau %(wait)s, hoặc quét bằng mạng khác."),
+    ),
+    "too_many_wrong_tries": _Text(
+        marked("Có quá nhiều lần nhập không khớp"),
+        marked("Từ mạng của bạn vừa có nhiều lần nhập không khớp, nên cổng tạm dừng để bảo vệ học sinh."),
+        marked("Hãy thử lại sau %(wait)s. Quét mã QR và kiểm tra tệp vẫn dùng được."),
+    ),
+    "too_many_uploads": _Text(
+        marked("Có quá nhiều tệp lạ"),
+        marked(
+            "Từ mạng của bạn vừa có nhiều tệp không phải bản trường cấp, nên cổng tạm dừng nhận tệp như vậy."
+        ),
+        marked("Hãy thử lại sau %(wait)s. Tệp đúng bản trường cấp và mã QR vẫn kiểm tra được."),
+    ),
+    "too_many_requests": _Text(
+        marked("Có quá nhiều yêu cầu cùng lúc"),
+        marked("Từ mạng của bạn vừa có quá nhiều biểu mẫu được gửi."),
+        _AGAIN,
+    ),
+    "too_many_at_once": _Text(
+        marked("Đang có nhiều tệp được gửi từ mạng của bạn"),
+        marked("Cổng chỉ kiểm tra vài tệp một lúc cho mỗi nơi gửi; điều này không nói gì về học bạ."),
+        _AGAIN,
+    ),
+    "busy": _Text(
+        marked("Cổng đang bận"),
+        marked(
+            "Đang có nhiều tệp chờ kiểm tra; điều này không nói gì về học bạ. Tra cứu bằng mã vẫn dùng được."
+        ),
+        _AGAIN,
+    ),
+}
+
 
 def install(app: Flask) -> None:
     """Answer every error in one of the two shapes."""
@@ -86,20 +125,19 @@ def install(app: Flask) -> None:
 def rejected(rejection: Rejection) -> Response:
     """The answer to a request that is no check at all."""
     errors = [{"field": m.field, "detail": gettext(m.message, **m.values)} for m in rejection.mistakes]
-    response = _answer(
-        rejection.status, rejection.code, errors=errors, retry_after=rejection.retry_after or 60
-    )
+    response = _answer(rejection.status, rejection.code, errors=errors, retry_after=rejection.retry_after)
     if rejection.retry_after is not None:
         response.headers["Retry-After"] = str(rejection.retry_after)
     return response
 
 
-def said(status: int, *, retry_after: int = 60, request_id: str = "") -> tuple[str, str, str]:
+def said(status: int, code: str, *, retry_after: int = 60, request_id: str = "") -> tuple[str, str, str]:
     """Title, sentence and next step of an error answer in the language of this request."""
-    text = _TEXTS.get(status, _OTHER if status < 500 else _TEXTS[500])
+    text = _REFUSALS.get(code) or _TEXTS.get(status, _OTHER if status < 500 else _TEXTS[500])
     values = {
         "limit": current_app.config["MAX_FILE_BYTES"] // (1024 * 1024),
         "minutes": math.ceil(retry_after / 60),
+        "wait": duration(retry_after),
         "request_id": request_id,
     }
     return (
@@ -128,10 +166,10 @@ def _answer(
     code: str,
     *,
     errors: list[dict[str, str]] | None = None,
-    retry_after: int = 60,
+    retry_after: int | None = None,
     request_id: str = "",
 ) -> Response:
-    title, sentence, next_step = said(status, retry_after=retry_after, request_id=request_id)
+    title, sentence, next_step = said(status, code, retry_after=retry_after or 60, request_id=request_id)
     if wants_json():
         problem: dict[str, object] = {
             "type": "about:blank",
@@ -142,6 +180,8 @@ def _answer(
         }
         if errors:
             problem["errors"] = errors
+        if retry_after is not None:
+            problem["retry_after"] = retry_after
         if request_id:
             problem["request_id"] = request_id
         return Response(

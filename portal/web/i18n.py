@@ -71,3 +71,10 @@ def moment(value: datetime, language: Language) -> str:
     if language == "vi":
         return f"{clock} ngày {day(local, language)}"
     return f"{clock} on {day(local, language)} (Vietnam time)"
+
+
+def duration(seconds: int) -> str:
+    """A time to wait, in the language of this request; never shorter than it is, and always more than one."""
+    if seconds < 120:
+        return gettext(marked("%(seconds)s giây"), seconds=max(2, seconds))
+    return gettext(marked("%(minutes)s phút"), minutes=-(-seconds // 60))

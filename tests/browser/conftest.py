@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request, sync_playwright
 
+from portal.config import Settings
 from portal.demo.manifest import Sample
 from tests.demo_instance import ROOT, DemoInstance
 
@@ -68,23 +70,20 @@ class Site:
 @pytest.fixture(scope="session")
 def site(demo_instance: DemoInstance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The server as ``make run`` starts it, over a copy of the demo."""
-    instance = demo_instance.copy_to(tmp_path_factory.mktemp("served") / "instance")
+    with serve(demo_instance.copy_to(tmp_path_factory.mktemp("served") / "instance")) as running:
+        yield running
+
+
+@contextmanager
+def serve(instance: DemoInstance, **changes: str) -> Iterator[Site]:
+    """The server as ``make run`` starts it, with other settings where ``changes`` names some."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "granian",
-        "--interface",
-        "wsgi",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    command += ["--no-ws", "--log-level", "warning", "wsgi:app"]
-    environment = {"PATH": os.environ["PATH"], **instance.environment}
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--no-ws", "--log-level", "error"]
+    command += ["--blocking-threads", changes.get("WEB_THREADS", str(Settings.web_threads)), "wsgi:app"]
+    environment = {"PATH": os.environ["PATH"], **instance.environment, **changes}
     with subprocess.Popen(command, cwd=ROOT, env=environment) as process:  # noqa: S603 - our own server
         try:
             _wait(port, process)

@@ -98,8 +98,15 @@ class TestProduction:
 
     def test_every_mistake_is_told_at_once(self, tmp_path: Path) -> None:
         assert mistakes(
-            {"ENVIRONMENT": "production", "DEMO": "1", "FILE_STORE_URL": "memory:///"}, tmp_path
+            {
+                "ENVIRONMENT": "production",
+                "DEMO": "1",
+                "FILE_STORE_URL": "memory:///",
+                "LIMITS": "miss v4 many",
+            },
+            tmp_path,
         ) == {
+            ("LIMITS", "limit"),
             ("DEMO", "demo_in_production"),
             ("PUBLIC_URL", "missing"),
             ("OWNER_NAME", "missing"),
@@ -144,6 +151,14 @@ class TestProduction:
         ("DATABASE_URL", "sqlite:///:memory:", "no_file"),
         ("DATABASE_URL", "sqlite:///file:x", "no_file"),
         ("FILE_STORE_URL", "/var/files", "scheme"),
+        ("LIMITS", "miss v4 thirty/minute", "limit"),
+        ("LIMITS", "guess v4 30/minute", "limit"),
+        ("CHECKS_RUNNING", "0", "number"),
+        ("CHECKS_WAITING", "-1", "number"),
+        ("CHECKS_WAIT_SECONDS", "60", "number"),
+        ("WEB_THREADS", "1", "number"),
+        ("DATABASE_TIMEOUT_SECONDS", "0", "number"),
+        ("LIMITS_URL", "redis://:s3cret@cache:port/0", "url"),
         ("LIMITS_URL", "memcached://x", "scheme"),
         ("TSA_URL", "tsa.example.vn", "address"),
         ("MAX_UPLOAD_BYTES", "1e6", "number"),

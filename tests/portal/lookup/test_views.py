@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, QueuePool, create_engine
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
@@ -208,10 +208,12 @@ class TestScan:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         bundle: Resources = world.app.extensions["portal"]
-        monkeypatch.setattr(bundle.engine.pool, "_timeout", 0.05)
-        monkeypatch.setattr(bundle.engine.pool, "_max_overflow", 0)
+        pool = bundle.engine.pool
+        assert isinstance(pool, QueuePool)
+        monkeypatch.setattr(pool, "_timeout", 0.05)
+        monkeypatch.setattr(pool, "_max_overflow", 0)
         with ExitStack() as held:
-            for _ in range(5):
+            for _ in range(pool.size()):
                 held.enter_context(bundle.questions.connect())
             answers = [
                 world.client.get(world.primary.path, headers=JSON),

@@ -214,10 +214,11 @@ class TestAnswers:
         incomplete(world.primary.file, b"%PDF-1.7 unknown")
         folder.unlink()
 
-        monkeypatch.setattr(bundle.engine.pool, "_timeout", 0.05)
-        monkeypatch.setattr(bundle.engine.pool, "_max_overflow", 0)
+        pool = bundle.engine.pool
+        monkeypatch.setattr(pool, "_timeout", 0.05)
+        monkeypatch.setattr(pool, "_max_overflow", 0)
         with ExitStack() as held:
-            for _ in range(5):
+            for _ in range(pool.size()):
                 held.enter_context(bundle.questions.connect())
             incomplete(world.primary.file, b"%PDF-1.7 unknown")
         assert body(send(world, world.primary.file, **JSON))["verdict"] == "GENUINE_CURRENT"
