@@ -222,7 +222,7 @@ def test_a_child_that_hangs_is_killed_at_the_deadline(slow: CheckJob) -> None:
     try:
         report, seconds = signalled(hanging, slow, signal.SIGSTOP)
         assert report.incomplete == "deadline"
-        assert seconds < 1.0 + sandbox._GRACE_SECONDS
+        assert seconds < 1.0 + Resources().grace
         assert hanging.pid is not None
         assert children_of(hanging.pid) == []
         assert hanging.check(replace(slow, data=b"<a/>")).problem == "xml"  # and the next one is served
