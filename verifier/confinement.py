@@ -314,7 +314,7 @@ def _forbid_calls(*, threads: bool) -> bool:
     instructions = _filter(threads=threads)
     if instructions is None:
         return False
-    array = (_Instruction * len(instructions))(*instructions)
+    array = (_Instruction * len(instructions))(*(_Instruction(*each) for each in instructions))
     program = _Program(len(instructions), array)
     try:
         _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(program))
@@ -342,7 +342,7 @@ def _trace() -> None:
 def _hand_over() -> None:
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, _CHANNEL)
     try:
-        socket.send_fds(channel, [b"x"], [_CHANNEL])
+        socket.send_fds(channel, [b"\n"], [_CHANNEL])
     finally:
         channel.detach()
 
@@ -413,7 +413,7 @@ def _tried_in_a_child(*, threads: bool) -> list[str]:
         os._exit(0)
     theirs.close()
     with ours, ours.makefile("rb") as answer:
-        lines = answer.read().decode().splitlines()
+        lines = answer.read().decode().strip().splitlines()
     os.waitpid(pid, 0)
     if lines[:1] != ["done"]:
         return ["go unconfined, or die of it"]

@@ -199,7 +199,6 @@ class ForkServer:
             ours, theirs = socket.socketpair()
             status, status_theirs = os.pipe()
             try:
-                server.control.settimeout(min(left, _SEND_SECONDS))
                 socket.send_fds(server.control, [request], [theirs.fileno(), status_theirs])
             except OSError as fault:
                 ours.close()
@@ -266,6 +265,7 @@ class _Server:
         self.control.settimeout(max(until - time.monotonic(), 0.001))
         if self.control.recv(16) != _READY:
             raise ConnectionError("the fork server did not start")
+        self.control.settimeout(_SEND_SECONDS)
         self.ready = True
 
     def end(self) -> None:
