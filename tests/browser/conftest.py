@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -68,24 +69,20 @@ class Site:
 @pytest.fixture(scope="session")
 def site(demo_instance: DemoInstance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The server as ``make run`` starts it, over a copy of the demo."""
-    instance = demo_instance.copy_to(tmp_path_factory.mktemp("served") / "instance")
+    with serving(demo_instance.copy_to(tmp_path_factory.mktemp("served") / "instance")) as running:
+        yield running
+
+
+@contextmanager
+def serving(instance: DemoInstance, **environment: str) -> Iterator[Site]:
+    """Granian over this instance, until the block ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "granian",
-        "--interface",
-        "wsgi",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    command += ["--no-ws", "--log-level", "warning", "wsgi:app"]
-    environment = {"PATH": os.environ["PATH"], **instance.environment}
-    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:  # noqa: S603 - our own server
+    command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--no-ws", "--log-level", "warning", "wsgi:app"]
+    settings = {"PATH": os.environ["PATH"], **instance.environment, **environment}
+    with subprocess.Popen(command, cwd=ROOT, env=settings) as process:  # noqa: S603 - our own server
         try:
             _wait(port, process)
             yield Site(f"http://127.0.0.1:{port}", process.pid, instance)
