@@ -52,7 +52,7 @@ def checked(server: ForkServer, job: CheckJob, seconds: float) -> ValidationRepo
     return report
 
 
-@pytest.mark.parametrize("name", hostile.FILES.keys() - hostile.ENDLESS)
+@pytest.mark.parametrize("name", sorted(hostile.FILES.keys() - hostile.ENDLESS))
 def test_a_hostile_file_is_a_finding(server: ForkServer, trust_path: Path, name: str) -> None:
     make, problems = hostile.FILES[name]
     report = checked(server, CheckJob(make(), trust_path, NOW), Resources().deadline + Resources().grace)
