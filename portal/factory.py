@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
@@ -14,6 +15,7 @@ from portal import extensions, web
 from portal.clock import SystemClock
 from portal.config import Settings
 from portal.database import make_engine, reading_engine
+from portal.errors import InvalidSettings
 from portal.extensions import Resources
 from portal.filestore import ObjectFiles
 from portal.limits.work import Bounds, Workroom
@@ -26,6 +28,8 @@ from portal.web.headers import SecurityHeaders
 from portal.web.limits import install_limits, make_limits
 from portal.web.proxies import TrustedProxies
 from portal.web.waits import BoundedWaits
+from verifier import confinement
+from verifier.errors import Problem
 from verifier.locator import Hosts
 from verifier.policy import DEFAULT, ValidationPolicy
 from verifier.sandbox import ForkServer
@@ -49,6 +53,13 @@ COMMANDS: Final = {
 }
 
 _KIB: Final = 1024
+
+_NOT_CONFINED: Final = (
+    "production cần Landlock và seccomp của nhân Linux để cô lập tiến trình đọc tệp lạ "
+    "(thử lại bằng: python -m verifier.confinement). Tiến trình bị cô lập vẫn: "
+)
+
+log = logging.getLogger(__name__)
 
 
 class _LazyCommands(AppGroup):
@@ -93,7 +104,7 @@ def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clo
         questions=reading_engine(engine),
         vault=Vault(settings.key_encryption_keys, settings.index_key),
         files=ObjectFiles(settings.file_store_url),
-        checker=checker or ForkServer(_policy(settings)),
+        checker=checker or _fork_server(settings),
         clock=clock or SystemClock(),
         hosts=Hosts(settings.public_url, settings.public_url_former),
         gate=gate,
@@ -126,6 +137,20 @@ def _receiving(settings: Settings) -> Bounds:
     """Bodies that are read at one time: three in four threads, for one client one in eight."""
     threads = settings.web_threads
     return Bounds(max(1, threads * 3 // 4), 0, max(1, threads // 8), settings.checks.wait_seconds)
+
+
+def _fork_server(settings: Settings) -> ForkServer:
+    """Whoever examines strangers' files. Raises InvalidSettings in production when this machine cannot keep
+    such an examination away from everything else; in development that is only said.
+    """
+    if settings.production:
+        if weak := confinement.weaknesses():
+            raise InvalidSettings(
+                [Problem("ENVIRONMENT", "not_confined", _NOT_CONFINED + each) for each in weak]
+            )
+    elif missing := confinement.missing():
+        log.warning("strangers' files are examined without %s: this kernel has none", " and ".join(missing))
+    return ForkServer(_policy(settings), confined=settings.production)
 
 
 def _policy(settings: Settings) -> ValidationPolicy:

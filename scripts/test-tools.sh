@@ -22,6 +22,7 @@ need softhsm2 softhsm2-util
 need poppler-utils pdfsig
 need qpdf qpdf
 need curl curl
+need libseccomp2 '/usr/lib/*/libseccomp.so.2'
 
 [ -z "$missing" ] && exit 0
 

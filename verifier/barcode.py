@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final
 
+import pillow_heif
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 import zxingcpp
@@ -27,8 +28,12 @@ MAX_SIDE: Final = 20_000
 MAX_CODES: Final = 32  # distinct texts of one image
 MAX_OBJECTS: Final = 5_000  # page objects looked at before a PDF is called "not images only"
 _FORM_DEPTH: Final = 8
-_FORMATS: Final = ("PNG", "JPEG", "WEBP")
+_FORMATS: Final = ("PNG", "JPEG", "WEBP", "HEIF")
 _QR_ONLY: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCodeModel2)
+
+
+# The picture alone, no thumbnails, depth maps or masks; its decoder still starts one thread of its own.
+pillow_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=0)
 
 
 def _refuse(code: str, message: str) -> InvalidInput:
@@ -42,8 +47,9 @@ def open_image(data: bytes) -> Image.Image:
     """The picture as people see it (EXIF orientation applied, transparency on white), in grey levels (mode
     ``L``).
 
-    The content decides the format, never a name: PNG, JPEG or WebP; of an animation the first frame. Raises
-    InvalidInput: ``not_an_image``, ``image_too_large`` (before anything is decoded), ``unreadable_image``.
+    The content decides the format, never a name: PNG, JPEG, WebP or HEIC; of an animation the first frame.
+    Raises InvalidInput: ``not_an_image``, ``image_too_large`` (before anything is decoded: the decoders hold
+    a picture to the size that its head declares), ``unreadable_image``.
     """
     try:
         with warnings.catch_warnings():
@@ -52,7 +58,7 @@ def open_image(data: bytes) -> Image.Image:
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise _too_large() from None
     except Exception:  # any parser error in hostile bytes means the same
-        raise _refuse("not_an_image", "Tệp không phải ảnh PNG, JPEG hoặc WebP.") from None
+        raise _refuse("not_an_image", "Tệp không phải ảnh PNG, JPEG, WebP hoặc HEIC.") from None
     if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
         raise _too_large()
     try:

@@ -45,7 +45,7 @@ def examine(
         content = sniff(data, policy.limits)
         if content is Content.PDF:
             return _examine_pdf(data, trust, policy, at, known)
-        if content is Content.IMAGE:
+        if content in (Content.IMAGE, Content.HEIC):
             return _examine_image(data, base, policy)
         return replace(base, problem=content.value)
     except MemoryError:

@@ -28,11 +28,14 @@ class Content(StrEnum):
     XML_RECORD = "xml_record"  # the sector's signed XML: a school record, but not one we can check
     XML = "xml"
     ZIP = "zip"  # also .docx, .xlsx, .odt
-    HEIC = "heic"
+    HEIC = "heic"  # an image whose decoder cannot work without a thread
     NOT_PDF_OR_IMAGE = "not_pdf_or_image"
 
 
-_HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"hevm", b"mif1", b"msf1", b"avif"})
+#: Major brands of ISO/IEC 23008-12 that stand for HEVC pictures, as phones write them.
+_HEIC_BRANDS = frozenset(
+    {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+)
 _XML_ROOT = re.compile(rb"<(?:[A-Za-z_][\w.-]*:)?([A-Za-z_][\w.-]*)[\s/>]")
 _RECORD_ROOTS = frozenset({b"HOC_BA", b"HOCBA", b"DU_LIEU_HOC_BA"})
 

@@ -79,11 +79,13 @@ class KeyUse:
 class Resources:
     """What the child that examines a document may spend (SEC-13).
 
-    ``deadline`` is wall time in seconds from its start, ``cpu_seconds`` and ``memory`` (bytes of address
-    space) are limits of the kernel, ``answer_bytes`` bounds what it may say.
+    ``deadline`` is wall time in seconds from the question to the answer, ``grace`` how much longer whoever
+    asks waits for the end of what did not keep it. ``cpu_seconds`` and ``memory`` (bytes of address space)
+    are limits of the kernel, ``answer_bytes`` bounds what it may say.
     """
 
     deadline: float = 15.0
+    grace: float = 2.0
     cpu_seconds: int = 10
     memory: int = 1024 * 1024 * 1024
     answer_bytes: int = 256 * 1024

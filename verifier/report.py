@@ -7,7 +7,7 @@ page. Every part of a report is a fact about the document; what follows from the
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -192,9 +192,10 @@ class ValidationReport:
     def from_json(cls, data: Any) -> ValidationReport:
         """Inverse of :meth:`to_json`; strict: raises KeyError, TypeError or ValueError on any other shape.
 
-        A report may come from a process that a document has taken over, so every value is checked for its
-        type and every text for its length.
+        A report may come from a process that a document has taken over, so every object has exactly the
+        members it should have, every value is checked for its type, every text and list for its length.
         """
+        _exactly(data, cls)
         return cls(
             at=_time(data["at"]),
             medium=Medium(data["medium"]),
@@ -245,13 +246,22 @@ def plausible(moment: datetime) -> datetime | None:
     return moment if moment.year in _YEARS else None
 
 
+def _exactly(data: Any, kind: type[Any]) -> None:
+    """An object with the members of this dataclass, no more and no less."""
+    if not isinstance(data, dict) or data.keys() != {member.name for member in fields(kind)}:
+        raise TypeError(f"not a {kind.__name__}")
+
+
 LONGEST_TEXT = 4096  # characters of a name in a certificate; far more than any real one
+MOST_ENTRIES = 256  # of any list; twice as many as the longest that a policy allows
 _CODE = 40
 
 
 def _text(value: Any, longest: int = LONGEST_TEXT) -> str:
+    """Half of a surrogate pair is refused as well (UnicodeEncodeError): nobody could write it down."""
     if not isinstance(value, str) or len(value) > longest:
         raise ValueError("not a text of the allowed length")
+    value.encode()
     return value
 
 
@@ -266,8 +276,8 @@ def _count(value: Any) -> int:
 
 
 def _list(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise TypeError("not a list")
+    if not isinstance(value, list) or len(value) > MOST_ENTRIES:
+        raise TypeError("not a list of the allowed length")
     return value
 
 
@@ -284,16 +294,19 @@ def _optional_time(value: Any) -> datetime | None:
 
 
 def _check(data: Any) -> Check:
+    _exactly(data, Check)
     return Check(CheckName(data["name"]), CheckStatus(data["status"]), _text(data["code"], _CODE))
 
 
 def _prefix(data: Any) -> Prefix:
+    _exactly(data, Prefix)
     if type(data["archival"]) is not bool:
         raise TypeError("archival is yes or no")
     return Prefix(_count(data["length"]), _text(data["sha256"], 64), data["archival"])
 
 
 def _signature(data: Any) -> SignatureReport:
+    _exactly(data, SignatureReport)
     signer, sub_indication = data["signer"], data["sub_indication"]
     return SignatureReport(
         field=_text(data["field"]),
@@ -320,6 +333,7 @@ def _byte_range(value: Any) -> tuple[int, int, int, int] | None:
 
 
 def _signer(data: Any) -> SignerInfo:
+    _exactly(data, SignerInfo)
     return SignerInfo(
         certificate_sha256=_text(data["certificate_sha256"], 64),
         subject=_text(data["subject"]),

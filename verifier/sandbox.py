@@ -2,12 +2,14 @@
 
 Three processes: the one that asks (:class:`ForkServer`, in the web process or the command line), a fork
 server (``python -m verifier.sandbox``) that has imported everything and never sees a document, and one fresh
-child per check, forked from it in a few milliseconds. The child reads its job from a socket of its own, gives
-up every other file, works under limits of the kernel, answers with JSON and ends. After the first malicious
+child per check, forked from it in a few milliseconds. The child gives up everything but a socket of its own
+(:mod:`verifier.confinement`), reads its job from it, answers with JSON and ends. After the first malicious
 file it must be taken for hostile, so the answer is bounded, checked value by value, and whatever the asking
 process can compute itself is compared. Nothing is ever unpickled.
 
 What goes wrong becomes ``report.incomplete``: ``deadline``, ``memory``, ``crashed``, ``trust_unavailable``.
+An answer comes within the deadline and the grace of :class:`~verifier.policy.Resources`, whoever dies or
+stops: the fork server, one that is being started, or the child.
 """
 
 from __future__ import annotations
@@ -17,7 +19,6 @@ import gc
 import hashlib
 import json
 import os
-import resource
 import select
 import signal
 import socket
@@ -39,8 +40,9 @@ from typing import Any, NoReturn
 
 from verifier.certificates import prepare
 from verifier.check import Known, examine
+from verifier.confinement import confine
 from verifier.errors import InvalidInput
-from verifier.intake import earlier_ends
+from verifier.intake import Content, earlier_ends, sniff
 from verifier.pades import Structure
 from verifier.policy import DEFAULT, Resources, ValidationPolicy
 from verifier.report import Medium, ValidationReport
@@ -59,8 +61,9 @@ class CheckJob:
 
 _HOME = str(Path(__file__).resolve().parent.parent)
 _FRAME = struct.Struct("!I")
+_READY = b"ready"
 _START_SECONDS = 60.0  # the fork server imports for a second; a busy machine may need many
-_GRACE_SECONDS = 2.0  # after the deadline, before the fork server itself counts as stuck
+_SEND_SECONDS = 2.0  # one that reads no requests must not keep whoever asks waiting
 
 # How a child ended, as the fork server reports it in one byte.
 _ENDED_WELL, _DEADLINE, _MEMORY, _CRASHED, _NO_TRUST = b"0", b"D", b"M", b"C", b"T"
@@ -95,10 +98,12 @@ class ForkServer:
     died, and ends with the process that asks.
     """
 
-    def __init__(self, policy: ValidationPolicy = DEFAULT) -> None:
+    def __init__(self, policy: ValidationPolicy = DEFAULT, *, confined: bool = False) -> None:
+        """``confined``: rather check nothing than in a child that the kernel cannot confine wholly."""
         if replace(policy, resources=DEFAULT.resources) != DEFAULT:
             raise ValueError("the fork server knows the default policy only; resources may differ")
         self._policy = policy
+        self._confined = confined
         self._lock = threading.Lock()
         self._server: _Server | None = None
         self._stores = _Stores()
@@ -109,8 +114,9 @@ class ForkServer:
         structure = None if job.known is None else job.known.structure
         if structure is not None and structure.sha256 == hashlib.sha256(job.data).hexdigest():
             return self._revalidate(job)
+        give_up = time.monotonic() + self._policy.resources.deadline + self._policy.resources.grace
         for _ in range(2):
-            outcome = self._attempt(job)
+            outcome = self._attempt(job, give_up)
             if outcome is not None:
                 return outcome
         return _unfinished(job, "crashed")
@@ -127,16 +133,16 @@ class ForkServer:
             return _unfinished(job, "trust_unavailable")
         return examine(job.data, trust=trust, policy=self._policy, at=job.at, known=job.known)
 
-    def _attempt(self, job: CheckJob) -> ValidationReport | None:
+    def _attempt(self, job: CheckJob, give_up: float) -> ValidationReport | None:
         """One try; None when the fork server died on the way, which no document can cause: it reads none."""
-        resources = self._policy.resources
         try:
-            server, ours, status = self._submit(job.trust_path, resources)
+            server, ours, status = self._submit(job, give_up)
+        except TimeoutError:
+            return _unfinished(job, "deadline")
         except OSError:
             return None
-        give_up = time.monotonic() + resources.deadline + _GRACE_SECONDS
         with ours, os.fdopen(status, "rb", buffering=0) as ending:
-            answer = _converse(ours, job, resources, give_up)
+            answer = _converse(ours, job, self._policy.resources, give_up)
             if answer is not None:
                 return _believable(answer, job, self._policy) or _unfinished(job, "crashed")
             how = _last_byte(ending, give_up)
@@ -149,7 +155,7 @@ class ForkServer:
     def start(self) -> None:
         """Have the fork server ready before the first check. Raises OSError when it cannot be started."""
         with self._lock:
-            self._running()
+            self._running(time.monotonic() + _START_SECONDS)
 
     def close(self) -> None:
         """End the fork server; the next check starts a new one."""
@@ -167,48 +173,81 @@ class ForkServer:
         """Process id of the running fork server, None when there is none."""
         return None if self._server is None else self._server.process.pid
 
-    def _submit(self, trust_path: Path, resources: Resources) -> tuple[_Server, socket.socket, int]:
-        """Hand a fresh pair of channels to the fork server. Raises OSError when it is not there."""
-        request = json.dumps(
-            {"trust": str(Path(trust_path).absolute()), "deadline": resources.deadline}
-            | {"cpu_seconds": resources.cpu_seconds, "memory": resources.memory}
-        ).encode()
-        with self._lock:
-            server = self._running()
+    def _submit(self, job: CheckJob, give_up: float) -> tuple[_Server, socket.socket, int]:
+        """Hand a fresh pair of channels to the fork server. Raises TimeoutError when the time is over before
+        that, any other OSError when the fork server is not there.
+        """
+        resources = self._policy.resources
+        if not self._lock.acquire(timeout=max(give_up - time.monotonic(), 0)):
+            raise TimeoutError
+        try:
+            server = self._running(give_up)
+            left = give_up - resources.grace - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            request = json.dumps(
+                {
+                    "trust": str(Path(job.trust_path).absolute()),
+                    "confined": self._confined,
+                    "threads": sniff(job.data, self._policy.limits) is Content.HEIC,
+                    "deadline": left,
+                    "grace": resources.grace,
+                    "cpu_seconds": resources.cpu_seconds,
+                    "memory": resources.memory,
+                }
+            ).encode()
             ours, theirs = socket.socketpair()
             status, status_theirs = os.pipe()
             try:
                 socket.send_fds(server.control, [request], [theirs.fileno(), status_theirs])
-            except OSError:
+            except OSError as fault:
                 ours.close()
                 os.close(status)
                 server.end()
                 self._server = None
-                raise
+                raise ConnectionError("the fork server takes no requests") from fault
             finally:
                 theirs.close()
                 os.close(status_theirs)
             return server, ours, status
+        finally:
+            self._lock.release()
 
-    def _running(self) -> _Server:
-        """The server of this very process; after a fork of the asking process the child starts its own."""
+    def _running(self, give_up: float) -> _Server:
+        """The server of this very process; after a fork of the asking process the child starts its own.
+
+        Raises TimeoutError when one that is being started is not ready in time (the next check waits for the
+        same one), any other OSError when it cannot be started.
+        """
         server = self._server
         if server is not None and (server.owner != os.getpid() or server.process.poll() is not None):
             server.end()
             server = None
         if server is None:
-            server = self._server = _Server.start()
+            server = self._server = _Server.launch()
+        if not server.ready:
+            too_long = server.born + _START_SECONDS
+            try:
+                server.wait(min(give_up, too_long))
+            except OSError as fault:
+                if not isinstance(fault, TimeoutError) or time.monotonic() >= too_long:
+                    server.end()
+                    self._server = None
+                raise
         return server
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Server:
     process: subprocess.Popen[bytes]
     control: socket.socket
     owner: int
+    born: float
+    ready: bool = False
 
     @classmethod
-    def start(cls) -> _Server:
+    def launch(cls) -> _Server:
+        """Start the process; it imports for a second before it is ready."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             # No environment: a document that takes a child over finds no secrets of the asking process there.
@@ -219,17 +258,15 @@ class _Server:
                 stdout=subprocess.DEVNULL,
                 env={"PYTHONPATH": os.pathsep.join([_HOME, *filter(None, sys.path)]), "LC_ALL": "C.UTF-8"},
             )
-        server = cls(process, ours, os.getpid())
-        ours.settimeout(_START_SECONDS)
-        try:
-            ready = ours.recv(16)
-        except OSError:
-            ready = b""
-        if ready != b"ready":
-            server.end()
+        return cls(process, ours, os.getpid(), time.monotonic())
+
+    def wait(self, until: float) -> None:
+        """Raises TimeoutError when it is not ready by ``until``, ConnectionError when it has ended."""
+        self.control.settimeout(max(until - time.monotonic(), 0.001))
+        if self.control.recv(16) != _READY:
             raise ConnectionError("the fork server did not start")
-        ours.settimeout(_GRACE_SECONDS)  # one that reads no requests must not keep whoever asks waiting
-        return server
+        self.control.settimeout(_SEND_SECONDS)
+        self.ready = True
 
     def end(self) -> None:
         self.control.close()
@@ -283,7 +320,9 @@ def _believable(answer: bytes, job: CheckJob, policy: ValidationPolicy) -> Valid
     hash of a registered file, or of a registered beginning, must be the hash of what was sent.
     """
     try:
-        report = ValidationReport.from_json(json.loads(answer))
+        report = ValidationReport.from_json(
+            json.loads(answer, object_pairs_hook=_once_each, parse_constant=_no_number)
+        )
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
     said = (report.sha256, report.size, report.at)
@@ -294,6 +333,18 @@ def _believable(answer: bytes, job: CheckJob, policy: ValidationPolicy) -> Valid
         if not {(p.length, p.sha256) for p in report.prefixes} <= true_ends:
             return None
     return report
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; a name given twice would mean one thing here and another to the next reader."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name stands twice")
+    return members
+
+
+def _no_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _unfinished(job: CheckJob, code: str) -> ValidationReport:
@@ -348,7 +399,7 @@ def serve(control: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes the select below
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the asking side, whose end ends this one
     gc.freeze()
-    control.send(b"ready")
+    control.send(_READY)
     children: dict[int, _Child] = {}
     stores = _Stores()
     while True:
@@ -401,60 +452,35 @@ def _take(request: bytes, descriptors: Sequence[int], children: dict[int, _Child
         os.close(status)
         return
     resources = Resources(
-        deadline=wanted["deadline"], cpu_seconds=wanted["cpu_seconds"], memory=wanted["memory"]
+        deadline=wanted["deadline"],
+        grace=wanted["grace"],
+        cpu_seconds=wanted["cpu_seconds"],
+        memory=wanted["memory"],
     )
     pid = os.fork()
     if pid == 0:
-        _be_child(channel, trust, resources)
+        _be_child(channel, trust, resources, required=wanted["confined"], threads=wanted["threads"])
     os.close(channel)
     children[pid] = _Child(time.monotonic() + resources.deadline, status)
 
 
-def _be_child(channel: int, trust: TrustStore, resources: Resources) -> NoReturn:
+def _be_child(
+    channel: int, trust: TrustStore, resources: Resources, *, required: bool, threads: bool
+) -> NoReturn:
     """One check, then the end. No way out of here but ``os._exit``."""
     try:
-        _restrict(channel, resources)
-        with socket.socket(fileno=_CHANNEL) as ours:
+        # Signals as at birth, no warnings, and no import: what a library needs has been imported already.
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        warnings.simplefilter("ignore")
+        sys.meta_path.insert(0, _Tripwire())
+        with confine(channel, resources, required=required, threads=threads) as ours:
             _work(ours, trust)
     except MemoryError:
         os._exit(_EXIT_MEMORY)
     except BaseException:  # panics of Rust code are no Exceptions
         os._exit(1)
     os._exit(0)
-
-
-_CHANNEL = 3
-
-
-def _restrict(channel: int, resources: Resources) -> None:
-    """Everything a child gives up before it reads the first byte of a document.
-
-    1. Signals as at birth, and an alarm in case the fork server is gone.
-    2. No descriptor but the channel, and room for no other, not even in its place or that of the three
-       standard ones: no file, socket or pipe can be opened, whatever is closed before.
-    3. Limits of the kernel on CPU time, memory, written files, processes and core dumps.
-    4. No warnings, and no import: what a library would need has been imported by the fork server.
-    """
-    signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, resources.deadline + _GRACE_SECONDS)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(nothing, standard)
-    os.dup2(channel, _CHANNEL)
-    os.closerange(_CHANNEL + 1, max(channel, nothing, 4096) + 1)
-    # The soft limit ends a child with a signal that tells why, the hard one a second later in any case.
-    resource.setrlimit(resource.RLIMIT_CPU, (resources.cpu_seconds, resources.cpu_seconds + 1))
-    for what, limit in (
-        (resource.RLIMIT_NOFILE, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_AS, resources.memory),
-    ):
-        resource.setrlimit(what, (limit, limit))
-    warnings.simplefilter("ignore")
-    sys.meta_path.insert(0, _Tripwire())
 
 
 class _LateImport(BaseException):

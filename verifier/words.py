@@ -652,22 +652,10 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
         Tone.WARN,
         _NOT_RECORD_HEAD,
         (
-            "Tệp không phải PDF, cũng không phải ảnh JPEG, PNG hay WebP.",
-            "The file is neither a PDF nor a JPEG, PNG or WebP picture.",
+            "Tệp không phải PDF, cũng không phải ảnh JPEG, PNG, WebP hay HEIC.",
+            "The file is neither a PDF nor a JPEG, PNG, WebP or HEIC picture.",
         ),
         _PDF_FROM_SOURCE,
-    ),
-    "heic": _entry(
-        Tone.WARN,
-        ("Chưa đọc được ảnh HEIC", "HEIC pictures cannot be read"),
-        (
-            "Ảnh ở định dạng HEIC của iPhone, cổng chưa đọc được.",
-            "The picture is in the iPhone's HEIC format, which the portal cannot read.",
-        ),
-        (
-            "Chụp màn hình bức ảnh rồi gửi ảnh màn hình, hoặc đặt máy ảnh sang “Tương thích nhất” (JPEG).",
-            "Take a screenshot of the picture and send that, or set the camera to “Most Compatible” (JPEG).",
-        ),
     ),
     "too_large": _entry(
         Tone.WARN,

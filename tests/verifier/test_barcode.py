@@ -152,13 +152,15 @@ class TestReadCodes:
 
 
 class TestOpenImage:
-    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+    @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "HEIF"])
     def test_formats(self, kind: str) -> None:
         picture = barcode.open_image(encoded(qr(URL).convert("RGB"), kind))
         assert picture.mode == "L"
         assert barcode.read_codes(picture) == (URL,)
 
-    @pytest.mark.parametrize("kind", ["GIF", "BMP", "TIFF", "PDF", "ICO", "PPM", "TGA", "JPEG2000"])
+    @pytest.mark.parametrize(
+        "kind", ["GIF", "BMP", "TIFF", "PDF", "ICO", "PPM", "TGA", "JPEG2000", "AVIF", "EPS"]
+    )
     def test_other_formats_are_refused(self, kind: str) -> None:
         assert refused(encoded(qr(URL).convert("RGB"), kind)) == "not_an_image"
 
@@ -169,7 +171,7 @@ class TestOpenImage:
         assert refused(data) == "not_an_image"
 
     def test_cut_short(self) -> None:
-        for kind in ("PNG", "JPEG", "WEBP"):
+        for kind in ("PNG", "JPEG", "WEBP", "HEIF"):
             data = encoded(Image.effect_noise((600, 600), 90), kind)
             assert refused(data[: len(data) // 2]) in ("unreadable_image", "not_an_image")
 
@@ -213,6 +215,19 @@ class TestOpenImage:
             assert (seen.size, seen.getpixel((3, 3)), seen.getpixel((40, 30))) == ((60, 40), 0, 255), (
                 orientation
             )
+
+    def test_a_phone_turns_its_heic_by_itself(self) -> None:
+        """The container says how to turn the picture; its EXIF, which says so too, must not turn it again."""
+        upright = Image.new("L", (600, 400), 255)
+        ImageDraw.Draw(upright).rectangle((0, 0, 199, 99), fill=0)
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        stored = upright.transpose(Image.Transpose.ROTATE_90)
+        seen = barcode.open_image(encoded(stored, "HEIF", exif=exif.tobytes(), quality=90))
+        assert seen.size == (600, 400)
+        black = seen.point(lambda level: 255 * (level < 128)).getbbox()
+        assert black is not None
+        assert all(abs(seen_at - drawn) <= 2 for seen_at, drawn in zip(black, (0, 0, 200, 100), strict=True))
 
     def test_transparent_ground_is_white_paper(self) -> None:
         code = qr(URL)

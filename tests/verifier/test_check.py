@@ -76,7 +76,7 @@ def with_page_picture(pdf: bytes, image: Image.Image) -> bytes:
         (b"<HOC_BA/>", "xml_record"),
         (b"<a/>", "xml"),
         (b"PK\x03\x04", "zip"),
-        (b"\x00\x00\x00\x18ftypheic", "heic"),
+        (b"\x00\x00\x00\x18ftypavif", "not_pdf_or_image"),
         (b"MZ", "not_pdf_or_image"),
         (b"%PDF-1.7" + bytes(DEFAULT.limits.size), "too_large"),
     ],
@@ -88,7 +88,7 @@ def test_what_is_refused_before_parsing(world: World, data: bytes, problem: str)
     assert report.signatures == ()
 
 
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "HEIF"])
 def test_pictures_speak_through_their_code(world: World, form: str) -> None:
     report = look(encoded(qr_image(), form), world)
     assert (report.medium, report.problem, report.codes) == (Medium.IMAGE, None, (URL,))
@@ -99,6 +99,7 @@ def test_pictures_that_say_nothing(world: World) -> None:
     assert look(blank, world).problem == "no_code"
     assert look(blank[:60], world).problem == "broken_image"
     assert look(b"\xff\xd8\xff\xe0garbage", world).problem == "broken_image"
+    assert look(b"\x00\x00\x00\x18ftypheicgarbage", world).problem == "broken_image"
     assert look(encoded(Image.new("1", (9000, 9000)), "PNG"), world).problem == "too_large"
 
 

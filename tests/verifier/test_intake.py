@@ -36,6 +36,8 @@ LIMITS = Limits()
         (b"RIFF\x00\x00\x00\x00WEBPVP8 ", Content.IMAGE),
         (b"RIFF\x00\x00\x00\x00WAVEfmt ", Content.NOT_PDF_OR_IMAGE),
         (b"\x00\x00\x00\x18ftypheic\x00\x00", Content.HEIC),
+        (b"\x00\x00\x00\x18ftypmif1\x00\x00", Content.HEIC),
+        (b"\x00\x00\x00\x18ftypavif\x00\x00", Content.NOT_PDF_OR_IMAGE),
         (b"\x00\x00\x00\x18ftypmp42\x00\x00", Content.NOT_PDF_OR_IMAGE),
         (b"PK\x03\x04....word/document.xml", Content.ZIP),
         (b"PK\x05\x06" + bytes(18), Content.ZIP),

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pikepdf
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -36,7 +37,8 @@ def server_with(**resources: float) -> ForkServer:
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[ForkServer]:
-    running = ForkServer()
+    """As in production: wholly confined, or nothing is checked."""
+    running = ForkServer(confined=True)
     running.start()
     yield running
     running.close()
@@ -52,6 +54,18 @@ def trust_path(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def encoded(form: str) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (300, 300), "white").save(buffer, form)
+    return buffer.getvalue()
+
+
+def tiled_heic() -> bytes:
+    """A picture in tiles, as phones write them."""
+    picture = pillow_heif.from_pillow(Image.new("RGB", (1000, 700), "white"))
+    buffer = io.BytesIO()
+    pillow_heif.options.GRID_TILE_SIZE = 512
+    try:
+        picture.save(buffer, quality=50)
+    finally:
+        pillow_heif.options.GRID_TILE_SIZE = 0
     return buffer.getvalue()
 
 
@@ -93,6 +107,8 @@ def corpus(primary: bytes, secondary: bytes) -> dict[str, bytes]:
         "jpeg": encoded("JPEG"),
         "webp": encoded("WEBP"),
         "phone": phone_photo(),
+        "heic": encoded("HEIF"),
+        "heic in tiles": tiled_heic(),
         "two pictures": encoded("MPO"),
         "broken png": encoded("PNG")[:80],
         "xml": b"<HOC_BA/>",
@@ -106,7 +122,9 @@ def corpus(primary: bytes, secondary: bytes) -> dict[str, bytes]:
 def test_a_child_finds_what_the_library_finds(
     server: ForkServer, trust_path: Path, world: World, primary: bytes, secondary: bytes
 ) -> None:
-    """Also that a child never has to import anything: it could not, and would end instead."""
+    """Without a file, a socket or a process (SEC-07): whatever a library wanted of them is refused, and the
+    report is the same. Nor does a child ever have to import anything: it could not, and would end instead.
+    """
     nobody = trust_path.with_name("nobody.json")
     nobody.write_text(json.dumps(TrustStore(0, (), (), (), ()).to_json()))
     for name, data in corpus(primary, secondary).items():
@@ -222,7 +240,7 @@ def test_a_child_that_hangs_is_killed_at_the_deadline(slow: CheckJob) -> None:
     try:
         report, seconds = signalled(hanging, slow, signal.SIGSTOP)
         assert report.incomplete == "deadline"
-        assert seconds < 1.0 + sandbox._GRACE_SECONDS
+        assert seconds < 1.0 + Resources().grace
         assert hanging.pid is not None
         assert children_of(hanging.pid) == []
         assert hanging.check(replace(slow, data=b"<a/>")).problem == "xml"  # and the next one is served
@@ -305,6 +323,102 @@ def test_a_fork_server_that_reads_nothing_is_replaced(trust_path: Path) -> None:
         running.close()
 
 
+def test_a_fork_server_that_stops_keeps_nobody_beyond_the_deadline(slow: CheckJob) -> None:
+    """Four checks at once while it stands still: all are unfinished in time, and the next one is served."""
+    running = server_with(deadline=2.0)
+    try:
+        running.start()
+        first = running.pid
+        assert first is not None
+        os.kill(first, signal.SIGSTOP)
+        begin = time.monotonic()
+        with ThreadPoolExecutor(4) as pool:
+            reports = list(pool.map(running.check, [slow] * 4))
+        assert {r.incomplete for r in reports} == {"deadline"}
+        assert time.monotonic() - begin < 2.0 + Resources().grace + 2.0
+        running.start()
+        assert running.pid != first
+        assert running.check(replace(slow, data=b"<a/>")).problem == "xml"
+    finally:
+        running.close()
+
+
+def test_a_fork_server_killed_again_and_again_costs_no_answer(trust_path: Path, primary: bytes) -> None:
+    """Under parallel checks: each ends with a report or unfinished, never with an error, never too late."""
+    running = ForkServer()
+    jobs = [CheckJob(primary + b" " * n, trust_path, NOW) for n in range(10)]
+    kills = 0
+    try:
+        running.start()
+        begin = time.monotonic()
+        with ThreadPoolExecutor(5) as pool:
+            futures = [pool.submit(running.check, job) for job in jobs]
+            while not all(f.done() for f in futures):
+                pid = running.pid
+                if pid is not None and kills < 4 and children_of_any(pid):
+                    os.kill(pid, signal.SIGKILL)
+                    kills += 1
+                time.sleep(0.05)
+            reports = [f.result() for f in futures]
+        assert kills == 4
+        assert {r.incomplete for r in reports} <= {None, "crashed", "deadline"}
+        assert [r.sha256 for r in reports] == [hashlib.sha256(j.data).hexdigest() for j in jobs]
+        assert time.monotonic() - begin < 2 * (Resources().deadline + Resources().grace)
+        assert running.check(jobs[0]).incomplete is None
+    finally:
+        running.close()
+
+
+def children_of_any(pid: int) -> list[int]:
+    """None where the process has just gone."""
+    try:
+        return children_of(pid)
+    except OSError:
+        return []
+
+
+def test_a_slow_start_keeps_nobody_beyond_the_deadline(trust_path: Path) -> None:
+    """The next check waits for the same start instead of beginning anew."""
+    hasty = server_with(deadline=0.05, grace=0.0)
+    try:
+        begin = time.monotonic()
+        assert hasty.check(CheckJob(b"<a/>", trust_path, NOW)).incomplete == "deadline"
+        assert time.monotonic() - begin < 2.0
+        first = hasty.pid
+        hasty.start()
+        assert hasty.pid == first is not None
+    finally:
+        hasty.close()
+
+
+def test_a_child_dies_with_its_fork_server(slow: CheckJob) -> None:
+    """Nobody would end it, and it holds a stranger's document (SEC-14)."""
+    running = ForkServer()
+    try:
+        running.start()
+        assert running.pid is not None
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(running.check, slow)
+            child = caught_child(running.pid)
+            while "SigQ" in status_of(child) and "Seccomp:\t2" not in status_of(child):
+                time.sleep(0.005)
+            os.kill(running.pid, signal.SIGKILL)
+            end = time.monotonic() + 5
+            while alive(child) and time.monotonic() < end:
+                time.sleep(0.01)
+            assert not alive(child)
+            assert future.result().medium is Medium.PDF_OF_IMAGES  # the next one did the work
+    finally:
+        running.close()
+
+
+def status_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 @pytest.mark.parametrize("codec", ["utf_8_sig", "latin_1", "utf_16_be"])
 def test_a_child_has_the_codecs_of_pdf_texts(codec: str) -> None:
     assert f"encodings.{codec}" in sandbox._LAZY_MODULES
@@ -361,7 +475,9 @@ def test_the_fork_server_knows_no_secret_of_the_environment(
 
 
 def test_a_child_gives_up_everything_first(server: ForkServer, slow: CheckJob) -> None:
-    """Seen from outside while it works: one channel and three ends of nothing, and limits on the rest."""
+    """Seen from outside while it works: one channel and three ends of nothing, limits on the rest, a filter
+    on its system calls and no new privileges (SEC-13).
+    """
     assert server.pid is not None
     with ThreadPoolExecutor(1) as pool:
         future = pool.submit(server.check, slow)
@@ -369,8 +485,11 @@ def test_a_child_gives_up_everything_first(server: ForkServer, slow: CheckJob) -
         end = time.monotonic() + 10
         limits, descriptors = "", []
         while time.monotonic() < end:
-            limits = Path(f"/proc/{child}/limits").read_text()
-            if f"Max address space         {Resources().memory}" in limits:
+            status = status_of(child)
+            if "Seccomp:\t2" in status:
+                assert "NoNewPrivs:\t1" in status
+                limits = Path(f"/proc/{child}/limits").read_text()
+                assert f"Max address space         {Resources().memory}" in limits
                 descriptors = [os.readlink(f"/proc/{child}/fd/{n}") for n in os.listdir(f"/proc/{child}/fd")]
                 break
         future.result()
@@ -432,6 +551,9 @@ def test_a_child_cannot_claim_other_bytes_another_time_or_another_beginning(
         b"\xff",
         b"[" * 100_000,
         b'{"at": 1}',
+        b'{"at": NaN}',
+        b'{"at": -Infinity}',
+        b'{"at": ' + b"9" * 5000 + b"}",
     ],
 )
 def test_what_is_no_report_is_not_believed(world: World, primary: bytes, answer: bytes) -> None:
@@ -458,6 +580,32 @@ def test_every_value_of_a_report_is_checked_for_its_type(world: World, primary: 
                 node = node[step]
             node[path[-1]] = wrong
             assert sandbox._believable(json.dumps(copy).encode(), job, DEFAULT) is None, path
+
+
+def test_a_report_has_exactly_its_members(world: World, primary: bytes) -> None:
+    """One too many, one too few, one twice: at every level."""
+    job, report = job_and_report(world, primary)
+    text = said(report).decode()
+    assert sandbox._believable(text.encode(), job, DEFAULT) == report
+    for member in ('"at"', '"code"', '"length"', '"field"', '"subject"'):
+        assert member in text
+        for other in (f'"more": 1, {member}', f'"other{member[1:]}', f"{member}: null, {member}"):
+            lie = text.replace(member, other, 1).encode()
+            assert sandbox._believable(lie, job, DEFAULT) is None, lie[:200]
+
+
+def test_lists_are_bounded_and_texts_can_be_written_down(world: World, primary: bytes) -> None:
+    """Half of a surrogate pair would make an error of the page that shows it."""
+    job, report = job_and_report(world, primary)
+    for lie in (
+        replace(report, codes=("x",) * 257),
+        replace(report, signatures=report.signatures * 100),
+        replace(report, unsigned_fields=("\ud800",)),
+        replace(report, problem="\udfff"),
+    ):
+        assert sandbox._believable(said(lie), job, DEFAULT) is None
+    odd = replace(report, unsigned_fields=("\x00\x1b[31m</script>\u202e",))
+    assert sandbox._believable(said(odd), job, DEFAULT) == odd
 
 
 def test_threads_share_one_fork_server(trust_path: Path) -> None:

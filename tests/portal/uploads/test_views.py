@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import uuid
 from collections.abc import Iterator
@@ -36,9 +37,12 @@ from portal.vault import Vault
 from tests.conftest import NOW
 from tests.portal.lookup.test_views import personal
 from tests.portal.web.world import Issued, World, enter, signature
+from tests.verifier import hostile
 from verifier import record as records
 from verifier.locator import new_record_id, url
-from verifier.report import Check, CheckName, CheckStatus, Indication
+from verifier.policy import DEFAULT
+from verifier.report import Check, CheckName, CheckStatus, Indication, Medium, ValidationReport
+from verifier.sandbox import ForkServer
 from verifier.trust import Pki, read_store
 
 JSON = {"Accept": "application/json"}
@@ -125,7 +129,7 @@ class TestAnswers:
             (b"PK\x03\x04....", "zip"),
             (b"hello", "not_pdf_or_image"),
             (b"%PDF-1.7\nbroken", "broken_pdf"),
-            (b"\x00\x00\x00\x18ftypheic0000", "heic"),
+            (b"\x00\x00\x00\x18ftypheic0000", "broken_image"),
             (b"\x89PNG\r\n\x1a\nbroken", "broken_image"),
             (picture("https://khac.example/"), "foreign_code"),
             (picture(f"HTTP://127.0.0.1:8000/V/{new_record_id(bytes(10))}.X"), "malformed_code"),
@@ -139,7 +143,7 @@ class TestAnswers:
         assert send(world, content).status_code == 200
 
     def test_a_photo_is_answered_like_its_code(self, world: World) -> None:
-        for form in ("PNG", "JPEG", "WEBP"):
+        for form in ("PNG", "JPEG", "WEBP", "HEIF"):
             answer = send(world, picture(code_url(world.primary), form=form), **JSON)
             scan = body(world.client.get(world.primary.path, headers=JSON))
             for key in ("verdict", "evidence", "reasons", "record", "words"):
@@ -332,6 +336,76 @@ class TestAnswers:
             report = replace(world.primary.report, sha256=sha, size=len(content), signatures=(stranger,))
             world.checker.reports[sha] = report
             assert f"field: {shown}" in send(world, content).text.partition("<pre")[2]
+
+
+class TestHostile:
+    """SEC-02 over HTTP, with the real fork server and its children."""
+
+    @pytest.fixture
+    def portal(self, world: World) -> Iterator[World]:
+        real = ForkServer(replace(DEFAULT, resources=replace(DEFAULT.resources, deadline=6.0)), confined=True)
+        real.start()
+        object.__setattr__(world.app.extensions["portal"], "checker", real)
+        yield world
+        real.close()
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            *("page tree cycle", "reference loop", "deep arrays", "many revisions", "many pages"),
+            *("object stream bomb", "form draws itself", "huge page", "absurd boxes", "PDF and JPEG"),
+            *("ZIP and PDF", "PDF header at byte 1000", "EPS", "SVG with entities"),
+            *("PNG of 169 megapixels", "PNG with a huge text", "JPEG of 4 gigapixels"),
+            *("HEIC of 3.6 gigapixels", "HEIC that hides its size"),
+        ],
+    )
+    def test_a_hostile_file_gets_an_answer_of_the_usual_shape(self, portal: World, name: str) -> None:
+        answer = send(portal, hostile.FILES[name][0](), **JSON)
+        assert answer.status_code == 200
+        assert body(answer)["verdict"] in ("NOT_VERIFIED", "CHECK_INCOMPLETE")
+        assert body(answer)["record"] is None
+
+    def test_a_fork_server_that_dies_is_no_error_page(self, portal: World) -> None:
+        checker = portal.app.extensions["portal"].checker
+        os.kill(checker.pid, signal.SIGKILL)
+        assert send(portal, b"<a/>", **JSON).status_code == 200
+        os.kill(checker.pid, signal.SIGSTOP)
+        stopped = send(portal, b"<a/>", **JSON)
+        assert (stopped.status_code, body(stopped)["reasons"]) == (200, ["deadline"])
+        assert body(send(portal, b"<a/>", **JSON))["reasons"] == ["xml"]
+
+    def test_what_a_child_that_was_taken_over_can_say_at_most(self, world: World) -> None:
+        """Every claim that a report can make about bytes nobody registered: an alarm, or the answer to a code
+        that anybody could have held up; never a genuine file, and never anybody's name.
+        """
+        content = b"%PDF-1.7 taken over"
+        true = replace(
+            world.primary.report, sha256=hashlib.sha256(content).hexdigest(), size=len(content), codes=()
+        )
+        nasty = "\x00\x1b[31m\u202e</script><b onload=1>"
+        odd = replace(true.signatures[0], field=nasty, school_code=nasty, capacity=nasty, subject_code=nasty)
+        claims = {
+            "SEAL_VALID_NOT_REGISTERED": true,
+            "CONTENT_DIFFERS": replace(
+                true, signatures=(odd,), attached_record_id=world.primary.locator.record_id
+            ),
+            "NOT_VERIFIED": replace(true, signatures=(odd,), unsigned_fields=(nasty,), problem=nasty),
+            "CHECK_INCOMPLETE": replace(true, incomplete=nasty),
+            "GENUINE_CURRENT": replace(
+                true, medium=Medium.IMAGE, signatures=(), codes=(code_url(world.primary),)
+            ),
+        }
+        for verdict, claim in claims.items():
+            report = ValidationReport.from_json(json.loads(json.dumps(claim.to_json())))
+            world.checker.reports[report.sha256] = report
+            answer = send(world, content, **JSON)
+            assert (answer.status_code, body(answer)["verdict"]) == (200, verdict)
+            assert all(s["signer"] is None for s in body(answer)["signatures"])
+            page = send(world, content)
+            assert page.status_code == 200
+            assert "<b onload" not in page.text
+            assert 'class="panel ok"' not in page.text
+            assert verdict != "GENUINE_CURRENT" or body(answer)["evidence"] == "code"
 
 
 class TestWhoSeesWhat:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -12,7 +13,9 @@ import click
 import pytest
 from flask import request
 
-from portal.factory import COMMANDS
+from portal.config import Settings
+from portal.errors import InvalidSettings
+from portal.factory import COMMANDS, create_app
 from tests.portal.web.world import Stock, World, build
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -105,6 +108,35 @@ def test_wrong_settings_are_listed_without_a_traceback(tmp_path: Path) -> None:
     lines = done.stderr.strip().splitlines()
     assert all(line.startswith("error: ") for line in lines)
     assert {line.split(":")[1].strip() for line in lines} >= {"PUBLIC_URL", "TRUSTED_PROXIES", "INDEX_KEY"}
+
+
+PRODUCTION = {
+    "ENVIRONMENT": "production",
+    "PUBLIC_URL": "https://hocba.example.vn",
+    "OWNER_NAME": "Sở thử",
+    "KEY_ENCRYPTION_KEYS": "k1:" + base64.b64encode(bytes(range(32))).decode(),
+    "INDEX_KEY": base64.b64encode(bytes(range(1, 33))).decode(),
+}
+
+
+def test_production_starts_only_where_it_can_confine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """SEC-13: the self-test really runs; what it finds stops the start, and in development is said."""
+    production = Settings.from_environment({**PRODUCTION, "INSTANCE_DIR": str(tmp_path)})
+    create_app(production)
+
+    monkeypatch.setattr("verifier.confinement._landlock_version", lambda: 0)
+    monkeypatch.setattr("verifier.confinement.weaknesses", lambda: ("landlock is missing", "open a file"))
+    with pytest.raises(InvalidSettings) as refused:
+        create_app(production)
+    assert [p.code for p in refused.value.problems] == ["not_confined"] * 2
+    assert str(refused.value).endswith("open a file")
+
+    assert not caplog.records
+    create_app(Settings.from_environment({"INSTANCE_DIR": str(tmp_path)}))
+    assert [r.levelname for r in caplog.records] == ["WARNING"]
+    assert "without landlock" in caplog.text
 
 
 @pytest.mark.parametrize("hops", [0, 1, 2])
