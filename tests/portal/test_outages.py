@@ -123,12 +123,12 @@ def test_the_network_to_redis_fails_rel_05(redis_server: RedisServer, fault: str
     far = gate(f"redis://127.0.0.1:{proxy.port}/0")
     assert far.charge(MISS, "192.0.2.1") is None
     proxy.turn(fault)
-    slow = 0
+    waited = 0.0
     for number in range(20):
         began = time.monotonic()
         assert far.charge(MISS, f"192.0.2.{number}") is None
-        slow += time.monotonic() - began > 0.15
-    assert slow <= 1
+        waited += time.monotonic() - began
+    assert waited < 20 * 0.2 / 2  # had each of them waited for Redis, it would be twice that
     proxy.turn("pass")
     eventually(lambda: far.counters.available)
     far.counters.close()

@@ -164,8 +164,7 @@ class TestOutage:
             began = time.monotonic()
             answers.append(shared.charge(UPLOAD, "2001:db8::2"))
             times.append(time.monotonic() - began)
-        assert max(times) <= 0.3
-        assert sum(t > 0.15 for t in times) <= 1
+        assert sum(times) < 60 * PATIENCE / 3  # had each of them waited, it would be three times that
         assert answers.count(None) == 60 // STRICTER
         assert shared.refused(UPLOAD, "2001:db8::2") is not None
 
@@ -198,7 +197,7 @@ class TestOutage:
             thread.join()
         redis_server.thaw()
         assert len(times) == 8
-        assert max(times) <= 0.35
+        assert max(times) < 8 * PATIENCE / 2  # one after the other, the last would wait twice that
 
     def test_nothing_listens_from_the_start(
         self, redis_server: RedisServer, caplog: pytest.LogCaptureFixture

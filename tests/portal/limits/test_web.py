@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-import statistics
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,6 +14,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
+from portal.database import Prepared
+from portal.limits.counters import PATIENCE
 from tests.portal.limits.codes import unknown, wrong_digest
 from tests.portal.lookup.test_views import body, paper_form, post, typed_form
 from tests.portal.web.world import Stock, World, build
@@ -132,17 +133,24 @@ class TestGuessing:
             assert abs(waits[0] - waits[1]) <= 1
             assert _without_time(known) == _without_time(unknown_one)
 
-    def test_a_refusal_takes_the_same_time_sec_16(self, make: Any) -> None:
+    def test_a_refusal_looks_nothing_up_sec_16(self, make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """So that its time cannot tell a known code from an unknown one."""
         world = make(LIMITS="miss v4 1/hour")
-        scan(world, unknown(0))
-        times: dict[str, list[float]] = {"known": [], "unknown": []}
-        for number in range(300):
-            for name, path in (("known", world.primary.path), ("unknown", unknown(number))):
-                began = time.perf_counter()
-                assert scan(world, path).status_code == 429
-                times[name].append(time.perf_counter() - began)
-        known, stranger = (statistics.median(times[name]) for name in ("known", "unknown"))
-        assert abs(known - stranger) <= 0.1 * max(known, stranger)
+        asked: list[str] = []
+        run = Prepared.run
+
+        def counted(self: Prepared, *arguments: Any, **values: Any) -> Any:
+            asked.append(",".join(values))
+            return run(self, *arguments, **values)
+
+        monkeypatch.setattr(Prepared, "run", counted)
+        assert scan(world, unknown(0)).status_code == 200
+        assert asked  # the one that was still answered
+        asked.clear()
+        for path in (world.primary.path, unknown(1)):
+            for kind in ({}, JSON):
+                assert scan(world, path, **kind).status_code == 429
+        assert asked == []
 
     def test_wrong_births_and_papers_of_many_records_are_charged(self, make: Any) -> None:
         world = make(LIMITS="wrong-try v4 3/hour")
@@ -227,7 +235,7 @@ class TestRedisAway:
             redis_server.client.flushall()
         else:
             getattr(redis_server, fault)()
-        slowest = 0.0
+        waited = 0.0
         for number in range(12):
             ways: tuple[Callable[[], TestResponse], ...] = (
                 partial(scan, world, unknown(number + 1), "2001:db8::1"),
@@ -238,11 +246,11 @@ class TestRedisAway:
             for answer_to in ways:
                 began = time.monotonic()
                 answer = answer_to()
-                slowest = max(slowest, time.monotonic() - began)
+                waited += time.monotonic() - began
                 assert answer.status_code in (200, 429)
         assert scan(world, unknown(50), "2001:db8::1").status_code == 429
         assert scan(world, world.primary.path, "192.0.2.77").status_code == 200
-        assert slowest < 1.0  # of which Redis may have 0.2 s, once; the rest is a busy machine's
+        assert waited < 48 * PATIENCE  # had each of them waited for a Redis that was gone
 
 
 def test_a_guess_through_photos_is_an_upload(make: Any) -> None:
