@@ -72,7 +72,7 @@ def slow_phone(site: Site, number: int, content: bytes, stop: threading.Event) -
 
 
 def test_slow_uploads_of_many_phones_stall_nobody(crowd: Site) -> None:
-    """60 phones send their file over 20 s, as cheap phones on 3G do. Scans go on meanwhile, none of them behind
+    """60 phones send their file over 20 s, as cheap phones on 3G do. Scans go on meanwhile, not one behind
     a phone; each phone gets its answer: a registered file's, or, with one place and one to wait, to come
     back.
     """
