@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -179,13 +180,24 @@ class _Progress:
 
     def serve_under(self, public_url: str) -> None:
         """Remembers every host that stands in a printed code; ``former-urls`` has all but today's, for the
-        setting PUBLIC_URL_FORMER."""
+        setting PUBLIC_URL_FORMER. ``environment`` has the settings of commands, for a shell to read: without
+        them a record issued by hand would print another host than the one that answers for it."""
         urls = self._data["urls"]
         if public_url not in urls:
             urls.append(public_url)
             self.save()
         former = ",".join(url for url in urls if url != public_url)
         self._path.with_name("former-urls").write_text(f"{former}\n" if former else "", "utf-8")
+        directory = self._path.parent
+        settings = {
+            "INSTANCE_DIR": str(directory.parent.absolute()),
+            "DEMO": "1",
+            "SIGNING_KEYS": str((directory / "keys.json").absolute()),
+            "PUBLIC_URL": public_url,
+            "PUBLIC_URL_FORMER": former,
+        }
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in settings.items()]
+        self._path.with_name("environment").write_text("".join(lines), "utf-8")
 
     def save(self) -> None:
         draft = self._path.with_name("state.json.draft")

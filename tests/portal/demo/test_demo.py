@@ -302,6 +302,23 @@ def test_another_port_moves_the_codes_and_keeps_the_old_ones(
     assert (copy.demo / "former-urls").read_text().strip() == PUBLIC_URL
 
 
+def test_commands_print_the_host_that_was_served(demo_instance: DemoInstance, tmp_path: Path) -> None:
+    copy = demo_instance.copy_to(tmp_path / "it's an instance")
+    url = "http://127.0.0.1:9123"
+    assert copy.run("demo", "create", PUBLIC_URL=url).returncode == 0
+    read = subprocess.run(  # noqa: S603 - our own file, read as the README says
+        ["/bin/sh", "-c", '. "$0" && env', str(copy.demo / "environment")],
+        env={},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    settings = dict(line.split("=", 1) for line in read.stdout.splitlines())
+    assert (settings["PUBLIC_URL"], settings["PUBLIC_URL_FORMER"]) == (url, PUBLIC_URL)
+    assert settings["INSTANCE_DIR"] == str(copy.directory)
+    assert Path(settings["SIGNING_KEYS"]).is_file()
+
+
 def test_production_is_left_alone(tmp_path: Path, demo_instance: DemoInstance) -> None:
     copy = demo_instance.copy_to(tmp_path / "instance")
     done = copy.run("demo", "create", ENVIRONMENT="production", DEMO="0")
