@@ -1,6 +1,6 @@
 # make run | test | check | bench: each sets up what it needs and is safe to run twice.
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench setup setup-dev tools clean
+.PHONY: help run test check format bench setup setup-dev tools sbom audit clean
 
 PY := .venv/bin/python
 PORT ?= 8000
@@ -13,6 +13,8 @@ help:
 	@echo "make test    set everything up, check, and run every test"
 	@echo "make check   lint, types, import contracts, templates, catalogues"
 	@echo "make bench   print speed ratios, measured in one run"
+	@echo "make sbom    write sbom.json (CycloneDX) from uv.lock"
+	@echo "make audit   ask OSV about everything in uv.lock; fails when it cannot"
 	@echo "make clean   remove the virtual environment and the demo instance"
 
 setup:
@@ -44,6 +46,12 @@ test: tools check
 
 bench: setup-dev
 	$(PY) -m bench
+
+sbom: setup
+	.venv/bin/uv export --quiet --frozen --no-dev --format cyclonedx1.5 --output-file sbom.json
+
+audit: setup
+	.venv/bin/uv audit --frozen
 
 clean:
 	rm -rf .venv instance

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
+from portal import logs
 from portal.config import Settings
 from portal.errors import InvalidSettings
 from portal.factory import create_app
 
+logs.configure()
 try:
     app = create_app(Settings.from_environment(os.environ))
 except InvalidSettings as mistakes:

@@ -6,11 +6,13 @@ import json
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from statistics import median
+from time import perf_counter
 from typing import Any
 
 import typst
@@ -48,6 +50,7 @@ from verifier.sandbox import CheckJob, ForkServer
 ROUNDS = 5
 REQUESTS = 400
 ISOLATED_ROUNDS = 30
+TRIES = 1000
 
 
 def main() -> None:
@@ -60,6 +63,7 @@ def main() -> None:
             isolation(shop, files, Path(folder))
         reading_codes(files[0][0])
         look_up(shop)
+        alike(shop)
         limits(shop)
 
 
@@ -292,6 +296,43 @@ def look_up(shop: Workshop) -> None:
         f"{'QR look-up, share of a bare Flask page':<44} {share:7.0%}     "
         f"ours {figures['ours']:9.3f} ms | bare Flask {figures['bare']:9.3f} ms"
     )
+
+
+def alike(shop: Workshop) -> None:
+    """SEC-16: what time must not tell apart, a ratio between 0.90 and 1.10: a wrong birth date for a known
+    record against the same for an unknown one. Medians of 2,000 each, in turns, every try by another client
+    and a day apart, so that no limit answers.
+    """
+    record, _, _ = shop.world.registered()[0]
+    clock = _Days(shop.world.clock.now())
+    plenty, _ = read_changes("wrong-try all 1000000/second")
+    app = create_app(replace(shop.settings, limits=plenty), clock=clock)
+    nobody = unknown(1).removeprefix("/V/").partition(".")[0]
+    client = app.test_client()
+    times: dict[str, list[float]] = {record.record_id: [], nobody: []}
+    for number in range(2 * TRIES + 100):
+        for record_id, taken in times.items():
+            clock.now_ += timedelta(days=1, seconds=1)
+            address = {"REMOTE_ADDR": f"198.{18 + number // 65536}.{number // 256 % 256}.{number % 256}"}
+            form = {"code": record_id, "ngay": "1", "thang": "1", "nam": "1990"}
+            began = perf_counter()
+            answer = client.post(
+                "/lookup", data=form, content_type="multipart/form-data", environ_base=address
+            )
+            taken.append((perf_counter() - began) * 1000)
+            assert answer.status_code == 200
+    known, missing = (median(taken[100:]) for taken in times.values())
+    report("wrong birth date, known id / unknown id", known, "unknown id", missing)
+
+
+class _Days:
+    """A clock that a measurement sets."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now_ = now
+
+    def now(self) -> datetime:
+        return self.now_
 
 
 # -------------------------------------------------------------------------------------------------- limits

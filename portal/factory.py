@@ -24,7 +24,9 @@ from portal.lookup.views import lookup
 from portal.ports import Checker, Clock
 from portal.uploads.views import uploads
 from portal.vault import Vault
+from portal.web import access
 from portal.web.headers import SecurityHeaders
+from portal.web.journal import Journal
 from portal.web.limits import install_limits, make_limits
 from portal.web.proxies import TrustedProxies
 from portal.web.waits import BoundedWaits
@@ -81,6 +83,8 @@ def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clo
     """A portal for ``settings``. Tests may bring their own checker and clock."""
     # 1 The app, with its body limits: they hold while a body is read, whether or not it names its length.
     app = Flask("portal")
+    # Two slashes are another address: Werkzeug would redirect to whatever host the request names.
+    app.url_map.merge_slashes = False
     app.config.update(
         MAX_FILE_BYTES=settings.max_upload_bytes,
         MAX_CONTENT_LENGTH=settings.max_upload_bytes + 64 * _KIB,  # the file plus the form around it
@@ -119,16 +123,18 @@ def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clo
     app.register_blueprint(lookup)
     app.register_blueprint(uploads)
     install_limits(app, limiter, gate, Workroom(_receiving(settings)))
+    access.refuse_unruled(app)
 
     # 5 Commands.
     app.cli = _LazyCommands(app.name)
 
     # 6 Around Flask, from the inside out: the quick way for scans; the client's address, from exactly as
-    #   many proxies as the settings name; how long a request waits for the database; the headers of every
-    #   response.
+    #   many proxies as the settings name; how long a request waits for the database; its line in the log;
+    #   the headers of every response.
     wsgi: WSGIApplication = Scans(app.wsgi_app, bundle, pages)
     wsgi = TrustedProxies(wsgi, settings.trusted_proxies)
     wsgi = BoundedWaits(wsgi, settings.database_timeout_seconds)
+    wsgi = Journal(wsgi, bundle.vault, bundle.clock, proxies=settings.trusted_proxies)
     app.wsgi_app = SecurityHeaders(wsgi, production=settings.production)  # type: ignore[method-assign]
     return app
 

@@ -19,7 +19,6 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 UV = VENV / "bin" / "uv"
-UV_VERSION = "0.13.9"
 PIP_WHEEL = (
     "https://files.pythonhosted.org/packages/07/25/ee8c38ae72d66b844ce8eb9711ba905dba21ca1a8a0c960057c41cd23337/"
     "pip-26.3-py3-none-any.whl"
@@ -72,8 +71,15 @@ def ensure_uv() -> None:
         wheel.write_bytes(data)
         if not run(PYTHON, wheel / "pip", "install", "--quiet", "--no-index", wheel):
             fail("pip could not be installed", "apt-get install python3-venv")
-    # 3 uv.
-    if not run(PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", f"uv=={UV_VERSION}"):
+    # 3 uv, by the hashes that stand beside this file.
+    options = (
+        "--quiet",
+        "--disable-pip-version-check",
+        "--require-hashes",
+        "--no-deps",
+        "--only-binary=:all:",
+    )
+    if not run(PYTHON, "-m", "pip", "install", *options, "-r", ROOT / "scripts" / "uv.txt"):
         fail(
             "uv could not be installed from PyPI",
             "give this machine a way to PyPI, then run the command again",

@@ -20,4 +20,4 @@ echo "Học bạ mẫu và câu trả lời phải có: $INSTANCE_DIR/demo/manif
 # As many threads as the settings count on: each slow upload of a phone holds one. Granian's warning about that
 # number is the only one it has, hence the log level.
 exec .venv/bin/granian --interface wsgi --host 127.0.0.1 --port "$PORT" --no-ws --log-level error \
-    --blocking-threads "$WEB_THREADS" wsgi:app
+    --log-config portal/logging.json --blocking-threads "$WEB_THREADS" wsgi:app

@@ -23,8 +23,19 @@ need poppler-utils pdfsig
 need qpdf qpdf
 need curl curl
 need libseccomp2 '/usr/lib/*/libseccomp.so.2'
+need nodejs node
+need npm npm
 
-[ -z "$missing" ] && exit 0
+# The one tool from npm, as its lock file pins it.
+npm_tools() {
+    [ tests/tools/node_modules/.package-lock.json -nt tests/tools/package-lock.json ] && return 0
+    npm ci --prefix tests/tools --ignore-scripts --no-audit --no-fund --loglevel=error || {
+        echo "error: npm could not install what tests/tools/package-lock.json names; give this machine a way to the npm registry" >&2
+        exit 1
+    }
+}
+
+[ -z "$missing" ] && { npm_tools; exit 0; }
 
 if [ "$(id -u)" = 0 ]; then
     sudo=""
@@ -43,3 +54,4 @@ if ! { $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-g
     exit 1
 fi
 rm -f "$log"
+npm_tools

@@ -10,6 +10,7 @@ import click
 from portal.commands.console import Room, refusals
 from portal.errors import Refusal
 from portal.extensions import resources, transaction
+from portal.lookup import service as lookup
 from portal.registry import service
 from portal.trust.service import load_store
 
@@ -31,6 +32,13 @@ def revalidate(within: int) -> None:
     """Kiểm tra lại các tệp mất kết quả, và các tệp có kết quả hết hạn trong số giờ tới. Chạy lại được."""
     with refusals():
         revalidate_all(due=resources().clock.now() + timedelta(hours=within))
+
+
+@registry.command("log-tag")
+@click.argument("record_id")
+def log_tag(record_id: str) -> None:
+    """In tên mà nhật ký dùng cho một mã tra cứu."""
+    click.echo(lookup.log_tag(resources().vault, record_id.replace("-", "").replace(" ", "").upper()))
 
 
 def revalidate_all(*, due: datetime) -> None:

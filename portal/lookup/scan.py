@@ -15,6 +15,7 @@ from portal.database import UNAVAILABLE
 from portal.extensions import Resources
 from portal.limits.table import MISS
 from portal.lookup import service
+from portal.web import journal
 from portal.web.answers import Answer, as_page, caching
 from portal.web.pages import HTML, Pages
 from verifier.errors import InvalidInput
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 #: A public answer may be kept this long, by browsers and by caches in between (SEC-27).
 CACHE_SECONDS: Final = 30
 _PREFIX: Final = "/V/"
+_ROUTE: Final = "/V/<path:code>"
 
 
 def answer_scan(bundle: Resources, locator: Locator, code: str) -> Answer:
@@ -78,6 +80,7 @@ class Scans:
                     ("Content-Length", str(len(body))),
                     *caching(answer, CACHE_SECONDS),
                 ]
+                journal.note(route=_ROUTE, verdict=answer.verdict.outcome.value)
                 start_response("200 OK", headers)
                 return [body]
         return self._app(environ, start_response)

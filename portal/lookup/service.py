@@ -140,7 +140,7 @@ def by_typed(
         )
         if code.kind is CodeKind.UNKNOWN:
             _open_next(session, vault, typed.record_id, birth, now)
-            left = _charge(session, typed.record_id, now, charged=charged)
+            left = _charge(session, vault, typed.record_id, now, charged=charged)
     except UNREADABLE as error:
         return unavailable(now, error)
     return _answer(code, now, record, locator, tries_left=left)
@@ -182,7 +182,7 @@ def compare(
 
         # 4 A wrong try is counted before anybody else may try.
         if not same:
-            left = _charge(session, locator.record_id, now, charged=charged)
+            left = _charge(session, vault, locator.record_id, now, charged=charged)
     except UNREADABLE as error:
         return unavailable(now, error)
     return _answer(code, now, record, locator, compared=same, tries_left=left)
@@ -193,6 +193,11 @@ def receipt(vault: Vault, record_id: str, *typed: str) -> str:
     being charged again. It says nothing about any other try.
     """
     return vault.blind_index("\0".join((record_id, *typed)), domain="answered-try")
+
+
+def log_tag(vault: Vault, record_id: str) -> str:
+    """What the log calls a record: 12 digits of a keyed hash, for the id itself opens its public answer."""
+    return vault.blind_index(record_id, domain="log-record")[:12]
 
 
 def _answer(
@@ -222,7 +227,7 @@ def _take_turn(session: Session, record_id: str, now: datetime) -> None:
     refuse_tried_out(session, record_id, now=now)
 
 
-def _charge(session: Session, record_id: str, now: datetime, *, charged: bool) -> int:
+def _charge(session: Session, vault: Vault, record_id: str, now: datetime, *, charged: bool) -> int:
     """Count a wrong try, unless it was ``charged`` before; what was typed is not kept. Answers how many are
     left, the same for every id, known or not.
     """
@@ -238,7 +243,8 @@ def _charge(session: Session, record_id: str, now: datetime, *, charged: bool) -
         session.execute(insert(MatchAttempt).values(id=uuid.uuid4(), record_id=record_id, at=now))
         today = _tries_of_a_day(session, record_id, now)
         if today >= MANY_TRIES:
-            log.warning("alarm TRIED_ALL_DAY: record id %s, %d wrong tries in a day", record_id, today)
+            tag = log_tag(vault, record_id)
+            log.warning("alarm TRIED_ALL_DAY: record %s, %d wrong tries in a day", tag, today)
     counted = select(func.count()).where(MatchAttempt.record_id == record_id, MatchAttempt.at > now - WINDOW)
     return max(0, _share(session, record_id, now) - (session.scalar(counted) or 0))
 

@@ -18,7 +18,8 @@ from portal.limits.table import MISS, WRONG_TRY
 from portal.lookup import forms, service
 from portal.lookup.scan import CACHE_SECONDS, answer_scan
 from portal.lookup.service import CodeAnswer
-from portal.web import answers, errors
+from portal.web import answers, errors, journal
+from portal.web.access import Access, allowed
 from portal.web.i18n import gettext, language, link
 from portal.web.limits import TooMany, admit, charge
 from portal.web.pages import Pages
@@ -36,6 +37,7 @@ MENDED_IN_PLACE: Final = frozenset({"unknown_code", "version_not_named", "digest
 
 
 @lookup.get("/V/<path:code>")
+@allowed(Access.CODE)
 def scanned(code: str) -> AnyResponse:
     """The public answer to a code. Reads no session, sets no cookie; a malformed code meets no database."""
     bundle = resources()
@@ -51,18 +53,21 @@ def scanned(code: str) -> AnyResponse:
 
 
 @lookup.get("/v/<path:code>")
+@allowed(Access.CODE)
 def lower_case(code: str) -> AnyResponse:
     """Links that somebody's software wrote in lower case."""
     return _respelled(code) or _malformed()
 
 
 @lookup.get("/lookup")
+@allowed(Access.EVERYONE)
 def lookup_page() -> Response:
     """The look-up form on a page of its own."""
     return _page("lookup.html", {"said": None, "values": {}, "errors": {}})
 
 
 @lookup.post("/lookup")
+@allowed(Access.TYPED, asks_only=True)
 def typed() -> AnyResponse:
     """A typed code with a birth date, or a pasted link."""
     require_multipart()
@@ -94,6 +99,7 @@ def typed() -> AnyResponse:
 
 
 @lookup.get("/compare")
+@allowed(Access.CODE)
 def compare_form() -> AnyResponse:
     """The form for comparing a paper with what was issued under its code."""
     locator = forms.read_locator(request.args.get("code", ""))
@@ -107,6 +113,7 @@ def compare_form() -> AnyResponse:
 
 
 @lookup.post("/compare")
+@allowed(Access.TYPED, asks_only=True)
 def compare() -> AnyResponse:
     """The blind match: one yes or no."""
     require_multipart(parts=COMPARE_PARTS)
@@ -170,6 +177,7 @@ def _paused(template: str, refused: service.TooManyTries | TooMany, context: Map
 def _form_below(template: str, found: CodeAnswer, receipt: str, context: Mapping[str, Any]) -> Response:
     """An answer that a typing mistake gives as well: the form stays below it, with what was typed."""
     answer, tongue = _answer(found), language()
+    journal.note(verdict=found.verdict.outcome.value)
     said = answer.words(tongue)
     if found.tries_left is not None:
         tries = gettext("Số lần thử còn lại trước khi tạm dừng: %(left)s.", left=found.tries_left)

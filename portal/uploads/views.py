@@ -15,6 +15,7 @@ from portal.uploads import service
 from portal.uploads.service import FileAnswer
 from portal.uploads.spreadsheet import workbook
 from portal.web import answers, errors
+from portal.web.access import Access, allowed
 from portal.web.home import samples, samples_folder
 from portal.web.i18n import gettext, language, moment
 from portal.web.limits import examining
@@ -36,12 +37,14 @@ XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet
 
 
 @uploads.get("/check")
+@allowed(Access.EVERYONE)
 def check_page() -> Response:
     """The forms for a file and for a photo on a page of their own."""
     return _page({})
 
 
 @uploads.post("/check")
+@allowed(Access.FILE, asks_only=True)
 def check() -> Response:
     """A PDF, a photo or a screenshot."""
     require_multipart()
@@ -54,6 +57,7 @@ def check() -> Response:
 
 
 @uploads.get("/check/sample/<path:name>")
+@allowed(Access.DEMO)
 def check_sample(name: str) -> Response:
     """Demo only: check one of the samples without downloading it first."""
     if name not in {s.file for s in samples()}:
@@ -63,6 +67,7 @@ def check_sample(name: str) -> Response:
 
 
 @uploads.post("/check/data")
+@allowed(Access.FILE, asks_only=True)
 def data() -> Response:
     """The data of a genuine file, as JSON or as a spreadsheet; the file is sent again because none is
     kept.

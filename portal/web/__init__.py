@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from portal.config import Settings
-from portal.web import errors, home
+from portal.web import access, errors, home, journal
 from portal.web.pages import Pages
 
 KEY = "pages"
@@ -25,6 +25,8 @@ def install(app: Flask, settings: Settings) -> Pages:
             "limit_mb": settings.max_upload_bytes // (1024 * 1024),
         }
     )
+    journal.install(app)
+    access.install(app)
     errors.install(app)
     app.register_blueprint(home.home)
     return pages

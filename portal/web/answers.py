@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from flask import Response, current_app
 
+from portal.web import journal
 from portal.web.i18n import language, link, marked, moment, this_page, translate
 from portal.web.pages import HTML, Pages, other_language
 from portal.web.requests import wants_json
@@ -142,6 +143,7 @@ def respond(
     In the other language it is had at ``here`` (else at this address), by sending the fields ``again``.
     """
     tongue = language()
+    journal.note(verdict=answer.verdict.outcome.value)
     if wants_json():
         kind, text = "application/json", json.dumps(as_json(answer, tongue), ensure_ascii=False)
     else:

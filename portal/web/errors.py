@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import logging
 import math
-import secrets
 from dataclasses import dataclass
 from typing import Final
 
 from flask import Flask, Response, current_app, request
 from werkzeug.exceptions import HTTPException
 
+from portal.web import journal
 from portal.web.i18n import duration, gettext, language, marked, this_page
 from portal.web.pages import Pages
 from portal.web.requests import Rejection, wants_json
@@ -156,7 +156,7 @@ def _http(error: HTTPException) -> Response:
 
 
 def _fault(error: Exception) -> Response:
-    request_id = secrets.token_hex(8)
+    request_id = journal.request_id()
     log.error("fault %s", request_id, exc_info=error)
     return _answer(500, "fault", request_id=request_id)
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, Response, abort, current_app, send_from_directory
 
 from portal.extensions import resources
+from portal.web.access import Access, allowed
 from portal.web.i18n import language
 from portal.web.pages import Pages
 
@@ -50,6 +51,7 @@ def samples() -> tuple[Sample, ...]:
 
 
 @home.get("/")
+@allowed(Access.EVERYONE)
 def index() -> Response:
     """What this is, one box, one file, one photo."""
     pages: Pages = current_app.extensions["pages"]
@@ -61,6 +63,7 @@ def index() -> Response:
 
 
 @home.get("/demo/<path:name>")
+@allowed(Access.DEMO)
 def sample(name: str) -> Response:
     """One sample file; only what the manifest names."""
     if name not in {s.file for s in samples()}:
@@ -69,6 +72,7 @@ def sample(name: str) -> Response:
 
 
 @home.get("/robots.txt")
+@allowed(Access.EVERYONE)
 def robots() -> Response:
     """Nothing here is for search engines but the home page."""
     return Response(

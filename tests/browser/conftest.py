@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -75,16 +75,23 @@ def site(demo_instance: DemoInstance, tmp_path_factory: pytest.TempPathFactory) 
 
 
 @contextmanager
-def serve(instance: DemoInstance, **changes: str) -> Iterator[Site]:
-    """The server as ``make run`` starts it, with other settings where ``changes`` names some."""
+def serve(instance: DemoInstance, *, log: Path | None = None, **changes: str) -> Iterator[Site]:
+    """The server as ``make run`` starts it, with other settings where ``changes`` names some. What it prints
+    goes to ``log``.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--no-ws", "--log-level", "error"]
+    command += ["--port", str(port), "--no-ws", "--log-level", "error", "--log-config", "portal/logging.json"]
     command += ["--blocking-threads", changes.get("WEB_THREADS", str(Settings.web_threads)), "wsgi:app"]
     environment = {"PATH": os.environ["PATH"], **instance.environment, **changes}
-    with subprocess.Popen(command, cwd=ROOT, env=environment) as process:  # noqa: S603 - our own server
+    with (
+        nullcontext() if log is None else log.open("ab") as printed,
+        subprocess.Popen(  # noqa: S603 - our own server
+            command, cwd=ROOT, env=environment, stdout=printed, stderr=printed
+        ) as process,
+    ):
         try:
             _wait(port, process)
             yield Site(f"http://127.0.0.1:{port}", process.pid, instance)

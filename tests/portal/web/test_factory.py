@@ -1,4 +1,4 @@
-"""The composition root: what the web process holds, which routes exist, which commands are at hand."""
+"""The composition root: what the web process holds, which commands are at hand."""
 
 from __future__ import annotations
 
@@ -19,33 +19,6 @@ from portal.factory import COMMANDS, create_app
 from tests.portal.web.world import Stock, World, build
 
 ROOT = Path(__file__).resolve().parents[3]
-
-#: Every route with who may use it. Nothing here asks who somebody is: all of it is public.
-ROUTES = {
-    ("GET", "/"): "public",
-    ("GET", "/robots.txt"): "public",
-    ("GET", "/static/<path:filename>"): "public",
-    ("GET", "/V/<path:code>"): "public answer only; cacheable; no session",
-    ("GET", "/v/<path:code>"): "redirect",
-    ("GET", "/lookup"): "public: a form without content",
-    ("POST", "/lookup"): "public answer only, for code and birth date",
-    ("GET", "/compare"): "public: a form without content",
-    ("POST", "/compare"): "one yes or no, for the full code; counted",
-    ("GET", "/check"): "public: forms without content",
-    ("POST", "/check"): "for whoever holds the file",
-    ("POST", "/check/data"): "for whoever holds the genuine file",
-    ("GET", "/check/sample/<path:name>"): "demo only",
-    ("GET", "/demo/<path:name>"): "demo only",
-}
-
-
-def test_every_route_is_listed(world: World) -> None:
-    found = {
-        (method, rule.rule)
-        for rule in world.app.url_map.iter_rules()
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-    }
-    assert found == set(ROUTES)
 
 
 def test_outside_demo_mode_there_are_no_samples(world: World) -> None:

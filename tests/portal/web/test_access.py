@@ -1,0 +1,138 @@
+"""One explicit access rule for each route (SEC-17); nothing that a strange site could make it do (SEC-25)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, MetaData
+
+from portal.extensions import Resources
+from portal.web.access import Access, allowed, refuse_unruled, rule_of
+from tests.portal.lookup.test_views import paper_form, typed_form
+from tests.portal.web.world import Stock, World, build
+
+E, C, T, F, D = Access.EVERYONE, Access.CODE, Access.TYPED, Access.FILE, Access.DEMO
+ROUTES = {
+    ("GET", "/"): E,
+    ("GET", "/robots.txt"): E,
+    ("GET", "/static/<path:filename>"): E,
+    ("GET", "/V/<path:code>"): C,
+    ("GET", "/v/<path:code>"): C,
+    ("GET", "/lookup"): E,
+    ("POST", "/lookup"): T,
+    ("GET", "/compare"): C,
+    ("POST", "/compare"): T,
+    ("GET", "/check"): E,
+    ("POST", "/check"): F,
+    ("POST", "/check/data"): F,
+    ("GET", "/check/sample/<path:name>"): D,
+    ("GET", "/demo/<path:name>"): D,
+}
+
+
+def test_every_route_has_its_rule(world: World) -> None:
+    """SEC-17: written down twice, in the code and here."""
+    found = {
+        (method, route.rule): rule_of(world.app.view_functions[route.endpoint])
+        for route in world.app.url_map.iter_rules()
+        for method in (route.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert found == ROUTES
+
+
+def test_a_route_without_a_rule_stops_the_start(world: World) -> None:
+    """SEC-17."""
+    refuse_unruled(world.app)
+    world.app.add_url_rule("/moi", view_func=lambda: "x")
+    with pytest.raises(LookupError, match="/moi: no access rule"):
+        refuse_unruled(world.app)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "PURGE"])
+def test_a_route_that_may_change_something_stops_the_start(world: World, method: str) -> None:
+    """SEC-25: until there is something that protects it."""
+
+    @allowed(Access.FILE)
+    def change() -> str:
+        return "x"
+
+    world.app.add_url_rule("/moi", view_func=change, methods=["GET", method])
+    with pytest.raises(LookupError, match=f"/moi: {method} without protection"):
+        refuse_unruled(world.app)
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_asking_is_done_by_post_alone(world: World, method: str) -> None:
+    """SEC-25."""
+
+    @allowed(Access.FILE, asks_only=True)
+    def change() -> str:
+        return "x"
+
+    world.app.add_url_rule("/moi", view_func=change, methods=["POST", method])
+    with pytest.raises(LookupError, match=f"/moi: {method} without protection"):
+        refuse_unruled(world.app)
+
+
+def test_demo_routes_are_refused_before_their_view(tmp_path_factory: pytest.TempPathFactory,
+                                                   issued_stock: Stock) -> None:  # fmt: skip
+    """SEC-17: the rule is asked, whatever the view would do."""
+    for demo, status in (("0", 404), ("1", 200)):
+        world = build(tmp_path_factory.mktemp("demo") / "i", issued_stock, DEMO=demo)
+        for endpoint in ("home.sample", "uploads.check_sample"):
+            world.app.view_functions[endpoint] = allowed(Access.DEMO)(lambda name: name)
+        for path in ("/demo/x.pdf", "/check/sample/x.pdf"):
+            assert world.client.get(path).status_code == status
+
+
+def everything(engine: Engine, *, but: frozenset[str]) -> Iterator[tuple[str, tuple[object, ...]]]:
+    """Every row of every table."""
+    tables = MetaData()
+    tables.reflect(engine)
+    with engine.connect() as connection:
+        for table in tables.sorted_tables:
+            if table.name not in but:
+                for row in connection.execute(table.select()):
+                    yield table.name, tuple(row)
+
+
+def test_what_a_strange_site_sends_changes_nothing(world: World) -> None:
+    """SEC-25: cross-site variants of every form leave every table as it was, but for the counted tries; there
+    is no session that could be written, and no answer that a strange page could read.
+    """
+    app: Flask = world.app
+    bundle: Resources = app.extensions["portal"]
+    counted = frozenset({"match_attempts"})
+    before = sorted(map(str, everything(bundle.engine, but=counted)))
+    assert len(before) > 10
+    strange = (
+        {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"},
+        {"Origin": "null", "Sec-Fetch-Site": "cross-site"},
+        {"Referer": "https://evil.example/"},
+    )
+    file = world.primary.file
+    for headers in strange:
+        world.clock.time += timedelta(hours=1)  # wrong tries are allowed again
+        forms = {
+            "/lookup": typed_form(world.primary, nam="1999"),
+            "/compare": paper_form(world.primary, ho_va_ten="Ai đó"),
+        }
+        sent = [(path, {**form}) for path, form in forms.items()]
+        for path, form in sent:
+            answer = world.client.post(path, data=form, content_type="multipart/form-data", headers=headers)
+            assert answer.status_code == 200
+            assert "Access-Control-Allow-Origin" not in answer.headers
+        for path in ("/check", "/check/data"):
+            for content in (file, b"%PDF-1.7 other"):
+                data = {"file": (io.BytesIO(content), "x.pdf")}
+                if (path, content) != ("/check/data", file):
+                    answer = world.client.post(path, data=data, headers=headers)
+                    assert answer.status_code in (200, 422)
+                    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert sorted(map(str, everything(bundle.engine, but=counted))) == before
+    assert app.secret_key is None
+    assert {path for (method, path) in ROUTES if method == "POST"} == {*forms, "/check", "/check/data"}
