@@ -63,6 +63,16 @@ class Bundle:
         """The registered file with exactly these bytes."""
         return next((row for row in self.files if row.sha256 == sha256), None)
 
+    def earlier(self, row: FileRow) -> tuple[FileRow, ...]:
+        """Files of the same version that this one may continue: shorter and registered before it."""
+        return tuple(
+            other
+            for other in self.files
+            if (other.record_id, other.version) == (row.record_id, row.version)
+            and other.size < row.size
+            and other.registered_at <= row.registered_at
+        )
+
     def facts_for(self, report: ValidationReport, *, max_age: timedelta) -> RegistryFacts:
         """What the registry knew about one examined document. Facts older than ``max_age`` at the time of the
         check, or from after it, count as not available.

@@ -16,7 +16,7 @@ from datetime import datetime
 from verifier import barcode
 from verifier.errors import InvalidInput
 from verifier.intake import Content, sniff
-from verifier.pades import Structure, revalidate, validate
+from verifier.pades import Beginning, Structure, revalidate, validate
 from verifier.policy import ValidationPolicy
 from verifier.report import Medium, ValidationReport
 from verifier.trust import TrustStore
@@ -26,12 +26,14 @@ from verifier.trust import TrustStore
 class Known:
     """What the registry knows about exactly these bytes.
 
-    ``registered_at`` proves that the file existed then. ``structure`` (facts of the bytes that never change)
-    opens the fast path; None, as in an offline bundle, means the full one.
+    ``registered_at`` proves that the file existed then, ``earlier`` are registered files that it continues
+    (a renewed file continues the issued one). ``structure`` (facts of the bytes that never change) opens the
+    fast path; None, as in an offline bundle, means the full one.
     """
 
     registered_at: datetime
     structure: Structure | None = None
+    earlier: tuple[Beginning, ...] = ()
 
 
 def examine(
@@ -61,8 +63,12 @@ def _examine_pdf(
     if known is not None:
         structure = known.structure
         if structure is not None and structure.sha256 == hashlib.sha256(data).hexdigest():
-            return revalidate(data, structure, trust, policy, at, registered_at=known.registered_at)
-        report, _ = validate(data, trust, policy, at, registered_at=known.registered_at, own=True)
+            return revalidate(
+                data, structure, trust, policy, at, registered_at=known.registered_at, earlier=known.earlier
+            )
+        report, _ = validate(
+            data, trust, policy, at, registered_at=known.registered_at, earlier=known.earlier, own=True
+        )
         return report
 
     # 2 Unknown bytes: the signatures, then what the pages show.

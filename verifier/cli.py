@@ -27,10 +27,18 @@ from verifier.bundle import Bundle, read_bundle
 from verifier.check import Known
 from verifier.errors import InvalidInput, Problem
 from verifier.locator import Hosts, digest_text, group, read_typed, short_digest
-from verifier.pades import read_attached
+from verifier.pades import Beginning, read_attached
 from verifier.policy import DEFAULT
 from verifier.record import digest, json_schema, open_disclosures, read_attachment
-from verifier.report import CheckName, CheckStatus, SignatureReport, ValidationReport, jsonable, printable
+from verifier.report import (
+    CheckName,
+    CheckStatus,
+    SignatureReport,
+    TimestampReport,
+    ValidationReport,
+    jsonable,
+    printable,
+)
 from verifier.sandbox import CheckJob, ForkServer
 from verifier.trust import TrustStore
 from verifier.verdict import Outcome, Verdict, decide
@@ -152,7 +160,10 @@ def _check(options: argparse.Namespace) -> int:
 
 def _examine(data: bytes, trust: Path, now: datetime, bundle: Bundle | None) -> ValidationReport:
     row = None if bundle is None else bundle.file(hashlib.sha256(data).hexdigest())
-    known = None if row is None else Known(row.registered_at)
+    known = None
+    if bundle is not None and row is not None:
+        earlier = (Beginning(e.size, e.sha256, e.registered_at) for e in bundle.earlier(row))
+        known = Known(row.registered_at, earlier=tuple(earlier))
     server = ForkServer()
     try:
         return server.check(CheckJob(data, trust, now, known))
@@ -183,6 +194,7 @@ def _as_json(verdict: Verdict, report: ValidationReport, language: words.Languag
             "recall_reason": version.recall_reason,
         },
         "signatures": whole["signatures"],
+        "timestamps": whole["timestamps"],
         "checks": whole["checks"],
         "document": {
             key: whole[key] for key in ("medium", "size", "sha256", "pages", "problem", "unsigned_fields")
@@ -207,6 +219,8 @@ def _as_text(
         yield f"  {words.check_status(finding.status, language)}: {finding.sentence}"
     for signature in report.signatures:
         yield from _signature_lines(signature, language)
+    for stamp in report.timestamps:
+        yield from _timestamp_lines(stamp, language)
     yield f"{verdict.outcome} · {verdict.evidence} · SHA-256 {report.sha256 or '-'}"
     yield f"registry {bundle.as_of.isoformat()} · trust epoch {bundle.trust.epoch}"
 
@@ -217,8 +231,19 @@ def _signature_lines(signature: SignatureReport, language: words.Language) -> It
     subject = f" {signature.subject_code}" if signature.subject_code else ""
     open_checks = [c for c in signature.checks if c.status is not CheckStatus.PASSED]
     yield f"  {name}{subject}: {signature.indication}"
+    if signature.proven_time is not None:
+        yield f"    {words.proven_by(signature.proven_by, language)}: {signature.proven_time.isoformat()}"
     for check in open_checks:
         yield f"    {words.check_sentence(check, language)} [{check.code}]"
+
+
+def _timestamp_lines(stamp: TimestampReport, language: words.Language) -> Iterator[str]:
+    """One timestamp: of what, the time it gives, and what speaks against it."""
+    time = "-" if stamp.time is None else stamp.time.isoformat()
+    yield f"  {words.timestamp_name(stamp.kind, language)} {stamp.field}: {time} {stamp.indication}"
+    for check in stamp.checks:
+        if check.status is not CheckStatus.PASSED:
+            yield f"    {words.check_name(check.name, language)} [{check.code}]"
 
 
 # What can be said about a signature without trusting anybody.

@@ -1,4 +1,5 @@
-"""One CMS signature (RFC 5652) as PAdES uses it: detached SignedData with exactly one signer.
+"""One CMS signature (RFC 5652) with exactly one signer: detached, as PAdES uses it, or around the content of
+a timestamp (RFC 3161).
 
 Strict: what this module does not know fails, with a reason code. Nothing is decided here about trust.
 """
@@ -24,18 +25,27 @@ from verifier.der import (
     SET,
     UTC_TIME,
     Node,
+    encode,
     oid,
     read,
 )
 
 _DATA = oid("1.2.840.113549.1.7.1")
+TIMESTAMP_INFO = oid("1.2.840.113549.1.9.16.1.4")  # id-ct-TSTInfo
 _SIGNED_DATA = oid("1.2.840.113549.1.7.2")
 _CONTENT_TYPE = oid("1.2.840.113549.1.9.3")
 _MESSAGE_DIGEST = oid("1.2.840.113549.1.9.4")
 _SIGNING_TIME = oid("1.2.840.113549.1.9.5")
 _SIGNING_CERTIFICATE = oid("1.2.840.113549.1.9.16.2.12")
 _SIGNING_CERTIFICATE_V2 = oid("1.2.840.113549.1.9.16.2.47")
+_TIMESTAMP = oid("1.2.840.113549.1.9.16.2.14")  # signature-time-stamp-token, RFC 3161 appendix A
+_CERTIFICATE_VALUES = oid("1.2.840.113549.1.9.16.2.23")  # ETSI EN 319 122-1 annex A.1.1.1
+_REVOCATION_VALUES = oid("1.2.840.113549.1.9.16.2.24")  # annex A.1.2.1
+_REVOCATION_ARCHIVAL = oid("1.2.840.113583.1.1.8")  # adbe-revocationInfoArchival, ISO 32000-2 12.8.3.3.2
+_OCSP_RESPONSE = oid("1.3.6.1.5.5.7.16.2")  # RFC 5940
+_OCSP_BASIC = oid("1.3.6.1.5.5.7.48.1.1")
 _MGF1 = oid("1.2.840.113549.1.1.8")
+_MOST_TIMESTAMPS = 4  # on one signature: one, and a few more of other authorities
 _LONGEST_SALT = 2048  # bytes: more than fit into the largest RSA key we would verify with
 
 _DIGESTS = {
@@ -69,6 +79,9 @@ _HASHES: dict[str, type[hashes.HashAlgorithm]] = {
     "sha512": hashes.SHA512,
 }
 
+#: Digests that we can compute at all; which of them count is the policy's word.
+COMPUTED = frozenset(_HASHES)
+
 
 class MalformedSignature(Exception):  # noqa: N818 - a finding on its way to a report
     """Why this CMS cannot be what it claims; the only argument is a reason code."""
@@ -92,33 +105,37 @@ class Cms:
     offered: tuple[Certificate, ...]  # every certificate that came along
     signing_time: datetime | None
     names_certificate: bool  # carries the signing-certificate attribute that PAdES demands
+    content: bytes = b""  # what is signed when it stands inside
+    timestamps: tuple[bytes, ...] = ()  # tokens over the signature value, DER
+    lists: tuple[bytes, ...] = ()  # revocation lists that came along, DER
+    answers: tuple[bytes, ...] = ()  # OCSP responses that came along, DER
 
 
-def read_cms(contents: bytes, max_certificates: int) -> Cms:
-    """Read the value of /Contents, zero padding included. Raises :class:`MalformedSignature`."""
+def read_cms(contents: bytes, max_certificates: int, content_type: bytes = _DATA) -> Cms:
+    """Read the value of /Contents, zero padding included. The content is ``content_type``: detached data, or
+    :data:`TIMESTAMP_INFO` inside. Raises :class:`MalformedSignature`.
+    """
     try:
-        return _read(contents, max_certificates)
+        return _read(contents, max_certificates, content_type)
     except (MalformedSignature, MemoryError):
         raise
     except Exception as error:  # ValueError of DER and certificates, TypeError of a wrong count, and the like
         raise MalformedSignature("malformed_cms") from error
 
 
-def _read(contents: bytes, max_certificates: int) -> Cms:
+def _read(contents: bytes, max_certificates: int, content_type: bytes) -> Cms:
     # 1 One value, then zeros only: anything else in the gap would be bytes that nobody signed.
     message = read(contents)
     if contents[len(message.encoded) :].strip(b"\0"):
         raise MalformedSignature("bytes_after_cms")
-    content_type, content = message.expect(SEQUENCE).children()
-    if content_type.expect(OID).content != _SIGNED_DATA:
+    kind, content = message.expect(SEQUENCE).children()
+    if kind.expect(OID).content != _SIGNED_DATA:
         raise MalformedSignature("not_signed_data")
     (signed_data,) = content.expect(0xA0).children()
     _, _, encapsulated, *optional, signer_infos = signed_data.expect(SEQUENCE).children()
 
-    # 2 Detached, one signer, signed attributes.
-    inner = encapsulated.expect(SEQUENCE).children()
-    if len(inner) != 1 or inner[0].content != _DATA:
-        raise MalformedSignature("not_detached")
+    # 2 Detached or around its content, one signer, signed attributes.
+    inside = _content(encapsulated, content_type)
     infos = signer_infos.expect(SET).children()
     if len(infos) != 1:
         raise MalformedSignature("several_signers")
@@ -126,18 +143,26 @@ def _read(contents: bytes, max_certificates: int) -> Cms:
     if signed.tag != 0xA0:
         raise MalformedSignature("no_signed_attributes")
     attributes = _attributes(signed)
-    signature_algorithm, signature = rest[:2]
+    signature_algorithm, signature, *after = rest
+    unsigned = _unsigned(after)
 
     # 3 The signer's certificate, by the identifier and by the signed attribute.
-    offered = _certificates([node for node in optional if node.tag == 0xA0], max_certificates)
+    further = [node for values in unsigned.get(_CERTIFICATE_VALUES, ()) for node in values.children()]
+    offered = _certificates([node for node in optional if node.tag == 0xA0], further, max_certificates)
     signer = _signer(identifier, offered)
     named = _names_certificate(attributes, signer)
 
     # 4 Algorithms; the digest of the signature must be that of the message (RFC 8933).
-    digest = _digest(digest_algorithm)
+    digest = digest_name(digest_algorithm)
     scheme, salt_length = _scheme(signature_algorithm, digest)
 
-    if _one(attributes, _CONTENT_TYPE).expect(OID).content != _DATA:
+    # 5 What came along to judge the signer by.
+    lists, answers = _revocation(optional, attributes, unsigned)
+    tokens = tuple(node.encoded for node in unsigned.get(_TIMESTAMP, ()))
+    if len(tokens) > _MOST_TIMESTAMPS or len(lists) + len(answers) > max_certificates:
+        raise MalformedSignature("too_much_along")
+
+    if _one(attributes, _CONTENT_TYPE).expect(OID).content != content_type:
         raise MalformedSignature("wrong_content_type")
     return Cms(
         digest=digest,
@@ -150,7 +175,64 @@ def _read(contents: bytes, max_certificates: int) -> Cms:
         offered=offered,
         signing_time=_time(attributes[_SIGNING_TIME]) if _SIGNING_TIME in attributes else None,
         names_certificate=named,
+        content=inside,
+        timestamps=tokens,
+        lists=lists,
+        answers=answers,
     )
+
+
+def _content(encapsulated: Node, content_type: bytes) -> bytes:
+    """What is signed and stands inside; nothing for detached data."""
+    kind, *content = encapsulated.expect(SEQUENCE).children()
+    if kind.expect(OID).content != content_type or len(content) != (content_type != _DATA):
+        raise MalformedSignature("not_detached" if content_type == _DATA else "not_a_timestamp")
+    if not content:
+        return b""
+    (octets,) = content[0].expect(0xA0).children()
+    return octets.expect(OCTET_STRING).content
+
+
+def _unsigned(after: Sequence[Node]) -> dict[bytes, list[Node]]:
+    """Type -> its values. Nobody signed them: each proves itself or counts for nothing."""
+    found: dict[bytes, list[Node]] = {}
+    for node in after:
+        for attribute in node.expect(0xA1).children():
+            kind, values = attribute.expect(SEQUENCE).children()
+            found.setdefault(kind.expect(OID).content, []).extend(values.expect(SET).children())
+    return found
+
+
+def _revocation(
+    optional: Sequence[Node], attributes: dict[bytes, Node], unsigned: dict[bytes, list[Node]]
+) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """Lists and OCSP responses: of the SignedData (RFC 5652 §10.2.1, RFC 5940), of Adobe's signed attribute,
+    of CAdES's unsigned one.
+    """
+    lists: list[bytes] = []
+    answers: list[bytes] = []
+    for choice in (choice for node in optional if node.tag == 0xA1 for choice in node.children()):
+        if choice.tag == SEQUENCE:
+            lists.append(choice.encoded)
+        elif choice.tag == 0xA1:
+            form, response = choice.children()
+            answers += [response.encoded] if form.content == _OCSP_RESPONSE else []
+    archival = [attributes[_REVOCATION_ARCHIVAL]] if _REVOCATION_ARCHIVAL in attributes else []
+    for whole, values in ((True, archival), (False, unsigned.get(_REVOCATION_VALUES, []))):
+        for part in (part for value in values for part in value.expect(SEQUENCE).children()):
+            found = [node.encoded for group in part.children() for node in group.children()]
+            if part.tag == 0xA0:
+                lists += found
+            elif part.tag == 0xA1:
+                answers += found if whole else map(_response, found)
+    return tuple(lists), tuple(answers)
+
+
+def _response(basic: bytes) -> bytes:
+    """The OCSPResponse around a BasicOCSPResponse (RFC 6960 §4.2.1)."""
+    successful = encode(0x0A, b"\0")
+    inner = encode(SEQUENCE, encode(OID, _OCSP_BASIC), encode(OCTET_STRING, basic))
+    return encode(SEQUENCE, successful, encode(0xA0, inner))
 
 
 def _attributes(signed: Node) -> dict[bytes, Node]:
@@ -171,8 +253,8 @@ def _one(attributes: dict[bytes, Node], kind: bytes) -> Node:
     return attributes[kind]
 
 
-def _certificates(sets: Sequence[Node], maximum: int) -> tuple[Certificate, ...]:
-    choices = [choice for node in sets for choice in node.children()]
+def _certificates(sets: Sequence[Node], further: Sequence[Node], maximum: int) -> tuple[Certificate, ...]:
+    choices = [*(choice for node in sets for choice in node.children()), *further]
     if len(choices) > maximum:
         raise MalformedSignature("too_many_certificates")
     return tuple(read_certificate(choice.encoded) for choice in choices if choice.tag == SEQUENCE)
@@ -204,14 +286,14 @@ def _names_certificate(attributes: dict[bytes, Node], signer: Certificate) -> bo
         first = attributes[kind].expect(SEQUENCE).children()[0].expect(SEQUENCE).children()[0].children()
         digest = default
         if first[0].tag == SEQUENCE:
-            digest = _digest(first.pop(0))
+            digest = digest_name(first.pop(0))
         if digest not in _HASHES or hashlib.new(digest, signer.der).digest() != first[0].content:
             raise MalformedSignature("wrong_signing_certificate")
         named = True
     return named
 
 
-def _digest(algorithm: Node) -> str:
+def digest_name(algorithm: Node) -> str:
     """Name of a digest; one that we do not know keeps its number, for the policy to refuse."""
     identifier = algorithm.expect(SEQUENCE).children()[0].expect(OID).content
     return _DIGESTS.get(identifier, f"oid-{identifier.hex()}")
@@ -230,10 +312,10 @@ def _salt_length(parameters: Node, digest: str) -> int:
     throughout.
     """
     parts = {node.tag: node.children()[0] for node in parameters.expect(SEQUENCE).children()}
-    if not {0xA0, 0xA1} <= parts.keys() or _digest(parts[0xA0]) != digest:
+    if not {0xA0, 0xA1} <= parts.keys() or digest_name(parts[0xA0]) != digest:
         raise MalformedSignature("mixed_digests")
     generator, inner = parts[0xA1].children()
-    if generator.content != _MGF1 or _digest(inner) != digest:
+    if generator.content != _MGF1 or digest_name(inner) != digest:
         raise MalformedSignature("mixed_digests")
     salt = parts[0xA2].integer() if 0xA2 in parts else 20
     if not 0 <= salt <= _LONGEST_SALT:

@@ -61,6 +61,16 @@ def read(data: bytes) -> Node:
     return Node(data[0], data[start : start + size], data[: start + size])
 
 
+def encode(tag: int, *parts: bytes) -> bytes:
+    """One value with these parts as its content."""
+    body = b"".join(parts)
+    size = len(body)
+    if size < 0x80:
+        return bytes((tag, size)) + body
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(length))) + length + body
+
+
 def oid(dotted: str) -> bytes:
     """Content octets of an object identifier (X.690 §8.19)."""
     first, second, *others = (int(part) for part in dotted.split("."))

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from io import BytesIO
@@ -37,14 +37,19 @@ from pyhanko.pdf_utils.metadata import xmp_xml
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import ModificationLevel
 from pyhanko.sign.fields import FieldMDPAction, MDPPerm, enumerate_sig_fields
-from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature, async_validate_pdf_signature
+from pyhanko.sign.validation.pdf_embedded import (
+    EmbeddedPdfSignature,
+    async_validate_pdf_signature,
+    async_validate_pdf_timestamp,
+)
 from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko.sign.validation.status import PdfSignatureStatus, SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.policy_decl import AcceptAllAlgorithms
 from pyhanko_certvalidator.registry import CertificateRegistry, SimpleTrustManager
 
-from verifier.certificates import Certificate, Path, find_path, prepare
+from verifier import archive
+from verifier.certificates import Certificate, Path, find_path
 from verifier.cms import MalformedSignature, read_cms
 from verifier.errors import InvalidInput
 from verifier.intake import earlier_ends, gap_fault, read_byte_range
@@ -55,11 +60,28 @@ from verifier.report import (
     CheckName,
     CheckStatus,
     Medium,
+    ProvenBy,
     Role,
     ValidationReport,
     jsonable,
 )
-from verifier.signatures import PADES, Basis, Judgement, SignatureFacts, judge, role_of, stricter
+from verifier.revocation import prepare
+from verifier.signatures import (
+    PADES,
+    TIMESTAMP,
+    Basis,
+    Contents,
+    Evidence,
+    EvidenceKind,
+    Judgement,
+    Proof,
+    SignatureFacts,
+    judge,
+    read_evidence,
+    role_of,
+    stricter,
+)
+from verifier.timestamps import read_token
 from verifier.trust import TrustStore
 
 _NAME_TREE_NODES = 64
@@ -89,6 +111,12 @@ class Structure:
     attached_record_id: str | None
     school_code: str | None
     missing_roles: tuple[str, ...]
+    timestamps: tuple[SignatureFacts, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def contents(self) -> Contents:
+        return Contents(self.signatures, self.timestamps, self.evidence)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; times in ISO 8601 with offset."""
@@ -106,6 +134,11 @@ class Structure:
             attached_record_id=data["attached_record_id"],
             school_code=data["school_code"],
             missing_roles=tuple(str(f) for f in data["missing_roles"]),
+            timestamps=tuple(_facts_from_json(s) for s in data["timestamps"]),
+            evidence=tuple(
+                Evidence(EvidenceKind(e["kind"]), int(e["start"]), int(e["length"]), bool(e["deflated"]))
+                for e in data["evidence"]
+            ),
         )
 
 
@@ -119,7 +152,41 @@ def _facts_from_json(data: dict[str, Any]) -> SignatureFacts:
         claimed_time=None if claimed is None else datetime.fromisoformat(claimed),
         coverage=str(data["coverage"]),
         integrity=str(data["integrity"]),
+        stamp=str(data["stamp"]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """An earlier file that this one continues: its first ``size`` bytes were registered at that time."""
+
+    size: int
+    sha256: str
+    registered_at: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON types; the time in ISO 8601 with offset."""
+        return jsonable(asdict(self))  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Beginning:
+        """Inverse of :meth:`to_json`; raises KeyError, TypeError or ValueError on any other shape."""
+        registered_at = datetime.fromisoformat(data["registered_at"])
+        return cls(int(data["size"]), str(data["sha256"]), registered_at)
+
+
+def _registrations(
+    data: bytes, registered_at: datetime | None, earlier: Sequence[Beginning], at: datetime
+) -> tuple[Proof, ...]:
+    """What the registry proves about the file's age; a beginning that is not this file's proves nothing."""
+    by = ProvenBy.REGISTRATION
+    proofs = [] if registered_at is None else [Proof(len(data), min(registered_at, at), by)]
+    proofs += [
+        Proof(each.size, min(each.registered_at, at), by)
+        for each in earlier
+        if each.size <= len(data) and hashlib.sha256(data[: each.size]).hexdigest() == each.sha256
+    ]
+    return tuple(proofs)
 
 
 def validate(
@@ -129,16 +196,16 @@ def validate(
     at: datetime,
     *,
     registered_at: datetime | None = None,
+    earlier: Sequence[Beginning] = (),
     own: bool = False,
 ) -> tuple[ValidationReport, Structure]:
     """Full validation of a PDF at the time ``at``.
 
     ``own`` says that these very bytes are registered, or about to be: the diff analysis of pyHanko is skipped
     then (nobody else can have changed them since; our own rule on later revisions still runs) and no earlier
-    ends are looked for. ``registered_at`` proves that the file existed then. Never raises for the document's
-    sake.
+    ends are looked for. ``registered_at`` proves that the file existed then, ``earlier`` that beginnings of
+    it did. Never raises for the document's sake.
     """
-    proven = at if registered_at is None else min(registered_at, at)
     report = ValidationReport(
         at=at, medium=Medium.PDF, size=len(data), sha256=hashlib.sha256(data).hexdigest()
     )
@@ -161,20 +228,27 @@ def validate(
     if found.problem:
         return _refused(report, data, found.problem, policy, own)
 
-    # 3 Ask pyHanko about each signature; what it says about the bytes joins the facts.
-    opinions = [_ask_library(s, trust, policy, proven, own=own) for s in found.signatures]
-    facts = tuple(
-        replace(
-            signature.facts,
-            integrity=signature.facts.integrity or opinion.integrity,
-            coverage=signature.facts.coverage or opinion.coverage,
-        )
-        for signature, opinion in zip(found.signatures, opinions, strict=True)
+    # 3 Ask pyHanko about each signature and timestamp, at the time that we hold for proven; what it says
+    #   about the bytes joins the facts.
+    proofs = _registrations(data, registered_at, earlier, at)
+    basis = Basis(trust, policy, at, proofs, found.structure.school_code)
+    first = judge(data, found.structure.contents, basis).reports
+    store = read_evidence(data, found.structure.evidence, policy)
+    opinions = [
+        _ask_library(signature, store.certificates, basis, judged.proven_time or at, own=own)
+        for signature, judged in zip(found.signatures, first, strict=True)
+    ]
+    stamps = [_ask_about_timestamp(s, trust, policy, own=own) for s in found.timestamps]
+    structure = replace(
+        found.structure,
+        signatures=tuple(map(_joined, found.signatures, opinions)),
+        timestamps=tuple(map(_joined, found.timestamps, stamps)),
     )
-    structure = replace(found.structure, signatures=facts)
 
     # 4 Judge with our own rules, 5 then let pyHanko's doubts about the certificate count too.
-    judgement = judge(data, facts, Basis(trust, policy, at, proven, structure.school_code))
+    every = zip((*found.signatures, *found.timestamps), (*opinions, *stamps), strict=True)
+    doubted = frozenset(signature.facts.field for signature, opinion in every if opinion.doubts_time)
+    judgement = judge(data, replace(structure.contents, doubted=doubted), basis)
     reports = tuple(
         stricter(each, CheckName.CERTIFICATE, "library_disagrees") if opinion.trusted is False else each
         for each, opinion in zip(judgement.reports, opinions, strict=True)
@@ -201,6 +275,7 @@ def revalidate(
     at: datetime,
     *,
     registered_at: datetime,
+    earlier: Sequence[Beginning] = (),
 ) -> ValidationReport:
     """The report of :func:`validate` for registered bytes, without reading the PDF again.
 
@@ -214,8 +289,8 @@ def revalidate(
         return replace(report, incomplete="structure_of_other_bytes")
     if not prepare(trust):
         return replace(report, incomplete="trust_unavailable")
-    proven = min(registered_at, at)
-    judgement = judge(data, structure.signatures, Basis(trust, policy, at, proven, structure.school_code))
+    proofs = _registrations(data, registered_at, earlier, at)
+    judgement = judge(data, structure.contents, Basis(trust, policy, at, proofs, structure.school_code))
     return _complete(report, structure, judgement)
 
 
@@ -227,11 +302,15 @@ def _complete(report: ValidationReport, structure: Structure, judgement: Judgeme
         required = Check(CheckName.REQUIRED_ROLES, CheckStatus.FAILED, "role_missing")
     else:
         required = Check(CheckName.REQUIRED_ROLES, CheckStatus.PASSED)
+    log = Check(CheckName.LOG_INCLUSION, CheckStatus.NOT_AVAILABLE, "no_log")
+    fault = judgement.document_fault
+    time = (Check(CheckName.TIME, CheckStatus.FAILED, fault),) if fault else ()
     return replace(
         report,
         signatures=judgement.reports,
+        timestamps=judgement.timestamps,
         unsigned_fields=structure.unsigned_fields,
-        checks=(required, Check(CheckName.LOG_INCLUSION, CheckStatus.NOT_AVAILABLE, "no_log")),
+        checks=(required, *time, log),
         attached_record_id=structure.attached_record_id,
         pages=structure.pages,
         fresh_until=judgement.fresh_until,
@@ -286,6 +365,7 @@ class _Signature:
 class _Found:
     structure: Structure
     signatures: tuple[_Signature, ...]
+    timestamps: tuple[_Signature, ...]
     problem: str = ""
 
 
@@ -296,14 +376,19 @@ def _read(reader: PdfFileReader, data: bytes, policy: ValidationPolicy) -> _Foun
     fields = list(islice(enumerate_sig_fields(reader), 4 * limits.signatures + 1))
     filled = [(str(name), value, field) for name, value, field in fields if value is not None]
     problem = ""
-    if pages > limits.pages or len(fields) > 4 * limits.signatures or len(filled) > limits.signatures:
+    most = limits.signatures + limits.timestamps
+    if pages > limits.pages or len(fields) > 4 * limits.signatures or len(filled) > most:
         problem = "too_large"
         filled = []
-    signatures = sorted(
+    everything = sorted(
         (_read_signature(reader, data, *each) for each in filled),
         key=lambda s: (s.facts.byte_range or (0, 0, 0, 0))[1],
     )
-    signatures = _check_coverage(reader, data, signatures)
+    signatures = [s for s in everything if s.facts.subfilter != TIMESTAMP]
+    timestamps = [s for s in everything if s.facts.subfilter == TIMESTAMP]
+    if len(signatures) > limits.signatures or len(timestamps) > limits.timestamps:
+        problem, signatures, timestamps = "too_large", [], []
+    signatures, timestamps = _check_coverage(reader, data, signatures, timestamps)
     record = _attached_record(reader, limits)
     unsigned = tuple(str(name)[:_LONGEST_NAME] for name, value, _ in fields if value is None)[:_MOST_NAMES]
     signed = {s.facts.field for s in signatures}
@@ -319,8 +404,11 @@ def _read(reader: PdfFileReader, data: bytes, policy: ValidationPolicy) -> _Foun
             missing_roles=("no_record",)
             if record is None
             else tuple(f for f in record.required_fields if f not in signed),
+            timestamps=tuple(s.facts for s in timestamps),
+            evidence=archive.security_store(reader, data, limits),
         ),
         tuple(signatures),
+        tuple(timestamps),
         problem,
     )
 
@@ -354,27 +442,64 @@ def _claimed_time(dictionary: generic.DictionaryObject) -> datetime | None:
     return moment if isinstance(moment, datetime) and moment.tzinfo is not None else None
 
 
-def _check_coverage(reader: PdfFileReader, data: bytes, signatures: list[_Signature]) -> list[_Signature]:
-    """Coverage of every signature, and the profile of a school record when any field is one of ours.
+def _check_coverage(
+    reader: PdfFileReader, data: bytes, signatures: list[_Signature], timestamps: list[_Signature]
+) -> tuple[list[_Signature], list[_Signature]]:
+    """Coverage of every signature, and the profile of a school record when any field is one of ours. The last
+    signature or document timestamp covers everything.
 
     A record: only role fields, each once; the first signature certifies (DocMDP P=2); the seal is the last
     and locks every field with P=1; SubFilter ETSI.CAdES.detached; later revisions touch signature fields and
     DSS only.
     """
     ours = any(role_of(s.facts.field)[0] is not None for s in signatures)
-    names = [s.facts.field for s in signatures]
-    update_fault = _later_revisions_fault(reader) if ours else ""
+    names = [s.facts.field for s in (*signatures, *timestamps)]
+    covering = max((*signatures, *timestamps), key=_end, default=None)
+    sealed = _sealed_revision(reader, signatures, timestamps)
+    update_fault = ""
+    if ours:
+        update_fault = _later_revisions_fault(reader, sealed) or _archive_fault(reader, sealed, timestamps)
     checked: list[_Signature] = []
     for position, signature in enumerate(signatures):
         facts = signature.facts
         last = position == len(signatures) - 1
-        fault = _range_fault(data, signature, last=last)
+        fault = _range_fault(data, signature, last=signature is covering)
         if not fault and names.count(facts.field) > 1:
             fault = "field_repeated"
         if not fault and ours:
             fault = _profile_fault(reader, signature, first=position == 0, last=last) or update_fault
         checked.append(replace(signature, facts=replace(facts, coverage=fault)))
-    return checked
+    stamps: list[_Signature] = []
+    for each in timestamps:
+        fault = _range_fault(data, each, last=each is covering) or update_fault
+        stamps.append(replace(each, facts=replace(each.facts, coverage=fault)))
+    return checked, stamps
+
+
+def _end(signature: _Signature) -> int:
+    byte_range = signature.facts.byte_range
+    return 0 if byte_range is None else byte_range[2] + byte_range[3]
+
+
+def _sealed_revision(
+    reader: PdfFileReader, signatures: list[_Signature], timestamps: list[_Signature]
+) -> int:
+    """How many revisions there are up to the last signature's own. What follows that must be an archive's
+    addition, where document timestamps follow; without them nothing may.
+    """
+    last = signatures[-1].embedded if signatures else None
+    if last is None or not timestamps:
+        return int(reader.xrefs.total_revisions)
+    return int(last.signed_revision) + 1
+
+
+def _archive_fault(reader: PdfFileReader, sealed: int, timestamps: list[_Signature]) -> str:
+    if not timestamps:
+        return ""
+    if any(each.embedded is None for each in timestamps):
+        return "document_timestamp_unreadable"
+    fields = [each.embedded.sig_field for each in timestamps if each.embedded is not None]
+    return archive.addition_fault(reader, sealed, fields)
 
 
 def _range_fault(data: bytes, signature: _Signature, *, last: bool) -> str:
@@ -438,8 +563,9 @@ _FORM_ENTRIES = frozenset({"/SigFlags"})
 _FIELD_ENTRIES = frozenset({"/V", "/AP"})
 
 
-def _later_revisions_fault(reader: PdfFileReader) -> str:
-    """Whether every revision after the first only fills signature fields and adds validation data.
+def _later_revisions_fault(reader: PdfFileReader, end: int) -> str:
+    """Whether every revision after the first and before ``end`` only fills signature fields and adds
+    validation data.
 
     New objects are harmless until something that existed refers to them, so it is enough to look at each
     object that a revision replaces: it must be the catalog, the form or a signature field, and only in the
@@ -447,7 +573,7 @@ def _later_revisions_fault(reader: PdfFileReader) -> str:
     """
     xrefs = reader.xrefs
     fields = {field.reference for _, _, field in enumerate_sig_fields(reader)}
-    for revision in range(1, xrefs.total_revisions):
+    for revision in range(1, end):
         if xrefs.refs_freed_in_revision(revision):
             return "object_deleted"
         root = reader.trailer.raw_get("/Root", revision=revision)
@@ -592,28 +718,35 @@ def _attachments(reader: PdfFileReader) -> Iterator[tuple[str, Any]]:
 class _Opinion:
     """What pyHanko says. ``integrity`` and ``coverage`` are reason codes that depend on the bytes alone;
     ``trusted`` is None where it never asked for a path, since the signature did not hold; ``level`` is how
-    far later revisions changed the document.
+    far later revisions changed the document. ``stamp`` and ``doubts_time`` are about timestamps: the bytes of
+    those on the signature, and the path of those or of the document timestamp.
     """
 
     integrity: str = ""
     coverage: str = ""
     trusted: bool | None = None
     level: ModificationLevel | None = None
+    stamp: str = ""
+    doubts_time: bool = False
 
 
 def _ask_library(
-    signature: _Signature, trust: TrustStore, policy: ValidationPolicy, proven: datetime, *, own: bool
+    signature: _Signature, along: Sequence[Certificate], basis: Basis, proven: datetime, *, own: bool
 ) -> _Opinion:
-    embedded = signature.embedded
+    """pyHanko on one signature, at the time that our own rules hold for proven. ``along`` are certificates of
+    the security store.
+    """
+    trust, policy, embedded = basis.trust, basis.policy, signature.embedded
     if embedded is None:
         return _Opinion(integrity="library_refused")
     try:
         cms = read_cms(embedded.pkcs7_content, policy.limits.certificates)
-        path = find_path(cms.signer, cms.offered, trust, policy, proven)
+        path = find_path(cms.signer, (*cms.offered, *along), trust, policy, proven)
         status = _run(
             async_validate_pdf_signature(
                 embedded,
                 signer_validation_context=_context(path, proven),
+                ts_validation_context=_timestamp_context(cms.timestamps, trust, policy),
                 key_usage_settings=KeyUsageConstraints(
                     key_usage={"non_repudiation"} if policy.key_use.non_repudiation else None
                 ),
@@ -627,11 +760,64 @@ def _ask_library(
     except Exception:  # pyHanko's errors are not uniform
         return _Opinion(integrity="library_refused")
     holds = bool(status.intact and status.valid)
+    stamp = status.timestamp_validity
+    stamped = stamp is not None and stamp.intact and stamp.valid
     return _Opinion(
         integrity="" if holds else "library_disagrees",
         coverage=_library_coverage(status, own=own),
         trusted=bool(status.trusted) if holds else None,
         level=status.modification_level,
+        stamp="" if stamp is None or stamped else "library_disagrees",
+        doubts_time=stamp is not None and bool(stamped) and not stamp.trusted,
+    )
+
+
+def _ask_about_timestamp(
+    signature: _Signature, trust: TrustStore, policy: ValidationPolicy, *, own: bool
+) -> _Opinion:
+    """pyHanko on one document timestamp."""
+    embedded = signature.embedded
+    if embedded is None:
+        return _Opinion(integrity="library_refused")
+    try:
+        context = _timestamp_context((embedded.pkcs7_content,), trust, policy)
+        status = _run(async_validate_pdf_timestamp(embedded, context, skip_diff=own))
+    except MemoryError:
+        raise
+    except Exception:  # pyHanko's errors are not uniform
+        return _Opinion(integrity="library_refused")
+    whole = status.coverage is not None and status.coverage >= SignatureCoverageLevel.ENTIRE_REVISION
+    holds = bool(status.intact and status.valid)
+    return _Opinion(
+        integrity="" if holds else "library_disagrees",
+        coverage="" if whole else "not_whole_revision",
+        doubts_time=holds and not status.trusted,
+    )
+
+
+def _timestamp_context(
+    tokens: Sequence[bytes], trust: TrustStore, policy: ValidationPolicy
+) -> ValidationContext | None:
+    """For the first timestamp: the path that our own search finds for the time it gives."""
+    if not tokens:
+        return None
+    try:
+        token = read_token(tokens[0], policy.limits.certificates)
+    except MalformedSignature:
+        return None
+    store, use = trust.for_timestamps, policy.timestamp_use
+    path = find_path(token.cms.signer, token.cms.offered, store, policy, token.generated, use=use)
+    return _context(path, token.generated)
+
+
+def _joined(signature: _Signature, opinion: _Opinion) -> SignatureFacts:
+    """What we and the library found about the bytes; the first word stands."""
+    facts = signature.facts
+    return replace(
+        facts,
+        integrity=facts.integrity or opinion.integrity,
+        coverage=facts.coverage or opinion.coverage,
+        stamp=opinion.stamp,
     )
 
 

@@ -36,6 +36,8 @@ class Limits:
     revisions: int = 40
     objects: int = 20_000
     signatures: int = 24
+    timestamps: int = 32  # of the document, one a renewal
+    evidence: int = 256  # certificates, lists and answers in its security store
     certificates: int = 80
     stream_bytes: int = 32 * 1024 * 1024
     document_bytes: int = 64 * 1024 * 1024
@@ -53,10 +55,12 @@ class KeyUse:
     """What the signing certificate must say about its key (RFC 5280 §4.2.1.3, §4.2.1.12).
 
     ``non_repudiation`` (contentCommitment) is required. An extended key usage, when present, must name one of
-    ``purposes`` and none of ``forbidden``: a web server's certificate signs no school record.
+    ``purposes`` and none of ``forbidden``: a web server's certificate signs no school record. ``sole``: it
+    must be present, be critical and name nothing but ``purposes`` (RFC 3161 §2.3).
     """
 
     non_repudiation: bool = True
+    sole: bool = False
     purposes: frozenset[str] = frozenset(
         {
             "1.3.6.1.5.5.7.3.4",  # emailProtection, the usual purpose of personal certificates
@@ -73,6 +77,12 @@ class KeyUse:
             "1.3.6.1.5.5.7.3.9",  # OCSPSigning
         }
     )
+
+
+#: A timestamp authority's certificate signs time and nothing else (RFC 3161 §2.3).
+TIMESTAMPING = KeyUse(
+    non_repudiation=False, sole=True, purposes=frozenset({"1.3.6.1.5.5.7.3.8"}), forbidden=frozenset()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +106,16 @@ class ValidationPolicy:
     """Everything a check is measured against.
 
     ``clock_tolerance``: how far a claimed signing time may lie after the proven one. ``path_length``: most
-    certificates between signer and anchor, both counted.
+    certificates between signer and anchor, both counted. ``timestamp_accuracy``: how far off a timestamp may
+    call itself and still prove a time.
     """
 
     name: str = "hoc-ba-so-1"
     algorithms: Algorithms = Algorithms()
     limits: Limits = Limits()
     key_use: KeyUse = KeyUse()
+    timestamp_use: KeyUse = TIMESTAMPING
+    timestamp_accuracy: timedelta = timedelta(minutes=1)
     resources: Resources = Resources()
     clock_tolerance: timedelta = timedelta(minutes=5)
     path_length: int = 4

@@ -37,6 +37,7 @@ class SubIndication(StrEnum):
     CRYPTO_CONSTRAINTS_FAILURE = "CRYPTO_CONSTRAINTS_FAILURE"
     NO_SIGNING_CERTIFICATE_FOUND = "NO_SIGNING_CERTIFICATE_FOUND"
     NO_CERTIFICATE_CHAIN_FOUND = "NO_CERTIFICATE_CHAIN_FOUND"
+    TIMESTAMP_ORDER_FAILURE = "TIMESTAMP_ORDER_FAILURE"
     TRY_LATER = "TRY_LATER"
 
 
@@ -104,6 +105,57 @@ class SignerInfo:
     not_after: datetime
 
 
+class ProvenBy(StrEnum):
+    """What proves the earliest time at which a signature is known to have existed."""
+
+    SIGNATURE_TIMESTAMP = "signature_timestamp"
+    DOCUMENT_TIMESTAMP = "document_timestamp"
+    REGISTRATION = "registration"
+    CHECK = "check"  # nothing: it exists now
+
+
+class TimestampKind(StrEnum):
+    """What a timestamp is over."""
+
+    SIGNATURE = "signature"  # the value of one signature (EN 319 142-1, B-T)
+    DOCUMENT = "document"  # the whole file up to it (B-LTA)
+
+
+@dataclass(frozen=True, slots=True)
+class TimestampReport:
+    """One timestamp (RFC 3161). It proves its time only when it passed.
+
+    ``field`` is the signature's field, or its own for a document timestamp. ``time`` is the latest moment
+    that it allows: the time it gives and its accuracy. ``proven_time`` is when it is known to have existed
+    itself, by what it was judged. ``authorities`` are the ids of its path's certificates above the signer.
+    """
+
+    kind: TimestampKind
+    field: str
+    time: datetime | None
+    proven_time: datetime
+    signer: SignerInfo | None
+    authorities: tuple[str, ...]
+    checks: tuple[Check, ...]
+    indication: Indication
+    sub_indication: SubIndication | None
+
+    @property
+    def passed(self) -> bool:
+        return self.indication is Indication.TOTAL_PASSED
+
+    @property
+    def unfinished(self) -> bool:
+        """Nothing speaks against it, and not everything could be asked."""
+        states = {c.status for c in self.checks}
+        return CheckStatus.INCOMPLETE in states and states <= {CheckStatus.PASSED, CheckStatus.INCOMPLETE}
+
+    @property
+    def broken(self) -> bool:
+        """It is no timestamp of what it stands on, whoever made it."""
+        return any(c.name is CheckName.INTEGRITY and c.status is CheckStatus.FAILED for c in self.checks)
+
+
 @dataclass(frozen=True, slots=True)
 class SignatureReport:
     """One signature field that carries a signature."""
@@ -114,13 +166,14 @@ class SignatureReport:
     byte_range: tuple[int, int, int, int] | None
     signer: SignerInfo | None
     claimed_time: datetime | None  # the signer's own word
-    proven_time: datetime | None  # timestamp, else registration, else the time of this check
+    proven_time: datetime | None  # the earliest valid proof, see ``proven_by``
     school_code: str | None  # the school this signer is authorised for, from our table
     capacity: str | None  # "", "KT", "Q", "ky_thay": authority data of our table
     digest_algorithm: str | None
     checks: tuple[Check, ...]
     indication: Indication
     sub_indication: SubIndication | None
+    proven_by: ProvenBy = ProvenBy.CHECK
 
     def status(self, name: CheckName) -> CheckStatus | None:
         """Status of one named check, None when it was not made."""
@@ -183,6 +236,7 @@ class ValidationReport:
     )
     pages: int = 0
     fresh_until: datetime | None = None  # earliest nextUpdate of the CRLs this report rests on
+    timestamps: tuple[TimestampReport, ...] = ()  # of the document and of its signatures
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; times in ISO 8601 with offset."""
@@ -211,6 +265,7 @@ class ValidationReport:
             attached_record_id=_optional(data["attached_record_id"]),
             pages=_count(data["pages"]),
             fresh_until=_optional_time(data["fresh_until"]),
+            timestamps=tuple(_timestamp(t) for t in _list(data["timestamps"])),
         )
 
 
@@ -319,6 +374,23 @@ def _signature(data: Any) -> SignatureReport:
         school_code=_optional(data["school_code"]),
         capacity=_optional(data["capacity"]),
         digest_algorithm=_optional(data["digest_algorithm"]),
+        checks=tuple(_check(c) for c in _list(data["checks"])),
+        indication=Indication(data["indication"]),
+        sub_indication=None if sub_indication is None else SubIndication(sub_indication),
+        proven_by=ProvenBy(data["proven_by"]),
+    )
+
+
+def _timestamp(data: Any) -> TimestampReport:
+    _exactly(data, TimestampReport)
+    signer, sub_indication = data["signer"], data["sub_indication"]
+    return TimestampReport(
+        kind=TimestampKind(data["kind"]),
+        field=_text(data["field"]),
+        time=_optional_time(data["time"]),
+        proven_time=_time(data["proven_time"]),
+        signer=None if signer is None else _signer(signer),
+        authorities=tuple(_text(a, 64) for a in _list(data["authorities"])),
         checks=tuple(_check(c) for c in _list(data["checks"])),
         indication=Indication(data["indication"]),
         sub_indication=None if sub_indication is None else SubIndication(sub_indication),

@@ -38,14 +38,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from verifier.certificates import prepare
 from verifier.check import Known, examine
 from verifier.confinement import confine
 from verifier.errors import InvalidInput
 from verifier.intake import Content, earlier_ends, sniff
-from verifier.pades import Structure
+from verifier.pades import Beginning, Structure
 from verifier.policy import DEFAULT, Resources, ValidationPolicy
 from verifier.report import Medium, ValidationReport
+from verifier.revocation import prepare
 from verifier.trust import TrustStore, read_store
 
 
@@ -284,6 +284,7 @@ def _converse(channel: socket.socket, job: CheckJob, resources: Resources, give_
             "size": len(job.data),
             "registered_at": None if known is None else known.registered_at.isoformat(),
             "structure": None if known is None or known.structure is None else known.structure.to_json(),
+            "earlier": [] if known is None else [e.to_json() for e in known.earlier],
         }
     ).encode()
     try:
@@ -510,6 +511,7 @@ def _work(channel: socket.socket, trust: TrustStore) -> None:
         known = Known(
             datetime.fromisoformat(header["registered_at"]),
             None if structure is None else Structure.from_json(structure),
+            tuple(Beginning.from_json(each) for each in header["earlier"]),
         )
     report = examine(data, trust=trust, policy=DEFAULT, at=datetime.fromisoformat(header["at"]), known=known)
     answer = json.dumps(report.to_json()).encode()

@@ -1,51 +1,53 @@
 """Judges the signatures of one file: facts of the bytes + trust + policy + time -> one report per signature.
 
 Both ways through ``verifier.pades`` end here, the full one with pyHanko and the fast one without, so a
-registered file gets the same report on both. Order and names of the steps follow ETSI EN 319 102-1 clause 5.2
-and 5.3.
+registered file gets the same report on both. Order and names of the steps follow ETSI EN 319 102-1 clauses
+5.2, 5.3 and 5.6: timestamps first, from the outermost in, each judged at the earliest time at which it is
+itself known to have existed; then every signature at the earliest time that a valid proof gives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
+from functools import partial
+from itertools import chain
+from typing import TypeVar
 
-from verifier.certificates import (
-    Certificate,
-    Path,
-    check_revocation,
-    digest_fault,
-    find_path,
-    key_fault,
-)
-from verifier.cms import Cms, MalformedSignature, read_cms, signature_holds
+from verifier.certificates import Certificate, digest_fault, find_path, read_certificate
+from verifier.cms import COMPUTED, Cms, MalformedSignature, read_cms, signature_holds
+from verifier.indications import check_algorithms, indicate, passed_unless, signer_info
 from verifier.intake import ByteRange, contents_of, gap_fault, range_digests
 from verifier.policy import ValidationPolicy
 from verifier.report import (
-    LONGEST_TEXT,
     Check,
     CheckName,
     CheckStatus,
-    Indication,
+    ProvenBy,
     Role,
     SignatureReport,
-    SignerInfo,
-    SubIndication,
+    TimestampKind,
+    TimestampReport,
     plausible,
 )
+from verifier.revocation import Answer, Crl, Embedded, check_revocation, read_answer, read_crl
+from verifier.timestamps import Bench, Stamp, Token, digest_of, judge_token, read_token, unreadable
 from verifier.trust import Approval, AuthorisedSigner, TrustStore
 
 PADES = "/ETSI.CAdES.detached"
+TIMESTAMP = "/ETSI.RFC3161"
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureFacts:
-    """What never changes about one signature of bytes that never change.
+    """What never changes about one signature, or document timestamp, of bytes that never change.
 
     ``byte_range`` is [0, a, b, c]: bytes [0, a) and [b, b + c) are signed, [a, b) holds ``<hex>``.
-    ``coverage`` and ``integrity`` are reason codes found by the full validation, empty when nothing was
-    wrong.
+    ``coverage``, ``integrity`` and, for timestamps on the signature, ``stamp`` are reason codes found by the
+    full validation, empty when nothing was wrong.
     """
 
     field: str
@@ -54,6 +56,29 @@ class SignatureFacts:
     claimed_time: datetime | None
     coverage: str
     integrity: str
+    stamp: str = ""
+
+
+class EvidenceKind(StrEnum):
+    """What a document security store holds (EN 319 142-1 clause 5.4.2)."""
+
+    CERTIFICATE = "certificate"
+    CRL = "crl"
+    OCSP = "ocsp"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Where something of the document security store lies in the file: ``length`` bytes from ``start``."""
+
+    kind: EvidenceKind
+    start: int
+    length: int
+    deflated: bool
+
+    @property
+    def end(self) -> int:
+        return self.start + self.length
 
 
 def role_of(field: str) -> tuple[Role | None, str | None]:
@@ -67,140 +92,446 @@ def role_of(field: str) -> tuple[Role | None, str | None]:
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """The first ``length`` bytes of the file are known to have existed at ``time``."""
+
+    length: int
+    time: datetime
+    by: ProvenBy
+
+
+@dataclass(frozen=True, slots=True)
 class Basis:
-    """What signatures are judged by. ``school_code`` is the record's issuer when the file says it, ``proven``
-    the earliest time at which the file is known to have existed, ``at`` the time of this check.
+    """What signatures are judged by. ``school_code`` is the record's issuer when the file says it, ``proofs``
+    are what others than the file itself prove about its age, ``at`` is the time of this check.
     """
 
     trust: TrustStore
     policy: ValidationPolicy
     at: datetime
-    proven: datetime
+    proofs: tuple[Proof, ...]
     school_code: str | None
 
 
 @dataclass(frozen=True, slots=True)
+class Contents:
+    """What a file says about itself: facts of its signatures and document timestamps, and where its security
+    store lies. ``doubted`` are fields on whose timestamps the library found no trusted path.
+    """
+
+    signatures: tuple[SignatureFacts, ...]
+    timestamps: tuple[SignatureFacts, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    doubted: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
-    """Reports in the order of the facts; ``fresh_until`` is the earliest nextUpdate of the lists they rest
-    on.
+    """Reports in the order of the facts; timestamps of the document, then of the signatures. ``fresh_until``
+    is the earliest nextUpdate of the lists they rest on.
     """
 
     reports: tuple[SignatureReport, ...]
     fresh_until: datetime | None
+    timestamps: tuple[TimestampReport, ...] = ()
+
+    @property
+    def document_fault(self) -> str:
+        """Why the document as a whole fails, whatever its signatures are."""
+        broken = any(t.broken for t in self.timestamps if t.kind is TimestampKind.DOCUMENT)
+        return "document_timestamp_broken" if broken else ""
 
 
-def judge(data: bytes, facts: Sequence[SignatureFacts], basis: Basis) -> Judgement:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One signature as read once: the reason why not, or its CMS with what does not depend on trust."""
+
+    facts: SignatureFacts
+    cms: Cms | str
+    integrity: str = ""
+    tokens: tuple[Token | str, ...] = ()
+
+    @property
+    def signed(self) -> int:
+        """How many bytes from the beginning it signs, up to its own place."""
+        return 0 if self.facts.byte_range is None else self.facts.byte_range[1]
+
+    def holds(self, policy: ValidationPolicy) -> bool:
+        """The signed bytes are what was signed, by a digest that counts."""
+        cms = self.cms
+        return isinstance(cms, Cms) and not self.integrity and not digest_fault(cms.digest, policy.algorithms)
+
+
+@dataclass(frozen=True, slots=True)
+class _StampReading:
+    facts: SignatureFacts
+    token: Token | str
+    covered: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What the security store holds, and where each ends."""
+
+    certificates: tuple[Certificate, ...]
+    contents: tuple[tuple[Crl | Answer, int], ...]
+
+
+class _Belief(StrEnum):
+    """Which of the file's own timestamps count as proofs."""
+
+    NONE = "none"
+    PASSED = "passed"
+    UNFINISHED_TOO = "unfinished too"
+
+
+def judge(data: bytes, contents: Contents, basis: Basis) -> Judgement:
     """Judge every signature. A document cannot make this raise."""
-    # 1 Read every CMS; what cannot be read keeps its reason.
-    parsed = [_read(data, each, basis.policy) for each in facts]
+    # 1 Read every CMS and every timestamp; what cannot be read keeps its reason.
+    policy = basis.policy
+    parsed = [_read(data, each, policy) for each in contents.signatures]
+    tokens = [_read_stamp(data, each, policy) for each in contents.timestamps]
 
-    # 2 One pass over the bytes for all message digests.
-    digests = range_digests(
-        data,
-        (
-            (each.byte_range, cms.digest)
-            for each, cms in zip(facts, parsed, strict=True)
-            if isinstance(cms, Cms) and each.byte_range is not None and not digest_unknown(cms)
+    # 2 One pass over the bytes for all digests.
+    wanted = [
+        *(
+            (f.byte_range, c.digest)
+            for f, c in zip(contents.signatures, parsed, strict=True)
+            if isinstance(c, Cms)
         ),
-    )
+        *(
+            (f.byte_range, t.digest)
+            for f, t in zip(contents.timestamps, tokens, strict=True)
+            if isinstance(t, Token)
+        ),
+    ]
+    digests = range_digests(data, ((r, name) for r, name in wanted if r is not None and name in COMPUTED))
 
-    # 3 The checks, one signature at a time.
-    reports: list[SignatureReport] = []
-    fresh: list[datetime] = []
-    for each, cms in zip(facts, parsed, strict=True):
+    # 3 What depends on the bytes alone, once.
+    readings: list[_Reading] = []
+    for facts, cms in zip(contents.signatures, parsed, strict=True):
         if isinstance(cms, str):
-            reports.append(_unreadable(each, cms, basis.proven))
+            readings.append(_Reading(facts, cms))
             continue
-        digest = None if each.byte_range is None else digests.get((each.byte_range, cms.digest))
-        report, until = _judge_one(each, cms, digest, basis)
-        reports.append(report)
-        fresh += [until] if until else []
-    return Judgement(tuple(reports), min(fresh, default=None))
+        digest = None if facts.byte_range is None else digests.get((facts.byte_range, cms.digest))
+        fault = _integrity_fault(facts, cms, digest) or facts.integrity
+        readings.append(_Reading(facts, cms, fault, tuple(_token(t, policy) for t in cms.timestamps)))
+    stamps = [
+        _StampReading(
+            facts,
+            token,
+            digests.get((facts.byte_range, token.digest))
+            if isinstance(token, Token) and facts.byte_range
+            else None,
+        )
+        for facts, token in zip(contents.timestamps, tokens, strict=True)
+    ]
+    found = read_evidence(data, contents.evidence, policy)
+    bench = _Case(tuple(readings), tuple(stamps), found, contents.doubted, basis)
+
+    # 4 Judge with what the file's own timestamps prove; without any there is nothing more to say.
+    plain = bench.judge(_Belief.NONE)
+    if not stamps and not any(reading.tokens for reading in readings):
+        return plain.judgement()
+    proven = bench.judge(_Belief.PASSED)
+    reports = [signature.report for signature in proven.signatures]
+
+    # 5 A timestamp that could not be judged to the end leaves open whatever hangs on it.
+    if any(stamp.report.unfinished for stamp in proven.stamps):
+        hoped = bench.judge(_Belief.UNFINISHED_TOO)
+        for number, other in enumerate(signature.report for signature in hoped.signatures):
+            if _may_pass(reports[number]) is not _may_pass(other):
+                open_ = other if _may_pass(other) else reports[number]
+                unchecked = Check(CheckName.TIME, CheckStatus.INCOMPLETE, "timestamp_unchecked")
+                reports[number] = _with(open_, unchecked)
+
+    # 6 The result lapses with its lists; with those of the timestamps where it would be another without them.
+    needed = any(
+        _may_pass(signature.report) is not _may_pass(report)
+        for signature, report in zip(plain.signatures, reports, strict=True)
+    )
+    return replace(proven.judgement(with_stamps=needed), reports=tuple(reports))
 
 
-def digest_unknown(cms: Cms) -> bool:
-    """A digest that we could not even compute."""
-    return cms.digest not in ("sha1", "sha224", "sha256", "sha384", "sha512")
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    report: SignatureReport
+    fresh_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    signatures: tuple[_Judged, ...]
+    stamps: tuple[Stamp, ...]
+
+    def judgement(self, *, with_stamps: bool = False) -> Judgement:
+        fresh = [each.fresh_until for each in self.signatures if each.fresh_until is not None]
+        if with_stamps:
+            fresh += [s.fresh_until for s in self.stamps if s.report.passed and s.fresh_until is not None]
+        return Judgement(
+            tuple(each.report for each in self.signatures),
+            min(fresh, default=None),
+            tuple(stamp.report for stamp in self.stamps),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Everything about one file that does not depend on whether its timestamps are believed."""
+
+    readings: tuple[_Reading, ...]
+    stamps: tuple[_StampReading, ...]
+    found: Store
+    doubted: frozenset[str]
+    basis: Basis
+
+    def judge(self, belief: _Belief) -> _Outcome:
+        """Every timestamp, from the outermost in, then every signature."""
+        proofs = list(self.basis.proofs)
+        of_document: list[Stamp] = []
+        for each in reversed(self.stamps):
+            stamp = self._document_stamp(each, proofs)
+            of_document.insert(0, stamp)
+            if stamp.latest is not None and _counts(stamp, belief):
+                proofs.append(Proof(_covered(each.facts), stamp.latest, ProvenBy.DOCUMENT_TIMESTAMP))
+        of_signatures: list[list[Stamp]] = []
+        signatures: list[_Judged] = []
+        for reading in reversed(self.readings):
+            end = 0 if reading.facts.byte_range is None else reading.facts.byte_range[2]
+            proof = self._earliest(proofs, end)
+            own = self._signature_stamps(reading, proof, proofs)
+            times = [s.latest for s in own if s.latest is not None and _counts(s, belief)]
+            if times and min(times) < proof.time:
+                proof = Proof(end, min(times), ProvenBy.SIGNATURE_TIMESTAMP)
+                # What is signed is as old as the signature: the seal's timestamp is enough for all before it.
+                if reading.holds(self.basis.policy):
+                    proofs.append(replace(proof, length=reading.signed))
+            of_signatures.insert(0, own)
+            signatures.insert(0, self._signature(reading, own, proof, proofs))
+        return _Outcome(tuple(signatures), (*of_document, *chain.from_iterable(of_signatures)))
+
+    def _earliest(self, proofs: Sequence[Proof], end: int) -> Proof:
+        """The earliest proof of the first ``end`` bytes: at last they exist now."""
+        now = Proof(end, self.basis.at, ProvenBy.CHECK)
+        return min((*(p for p in proofs if p.length >= end), now), key=lambda proof: proof.time)
+
+    def _embedded(self, proofs: Sequence[Proof]) -> tuple[Embedded, ...]:
+        """The security store, each part with the proof of its age."""
+        return tuple(
+            Embedded(content, self._earliest(proofs, end).time) for content, end in self.found.contents
+        )
+
+    def _bench(self, proof: Proof, proofs: Sequence[Proof]) -> Bench:
+        basis = self.basis
+        certificates = self.found.certificates
+        return Bench(basis.trust, basis.policy, basis.at, proof.time, certificates, self._embedded(proofs))
+
+    def _document_stamp(self, each: _StampReading, proofs: Sequence[Proof]) -> Stamp:
+        facts = each.facts
+        proof = self._earliest(proofs, 0 if facts.byte_range is None else facts.byte_range[2])
+        kind = TimestampKind.DOCUMENT
+        if isinstance(each.token, str):
+            return unreadable(kind, facts.field, each.token, proof.time, coverage=facts.coverage)
+        return judge_token(
+            kind,
+            facts.field,
+            each.token,
+            each.covered,
+            self._bench(proof, proofs),
+            library=facts.integrity,
+            doubted=facts.field in self.doubted,
+            coverage=facts.coverage,
+        )
+
+    def _signature_stamps(self, reading: _Reading, proof: Proof, proofs: Sequence[Proof]) -> list[Stamp]:
+        field, kind, cms = reading.facts.field, TimestampKind.SIGNATURE, reading.cms
+        if isinstance(cms, str):
+            return []
+        return [
+            unreadable(kind, field, token, proof.time)
+            if isinstance(token, str)
+            else judge_token(
+                kind,
+                field,
+                token,
+                digest_of(cms.signature, token.digest),
+                self._bench(proof, proofs),
+                library=reading.facts.stamp,
+                doubted=field in self.doubted,
+            )
+            for token in reading.tokens
+        ]
+
+    def _signature(
+        self, reading: _Reading, stamps: Sequence[Stamp], proof: Proof, proofs: Sequence[Proof]
+    ) -> _Judged:
+        facts, cms, basis = reading.facts, reading.cms, self.basis
+        if isinstance(cms, str):
+            return _Judged(_unreadable(facts, cms, proof), None)
+        role, subject_code = role_of(facts.field)
+        signer = cms.signer
+
+        # 1 Integrity: the bytes match the message digest, the signature matches the signed attributes.
+        integrity = passed_unless(CheckName.INTEGRITY, reading.integrity)
+
+        # 2 Coverage: found once, when the structure of the file was read.
+        coverage = passed_unless(CheckName.COVERAGE, facts.coverage)
+
+        # 3 Certificate: a path to a pinned anchor that holds at the proven time.
+        offered = (*cms.offered, *self.found.certificates)
+        path = find_path(signer, offered, basis.trust, basis.policy, proof.time)
+        certificate = passed_unless(CheckName.CERTIFICATE, "no_path" if path is None else path.code)
+
+        # 4 Algorithms of the signature and of every certificate below the anchor.
+        algorithm = check_algorithms((cms.digest,), signer, path, basis.policy)
+
+        # 5 Authority: our own table, never the certificate's words.
+        row, authority_code = _authority(signer, role, subject_code, basis, proof.time)
+        authority = passed_unless(CheckName.AUTHORITY, authority_code)
+
+        # 6 Time: a timestamp must be over this signature; the claim may not lie after the proof.
+        claimed = facts.claimed_time or cms.signing_time
+        late = claimed is not None and claimed > proof.time + basis.policy.clock_tolerance
+        broken = any(stamp.report.broken for stamp in stamps)
+        time = passed_unless(
+            CheckName.TIME, "timestamp_broken" if broken else "claimed_in_future" if late else ""
+        )
+
+        # 7 Revocation, hard-fail.
+        until = None
+        if path is None:
+            revocation = Check(CheckName.REVOCATION, CheckStatus.NOT_AVAILABLE, "no_path")
+        else:
+            along = (Embedded(content, proof.time) for content in _came_along(cms))
+            found = check_revocation(
+                path,
+                basis.trust,
+                proof.time,
+                basis.at,
+                embedded=(*self._embedded(proofs), *along),
+                algorithms=basis.policy.algorithms,
+            )
+            until = found.fresh_until
+            status = CheckStatus.FAILED if found.revoked else CheckStatus.INCOMPLETE
+            revocation = Check(CheckName.REVOCATION, status if found.code else CheckStatus.PASSED, found.code)
+
+        checks = (integrity, coverage, algorithm, certificate, authority, time, revocation)
+        indication, sub_indication = indicate(checks)
+        report = SignatureReport(
+            field=facts.field,
+            role=role,
+            subject_code=subject_code,
+            byte_range=facts.byte_range,
+            signer=signer_info(signer),
+            claimed_time=None if claimed is None else plausible(claimed),
+            proven_time=proof.time,
+            school_code=None if row is None else row.school_code,
+            capacity=None if row is None else _capacity(row, role),
+            digest_algorithm=cms.digest,
+            checks=checks,
+            indication=indication,
+            sub_indication=sub_indication,
+            proven_by=proof.by,
+        )
+        return _Judged(report, until)
+
+
+def _covered(facts: SignatureFacts) -> int:
+    """How much of the file a document timestamp is over: all but its own place, which nothing shares."""
+    return 0 if facts.byte_range is None else facts.byte_range[2] + facts.byte_range[3]
+
+
+def _counts(stamp: Stamp, belief: _Belief) -> bool:
+    match belief:
+        case _Belief.NONE:
+            return False
+        case _Belief.PASSED:
+            return stamp.report.passed
+        case _Belief.UNFINISHED_TOO:
+            return stamp.report.passed or stamp.report.unfinished
+
+
+def _may_pass(report: SignatureReport) -> bool:
+    """Nothing speaks against the signature, though something may be unfinished."""
+    return all(c.status in (CheckStatus.PASSED, CheckStatus.INCOMPLETE) for c in report.checks)
 
 
 def _read(data: bytes, facts: SignatureFacts, policy: ValidationPolicy) -> Cms | str:
     """The CMS in the gap, or the reason code why there is none."""
-    if facts.byte_range is None:
-        return facts.integrity or "no_byte_range"
-    fault = gap_fault(data, facts.byte_range, None)
-    if fault:
-        return fault
+    contents = _contents(data, facts)
+    if isinstance(contents, str):
+        return contents
     try:
-        return read_cms(contents_of(data, facts.byte_range), policy.limits.certificates)
+        return read_cms(contents, policy.limits.certificates)
     except MalformedSignature as error:
         return error.code
 
 
-def _judge_one(
-    facts: SignatureFacts, cms: Cms, digest: bytes | None, basis: Basis
-) -> tuple[SignatureReport, datetime | None]:
-    role, subject_code = role_of(facts.field)
-    signer = cms.signer
-
-    # 3.1 Integrity: the bytes match the message digest, the signature matches the signed attributes.
-    integrity = _verdict(CheckName.INTEGRITY, _integrity_fault(facts, cms, digest) or facts.integrity)
-
-    # 3.2 Coverage: found once, when the structure of the file was read.
-    coverage = _verdict(CheckName.COVERAGE, facts.coverage)
-
-    # 3.3 Certificate: a path to a pinned anchor that holds at the proven time.
-    path = find_path(signer, cms.offered, basis.trust, basis.policy, basis.proven)
-    certificate = _verdict(CheckName.CERTIFICATE, "no_path" if path is None else path.code)
-
-    # 3.4 Algorithms of the signature and of every certificate below the anchor.
-    algorithm = _algorithm(cms, path, basis.policy)
-
-    # 3.5 Authority: our own table, never the certificate's words.
-    row, authority_code = _authority(signer, role, subject_code, basis)
-    authority = _verdict(CheckName.AUTHORITY, authority_code)
-
-    # 3.6 Time: the claim may not lie after the proof.
-    claimed = facts.claimed_time or cms.signing_time
-    late = claimed is not None and claimed > basis.proven + basis.policy.clock_tolerance
-    time = _verdict(CheckName.TIME, "claimed_in_future" if late else "")
-
-    # 3.7 Revocation, hard-fail.
-    until = None
-    if path is None:
-        revocation = Check(CheckName.REVOCATION, CheckStatus.NOT_AVAILABLE, "no_path")
-    else:
-        found = check_revocation(path, basis.trust, basis.proven, basis.at)
-        until = found.fresh_until
-        status = CheckStatus.FAILED if found.revoked else CheckStatus.INCOMPLETE
-        revocation = Check(CheckName.REVOCATION, status if found.code else CheckStatus.PASSED, found.code)
-
-    checks = (integrity, coverage, algorithm, certificate, authority, time, revocation)
-    indication, sub_indication = indicate(checks)
-    return SignatureReport(
-        field=facts.field,
-        role=role,
-        subject_code=subject_code,
-        byte_range=facts.byte_range,
-        signer=SignerInfo(
-            certificate_sha256=signer.sha256,
-            subject=signer.subject_text[:LONGEST_TEXT],
-            issuer=signer.issuer_text[:LONGEST_TEXT],
-            serial=f"{signer.serial:x}"[:LONGEST_TEXT],
-            not_before=signer.not_before,
-            not_after=signer.not_after,
-        ),
-        claimed_time=None if claimed is None else plausible(claimed),
-        proven_time=basis.proven,
-        school_code=None if row is None else row.school_code,
-        capacity=None if row is None else _capacity(row, role),
-        digest_algorithm=cms.digest,
-        checks=checks,
-        indication=indication,
-        sub_indication=sub_indication,
-    ), until
+def _read_stamp(data: bytes, facts: SignatureFacts, policy: ValidationPolicy) -> Token | str:
+    """The timestamp in the gap, or the reason code why there is none."""
+    contents = _contents(data, facts)
+    return contents if isinstance(contents, str) else _token(contents, policy)
 
 
-def _unreadable(facts: SignatureFacts, code: str, proven: datetime) -> SignatureReport:
+def _contents(data: bytes, facts: SignatureFacts) -> bytes | str:
+    if facts.byte_range is None:
+        return facts.integrity or "no_byte_range"
+    return gap_fault(data, facts.byte_range, None) or contents_of(data, facts.byte_range)
+
+
+def _token(contents: bytes, policy: ValidationPolicy) -> Token | str:
+    try:
+        return read_token(contents, policy.limits.certificates)
+    except MalformedSignature as error:
+        return error.code
+
+
+def read_evidence(data: bytes, evidence: Sequence[Evidence], policy: ValidationPolicy) -> Store:
+    """What the store holds; a part that cannot be read counts for nothing."""
+    certificates: list[Certificate] = []
+    contents: list[tuple[Crl | Answer, int]] = []
+    for each in evidence:
+        raw = data[each.start : each.end]
+        if each.deflated:
+            raw = _readable(partial(_inflate, most=policy.limits.stream_bytes), raw) or b""
+        match each.kind:
+            case EvidenceKind.CERTIFICATE:
+                certificate = _readable(read_certificate, raw)
+                certificates += [] if certificate is None else [certificate]
+            case EvidenceKind.CRL:
+                crl = _readable(read_crl, raw)
+                contents += [] if crl is None else [(crl, each.end)]
+            case EvidenceKind.OCSP:
+                answer = _readable(read_answer, raw)
+                contents += [] if answer is None else [(answer, each.end)]
+    return Store(tuple(certificates), tuple(contents))
+
+
+def _inflate(packed: bytes, *, most: int) -> bytes:
+    return zlib.decompressobj().decompress(packed, most)
+
+
+def _came_along(cms: Cms) -> list[Crl | Answer]:
+    """What the signature itself carries to be judged by."""
+    lists = (_readable(read_crl, der) for der in cms.lists)
+    answers = (_readable(read_answer, der) for der in cms.answers)
+    return [content for content in (*lists, *answers) if content is not None]
+
+
+_T = TypeVar("_T")
+
+
+def _readable(reader: Callable[[bytes], _T], raw: bytes) -> _T | None:
+    """What ``reader`` makes of a stranger's bytes, None when it cannot read them."""
+    try:
+        return reader(raw)
+    except MemoryError:
+        raise
+    except Exception:  # ValueError, and what else zlib and the certificate library raise for rubbish
+        return None
+
+
+def _unreadable(facts: SignatureFacts, code: str, proof: Proof) -> SignatureReport:
     """A signature that cannot even be read fails as a whole; the other checks had nothing to look at."""
     role, subject_code = role_of(facts.field)
     rest = (
@@ -211,8 +542,8 @@ def _unreadable(facts: SignatureFacts, code: str, proven: datetime) -> Signature
         CheckName.REVOCATION,
     )
     checks = (
-        _verdict(CheckName.INTEGRITY, code),
-        _verdict(CheckName.COVERAGE, facts.coverage),
+        passed_unless(CheckName.INTEGRITY, code),
+        passed_unless(CheckName.COVERAGE, facts.coverage),
         *(Check(name, CheckStatus.NOT_AVAILABLE, "signature_unreadable") for name in rest),
     )
     indication, sub_indication = indicate(checks)
@@ -223,18 +554,15 @@ def _unreadable(facts: SignatureFacts, code: str, proven: datetime) -> Signature
         byte_range=facts.byte_range,
         signer=None,
         claimed_time=None if facts.claimed_time is None else plausible(facts.claimed_time),
-        proven_time=proven,
+        proven_time=proof.time,
         school_code=None,
         capacity=None,
         digest_algorithm=None,
         checks=checks,
         indication=indication,
         sub_indication=sub_indication,
+        proven_by=proof.by,
     )
-
-
-def _verdict(name: CheckName, code: str) -> Check:
-    return Check(name, CheckStatus.FAILED if code else CheckStatus.PASSED, code)
 
 
 def _integrity_fault(facts: SignatureFacts, cms: Cms, digest: bytes | None) -> str:
@@ -247,28 +575,8 @@ def _integrity_fault(facts: SignatureFacts, cms: Cms, digest: bytes | None) -> s
     return "" if signature_holds(cms) else "bad_signature"
 
 
-def _algorithm(cms: Cms, path: Path | None, policy: ValidationPolicy) -> Check:
-    """The worst of all algorithms: refused ones fail, known old ones are weak."""
-    algorithms = policy.algorithms
-    links = (cms.signer,) if path is None else path.certificates[:-1]
-    faults = [
-        digest_fault(cms.digest, algorithms),
-        *(key_fault(link.key, algorithms) for link in links),
-        *(digest_fault(link.digest, algorithms) for link in links),
-    ]
-    if path is not None:
-        faults.append(key_fault(path.certificates[-1].key, algorithms))
-    refused = [code for code in faults if code and not code.startswith("weak_")]
-    weak = [code for code in faults if code.startswith("weak_")]
-    if refused:
-        return Check(CheckName.ALGORITHM, CheckStatus.FAILED, refused[0])
-    if weak:
-        return Check(CheckName.ALGORITHM, CheckStatus.WEAK, weak[0])
-    return Check(CheckName.ALGORITHM, CheckStatus.PASSED)
-
-
 def _authority(
-    signer: Certificate, role: Role | None, subject_code: str | None, basis: Basis
+    signer: Certificate, role: Role | None, subject_code: str | None, basis: Basis, proven: datetime
 ) -> tuple[AuthorisedSigner | None, str]:
     """The row that lets this certificate sign this field, or the nearest row and why it does not."""
     rows = basis.trust.signers_by_certificate.get(signer.sha256, ())
@@ -290,12 +598,12 @@ def _authority(
     if not fitting:
         return in_role[0], "other_subject"
     for row in fitting:
-        if row.covers(basis.proven):
+        if row.covers(proven):
             return row, ""
     row = fitting[0]
     if row.approval is not Approval.APPROVED:
         return row, "not_approved"
-    if row.invalid_since is not None and row.invalid_since <= basis.proven:
+    if row.invalid_since is not None and row.invalid_since <= proven:
         return row, "suspended"
     return row, "outside_period"
 
@@ -305,54 +613,17 @@ def _capacity(row: AuthorisedSigner, role: Role | None) -> str:
     return "ky_thay" if row.role is Role.CBQL and role is Role.GVBM else row.capacity
 
 
-_FAILED = Indication.TOTAL_FAILED
-_OPEN = Indication.INDETERMINATE
-# (check, code) or (check, "") for every other code -> main status of EN 319 102-1, tables 5 and 6. A key that
-# was revoked, or a certificate that had expired, by the proven time leaves open whether the signature is
-# older.
-_STATUS: dict[tuple[CheckName, str], tuple[Indication, SubIndication]] = {
-    (CheckName.INTEGRITY, "digest_mismatch"): (_FAILED, SubIndication.HASH_FAILURE),
-    (CheckName.INTEGRITY, "bad_signature"): (_FAILED, SubIndication.SIG_CRYPTO_FAILURE),
-    (CheckName.INTEGRITY, "no_signing_certificate"): (_OPEN, SubIndication.NO_SIGNING_CERTIFICATE_FOUND),
-    (CheckName.INTEGRITY, ""): (_FAILED, SubIndication.FORMAT_FAILURE),
-    (CheckName.COVERAGE, ""): (_FAILED, SubIndication.FORMAT_FAILURE),
-    (CheckName.CERTIFICATE, "no_path"): (_OPEN, SubIndication.NO_CERTIFICATE_CHAIN_FOUND),
-    (CheckName.CERTIFICATE, "expired"): (_OPEN, SubIndication.OUT_OF_BOUNDS_NO_POE),
-    (CheckName.CERTIFICATE, "ca_expired"): (_OPEN, SubIndication.OUT_OF_BOUNDS_NO_POE),
-    (CheckName.CERTIFICATE, "not_yet_valid"): (_FAILED, SubIndication.NOT_YET_VALID),
-    (CheckName.CERTIFICATE, "library_disagrees"): (_OPEN, SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE),
-    (CheckName.CERTIFICATE, ""): (_OPEN, SubIndication.CHAIN_CONSTRAINTS_FAILURE),
-    (CheckName.REVOCATION, "certificate_revoked"): (_OPEN, SubIndication.REVOKED_NO_POE),
-    (CheckName.REVOCATION, "ca_revoked"): (_OPEN, SubIndication.REVOKED_CA_NO_POE),
-    (CheckName.REVOCATION, ""): (_OPEN, SubIndication.TRY_LATER),
-    (CheckName.ALGORITHM, ""): (_OPEN, SubIndication.CRYPTO_CONSTRAINTS_FAILURE),
-    (CheckName.AUTHORITY, ""): (_OPEN, SubIndication.SIG_CONSTRAINTS_FAILURE),
-    (CheckName.TIME, ""): (_OPEN, SubIndication.SIG_CONSTRAINTS_FAILURE),
-}
-_WEIGHT = {
-    CheckStatus.FAILED: 0,
-    CheckStatus.WEAK: 1,
-    CheckStatus.INCOMPLETE: 2,
-    CheckStatus.NOT_AVAILABLE: 3,
-}
-
-
-def indicate(checks: Sequence[Check]) -> tuple[Indication, SubIndication | None]:
-    """Main status of a signature: TOTAL_PASSED only when every check passed, else that of the gravest one."""
-    open_checks = [c for c in checks if c.status is not CheckStatus.PASSED]
-    if not open_checks:
-        return Indication.TOTAL_PASSED, None
-    statuses = [
-        (_STATUS.get((c.name, c.code)) or _STATUS[c.name, ""], _WEIGHT[c.status]) for c in open_checks
-    ]
-    return min(statuses, key=lambda s: (s[0][0] is not _FAILED, s[1]))[0]
-
-
 def stricter(report: SignatureReport, name: CheckName, code: str) -> SignatureReport:
     """The report with one check that had passed turned into a failure; other states already count less."""
-    checks = tuple(
-        Check(name, CheckStatus.FAILED, code) if c.name is name and c.status is CheckStatus.PASSED else c
-        for c in report.checks
+    return (
+        report
+        if report.status(name) is not CheckStatus.PASSED
+        else _with(report, Check(name, CheckStatus.FAILED, code))
     )
+
+
+def _with(report: SignatureReport, check: Check) -> SignatureReport:
+    """The report with one check in the place of the one of its name."""
+    checks = tuple(check if each.name is check.name else each for each in report.checks)
     indication, sub_indication = indicate(checks)
     return replace(report, checks=checks, indication=indication, sub_indication=sub_indication)

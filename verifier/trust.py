@@ -29,6 +29,13 @@ class Pki(StrEnum):
     PUBLIC = "public"  # chữ ký số công cộng (under the NEAC root)
 
 
+class Purpose(StrEnum):
+    """What an authority is trusted for. One never implies the other."""
+
+    SIGNING = "signing"  # certificates of persons and seals below it may sign records
+    TIMESTAMPING = "timestamping"  # timestamp authorities below it prove times
+
+
 class Approval(StrEnum):
     """State of a certificate registration (domain §1.3: 01, 02, 03)."""
 
@@ -75,13 +82,23 @@ class AuthorisedSigner:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Timestamping:
+    """Whose timestamps prove a time: the same three things as for signers, pinned apart from them."""
+
+    anchors: tuple[TrustAnchor, ...] = ()
+    intermediates: tuple[bytes, ...] = ()
+    distrusted: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True)
 class TrustStore:
     """What a check may rely on, frozen at one ``epoch`` (a number that grows with each change in trust).
 
     ``intermediates`` and ``crls`` are DER. CRLs are pinned: a check never fetches. ``distrusted`` names what
     no path may go through, though a file brings it along: certificates by their SHA-256, whole authorities by
-    their id (``verifier.certificates.Certificate.authority``).
+    their id (``verifier.certificates.Certificate.authority``). ``timestamping`` has the authorities for
+    timestamps; lists of both purposes stand together, each counts for the authority that signed it.
     """
 
     epoch: int
@@ -90,6 +107,13 @@ class TrustStore:
     signers: tuple[AuthorisedSigner, ...]
     crls: tuple[bytes, ...]
     distrusted: frozenset[str] = frozenset()
+    timestamping: Timestamping = Timestamping()
+
+    @cached_property
+    def for_timestamps(self) -> TrustStore:
+        """The store that a timestamp's path is looked for in: nobody of it may sign a record."""
+        pinned = self.timestamping
+        return TrustStore(self.epoch, pinned.anchors, pinned.intermediates, (), self.crls, pinned.distrusted)
 
     @cached_property
     def signers_by_certificate(self) -> Mapping[str, tuple[AuthorisedSigner, ...]]:
@@ -104,14 +128,16 @@ class TrustStore:
         return {
             "format": FORMAT,
             "epoch": self.epoch,
-            "anchors": [
-                {"name": a.name, "pki": a.pki.value, "certificate": _encode(a.certificate)}
-                for a in self.anchors
-            ],
+            "anchors": [_anchor_to_json(a) for a in self.anchors],
             "intermediates": [_encode(der) for der in self.intermediates],
             "signers": [_signer_to_json(s) for s in self.signers],
             "crls": [_encode(der) for der in self.crls],
             "distrusted": sorted(self.distrusted),
+            "timestamping": {
+                "anchors": [_anchor_to_json(a) for a in self.timestamping.anchors],
+                "intermediates": [_encode(der) for der in self.timestamping.intermediates],
+                "distrusted": sorted(self.timestamping.distrusted),
+            },
         }
 
     @classmethod
@@ -122,14 +148,12 @@ class TrustStore:
                 raise ValueError(f"format {data['format']!r}")
             return cls(
                 epoch=int(data["epoch"]),
-                anchors=tuple(
-                    TrustAnchor(str(a["name"]), Pki(a["pki"]), _decode(a["certificate"]))
-                    for a in data["anchors"]
-                ),
+                anchors=tuple(_anchor_from_json(a) for a in data["anchors"]),
                 intermediates=tuple(_decode(text) for text in data["intermediates"]),
                 signers=tuple(_signer_from_json(s) for s in data["signers"]),
                 crls=tuple(_decode(text) for text in data["crls"]),
                 distrusted=frozenset(_fingerprint(text) for text in data["distrusted"]),
+                timestamping=_timestamping(data["timestamping"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidInput((_problem(f"không phải kho tin cậy {FORMAT} ({error!r})"),)) from error
@@ -164,6 +188,22 @@ def _fingerprint(text: str) -> str:
     if len(bytes.fromhex(text)) != 32 or text != text.lower():
         raise ValueError(f"not a SHA-256: {text}")
     return text
+
+
+def _anchor_to_json(anchor: TrustAnchor) -> dict[str, str]:
+    return {"name": anchor.name, "pki": anchor.pki.value, "certificate": _encode(anchor.certificate)}
+
+
+def _anchor_from_json(data: dict[str, Any]) -> TrustAnchor:
+    return TrustAnchor(str(data["name"]), Pki(data["pki"]), _decode(data["certificate"]))
+
+
+def _timestamping(data: dict[str, Any]) -> Timestamping:
+    return Timestamping(
+        anchors=tuple(_anchor_from_json(a) for a in data["anchors"]),
+        intermediates=tuple(_decode(text) for text in data["intermediates"]),
+        distrusted=frozenset(_fingerprint(text) for text in data["distrusted"]),
+    )
 
 
 def _signer_to_json(signer: AuthorisedSigner) -> dict[str, Any]:

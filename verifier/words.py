@@ -19,7 +19,16 @@ from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
 from typing import Any, Final, Literal
 
-from verifier.report import Check, CheckName, CheckStatus, Medium, Role, ValidationReport
+from verifier.report import (
+    Check,
+    CheckName,
+    CheckStatus,
+    Medium,
+    ProvenBy,
+    Role,
+    TimestampKind,
+    ValidationReport,
+)
 from verifier.verdict import CHANGED, GENUINE, Evidence, Outcome, Verdict, VersionState
 
 Language = Literal["vi", "en"]
@@ -819,6 +828,15 @@ _INCOMPLETE: Final[Mapping[str, tuple[Pair, Pair]]] = {
         ),
         _NEW_LISTS,
     ),
+    "timestamp_unchecked": (
+        (
+            "Chữ ký chỉ đúng hạn nếu tính theo dấu thời gian đi kèm, mà danh sách thu hồi của cơ quan cấp "
+            "dấu thời gian chưa có hoặc đã quá hạn.",
+            "The signature is in time only by its timestamp, and the list of revoked certificates of the "
+            "timestamp's authority is missing or out of date.",
+        ),
+        _NEW_LISTS,
+    ),
     "crl_missing": (
         (
             "Chưa có danh sách chứng thư bị thu hồi của cơ quan chứng thực, nên không biết chứng thư của "
@@ -1027,6 +1045,21 @@ _CHECK_NAMES: Final[Mapping[CheckName, Pair]] = {
     CheckName.REVOCATION: ("Thu hồi chứng thư", "Revocation"),
     CheckName.REQUIRED_ROLES: ("Đủ chữ ký", "All signatures present"),
     CheckName.LOG_INCLUSION: ("Nhật ký công khai", "Public log"),
+}
+
+_PROVEN_BY: Final[Mapping[ProvenBy, Pair]] = {
+    ProvenBy.SIGNATURE_TIMESTAMP: ("Có từ trước, theo dấu thời gian", "Existed by, as a timestamp proves"),
+    ProvenBy.DOCUMENT_TIMESTAMP: (
+        "Có từ trước, theo dấu thời gian lưu trữ",
+        "Existed by, as an archive timestamp proves",
+    ),
+    ProvenBy.REGISTRATION: ("Có từ trước, theo sổ đăng ký", "Existed by, as the registry proves"),
+    ProvenBy.CHECK: ("Chỉ biết là có vào lúc kiểm tra", "Only known to exist at the time of the check"),
+}
+
+_TIMESTAMPS: Final[Mapping[TimestampKind, Pair]] = {
+    TimestampKind.SIGNATURE: ("Dấu thời gian của chữ ký", "Timestamp of the signature"),
+    TimestampKind.DOCUMENT: ("Dấu thời gian lưu trữ", "Archive timestamp"),
 }
 
 _STATUSES: Final[Mapping[CheckStatus, Pair]] = {
@@ -1244,6 +1277,16 @@ def medium_words(medium: Medium, language: Language) -> str:
 def check_name(name: CheckName, language: Language) -> str:
     """Short label of a check."""
     return _CHECK_NAMES[name][_at(language)]
+
+
+def proven_by(proof: ProvenBy, language: Language) -> str:
+    """What proves the time of a signature; the time follows."""
+    return _PROVEN_BY[proof][_at(language)]
+
+
+def timestamp_name(kind: TimestampKind, language: Language) -> str:
+    """What a timestamp is over."""
+    return _TIMESTAMPS[kind][_at(language)]
 
 
 def check_status(status: CheckStatus, language: Language) -> str:

@@ -20,13 +20,22 @@ from portal.extensions import reading, resources, transaction
 from portal.registry import service as registry
 from portal.trust import service as trusted
 from portal.trust.checks import CAPACITIES, SECTORS
+from portal.trust.collecting import CollectFault, fetch
 from portal.trust.service import Change, SchoolInput, SignerInput
 from verifier.errors import InvalidInput, Problem
 from verifier.record import Level
 from verifier.report import Role
-from verifier.trust import Approval, Pki
+from verifier.trust import Approval, Pki, Purpose
 
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+PURPOSE = click.option(
+    "--purpose",
+    type=click.Choice(Purpose, case_sensitive=False),
+    default=Purpose.SIGNING,
+    show_default=True,
+    help="Tin để ký (signing) hay để cấp dấu thời gian (timestamping).",
+)
 
 trust = Room("trust", help="Ai được ký: sở, trường, tổ chức chứng thực, người ký, danh sách thu hồi.")
 
@@ -84,14 +93,21 @@ def close_school(code: str, valid_to: date, successor: str | None) -> None:
     type=click.Choice(Pki, case_sensitive=False),
     help="Chuyên dùng công vụ hoặc công cộng.",
 )
+@PURPOSE
 @click.option("--name", default="", help="Tên hiển thị; mặc định là tên ghi trong chứng thư.")
-def add_anchor(certificate: Path, pki: Pki, name: str) -> None:
-    """Ghim chứng thư gốc, hoặc chứng thư cấp dưới của một chứng thư gốc đã ghim."""
+def add_anchor(certificate: Path, pki: Pki, purpose: Purpose, name: str) -> None:
+    """Ghim chứng thư gốc, hoặc chứng thư cấp dưới của một chứng thư gốc đã ghim, cho một mục đích."""
     now = resources().clock.now()
     with refusals():
         with transaction() as session:
             change = trusted.add_anchor(
-                session, read_input(certificate), pki, name=name, actor=actor(), now=now
+                session,
+                read_input(certificate),
+                pki,
+                purpose=purpose,
+                name=name,
+                actor=actor(),
+                now=now,
             )
             withdrawn = _withdraw(session, change, now)
         click.echo("Đã ghim chứng thư.")
@@ -100,12 +116,13 @@ def add_anchor(certificate: Path, pki: Pki, name: str) -> None:
 
 @trust.command("remove-anchor")
 @click.argument("sha256")
-def remove_anchor(sha256: str) -> None:
-    """Thôi tin một tổ chức chứng thực: không chữ ký nào bên dưới còn được tính."""
+@PURPOSE
+def remove_anchor(sha256: str, purpose: Purpose) -> None:
+    """Thôi tin một tổ chức chứng thực cho một mục đích: không gì bên dưới còn được tính."""
     now = resources().clock.now()
     with refusals():
         with transaction() as session:
-            change = trusted.remove_anchor(session, sha256, actor=actor(), now=now)
+            change = trusted.remove_anchor(session, sha256, purpose=purpose, actor=actor(), now=now)
             withdrawn = _withdraw(session, change, now)
         click.echo("Đã thôi ghim chứng thư.")
         _settle(withdrawn, now)
@@ -200,10 +217,75 @@ def import_crl(lists: tuple[Path, ...]) -> None:
                 bad += [Problem(str(path), p.code, p.message) for p in invalid.problems]
             else:
                 click.echo(f"Đã nạp {path}.")
+        _hint_of_stale(now)
+        _settle(withdrawn, now)
+        if bad:
+            fail(bad)
+
+
+@trust.command("add-crl-address")
+@click.argument("sha256")
+@click.argument("url")
+def add_crl_address(sha256: str, url: str) -> None:
+    """Ghim địa chỉ công bố danh sách thu hồi của tổ chức chứng thực có dấu vân tay SHA256."""
+    now = resources().clock.now()
+    with refusals(), transaction() as session:
+        trusted.add_crl_address(session, sha256, url, actor=actor(), now=now)
+    click.echo(f"Đã ghim {url}. Lấy danh sách: flask --app wsgi trust refresh")
+
+
+@trust.command("remove-crl-address")
+@click.argument("url")
+def remove_crl_address(url: str) -> None:
+    """Thôi lấy danh sách thu hồi từ một địa chỉ; danh sách đã lấy vẫn dùng đến hết hạn."""
+    now = resources().clock.now()
+    with refusals(), transaction() as session:
+        trusted.remove_crl_address(session, url, actor=actor(), now=now)
+    click.echo(f"Đã bỏ ghim {url}.")
+
+
+@trust.command("refresh")
+def refresh() -> None:
+    """Lấy danh sách thu hồi mới từ các địa chỉ đã ghim, và kiểm tra lại những tệp mà chúng đổi kết quả.
+
+    Mỗi địa chỉ được xét riêng; địa chỉ lỗi được nêu tên (mã thoát 1), danh sách cũ của nó vẫn dùng đến hết
+    hạn. Chạy lại lúc nào cũng được, nên chạy mỗi giờ.
+    """
+    portal = resources()
+    now = portal.clock.now()
+    with refusals():
         with reading() as session:
-            for anchor in trusted.list_anchors(session):
-                if anchor.crl_until is not None and anchor.crl_until <= now:
-                    click.echo(f"hint: CRL của {anchor.name} quá hạn từ {_time(anchor.crl_until)}.", err=True)
+            addresses = trusted.list_crl_addresses(session)
+        if not addresses:
+            raise Refusal(
+                "no_addresses",
+                "Chưa ghim địa chỉ danh sách thu hồi nào.",
+                "flask --app wsgi trust add-crl-address SHA256 URL",
+            )
+        withdrawn = 0
+        bad: list[Problem] = []
+        for address in addresses:
+            try:
+                data = fetch(address.url)
+                with transaction() as session:
+                    before = trusted.current_epoch(session)
+                    change = trusted.import_crl(
+                        session, data, issuer_id=address.issuer_id, actor=actor(), now=now
+                    )
+                    withdrawn += _withdraw(session, change, now) if change.epoch != before else 0
+                    trusted.tried_crl_address(session, address.id, "", now=now)
+                said = "danh sách mới" if change.epoch != before else "không có gì mới"
+                click.echo(f"{address.url}: {said} ({address.authority}).")
+            except (CollectFault, InvalidInput) as fault:
+                found = (
+                    [Problem(address.url, fault.code, str(fault))]
+                    if isinstance(fault, CollectFault)
+                    else [Problem(address.url, p.code, p.message) for p in fault.problems]
+                )
+                bad += found
+                with transaction() as session:
+                    trusted.tried_crl_address(session, address.id, found[0].message, now=now)
+        _hint_of_stale(now)
         _settle(withdrawn, now)
         if bad:
             fail(bad)
@@ -241,6 +323,7 @@ def list_all(school: str | None) -> None:
     """Liệt kê tổ chức chứng thực, trường và người ký."""
     with reading() as session:
         anchors, schools = trusted.list_anchors(session), trusted.list_schools(session)
+        addresses = trusted.list_crl_addresses(session)
         signers = trusted.list_signers(session, school)
     if school is not None and all(facts.code != school for facts in schools):
         raise Refusal(
@@ -252,7 +335,14 @@ def list_all(school: str | None) -> None:
     for anchor in anchors:
         until = "chưa có CRL" if anchor.crl_until is None else f"CRL đến {_time(anchor.crl_until)}"
         kind = "gốc" if anchor.is_root else "   "
-        click.echo(f"  {anchor.sha256}  {anchor.pki:6}  {kind}  {anchor.name}  ({until})")
+        purpose = _PURPOSES[anchor.purpose]
+        click.echo(f"  {anchor.sha256}  {anchor.pki:6}  {kind}  {purpose}  {anchor.name}  ({until})")
+    if addresses:
+        click.echo("Địa chỉ danh sách thu hồi")
+    for address in addresses:
+        tried = "chưa lấy lần nào" if address.tried_at is None else f"lấy lúc {_time(address.tried_at)}"
+        fault = f"; lỗi: {address.fault}" if address.fault else ""
+        click.echo(f"  {address.url}  {address.authority}  ({tried}{fault})")
     click.echo("Trường")
     for facts in schools:
         if school is None or facts.code == school:
@@ -271,11 +361,20 @@ def list_all(school: str | None) -> None:
         click.echo(f"  {who}  {a.certificate_sha256}")
 
 
+_PURPOSES = {Purpose.SIGNING: "ký", Purpose.TIMESTAMPING: "dấu thời gian"}
 _STATES = {Approval.WAITING: "chờ duyệt", Approval.APPROVED: "đã duyệt", Approval.REFUSED: "bị từ chối"}
 
 
 def _time(moment: datetime) -> str:
     return f"{moment.astimezone(VIETNAM):%H:%M %d/%m/%Y}"
+
+
+def _hint_of_stale(now: datetime) -> None:
+    """Names authorities whose newest list has run out: what rests on them is answered with "not checked"."""
+    with reading() as session:
+        for anchor in trusted.list_anchors(session):
+            if anchor.crl_until is not None and anchor.crl_until <= now:
+                click.echo(f"hint: CRL của {anchor.name} quá hạn từ {_time(anchor.crl_until)}.", err=True)
 
 
 def _withdraw(session: Session, change: Change, now: datetime) -> int:

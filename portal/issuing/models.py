@@ -51,3 +51,17 @@ class Issuance(Keyed, Base):
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     batch: Mapped[uuid.UUID]  # the run that reserved it
+
+
+class Renewal(Keyed, Base):
+    """A registered file on its way to its renewed form. The name of the new file is written before the object
+    is stored, as in issuing; a renewed file may itself be renewed again.
+    """
+
+    __tablename__ = "renewals"
+
+    source_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    sealed_sha256: Mapped[str] = mapped_column(String(64))
+    sealed_name: Mapped[str] = mapped_column(String(80))
+    created_at: Mapped[datetime]
+    registered_at: Mapped[datetime | None]

@@ -23,11 +23,12 @@ from typing import Any
 
 from portal.issuing.keys import KeyRing
 from portal.issuing.signing import VIETNAM
-from verifier.certificates import check_revocation, find_path, read_certificate
+from verifier.certificates import find_path, read_certificate
 from verifier.errors import InvalidInput, Problem
 from verifier.policy import ValidationPolicy
 from verifier.record import Record, comparison_key
 from verifier.report import Role
+from verifier.revocation import check_revocation
 from verifier.trust import Approval, AuthorisedSigner, TrustStore
 
 EVERY_CLASS = "*"

@@ -41,6 +41,7 @@ from pyhanko.sign.signers.pdf_byterange import SignatureObject
 from portal.errors import PortalError
 from portal.issuing.appearance import RESOURCE, TooMuchText, draw, size_of, time_line
 from portal.ports import Signer, Timestamper
+from verifier.der import encode as _der
 
 _pdf: Any = generic  # pyHanko's object model carries no types
 VIETNAM = timezone(timedelta(hours=7))
@@ -127,7 +128,7 @@ def prepare(
     room = shell.size + (TIMESTAMP_ROOM if timestamped else 0)
     at = at.astimezone(VIETNAM)
     try:
-        writer = _Update(BytesIO(pdf))
+        writer = Update(BytesIO(pdf))
         embedding = PdfCMSEmbedder().write_cms(field, writer, existing_fields_only=True)
         next(embedding)
         if first:
@@ -196,8 +197,8 @@ def _permissions(first: bool, last: bool) -> SigMDPSetup | None:
     )
 
 
-class _Update(IncrementalPdfFileWriter):
-    """An incremental update that changes nothing but what is signed.
+class Update(IncrementalPdfFileWriter):
+    """An incremental update that changes nothing but what is signed or added.
 
     pyHanko would give the file a random identifier and write the clock and its name into /Info and XMP; what
     the renderer wrote (and PDF/A asks to agree) stays.
@@ -337,13 +338,3 @@ def _attribute(name: str, value: bytes) -> bytes:
 
 def _dictionary(**entries: Any) -> Any:
     return _pdf.DictionaryObject({_pdf.pdf_name(f"/{key}"): value for key, value in entries.items()})
-
-
-def _der(tag: int, *parts: bytes) -> bytes:
-    """One DER value (X.690, definite length)."""
-    body = b"".join(parts)
-    size = len(body)
-    if size < 0x80:
-        return bytes((tag, size)) + body
-    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(length))) + length + body

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -22,6 +23,7 @@ from portal.ports import FileStore
 from portal.registry.models import Record, RecordVersion, RegisteredFile
 from portal.vault import Vault
 from verifier.locator import Locator
+from verifier.pades import Beginning
 from verifier.policy import DEFAULT
 from verifier.report import Role
 from verifier.verdict import Standing, VersionFacts, VersionState
@@ -112,6 +114,7 @@ _BY_FILE = (
         _F.c.policy,
         _F.c.fresh_until,
         _F.c.standing_at,
+        _F.c.version_pk,
         _F.c.sha256,
         _F.c.size,
         _F.c.kind,
@@ -220,6 +223,16 @@ def file_rows(session: Session, hashes: Iterable[str]) -> dict[str, Row]:
     """Registered files by their SHA-256, each with its version; one query (a report names few hashes)."""
     rows = session.execute(_BY_FILE, {"hashes": list(hashes)})
     return {row.sha256: row._asdict() for row in rows}
+
+
+def beginnings(session: Session, version: uuid.UUID, size: int) -> tuple[Beginning, ...]:
+    """Shorter files of the same version, which a file of ``size`` bytes may continue."""
+    rows = session.execute(
+        select(_F.c.size, _F.c.sha256, _F.c.registered_at)
+        .where(_F.c.version_pk == version, _F.c.size < size)
+        .order_by(_F.c.registered_at)
+    )
+    return tuple(Beginning(row.size, row.sha256, row.registered_at) for row in rows)
 
 
 def seal_column(

@@ -40,6 +40,7 @@ from portal.registry.models import FileCertificate, Record, RecordVersion, Regis
 from portal.registry.rows import (
     UNDECIDED,
     PublicRecord,
+    beginnings,
     file_rows,
     locator_rows,
     open_column,
@@ -53,11 +54,12 @@ from portal.registry.rows import (
     state_since,
     version_facts,
 )
+from portal.trust.service import note_timestamp_units
 from portal.vault import Vault, VaultError
 from verifier import record as records
 from verifier.errors import InvalidInput, Problem
 from verifier.locator import Hosts, Kind, Locator, parse_record_id, read_code, short_digest
-from verifier.pades import Structure
+from verifier.pades import Beginning, Structure
 from verifier.pades import revalidate as validate_again
 from verifier.policy import DEFAULT, ValidationPolicy
 from verifier.report import CheckName, CheckStatus, Role, ValidationReport
@@ -96,6 +98,7 @@ __all__ = [
     "read_file",
     "recall",
     "register",
+    "register_renewed",
     "registry_facts_export",
     "revalidate",
     "seal_file",
@@ -175,13 +178,16 @@ class KnownRecord:
 
 @dataclass(frozen=True, slots=True)
 class FoundFile:
-    """A registered file, for a check of the same bytes. ``structure`` opens the verifier's fast path."""
+    """A registered file, for a check of the same bytes. ``structure`` opens the verifier's fast path;
+    ``earlier`` are files of the same version that this one may continue.
+    """
 
     facts: VersionFacts
     kind: str
     size: int
     registered_at: datetime
     structure: Structure
+    earlier: tuple[Beginning, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,9 +304,55 @@ def register(
         registered_at=now,
         state=VersionState.CURRENT,
     )
+    session.add(version)
+    session.flush()
+    _enter(session, version.id, file, standing, epoch=epoch, now=now)
+    return Registered(new.record_id, new.version, already=False)
+
+
+def register_renewed(
+    session: Session, source_sha256: str, file: NewFile, *, epoch: int, now: datetime
+) -> Registered:
+    """Enter the renewed form of a registered file: the same version, whatever became of it since, has one
+    file more, and each answers for it. ``epoch`` as in :func:`register`. One transaction, the caller's.
+
+    Registering the same file again changes nothing. Raises Refusal: ``unknown_file``,
+    ``file_registered_elsewhere``, ``file_fails``.
+    """
+    source = session.execute(
+        select(Record.record_id, RecordVersion.version, RecordVersion.id)
+        .join(RecordVersion, RecordVersion.record_pk == Record.id)
+        .join(RegisteredFile, RegisteredFile.version_pk == RecordVersion.id)
+        .where(RegisteredFile.sha256 == source_sha256)
+    ).one_or_none()
+    if source is None:
+        raise Refusal("unknown_file", f"Không có tệp nào mang mã băm {source_sha256} trong sổ đăng ký.")
+    there = session.scalar(select(RegisteredFile.version_pk).where(RegisteredFile.sha256 == file.sha256))
+    if there is not None:
+        if there != source.id:
+            raise Refusal("file_registered_elsewhere", "Tệp này đã được đăng ký cho một bản khác.")
+        return Registered(source.record_id, source.version, already=True)
+    standing = standing_of(file.report)
+    if standing is not Standing.PASSED:
+        raise Refusal("file_fails", "Tệp gia hạn chưa qua đủ các bước kiểm tra nên không được đăng ký.")
+    _enter(
+        session,
+        source.id,
+        replace(file, kind="renewed"),
+        standing if file.epoch == epoch else Standing.INCOMPLETE,
+        epoch=epoch,
+        now=now,
+    )
+    return Registered(source.record_id, source.version, already=False)
+
+
+def _enter(
+    session: Session, version: uuid.UUID, file: NewFile, standing: Standing, *, epoch: int, now: datetime
+) -> None:
+    """The row of a file, and the certificates that it rests on."""
     entry = RegisteredFile(
         id=uuid.uuid4(),
-        version_pk=version.id,
+        version_pk=version,
         kind=file.kind,
         sha256=file.sha256,
         size=file.size,
@@ -314,15 +366,13 @@ def register(
         standing_at=now if standing is Standing.PASSED else UNDECIDED,
         fresh_until=fresh_until(file.report),
     )
-    session.add(version)
-    session.flush()
     session.add(entry)
     session.flush()
     session.execute(
         insert(FileCertificate),
         [{"certificate_sha256": sha, "file_pk": entry.id} for sha in sorted(_certificates(file.report))],
     )
-    return Registered(new.record_id, new.version, already=False)
+    note_timestamp_units(session, file.report.timestamps, now=now)
 
 
 def recall(
@@ -416,6 +466,8 @@ def revalidate(
             RegisteredFile.stored_name,
             RegisteredFile.structure,
             RegisteredFile.registered_at,
+            RegisteredFile.version_pk,
+            RegisteredFile.size,
             RecordVersion.version,
             Record.wrapped_key,
         )
@@ -454,7 +506,10 @@ def revalidate(
             unreadable.append(row.stored_name)
             continue
         structure = Structure.from_json(json.loads(row.structure))
-        report = validate_again(data, structure, trust, policy, now, registered_at=row.registered_at)
+        earlier = beginnings(session, row.version_pk, row.size) if structure.timestamps else ()
+        report = validate_again(
+            data, structure, trust, policy, now, registered_at=row.registered_at, earlier=earlier
+        )
         standing = standing_of(report)
         counts[standing] += 1
         # 3 Kept, unless trust was changed again meanwhile: then that change's mark stays.
@@ -538,10 +593,15 @@ def find_file(session: Session, sha256: str, *, now: datetime) -> FoundFile | No
     row = file_rows(session, [sha256]).get(sha256)
     if row is None:
         return None
+    structure = Structure.from_json(json.loads(row["structure"]))
     return FoundFile(
-        version_facts(row, now), row["kind"], row["size"], row["file_registered_at"],
-        Structure.from_json(json.loads(row["structure"])),
-    )  # fmt: skip
+        facts=version_facts(row, now),
+        kind=row["kind"],
+        size=row["size"],
+        registered_at=row["file_registered_at"],
+        structure=structure,
+        earlier=beginnings(session, row["version_pk"], row["size"]) if structure.timestamps else (),
+    )
 
 
 # ------------------------------------------------------------------------------------------------ answers
@@ -835,7 +895,9 @@ def _signed_roles(report: ValidationReport) -> Iterator[Role]:
 
 
 def _certificates(report: ValidationReport) -> set[str]:
-    return {s.signer.certificate_sha256 for s in report.signatures if s.signer is not None}
+    """Of signers and of timestamps."""
+    signers = (*(s.signer for s in report.signatures), *(t.signer for t in report.timestamps))
+    return {signer.certificate_sha256 for signer in signers if signer is not None}
 
 
 def _json(value: object) -> str:

@@ -6,21 +6,24 @@ import re
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from verifier import record as records
-from verifier.certificates import Certificate, Crl, entry_details, key_fault, read_certificate, read_crl
+from verifier.certificates import Certificate, key_fault, read_certificate
 from verifier.errors import InvalidInput, Problem
 from verifier.policy import DEFAULT
 from verifier.report import Role
+from verifier.revocation import Crl, entry_details, read_crl
 
 SECTORS: Final = {"cong_lap": "công lập", "tu_thuc": "tư thục"}
 CAPACITIES: Final = ("", "KT", "Q")  # in own right, on behalf of the head, acting head
 
 _CODE = re.compile(r"[A-Za-z0-9._-]+")
+_BLANK = re.compile(r"[\x00-\x20\x7f]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 #: What the library raises for DER or PEM that it cannot read.
 _UNREADABLE: Final = (
@@ -62,6 +65,17 @@ class Problems(list[Problem]):
         """A code of an office: ASCII, leading zeros kept."""
         if not _CODE.fullmatch(value) or len(value) > most:
             self.add(where, "code", f"Mã gồm 1–{most} chữ không dấu, chữ số và các dấu . _ -")
+
+    def web_address(self, where: str, value: str, most: int) -> None:
+        """http or https, a host, no name or password in it."""
+        try:
+            parts = urlsplit(value)
+            good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None
+            parts.port  # noqa: B018 - raises when it is no number
+        except ValueError:
+            good = False
+        if not good or len(value) > most or not value.isascii() or _BLANK.search(value):
+            self.add(where, "address", f"Phải là địa chỉ http:// hoặc https://, dài nhất {most} ký tự.")
 
     def key(self, certificate: Certificate) -> None:
         """A key that a new entry may still have."""

@@ -41,14 +41,18 @@ class School(Keyed, Base):
 
 
 class Anchor(Keyed, Base):
-    """A pinned certificate of an authority: a root (``is_root``) or an intermediate below one."""
+    """A pinned certificate of an authority: a root (``is_root``) or an intermediate below one, for one
+    purpose. Trusted for both purposes, it stands here twice.
+    """
 
     __tablename__ = "anchors"
+    __table_args__ = (UniqueConstraint("sha256", "purpose"),)
 
     name: Mapped[str] = mapped_column(String(200))
     pki: Mapped[str] = mapped_column(String(10))  # state | public
+    purpose: Mapped[str] = mapped_column(String(12))  # signing | timestamping
     is_root: Mapped[bool]
-    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    sha256: Mapped[str] = mapped_column(String(64))
     certificate: Mapped[bytes] = mapped_column(LargeBinary)
     # An authority is a name with a key (``verifier.certificates.Certificate.authority``): a certificate that
     # was renewed or cross-signed is another row of the same one.
@@ -111,6 +115,34 @@ class RevocationList(Keyed, Base):
     next_update: Mapped[datetime]
     added_at: Mapped[datetime]
     kept_since: Mapped[datetime | None]
+
+
+class CrlAddress(Keyed, Base):
+    """Where the newest list of an authority is collected from; ``fault`` says why the last try failed."""
+
+    __tablename__ = "crl_addresses"
+    __table_args__ = (UniqueConstraint("issuer_id", "url"),)
+
+    issuer_id: Mapped[str] = mapped_column(String(64))  # the authority whose list it is
+    url: Mapped[str] = mapped_column(String(400))
+    added_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]
+    tried_at: Mapped[datetime | None]
+    fault: Mapped[str] = mapped_column(String(200), default="")
+
+
+class TimestampUnit(Keyed, Base):
+    """A certificate that signed timestamps of registered files (a time-stamping unit, EN 319 421): nobody
+    registers it, it is noted so that a change in trust finds the files that rest on it.
+    """
+
+    __tablename__ = "timestamp_units"
+
+    certificate_sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    issuer_id: Mapped[str] = mapped_column(String(64), index=True)  # the authority that issued it
+    serial: Mapped[str] = mapped_column(String(50))
+    not_after: Mapped[datetime]
+    noted_at: Mapped[datetime]
 
 
 class TrustState(Base):

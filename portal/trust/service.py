@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
@@ -31,14 +31,26 @@ from portal.trust.checks import (
     published,
     refused,
 )
-from portal.trust.models import Anchor, Department, RevocationList, School, Signer, TrustEvent, TrustState
+from portal.trust.models import (
+    Anchor,
+    CrlAddress,
+    Department,
+    RevocationList,
+    School,
+    Signer,
+    TimestampUnit,
+    TrustEvent,
+    TrustState,
+)
 from portal.trust.store import (
     AnchorFacts,
+    CrlAddressFacts,
     SchoolFacts,
     SignerFacts,
     bundle,
     current_epoch,
     list_anchors,
+    list_crl_addresses,
     list_schools,
     list_signers,
     load_authorities,
@@ -50,19 +62,22 @@ from portal.trust.store import (
     write_store,
 )
 from verifier import record as records
-from verifier.certificates import Certificate, find_path, read_certificate, read_crl
+from verifier.certificates import Certificate, find_path, read_certificate
 from verifier.policy import DEFAULT
-from verifier.report import Role
-from verifier.trust import Approval, Pki
+from verifier.report import Role, TimestampReport
+from verifier.revocation import read_crl
+from verifier.trust import Approval, Pki, Purpose
 
 __all__ = [
     "AnchorFacts",
     "Change",
+    "CrlAddressFacts",
     "SchoolFacts",
     "SchoolInput",
     "SignerFacts",
     "SignerInput",
     "add_anchor",
+    "add_crl_address",
     "add_department",
     "add_school",
     "add_signer",
@@ -73,14 +88,18 @@ __all__ = [
     "find_signers",
     "import_crl",
     "list_anchors",
+    "list_crl_addresses",
     "list_schools",
     "list_signers",
     "load_store",
+    "note_timestamp_units",
     "remove_anchor",
+    "remove_crl_address",
     "school_name",
     "school_on",
     "signer_names",
     "suspend",
+    "tried_crl_address",
     "write_bundle",
     "write_store",
 ]
@@ -257,12 +276,19 @@ def close_school(
 
 
 def add_anchor(
-    session: Session, certificate: bytes, pki: Pki, *, name: str = "", actor: str, now: datetime
+    session: Session,
+    certificate: bytes,
+    pki: Pki,
+    *,
+    purpose: Purpose = Purpose.SIGNING,
+    name: str = "",
+    actor: str,
+    now: datetime,
 ) -> Change:
-    """Pin a root (self-signed) or an intermediate below a pinned root of the same system. Raises
+    """Pin a root (self-signed) or an intermediate below a pinned root of the same system and purpose. Raises
     InvalidInput.
 
-    Pinning again what was removed puts it back.
+    Trust for one purpose is none for the other. Pinning again what was removed puts it back.
     """
     _lock(session)
     pinned = certificate_of(certificate)
@@ -276,14 +302,15 @@ def add_anchor(
         if not issued_by(pinned, pinned):
             problems.add("certificate", "not_self_signed", "Chứng thư gốc phải do chính nó ký.")
     else:
-        issuer = _pinned_issuer(session, pinned, pki)
+        issuer = _pinned_issuer(session, pinned, pki, purpose)
         if issuer is None:
             problems.add(
                 "certificate",
                 "no_anchor",
-                "Không chứng thư gốc cùng hệ thống nào đã ghim ký chứng thư này; thêm chứng thư gốc trước.",
+                "Không chứng thư gốc nào đã ghim cho cùng hệ thống và mục đích ký chứng thư này; thêm chứng "
+                "thư gốc trước.",
             )
-    row = session.scalar(select(Anchor).where(Anchor.sha256 == pinned.sha256))
+    row = session.scalar(select(Anchor).where(Anchor.sha256 == pinned.sha256, Anchor.purpose == purpose))
     if row is not None and row.removed_at is None:
         problems.add("certificate", "exists", f"Chứng thư này đã được ghim với tên “{row.name}”.")
     if row is not None and row.pki != pki:
@@ -297,6 +324,7 @@ def add_anchor(
             id=uuid.uuid4(),
             name=name or common_name(pinned),
             pki=pki,
+            purpose=purpose,
             is_root=is_root,
             sha256=pinned.sha256,
             certificate=pinned.der,
@@ -309,21 +337,36 @@ def add_anchor(
         session.add(row)
     row.removed_at = None
     session.flush()
-    below = _below(session, {pinned.authority})
+    below = _below(session, {pinned.authority}, purpose)
     return _changed(session, "add_anchor", row.sha256, row.name, actor=actor, now=now, certificates=below)
 
 
-def remove_anchor(session: Session, sha256: str, *, actor: str, now: datetime) -> Change:
-    """Stop trusting an authority (its row stays): nothing below it counts any more, whatever certificates a
-    file brings along (``TrustStore.distrusted``). While another certificate of the same name and key is
-    pinned, only the removed certificate is no link of a path any more. Raises Refusal.
+def remove_anchor(
+    session: Session,
+    sha256: str,
+    *,
+    purpose: Purpose = Purpose.SIGNING,
+    actor: str,
+    now: datetime,
+) -> Change:
+    """Stop trusting an authority for a purpose (its row stays): nothing below it counts any more, whatever
+    certificates a file brings along (``TrustStore.distrusted``). While another certificate of the same name
+    and key is pinned, only the removed certificate is no link of a path any more. Raises Refusal.
     """
     _lock(session)
-    row = session.scalar(select(Anchor).where(Anchor.sha256 == sha256.lower(), Anchor.removed_at.is_(None)))
+    row = session.scalar(
+        select(Anchor).where(
+            Anchor.sha256 == sha256.lower(), Anchor.purpose == purpose, Anchor.removed_at.is_(None)
+        )
+    )
     if row is None:
-        raise Refusal("unknown_anchor", f"Không có chứng thư nào được ghim với dấu vân tay {sha256}.")
+        raise Refusal(
+            "unknown_anchor",
+            f"Không có chứng thư nào được ghim với dấu vân tay {sha256} cho mục đích {purpose}.",
+            "Xem danh sách: flask --app wsgi trust list",
+        )
     row.removed_at = now
-    below = _below(session, {row.authority_id})
+    below = _below(session, {row.authority_id}, purpose)
     return _changed(session, "remove_anchor", row.sha256, row.name, actor=actor, now=now, certificates=below)
 
 
@@ -383,7 +426,11 @@ def add_signer(session: Session, signer: SignerInput, *, actor: str, now: dateti
             "school_code", "unknown_school", f"Không có trường mã {signer.school_code} trong thời hạn này."
         )
     if path is not None and not path.code and signer.role is Role.KY_PHAT_HANH:
-        pki = session.scalar(select(Anchor.pki).where(Anchor.sha256 == path.certificates[-1].sha256))
+        pki = session.scalar(
+            select(Anchor.pki).where(
+                Anchor.sha256 == path.certificates[-1].sha256, Anchor.purpose == Purpose.SIGNING
+            )
+        )
         if pki != Pki.STATE and any(s.sector == "cong_lap" for s in schools):
             problems.add(
                 "certificate",
@@ -513,8 +560,11 @@ def suspend(
     return _signer_changed(session, action, rows, invalid_since.isoformat(), actor=actor, now=now)
 
 
-def import_crl(session: Session, data: bytes, *, actor: str, now: datetime) -> Change:
-    """Pin a CRL (DER or PEM) of a pinned authority; the newest counts. Raises InvalidInput.
+def import_crl(
+    session: Session, data: bytes, *, issuer_id: str | None = None, actor: str, now: datetime
+) -> Change:
+    """Pin a CRL (DER or PEM) of a pinned authority (of ``issuer_id`` when that is named); the newest counts.
+    Raises InvalidInput.
 
     Files are affected where the list says something new: a certificate revoked, released, or revoked from
     another day. What was revoked for good stays so: the older list goes on counting when the new one drops a
@@ -528,6 +578,8 @@ def import_crl(session: Session, data: bytes, *, actor: str, now: datetime) -> C
     issuer = next((a for a in _pinned(session) if published(crl, a)), None)
     if issuer is None:
         raise refused("crl", "unknown_issuer", "Danh sách không do tổ chức chứng thực nào đã ghim ký.")
+    if issuer_id not in (None, issuer.authority):
+        raise refused("crl", "other_issuer", f"Danh sách là của tổ chức khác: {common_name(issuer)}.")
     problems = Problems()
     if not crl.usable:
         problems.add("crl", "partial", "Chỉ dùng danh sách đầy đủ (không phải danh sách thay đổi).")
@@ -580,6 +632,86 @@ def import_crl(session: Session, data: bytes, *, actor: str, now: datetime) -> C
             newest.kept_since = now
     detail = f"{crl.this_update.isoformat()} #{crl.number}"
     return _changed(session, "import_crl", issuer.sha256, detail, actor=actor, now=now, certificates=affected)
+
+
+def add_crl_address(session: Session, sha256: str, url: str, *, actor: str, now: datetime) -> Change:
+    """Pin the address at which a pinned authority (by a certificate's SHA-256) publishes its list. Nothing is
+    collected from anywhere else. Raises Refusal, InvalidInput.
+    """
+    _lock(session)
+    anchor = _anchor_named(session, sha256)
+    problems = Problems()
+    problems.web_address("url", url, 400)
+    row = session.scalar(
+        select(CrlAddress).where(CrlAddress.issuer_id == anchor.authority_id, CrlAddress.url == url)
+    )
+    if row is not None and row.removed_at is None:
+        problems.add("url", "exists", f"Địa chỉ này đã được ghim cho “{anchor.name}”.")
+    problems.refuse()
+    if row is None:
+        row = CrlAddress(id=uuid.uuid4(), issuer_id=anchor.authority_id, url=url, added_at=now)
+        session.add(row)
+    row.removed_at, row.tried_at, row.fault = None, None, ""
+    return _changed(session, "add_crl_address", anchor.sha256, url, actor=actor, now=now)
+
+
+def remove_crl_address(session: Session, url: str, *, actor: str, now: datetime) -> Change:
+    """Collect nothing from this address any more. Lists that came from there stay. Raises Refusal."""
+    _lock(session)
+    rows = session.scalars(
+        select(CrlAddress).where(CrlAddress.url == url, CrlAddress.removed_at.is_(None))
+    ).all()
+    if not rows:
+        raise Refusal(
+            "unknown_address",
+            f"Địa chỉ {url} không được ghim.",
+            "Xem danh sách: flask --app wsgi trust list",
+        )
+    for row in rows:
+        row.removed_at = now
+    return _changed(session, "remove_crl_address", rows[0].issuer_id, url, actor=actor, now=now)
+
+
+def tried_crl_address(session: Session, key: uuid.UUID, fault: str, *, now: datetime) -> None:
+    """Remember how collecting from an address went; ``fault`` is empty when it went well."""
+    row = session.get_one(CrlAddress, key)
+    row.tried_at, row.fault = now, fault[:200]
+
+
+def note_timestamp_units(session: Session, timestamps: Iterable[TimestampReport], *, now: datetime) -> None:
+    """Remember whose timestamps a registered file carries, so that changes in trust find it."""
+    known = set(session.scalars(select(TimestampUnit.certificate_sha256)))
+    for stamp in timestamps:
+        signer = stamp.signer
+        if signer is None or not stamp.authorities or signer.certificate_sha256 in known:
+            continue
+        known.add(signer.certificate_sha256)
+        session.add(
+            TimestampUnit(
+                id=uuid.uuid4(),
+                certificate_sha256=signer.certificate_sha256,
+                issuer_id=stamp.authorities[0],
+                serial=str(int(signer.serial, 16)),
+                not_after=signer.not_after,
+                noted_at=now,
+            )
+        )
+    session.flush()
+
+
+def _anchor_named(session: Session, sha256: str) -> Anchor:
+    row = session.scalar(
+        select(Anchor)
+        .where(Anchor.sha256 == sha256.strip().lower().replace(":", ""), Anchor.removed_at.is_(None))
+        .limit(1)
+    )
+    if row is None:
+        raise Refusal(
+            "unknown_anchor",
+            f"Không có chứng thư nào được ghim với dấu vân tay {sha256}.",
+            "Xem danh sách: flask --app wsgi trust list",
+        )
+    return row
 
 
 # ------------------------------------------------------------------------------------------------ inside
@@ -656,40 +788,64 @@ def _rows_of_keys(session: Session, keys: Collection[str]) -> list[Signer]:
     return [row for row in rows if read_certificate(row.certificate).key_id in keys]
 
 
-def _pinned(session: Session, pki: Pki | None = None) -> list[Certificate]:
+def _pinned(session: Session) -> list[Certificate]:
     wanted = select(Anchor.certificate).where(Anchor.removed_at.is_(None))
-    if pki is not None:
-        wanted = wanted.where(Anchor.pki == pki)
     return [read_certificate(der) for der in session.scalars(wanted)]
 
 
-def _pinned_issuer(session: Session, certificate: Certificate, pki: Pki) -> Certificate | None:
-    """The pinned authority of the same system that signed ``certificate``. It stands below a root itself."""
-    return next((a for a in _pinned(session, pki) if issued_by(certificate, a)), None)
+def _pinned_issuer(
+    session: Session, certificate: Certificate, pki: Pki, purpose: Purpose
+) -> Certificate | None:
+    """The pinned authority of the same system and purpose that signed ``certificate``. It stands below a root
+    itself.
+    """
+    wanted = select(Anchor.certificate).where(
+        Anchor.removed_at.is_(None), Anchor.pki == pki, Anchor.purpose == purpose
+    )
+    authorities = (read_certificate(der) for der in session.scalars(wanted))
+    return next((a for a in authorities if issued_by(certificate, a)), None)
 
 
-def _below(session: Session, authorities: Collection[str]) -> frozenset[str]:
-    """Signing certificates under any of these authorities (authority ids), at any depth."""
+def _below(session: Session, authorities: Collection[str], purpose: Purpose | None = None) -> frozenset[str]:
+    """Certificates of signers and timestamps under any of these authorities (authority ids), at any depth;
+    ``purpose`` asks for one kind.
+    """
     seen: set[str] = set(authorities)
     level = set(authorities)
     while level:
         level = set(session.scalars(select(Anchor.authority_id).where(Anchor.issuer_id.in_(level)))) - seen
         seen |= level
-    return frozenset(session.scalars(select(Signer.certificate_sha256).where(Signer.issuer_id.in_(seen))))
+    found: set[str] = set()
+    for kind, table in _RESTING.items():
+        if purpose in (None, kind):
+            found.update(session.scalars(select(table.certificate_sha256).where(table.issuer_id.in_(seen))))
+    return frozenset(found)
+
+
+#: Whose certificates registered files rest on, by what their authorities are pinned for.
+_RESTING: Final[Mapping[Purpose, type[Signer] | type[TimestampUnit]]] = {
+    Purpose.SIGNING: Signer,
+    Purpose.TIMESTAMPING: TimestampUnit,
+}
 
 
 def _named(session: Session, issuer: str, serials: frozenset[int]) -> frozenset[str]:
-    """Signing certificates that a list of ``issuer`` (authority id) speaks of: its own subscribers, and all
-    below its authorities.
+    """Certificates of signers and timestamps that a list of ``issuer`` (authority id) speaks of: its own
+    subscribers, and all below its authorities.
     """
     wanted = {str(serial) for serial in serials}
     authorities = session.execute(
         select(Anchor.authority_id, Anchor.serial).where(Anchor.issuer_id == issuer)
     )
-    subscribers = session.execute(
-        select(Signer.certificate_sha256, Signer.serial).where(Signer.issuer_id == issuer)
-    )
-    return frozenset(row.certificate_sha256 for row in subscribers if row.serial in wanted) | _below(
+    named = {
+        row.certificate_sha256
+        for table in _RESTING.values()
+        for row in session.execute(
+            select(table.certificate_sha256, table.serial).where(table.issuer_id == issuer)
+        )
+        if row.serial in wanted
+    }
+    return frozenset(named) | _below(
         session, {row.authority_id for row in authorities if row.serial in wanted}
     )
 
@@ -699,7 +855,7 @@ def _registered(session: Session, issuer: str, serials: frozenset[int]) -> bool:
     wanted = {str(serial) for serial in serials}
     return bool(wanted) and any(
         not wanted.isdisjoint(session.scalars(select(table.serial).where(table.issuer_id == issuer)))
-        for table in (Signer, Anchor)
+        for table in (Signer, TimestampUnit, Anchor)
     )
 
 

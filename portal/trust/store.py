@@ -15,9 +15,26 @@ from typing import Any, Final
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from portal.trust.models import Anchor, Department, RevocationList, School, Signer, TrustState
+from portal.trust.models import (
+    Anchor,
+    CrlAddress,
+    Department,
+    RevocationList,
+    School,
+    Signer,
+    TimestampUnit,
+    TrustState,
+)
 from verifier.report import Role
-from verifier.trust import Approval, AuthorisedSigner, Pki, TrustAnchor, TrustStore
+from verifier.trust import (
+    Approval,
+    AuthorisedSigner,
+    Pki,
+    Purpose,
+    Timestamping,
+    TrustAnchor,
+    TrustStore,
+)
 
 BUNDLE_FORMAT: Final = "hoc-ba-trust-bundle/1"
 
@@ -46,9 +63,22 @@ class AnchorFacts:
     sha256: str
     name: str
     pki: Pki
+    purpose: Purpose
     is_root: bool
     not_after: datetime
     crl_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CrlAddressFacts:
+    """Where a list is collected from; ``fault`` says why the last try (``tried_at``) failed."""
+
+    id: uuid.UUID
+    issuer_id: str
+    authority: str  # its name
+    url: str
+    tried_at: datetime | None
+    fault: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +104,32 @@ def load_authorities(session: Session) -> TrustStore:
     meanwhile can only make the store look older than it is.
     """
     epoch = current_epoch(session)
-    anchors = session.scalars(
-        select(Anchor).where(Anchor.removed_at.is_(None)).order_by(Anchor.added_at, Anchor.sha256)
-    ).all()
-    removed = session.scalars(select(Anchor).where(Anchor.removed_at.is_not(None))).all()
-    ended = {a.authority_id for a in removed} - {a.authority_id for a in anchors}
+    anchors, intermediates, distrusted = _pinned_for(session, Purpose.SIGNING)
     return TrustStore(
         epoch=epoch,
-        anchors=tuple(TrustAnchor(a.name, Pki(a.pki), a.certificate) for a in anchors if a.is_root),
-        intermediates=tuple(a.certificate for a in anchors if not a.is_root),
+        anchors=anchors,
+        intermediates=intermediates,
         signers=(),
         crls=(),
-        distrusted=frozenset(a.sha256 for a in removed) | ended,
+        distrusted=distrusted,
+        timestamping=Timestamping(*_pinned_for(session, Purpose.TIMESTAMPING)),
+    )
+
+
+def _pinned_for(
+    session: Session, purpose: Purpose
+) -> tuple[tuple[TrustAnchor, ...], tuple[bytes, ...], frozenset[str]]:
+    """Roots, intermediates, and what is distrusted for one purpose, whatever is pinned for the other."""
+    mine = select(Anchor).where(Anchor.purpose == purpose)
+    anchors = session.scalars(
+        mine.where(Anchor.removed_at.is_(None)).order_by(Anchor.added_at, Anchor.sha256)
+    ).all()
+    removed = session.scalars(mine.where(Anchor.removed_at.is_not(None))).all()
+    ended = {a.authority_id for a in removed} - {a.authority_id for a in anchors}
+    return (
+        tuple(TrustAnchor(a.name, Pki(a.pki), a.certificate) for a in anchors if a.is_root),
+        tuple(a.certificate for a in anchors if not a.is_root),
+        frozenset(a.sha256 for a in removed) | ended,
     )
 
 
@@ -163,11 +207,37 @@ def list_anchors(session: Session) -> tuple[AnchorFacts, ...]:
     rows = session.scalars(
         select(Anchor)
         .where(Anchor.removed_at.is_(None))
-        .order_by(Anchor.pki, Anchor.is_root.desc(), Anchor.name)
+        .order_by(Anchor.purpose, Anchor.pki, Anchor.is_root.desc(), Anchor.name)
     )
     return tuple(
-        AnchorFacts(a.sha256, a.name, Pki(a.pki), a.is_root, a.not_after, newest.get(a.authority_id))
+        AnchorFacts(
+            sha256=a.sha256,
+            name=a.name,
+            pki=Pki(a.pki),
+            purpose=Purpose(a.purpose),
+            is_root=a.is_root,
+            not_after=a.not_after,
+            crl_until=newest.get(a.authority_id),
+        )
         for a in rows
+    )
+
+
+def list_crl_addresses(session: Session) -> tuple[CrlAddressFacts, ...]:
+    """Addresses that lists are collected from, of authorities that are pinned now."""
+    names = {
+        anchor.authority_id: anchor.name
+        for anchor in session.scalars(
+            select(Anchor).where(Anchor.removed_at.is_(None)).order_by(Anchor.added_at.desc())
+        )
+    }
+    rows = session.scalars(
+        select(CrlAddress).where(CrlAddress.removed_at.is_(None)).order_by(CrlAddress.url, CrlAddress.id)
+    )
+    return tuple(
+        CrlAddressFacts(row.id, row.issuer_id, names[row.issuer_id], row.url, row.tried_at, row.fault)
+        for row in rows
+        if row.issuer_id in names
     )
 
 
@@ -274,7 +344,7 @@ def _needed_crls(session: Session) -> tuple[bytes, ...]:
     for row in lists:
         by_issuer.setdefault(row.issuer_id, []).append((row.this_update, row.id))
     ends: dict[str, set[datetime]] = {}
-    for table in (Signer, Anchor):
+    for table in (Signer, TimestampUnit, Anchor):
         for issuer, end in session.execute(select(table.issuer_id, table.not_after).distinct()):
             ends.setdefault(issuer, set()).add(end)
     needed: set[uuid.UUID] = {row.id for row in lists if row.kept_since is not None}

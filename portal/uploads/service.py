@@ -103,7 +103,7 @@ def check(
 
         # 2 The examination, away from this process. It may take seconds, in which no connection is kept.
         session.rollback()
-        known = None if found is None else Known(found.registered_at, found.structure)
+        known = None if found is None else Known(found.registered_at, found.structure, found.earlier)
         with admission(known is not None):
             report = checker.check(CheckJob(data, trust_path, now, known))
 

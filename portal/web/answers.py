@@ -23,7 +23,16 @@ from portal.web.requests import wants_json
 from verifier import words
 from verifier.locator import group
 from verifier.record import level_info, subjects
-from verifier.report import Check, CheckStatus, Role, SignatureReport, ValidationReport, jsonable, printable
+from verifier.report import (
+    Check,
+    CheckStatus,
+    Role,
+    SignatureReport,
+    TimestampReport,
+    ValidationReport,
+    jsonable,
+    printable,
+)
 from verifier.verdict import GENUINE, Evidence, Outcome, Verdict, VersionState
 from verifier.words import Language
 
@@ -206,6 +215,7 @@ def as_json(answer: Answer, language: Language) -> dict[str, Any]:
             "masked_name": record.masked_name,
         },
         "signatures": [_signature_json(s, answer, language) for s in report.signatures],
+        "timestamps": [_timestamp_json(t) for t in report.timestamps],
         "checks": [
             {
                 "name": c.name.value,
@@ -373,6 +383,7 @@ def _signature_json(signature: SignatureReport, answer: Answer, language: Langua
         "digest_algorithm": signature.digest_algorithm,
         "claimed_time": jsonable(signature.claimed_time),
         "proven_time": jsonable(signature.proven_time),
+        "proven_by": signature.proven_by.value,
         "signer": _signer(signature, answer),
         "checks": [
             {
@@ -383,6 +394,19 @@ def _signature_json(signature: SignatureReport, answer: Answer, language: Langua
             }
             for c in signature.checks
         ],
+    }
+
+
+def _timestamp_json(stamp: TimestampReport) -> dict[str, Any]:
+    """A timestamp of the file or of one of its signatures; who gave it is in the file."""
+    return {
+        "kind": stamp.kind.value,
+        "field": stamp.field,
+        "time": jsonable(stamp.time),
+        "proven_time": jsonable(stamp.proven_time),
+        "indication": stamp.indication.value,
+        "sub_indication": jsonable(stamp.sub_indication),
+        "checks": [{"name": c.name.value, "status": c.status.value, "code": c.code} for c in stamp.checks],
     }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -19,6 +21,7 @@ import portal.registry.models
 import portal.trust.models
 from portal.database import Base, make_engine
 from tests.servers import PostgresCluster
+from verifier.pades import Structure
 
 
 def test_autogenerate_finds_no_difference(engine: Engine) -> None:
@@ -66,3 +69,57 @@ def test_two_processes_may_upgrade_one_new_database_at_once(
         assert "records" in inspect(engine).get_table_names()
         engine.dispose()
     postgres.drop(name)
+
+
+def test_files_of_before_are_read_after(tmp_path: Path) -> None:
+    """0004: what was found about a file tells of timestamps from then on; anchors have a purpose."""
+    engine = make_engine(f"sqlite:///{tmp_path / 'old.sqlite3'}")
+    folder = str(Path(portal.migrations.__file__).parent)
+    config = Config()
+    config.set_main_option("script_location", folder)
+    old = {
+        "sha256": "0" * 64,
+        "size": 1,
+        "pages": 1,
+        "signatures": [
+            {
+                "field": "GVCN",
+                "byte_range": [0, 1, 2, 3],
+                "subfilter": "/ETSI.CAdES.detached",
+                "claimed_time": None,
+                "coverage": "",
+                "integrity": "",
+            }
+        ],
+        "unsigned_fields": [],
+        "attached_record_id": None,
+        "school_code": None,
+        "missing_roles": [],
+    }
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
+        connection.execute(
+            text(
+                "INSERT INTO registered_files VALUES (:id, :id, 'issued', 'a', 1, 'b', '2026-06-01', '{}',"
+                " :structure, 'passed', 1, 'p', '2026-06-01', '2026-06-01')"
+            ),
+            {"id": "0" * 32, "structure": json.dumps(old)},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO anchors (id, name, pki, is_root, sha256, certificate, authority_id, issuer_id,"
+                " serial, not_after, added_at) VALUES (:id, 'A', 'state', 1, 'f', x'00', 'a', 'a', '1',"
+                " '2040-01-01', '2026-06-01')"
+            ),
+            {"id": "1" * 32},
+        )
+        command.upgrade(config, "head")
+        found = connection.execute(text("SELECT structure FROM registered_files")).scalar_one()
+        purpose = connection.execute(text("SELECT purpose FROM anchors")).scalar_one()
+        connection.exec_driver_sql("DELETE FROM registered_files")
+    structure = Structure.from_json(json.loads(found))
+    assert (structure.timestamps, structure.evidence, structure.signatures[0].stamp) == ((), (), "")
+    assert purpose == "signing"
+    engine.dispose()

@@ -28,6 +28,8 @@ from pyhanko.sign.fields import (
     append_signature_field,
 )
 from pyhanko.sign.signers.pdf_signer import PdfSigningSession
+from pyhanko.sign.timestamps import TimeStamper
+from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from verifier.record import Json, attachment, make_disclosures, signature_fields
@@ -75,6 +77,8 @@ class Ca:
         critical_extra: bool = False,
         key: Key | None = None,
         crl_url: str = "",
+        purposes_critical: bool = True,
+        answers_unchecked: bool = False,
     ) -> Ca:
         """A certificate below this authority: a signer, or with ``ca`` another authority."""
         private = key or new_key(kind)
@@ -86,7 +90,9 @@ class Ca:
             _usage(signer=not ca, content_commitment=content_commitment and not ca), critical=True
         )
         if purposes:
-            builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=True)
+            builder = builder.add_extension(x509.ExtendedKeyUsage(purposes), critical=purposes_critical)
+        if answers_unchecked:
+            builder = builder.add_extension(x509.OCSPNoCheck(), critical=False)
         if crl_url:
             where = x509.DistributionPoint([x509.UniformResourceIdentifier(crl_url)], None, None, None)
             builder = builder.add_extension(x509.CRLDistributionPoints([where]), critical=False)
@@ -372,8 +378,12 @@ def sign(
     subfilter: SigSeedSubFilter = SigSeedSubFilter.PADES,
     permissions: MDPPerm = MDPPerm.FILL_FORMS,
     pss: bool = False,
+    timestamper: TimeStamper | None = None,
+    embedding: ValidationContext | None = None,
 ) -> bytes:
-    """One field signed with stock pyHanko; the first signature certifies."""
+    """One field signed with stock pyHanko; the first signature certifies. ``embedding`` has the lists that it
+    puts into the signature itself (adbe-revocationInfoArchival).
+    """
     chain = [person.parent] if person.parent is not None and person.parent.parent is not None else []
     output = io.BytesIO()
     _PunctualSigner(
@@ -384,8 +394,11 @@ def sign(
             certify=first,
             docmdp_permissions=permissions,
             use_pades_lta=False,
+            embed_validation_info=embedding is not None,
+            validation_context=embedding,
         ),
         pyhanko_signer(person, chain=chain, pss=pss),
+        timestamper=timestamper,
     ).sign_pdf(IncrementalPdfFileWriter(io.BytesIO(pdf)), output=output, existing_fields_only=True)
     return output.getvalue()
 

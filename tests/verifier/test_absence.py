@@ -13,14 +13,15 @@ import pytest
 
 from tests.verifier import pki
 from tests.verifier.pki import NOW, World
-from verifier import pades, signatures
+from verifier import indications, pades, signatures
 from verifier.bundle import FORMAT, read_bundle
 from verifier.certificates import Path as Chain
-from verifier.certificates import check_revocation, read_certificate
+from verifier.certificates import read_certificate
 from verifier.errors import InvalidInput
 from verifier.pades import Structure, revalidate, validate
 from verifier.policy import DEFAULT
 from verifier.report import CheckName, CheckStatus, ValidationReport
+from verifier.revocation import check_revocation
 from verifier.trust import TrustStore
 from verifier.verdict import RegistryFacts, Standing, VersionFacts, VersionState, decide
 
@@ -164,8 +165,8 @@ _STEPS = [
     (signatures, "range_digests"),
     (signatures, "signature_holds"),
     (signatures, "find_path"),
-    (signatures, "key_fault"),
-    (signatures, "digest_fault"),
+    (indications, "key_fault"),
+    (indications, "digest_fault"),
     (signatures, "check_revocation"),
     (signatures, "indicate"),
     (signatures, "_authority"),

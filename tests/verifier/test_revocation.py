@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from tests.verifier import pki
 from tests.verifier.pki import NOW, World
-from verifier.certificates import check_revocation, find_path, read_certificate
+from verifier.certificates import find_path, read_certificate
 from verifier.pades import validate
 from verifier.policy import DEFAULT
 from verifier.report import CheckName, CheckStatus, Role
+from verifier.revocation import check_revocation
 from verifier.trust import TrustStore
 
 DAY = timedelta(days=1)

@@ -5,15 +5,12 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
 from cryptography.hazmat.primitives import serialization
 from flask import Flask
 from sqlalchemy import Engine, select, update
@@ -21,7 +18,6 @@ from sqlalchemy.orm import Session
 
 from portal.config import Settings
 from portal.demo.authority import PUBLIC_FIRST, STATE_PEOPLE, STATE_ROOT, STATE_SEALS, Authority
-from portal.factory import create_app
 from portal.filestore import ObjectFiles
 from portal.issuing.keys import load_keys
 from portal.issuing.rendering import Renderer
@@ -31,6 +27,7 @@ from portal.trust import service as trust
 from portal.trust.models import TrustEvent
 from portal.vault import Vault
 from tests.conftest import NOW, FrozenClock
+from tests.portal.commands.conftest import Run
 from tests.portal.issuing.world import World, class_plan, enter_trust, key_list, open_school
 from tests.portal.trust.test_renewed_authority import renewed
 from verifier import pades
@@ -40,33 +37,8 @@ from verifier.report import Medium, ValidationReport
 from verifier.trust import read_store
 from verifier.verdict import Outcome, RegistryFacts, Standing, decide
 
-Run = Callable[..., Result]
 # Issuing a real record takes its time; what differs between databases is tested without one.
 SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-
-
-@pytest.fixture
-def clock() -> FrozenClock:
-    return FrozenClock(NOW)
-
-
-@pytest.fixture
-def app(settings: Settings, database_url: str, clock: FrozenClock) -> Flask:
-    return create_app(replace(settings, database_url=database_url), clock=clock)
-
-
-@pytest.fixture
-def run(app: Flask) -> Run:
-    """``flask --app wsgi …``; a fault is raised, a refusal is an exit code."""
-
-    def invoke(*arguments: object, code: int = 0) -> Result:
-        result = app.test_cli_runner().invoke(args=[str(a) for a in arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        assert result.exit_code == code, result.output
-        return result
-
-    return invoke
 
 
 @pytest.fixture(scope="module")

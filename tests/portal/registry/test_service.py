@@ -9,7 +9,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -653,9 +653,11 @@ class TestRevalidate:
             at: datetime,
             *,
             registered_at: datetime,
+            earlier: Sequence[Any],
         ) -> ValidationReport:
             assert a_structure == structure(data)
             assert registered_at == NOW
+            assert not earlier
             return report(data, at, **changes)
 
         monkeypatch.setattr(registry, "validate_again", validate_again)

@@ -19,9 +19,10 @@ from portal.vault import Vault
 from tests.conftest import NOW
 from tests.portal.registry.samples import locator, new_file, new_version
 from tests.portal.trust.test_service import SCHOOL, WHO, approved
-from verifier.certificates import check_revocation, find_path, read_certificate
+from verifier.certificates import find_path, read_certificate
 from verifier.policy import DEFAULT
 from verifier.report import Role
+from verifier.revocation import check_revocation
 from verifier.trust import Pki, TrustStore
 from verifier.verdict import Standing
 

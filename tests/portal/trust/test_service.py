@@ -32,10 +32,11 @@ from portal.trust import service as trust
 from portal.trust.models import RevocationList, TrustEvent
 from portal.trust.service import Change, SchoolInput, SignerInput
 from tests.conftest import NOW
-from verifier.certificates import check_revocation, find_path, read_certificate
+from verifier.certificates import find_path, read_certificate
 from verifier.errors import InvalidInput
 from verifier.policy import DEFAULT
 from verifier.report import Role
+from verifier.revocation import check_revocation
 from verifier.trust import Approval, Pki, TrustStore, read_store
 
 WHO: dict[str, Any] = {"actor": "an.nguyen", "now": NOW}

@@ -43,7 +43,7 @@ from verifier.locator import new_record_id, url
 from verifier.policy import DEFAULT
 from verifier.report import Check, CheckName, CheckStatus, Indication, Medium, ValidationReport
 from verifier.sandbox import ForkServer
-from verifier.trust import Pki, read_store
+from verifier.trust import Pki, Purpose, read_store
 
 JSON = {"Accept": "application/json"}
 
@@ -254,6 +254,7 @@ class TestAnswers:
                     id=uuid.uuid4(),
                     name="CA thử",
                     pki=Pki.STATE,
+                    purpose=Purpose.SIGNING,
                     is_root=False,
                     sha256="cd" * 32,
                     certificate=certificate,

@@ -1,0 +1,135 @@
+"""certomancer as a real server on loopback: an authority for timestamps with its lists and its TSA."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+from certomancer.integrations.animator import Animator, AnimatorArchStore
+from certomancer.registry import ArchLabel, CertLabel, CertomancerConfig
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+ARCH = "gio"
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+class PkiServer:
+    """A root, an authority below it and a TSA, as certomancer makes and serves them; its clock is ``at``."""
+
+    def __init__(self, folder: Path, at: datetime) -> None:
+        for name in ("root", "ca", "tsa"):
+            key = rsa.generate_private_key(65537, 2048)
+            pem = key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.TraditionalOpenSSL,
+                serialization.NoEncryption(),
+            )
+            (folder / f"{name}.pem").write_bytes(pem)
+        self._at = at
+        self._server = make_server("127.0.0.1", 0, self._answer, handler_class=_Quiet)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        config = CertomancerConfig(_config(self.url, at), key_search_dir=str(folder))
+        self._architecture = config.get_pki_arch(ArchLabel(ARCH))
+        self._animator = Animator(
+            AnimatorArchStore({ArchLabel(ARCH): self._architecture}), at_time=at, with_web_ui=False
+        )
+
+    def _answer(self, environ: Any, start_response: Any) -> Any:
+        self._animator.fixed_time = self._at
+        return self._animator(environ, start_response)
+
+    def __enter__(self) -> PkiServer:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def move(self, at: datetime) -> None:
+        """Its clock from now on."""
+        self._at = at
+
+    def certificate(self, name: str) -> bytes:
+        """DER of ``root``, ``ca`` or ``tsa``."""
+        return bytes(self._architecture.get_cert(CertLabel(name)).dump())
+
+    @property
+    def tsa_url(self) -> str:
+        return f"{self.url}/{ARCH}/tsa/tsa"
+
+    def crl_url(self, name: str) -> str:
+        """Where ``root`` or ``ca`` publishes its newest list."""
+        return f"{self.url}/{ARCH}/crls/{name}/latest.crl"
+
+
+def _config(url: str, at: datetime) -> dict[str, Any]:
+    """certomancer's configuration, as its YAML would say it."""
+    form = "%Y-%m-%dT%H:%M:%S+0000"
+    validity = {
+        "valid-from": (at - timedelta(days=400)).strftime(form),
+        "valid-to": (at + timedelta(days=1500)).strftime(form),
+    }
+
+    def usage(*uses: str) -> dict[str, Any]:
+        smart = {"schema": "key-usage", "params": list(uses)}
+        return {"id": "key_usage", "critical": True, "smart-value": smart}
+
+    def listed_by(name: str) -> dict[str, Any]:
+        """certomancer's lists speak of the certificates that name their address."""
+        smart = {"schema": "crl-dist-url", "params": {"crl-repo-names": [name]}}
+        return {"id": "crl_distribution_points", "smart-value": smart}
+
+    authority = [
+        {"id": "basic_constraints", "critical": True, "value": {"ca": True}},
+        usage("key_cert_sign", "crl_sign"),
+    ]
+    own = {"subject": "root", "subject-key": "root", "issuer": "root", "authority-key": "root"}
+    purpose = {"id": "extended_key_usage", "critical": True, "value": ["time_stamping"]}
+    lists = {
+        name: {"for-issuer": name, "signing-key": name, "simulated-update-schedule": "P1D"}
+        for name in ("root", "ca")
+    }
+    return {
+        "external-url-prefix": url,
+        "keysets": {"gio": {"keys": {name: {"path": f"{name}.pem"} for name in ("root", "ca", "tsa")}}},
+        "pki-architectures": {
+            ARCH: {
+                "keyset": "gio",
+                "entity-defaults": {"country-name": "VN", "organization-name": "Thử"},
+                "entities": {
+                    "root": {"common-name": "Gốc dấu thời gian"},
+                    "ca": {"common-name": "CA dấu thời gian"},
+                    "tsa": {"common-name": "Dấu thời gian"},
+                },
+                "certs": {
+                    "root": {**own, "validity": validity, "extensions": authority},
+                    "ca": {
+                        "issuer": "root",
+                        "validity": validity,
+                        "extensions": [*authority, listed_by("root")],
+                    },
+                    "tsa": {
+                        "issuer": "ca",
+                        "validity": validity,
+                        "extensions": [usage("digital_signature"), purpose, listed_by("ca")],
+                    },
+                },
+                "services": {
+                    "crl-repo": lists,
+                    "time-stamping": {"tsa": {"signing-key": "tsa", "signing-cert": "tsa"}},
+                },
+            }
+        },
+    }
