@@ -50,6 +50,7 @@ COMMANDS: Final = {
     "correct": "portal.commands.issuing:correct",
     "recall": "portal.commands.issuing:recall",
     "export": "portal.commands.issuing:export_files",
+    "renew": "portal.commands.renew:renew",
     "signatures": "portal.commands.issuing:signatures",
     "demo": "portal.commands.demo:demo",
 }

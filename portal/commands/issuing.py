@@ -18,6 +18,7 @@ import click
 from flask.cli import with_appcontext
 
 from portal.commands.console import Command, Room, fail, refusals, refuse
+from portal.commands.renew import no_timestamp_anchor
 from portal.errors import InvalidSettings, PortalError, Refusal
 from portal.extensions import reading, resources, transaction
 from portal.issuing import exchange, intake
@@ -303,7 +304,10 @@ def _desk() -> tuple[Desk, TrustStore]:
         timestamper=HttpTimestamper(settings.tsa_url) if settings.tsa_url else None,
     )
     with reading() as session:
-        return desk, trust.load_store(session)
+        store = trust.load_store(session)
+    if settings.tsa_url and not store.timestamping.anchors:
+        raise no_timestamp_anchor()
+    return desk, store
 
 
 def _run(outcomes: Iterable[Outcome], length: int, out: Path | None = None) -> None:

@@ -49,6 +49,7 @@ from portal.issuing.keys import Key, KeyRing
 from portal.issuing.models import Issuance, Stage
 from portal.issuing.plan import Choices, Seat, seats, unfit
 from portal.issuing.rendering import Renderer
+from portal.issuing.renewal import unproven_timestamps
 from portal.ports import Clock, FileStore, Timestamper
 from portal.registry import service as registry
 from portal.registry.models import Record as RecordRow
@@ -617,6 +618,8 @@ def _validate(
     report, structure = pades.validate(data, store, desk.policy, now, registered_at=now, own=True)
     standing = registry.standing_of(report)
     if standing is Standing.PASSED:
+        if not all(stamp.passed for stamp in report.timestamps):
+            raise unproven_timestamps(report)
         return report, structure
     reasons = sorted(
         {

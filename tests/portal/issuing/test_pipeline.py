@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import json
 import shutil
@@ -12,18 +11,13 @@ from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
-from asn1crypto import keys
-from asn1crypto import x509 as asn1_x509
-from cryptography.hazmat.primitives import serialization
 from pyhanko.pdf_utils.reader import PdfFileReader
-from pyhanko.sign.timestamps import DummyTimeStamper
-from pyhanko_certvalidator.registry import SimpleCertificateStore
 from sqlalchemy.orm import Session
 
-from portal.demo.authority import Authority, Credential
+from portal.demo.authority import Authority
+from portal.demo.timestamps import DemoTimestamper
 from portal.errors import Refusal
 from portal.issuing import lint
 from portal.issuing.lock import exclusive
@@ -37,13 +31,13 @@ from portal.trust import service as trust
 from portal.trust import store as trust_store
 from tests.portal.issuing.conftest import MakeWorld
 from tests.portal.issuing.judges import assert_sealed
-from tests.portal.issuing.world import ACTOR, NOW, School, World, changed
+from tests.portal.issuing.world import ACTOR, NOW, School, World, changed, trust_timestamps
 from verifier import pades
 from verifier.errors import InvalidInput
 from verifier.locator import Locator
 from verifier.policy import DEFAULT
 from verifier.record import digest, read_attachment
-from verifier.report import Role
+from verifier.report import Role, ValidationReport
 from verifier.verdict import Outcome as Verdict
 from verifier.verdict import RegistryFacts, Standing, VersionState, decide
 
@@ -528,33 +522,29 @@ def test_the_web_process_does_not_even_import_what_signs(tmp_path: Path) -> None
 # Timestamps.
 
 
-class LocalTsa:
-    """A ``portal.ports.Timestamper`` in this process."""
-
-    def __init__(self, credential: Credential) -> None:
-        certificates: Any = cast(Any, SimpleCertificateStore)()
-        certificates.register_multiple([asn1_x509.Certificate.load(c) for c in credential.chain_der])
-        private = credential.private_key.private_bytes(
-            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        self.tsa = DummyTimeStamper(
-            tsa_cert=asn1_x509.Certificate.load(credential.der),
-            tsa_key=keys.PrivateKeyInfo.load(private),
-            certs_to_embed=certificates,
-            fixed_dt=NOW,
-        )
-
-    def timestamp(self, digest: bytes) -> bytes:
-        return bytes(asyncio.run(self.tsa.async_timestamp(digest, "sha256")).dump())
-
-
 @SQLITE
 def test_a_timestamped_seal_passes_our_own_check(world: World, primary: School) -> None:
     """B-T: the token is on the seal alone, and proves the time of the whole file."""
-    tsa = LocalTsa(world.authority.timestamp_authority())
+    trust_timestamps(world)
+    tsa = DemoTimestamper(world.authority.timestamp_authority(), NOW)
     (outcome,) = world.run(primary.rows[:1], desk=replace(world.desk, timestamper=tsa))
     assert outcome.state is State.ISSUED, outcome.problems
     sealed = PdfFileReader(io.BytesIO(content(world, outcome))).embedded_signatures
     token = bytes.fromhex("060b2a864886f70d010910020e")  # id-aa-timeStampToken
     tokens = [token in bytes(signature.signer_info.dump()) for signature in sealed]
     assert tokens == [False, False, True]
+    ((_, _, file),) = world.registered()
+    report = ValidationReport.from_json(json.loads(file.report))
+    assert [t.passed for t in report.timestamps] == [True]
+
+
+@SQLITE
+def test_a_timestamp_of_somebody_untrusted_is_not_registered(world: World, primary: School) -> None:
+    """The file would be genuine without it; with a timestamp that proves nothing it is not issued at all."""
+    tsa = DemoTimestamper(world.authority.timestamp_authority(), NOW)
+    (outcome,) = world.run(primary.rows[:1], desk=replace(world.desk, timestamper=tsa))
+    assert (outcome.state, outcome.problems[0].code) == (State.FAILED, "timestamp_unproven")
+    assert world.registered() == []
+    trust_timestamps(world)
+    (outcome,) = world.run(primary.rows[:1], desk=replace(world.desk, timestamper=tsa))
+    assert outcome.state is State.ISSUED, outcome.problems

@@ -11,11 +11,12 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session, sessionmaker
 
 from portal.demo import classes
-from portal.demo.authority import Authority, Credential
+from portal.demo.authority import PUBLIC_FIRST, PUBLIC_ROOT, Authority, Credential
 from portal.demo.classes import CLASSES, ClassPlan
 from portal.demo.schools import SchoolPlan
 from portal.issuing.intents import read
@@ -34,7 +35,7 @@ from portal.vault import Vault
 from tests.conftest import FrozenClock
 from verifier import record as records
 from verifier.report import Role
-from verifier.trust import TrustStore
+from verifier.trust import Pki, Purpose, TrustStore
 
 ISSUED_ON = date(2026, 6, 10)
 NOW = datetime(2026, 6, 10, 3, 0, tzinfo=UTC)
@@ -115,6 +116,15 @@ def enter_trust(session: Session, authority: Authority, schools: Sequence[School
         entry = SignerInput(school.seal.der, plan.code, Role.KY_PHAT_HANH, display_name=plan.name)
         created.append(trust.add_signer(session, entry, actor=ACTOR, now=now).created)
         trust.approve(session, [key for key in created if key], actor=ACTOR, now=now)
+
+
+def trust_timestamps(world: World, now: datetime = NOW) -> None:
+    """The public root and its first provider, whose lists are pinned already, for timestamps too."""
+    with world.begin() as session:
+        for slug in (PUBLIC_ROOT, PUBLIC_FIRST):
+            der = world.authority.ca_certificate(slug).public_bytes(Encoding.DER)
+            purpose = Purpose.TIMESTAMPING
+            trust.add_anchor(session, der, Pki.PUBLIC, purpose=purpose, actor=ACTOR, now=now)
 
 
 def key_list(path: Path, local: Sequence[Credential], external: Sequence[Credential] = ()) -> Path:
@@ -213,4 +223,5 @@ __all__ = [
     "load_keys",
     "open_school",
     "read",
+    "trust_timestamps",
 ]
