@@ -291,6 +291,13 @@ class Authority:
         _write_private(paths[0], _der(certificate))  # last: its presence says that the three belong together
         return Credential(handle, certificate, chain, paths[1], paths[2])
 
+    def timestamp_anchors(self) -> tuple[TrustAnchor, ...]:
+        """Whom to trust for timestamps: the public root, and the provider below it that runs the service."""
+        return tuple(
+            TrustAnchor(_common_name(ca.certificate), ca.pki, _der(ca.certificate))
+            for ca in (self._cas[PUBLIC_ROOT], self._cas[PUBLIC_FIRST])
+        )
+
     def timestamp_authority(self, *, ca: str = PUBLIC_FIRST, handle: str = "tsa") -> Credential:
         """A certificate that may sign RFC 3161 timestamps and nothing else."""
         names = _subject(common_name="DEMO Dịch vụ cấp dấu thời gian", organisation="DEMO TSA")

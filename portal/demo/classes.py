@@ -119,6 +119,11 @@ CLASSES = (
     ),
     ClassPlan("sao-mai", "TIEU_HOC", 1, "1B", 3, Format.JSONL, issued=True),
     ClassPlan("hoa-mai", "TIEU_HOC", 2, "2C", 3, Format.CSV, issued=True),
+    ClassPlan("hoa-mai", "TIEU_HOC", 4, "4D", 1, Format.JSONL),
+    # Issued with a timestamp; one class for each thing that became of its teacher's certificate.
+    ClassPlan("suong-mai", "TIEU_HOC", 3, "3M", 2, Format.JSONL, issued=True),
+    ClassPlan("suong-mai", "TIEU_HOC", 4, "4M", 1, Format.JSONL, issued=True),
+    ClassPlan("suong-mai", "TIEU_HOC", 5, "5M", 1, Format.JSONL, issued=True),
     # Issued: secondary, ten signatures and more.
     ClassPlan(
         "y-jut",

@@ -45,6 +45,11 @@ RECALLED: Final = Place("hoa-ban", "5A", 1)
 RECALLED_SECONDARY: Final = Place("y-jut", "9A3", 3)
 STOLEN_SEAL: Final = Place("hoa-mai", "2C", 0)
 STALE_CRL: Final = Place("sao-mai", "1B", 0)
+EXPIRED: Final = Place("suong-mai", "3M", 0)
+RENEWED: Final = Place("suong-mai", "3M", 1)
+REVOKED_LATER: Final = Place("suong-mai", "4M", 0)
+REVOKED_BEFORE: Final = Place("suong-mai", "5M", 0)
+BACK_DATED: Final = Place("hoa-mai", "4D", 0)
 #: Pupils whose records are drawn up and never registered: unsigned, signed, by strangers, by another school.
 UNREGISTERED: Final = tuple(Place("hoa-ban", "4B", number) for number in range(4))
 
@@ -67,6 +72,8 @@ class Scene:
     unregistered: bytes
     by_strangers: bytes
     by_another_school: bytes
+    back_dated: bytes
+    renewed: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +201,34 @@ def _genuine(scene: Scene) -> Iterator[_Made]:
         file,
         "Đã đăng ký, nhưng con dấu số mất tin cậy từ trước ngày ký: báo động.",
     )
+    for place, name, note in (
+        (
+            EXPIRED,
+            "chung-thu-het-han-sau.pdf",
+            "Chứng thư số của giáo viên hết hạn sau khi ký: dấu thời gian chứng minh chữ ký có từ trước.",
+        ),
+        (
+            REVOKED_LATER,
+            "chung-thu-bi-thu-hoi-sau.pdf",
+            "Chứng thư số của giáo viên bị thu hồi sau khi ký: chữ ký trước đó vẫn tính.",
+        ),
+        (RENEWED, "dau-thoi-gian.pdf", "Con dấu số có dấu thời gian kèm theo (B-T)."),
+    ):
+        yield _Made(name, scene.issued(place, 1).pdf, current, file, note)
+    yield _Made(
+        "gia-han-luu-tru.pdf",
+        scene.renewed,
+        current,
+        file,
+        "Tệp trên, thêm dữ liệu kiểm tra và dấu thời gian lưu trữ (B-LTA): cả hai tệp đều đúng.",
+    )
+    yield _Made(
+        "chung-thu-bi-thu-hoi-truoc.pdf",
+        scene.issued(REVOKED_BEFORE, 1).pdf,
+        Outcome.REGISTERED_BUT_SIGNATURE_FAILS,
+        file,
+        "Chứng thư số của giáo viên mất tin cậy từ trước lúc ký: báo động.",
+    )
     yield _Made(
         "crl-het-han.pdf",
         scene.issued(STALE_CRL, 1).pdf,
@@ -246,6 +281,13 @@ def _not_ours(scene: Scene) -> Iterator[_Made]:
         no,
         file,
         "Chứng thư số thật, nhưng của trường khác, không được duyệt ký cho trường này.",
+    )
+    yield _Made(
+        "lui-ngay-ky.pdf",
+        scene.back_dated,
+        no,
+        file,
+        "Con dấu số bị mất, ký lùi ngày về trước lúc mất: ngày tự ghi không chứng minh được gì.",
     )
     yield _Made(
         "dau-that-chua-dang-ky.pdf",

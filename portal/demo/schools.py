@@ -2,13 +2,15 @@
 
 They stand for what the real ones bring: every level, both signature systems, a private school with a public
 certificate, a vice principal signing for the principal ("KT."), an acting director ("Q."), a provider whose
-revocation list runs out, a stolen seal, and a school of a former province, merged into a successor.
+revocation list runs out, a stolen seal, certificates that ended or were revoked after (or before) they
+signed, and a school of a former province, merged into a successor.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 
 from portal.demo import authority as ca
 from portal.demo.people import Place, draw_adults
@@ -25,6 +27,15 @@ class DepartmentPlan:
     province: str
 
 
+class Fate(StrEnum):
+    """What becomes of a certificate after its person has signed."""
+
+    GOOD = "good"
+    EXPIRED = "expired"  # ended a few weeks later
+    REVOKED_LATER = "revoked later"  # from a day after the signature
+    REVOKED_BEFORE = "revoked before"  # found out later: the key was lost before it signed
+
+
 @dataclass(frozen=True, slots=True)
 class Staff:
     """One person with one certificate. ``duties``: role, capacity, subjects (empty: every subject)."""
@@ -33,6 +44,7 @@ class Staff:
     title: str
     duties: tuple[tuple[Role, str, tuple[str, ...]], ...]
     key: str = "rsa"
+    fate: Fate = Fate.GOOD
 
     def holds(self, role: Role) -> bool:
         return any(duty[0] is role for duty in self.duties)
@@ -132,6 +144,19 @@ def _staff(
     return tuple(people)
 
 
+def _staff_of_fates(seed: str, peoples: tuple[str, ...]) -> tuple[Staff, ...]:
+    """A manager, and a homeroom teacher for each thing that may become of a certificate."""
+    head, *teachers = draw_adults(seed, peoples, 4)
+    fates = (Fate.EXPIRED, Fate.REVOKED_LATER, Fate.REVOKED_BEFORE)
+    return (
+        Staff(head, "Hiệu trưởng", ((Role.CBQL, "", ()),)),
+        *(
+            Staff(name, "Giáo viên chủ nhiệm", ((Role.GVCN, "", ()),), fate=fate)
+            for name, fate in zip(teachers, fates, strict=True)
+        ),
+    )
+
+
 _TAY_BAC = ("Thái", "Mông", "Kinh")
 _TAY_NGUYEN = ("Ê Đê", "Gia Rai", "Kinh")
 _CITY = ("Kinh", "Hoa")
@@ -209,6 +234,15 @@ SCHOOLS = (
         ("TIEU_HOC",),
         Place("Phường Bình Hoa", "Thành phố Hồ Chí Minh", people=_CITY),
         _staff("hoa-mai", _CITY, ()),
+    ),
+    SchoolPlan(
+        "suong-mai",
+        "01410219",
+        "Trường Tiểu học Sương Mai",
+        "S14",
+        ("TIEU_HOC",),
+        Place("Xã Mường Hoa", "Sơn La", people=_TAY_BAC),
+        _staff_of_fates("suong-mai", _TAY_BAC),
     ),
     SchoolPlan(
         "rach-hoa",

@@ -6,8 +6,10 @@ correction cannot be had in one instant:
 1. *merger* (June 2025): a school of a former province issues under its old name;
 2. *year* (June 2026): all other schools register their people, hand in their classes and issue;
 3. *corrections*, a fortnight later; 4. *recalls*;
-5. *theft*: today a seal turns out to have been stolen before it signed;
+5. *theft*: today a seal turns out to have been stolen before it signed, and a teacher's key to be lost;
 6. *samples* and their manifest.
+
+One school's seal carries timestamps; a record of it is renewed for the archive when others are corrected.
 
 Each chapter is marked when it is done, and what it adds is looked for first, so an interrupted creation goes
 on where it stopped. A later run renews the CRLs of every authority but one, and what rests on them.
@@ -31,17 +33,25 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from portal.demo import manifest
-from portal.demo.authority import PUBLIC_SECOND, Authority, Credential, write_key_list
+from portal.demo.authority import (
+    PUBLIC_SECOND,
+    SUBSCRIBER_LIFE,
+    Authority,
+    Credential,
+    write_key_list,
+)
 from portal.demo.classes import CLASSES, ClassPlan, file_of_mistakes, rows, write
 from portal.demo.manifest import Issued, Place, Scene
-from portal.demo.schools import BY_KEY, DEPARTMENTS, SCHOOLS, SchoolPlan
+from portal.demo.schools import BY_KEY, DEPARTMENTS, SCHOOLS, Fate, SchoolPlan
+from portal.demo.timestamps import DemoTimestamper
 from portal.errors import PortalError
-from portal.issuing import intake, signing
+from portal.issuing import intake, renewal, signing
 from portal.issuing import service as issuing
 from portal.issuing.intents import Intent
 from portal.issuing.keys import Key, KeyRing, load_keys
 from portal.issuing.plan import Choices
 from portal.issuing.rendering import Renderer
+from portal.issuing.renewal import Bench
 from portal.issuing.service import Desk, Order, Outcome, Row, State, Work
 from portal.ports import FileStore
 from portal.registry import service as registry
@@ -52,15 +62,19 @@ from verifier import record as records
 from verifier.errors import InvalidInput
 from verifier.record import Record
 from verifier.report import Role
-from verifier.trust import TrustStore
+from verifier.trust import Purpose, TrustStore
 
 ACTOR: Final = "demo"
 STOLEN: Final = "hoa-mai"  # the school whose seal was stolen
 STALE: Final = PUBLIC_SECOND  # the authority whose CRL runs out
+STAMPED: Final = "suong-mai"  # the school that issues with timestamps
+#: Its classes, each signed by the homeroom teacher whose certificate comes to this end.
+TEACHERS: Final = {"3M": Fate.EXPIRED, "4M": Fate.REVOKED_LATER, "5M": Fate.REVOKED_BEFORE}
 OTHER_SCHOOL: Final = "y-jut"  # whose people sign for a school that is not theirs
 KY_THAY: Final = {"12C1": {"GVBM.TIN_HOC": {"ky_thay": True}}}  # the principal signs for one subject teacher
 CORRECTED: Final = (manifest.SUPERSEDED, manifest.SUPERSEDED_SECONDARY)
 RECALLED: Final = {manifest.RECALLED: "data_error", manifest.RECALLED_SECONDARY: "issued_in_error"}
+BACK_DATED_FILE: Final = "lui-ngay-ky.pdf"
 _WORKERS: Final = 2
 
 
@@ -109,6 +123,16 @@ class Moments:
             recall=year + timedelta(days=25),
             now=now,
         )
+
+    @property
+    def began(self) -> datetime:
+        """When the certificate that ended was issued."""
+        return self.year - timedelta(days=300)
+
+    @property
+    def ended(self) -> datetime:
+        """When it ended: after the lists of the corrections, which still tell of it."""
+        return self.correction + timedelta(days=5)
 
     def of_class(self, plan: ClassPlan) -> datetime:
         """When a class was issued."""
@@ -245,7 +269,7 @@ class _Story:
 
     def _merger(self) -> None:
         at = self.moments.merger
-        (self.shop.directory / "ky-thay.json").write_text(json.dumps(KY_THAY), "utf-8")
+        self._write_plan()
         self._pin_authorities(at)
         self._renew_crls(at, everyone=True)
         for each in DEPARTMENTS:
@@ -295,6 +319,32 @@ class _Story:
                 }
             )
             self._issue([corrected], at, correction="Sửa sai sót khi nhập dữ liệu")
+        self._renew_record(manifest.RENEWED, at)
+        self._back_date(at)
+
+    def _renew_record(self, place: Place, at: datetime) -> None:
+        """Lifted to B-LTA, by lists of that day and a document timestamp."""
+        issued = self.progress.issued(_pupil(self._record(place)), 1)
+        bench = Bench(
+            begin=self.shop.begin,
+            vault=self.shop.vault,
+            files=self.shop.files,
+            clock=_FixedClock(at),
+            timestamper=DemoTimestamper(self.authority.timestamp_authority(), at),
+        )
+        with self.shop.begin() as session:
+            due = renewal.due(session, now=at, record_ids=[issued["record_id"]])
+        for outcome in renewal.renew(bench, due):
+            if outcome.problem is not None:
+                raise DemoFault(f"{outcome.where}: {outcome.problem.message}")
+
+    def _back_date(self, at: datetime) -> None:
+        """Who stole the seal signs with it and claims a day before the theft; nobody knows of it yet."""
+        school = BY_KEY[STOLEN]
+        (draft,) = self._examine(self._desk(at), [self._record(manifest.BACK_DATED)])
+        keys = self._keys_of(school, self._credentials[school.key], self._ring)
+        forged = self._sign(draft, keys, at=self.moments.theft - timedelta(days=30))
+        (self.shop.directory / BACK_DATED_FILE).write_bytes(forged)
 
     # 4 -------------------------------------------------------------------------------------------------
 
@@ -316,6 +366,12 @@ class _Story:
             ]
             change = trust.suspend(session, seals, self.moments.theft, actor=ACTOR, now=self.moments.now)
             self._withdraw(session, change, self.moments.now)
+        # The lists of today, collected after this chapter, say what became of two teachers' certificates.
+        for person, credential in zip(BY_KEY[STAMPED].staff, self._credentials[STAMPED][:-1], strict=True):
+            if person.fate is Fate.REVOKED_LATER:
+                self.authority.revoke(credential, self.moments.year + timedelta(days=1))
+            elif person.fate is Fate.REVOKED_BEFORE:
+                self.authority.revoke(credential, self.moments.theft)
 
     # 6 -------------------------------------------------------------------------------------------------
 
@@ -332,6 +388,8 @@ class _Story:
             unregistered=self._sign(sealed, own),
             by_strangers=self._sign(strange, self._strangers(school)),
             by_another_school=self._sign(foreign, others),
+            back_dated=(self.shop.directory / BACK_DATED_FILE).read_bytes(),
+            renewed=self._renewed(manifest.RENEWED),
         )
         manifest.build(scene, self.shop.directory, self.shop.public_url)
 
@@ -339,10 +397,21 @@ class _Story:
 
     def _pin_authorities(self, at: datetime) -> None:
         with self.shop.begin() as session:
-            pinned = {anchor.sha256 for anchor in trust.list_anchors(session)}
-            for anchor in (*self.authority.anchors(), *self.authority.intermediates()):
-                if sha256(anchor.certificate).hexdigest() not in pinned:
-                    trust.add_anchor(session, anchor.certificate, anchor.pki, actor=ACTOR, now=at)
+            pinned = {(anchor.sha256, anchor.purpose) for anchor in trust.list_anchors(session)}
+            for purpose, anchors in (
+                (Purpose.SIGNING, (*self.authority.anchors(), *self.authority.intermediates())),
+                (Purpose.TIMESTAMPING, self.authority.timestamp_anchors()),
+            ):
+                for anchor in anchors:
+                    if (sha256(anchor.certificate).hexdigest(), purpose) not in pinned:
+                        trust.add_anchor(
+                            session,
+                            anchor.certificate,
+                            anchor.pki,
+                            purpose=purpose,
+                            actor=ACTOR,
+                            now=at,
+                        )
 
     def _renew_crls(self, at: datetime, *, everyone: bool = False) -> None:
         """New lists at ``at`` from every authority, or from all but the one whose list runs out."""
@@ -379,6 +448,16 @@ class _Story:
             )
         trust.write_bundle(self.shop.directory / "trust.json", content)
 
+    def _write_plan(self) -> None:
+        """Who signs where several could: the plan that goes with the class files."""
+        by_fate = {
+            person.fate: credential.sha256[:16]
+            for person, credential in zip(BY_KEY[STAMPED].staff, self._credentials[STAMPED][:-1], strict=True)
+        }
+        own = {name: {"GVCN": {"certificate": by_fate[fate]}} for name, fate in TEACHERS.items()}
+        path = self.shop.directory / "ky-thay.json"
+        path.write_text(json.dumps({**KY_THAY, **own}), "utf-8")
+
     def _register(self, schools: Sequence[SchoolPlan], at: datetime) -> None:
         """Schools with their people and seals, each registration approved by the department."""
         for school in schools:
@@ -412,7 +491,7 @@ class _Story:
         """By school: its people in the order of ``staff``, then its seal. Keys are made by two threads."""
         with ThreadPoolExecutor(_WORKERS) as pool:
             made = {
-                school.key: [pool.submit(make) for make in _makers(self.authority, school)]
+                school.key: [pool.submit(make) for make in _makers(self.authority, school, self.moments)]
                 for school in SCHOOLS
                 if school.staff
             }
@@ -443,10 +522,19 @@ class _Story:
     def _issue_classes(self, plans: Sequence[ClassPlan]) -> None:
         for plan in plans:
             self.shop.say(f"  {plan.plan.name}, lớp {plan.name}: {plan.size} học bạ")
-            self._issue(self._classes(plan), self.moments.of_class(plan))
+            self._issue(self._classes(plan), self.moments.of_class(plan), stamped=plan.school == STAMPED)
 
-    def _issue(self, wanted: Sequence[Record], at: datetime, correction: str | None = None) -> None:
+    def _issue(
+        self,
+        wanted: Sequence[Record],
+        at: datetime,
+        correction: str | None = None,
+        *,
+        stamped: bool = False,
+    ) -> None:
         desk = self._desk(at)
+        if stamped:
+            desk = replace(desk, timestamper=DemoTimestamper(self.authority.timestamp_authority(), at))
         work = self._examine(desk, wanted, correction)
         for record, outcome in zip(wanted, issuing.issue(desk, work, self._store()), strict=True):
             if outcome.state not in (State.ISSUED, State.ALREADY):
@@ -502,10 +590,23 @@ class _Story:
         """(record id, version) → SHA-256 of the issued file."""
         with self.shop.begin() as session:
             listed = registry.registry_facts_export(session)["files"]
-        return {(f["record_id"], f["version"]): f["sha256"] for f in listed}
+        return {(f["record_id"], f["version"]): f["sha256"] for f in listed if f["kind"] == "issued"}
 
-    def _sign(self, work: Work, keys: Mapping[str, Key]) -> bytes:
-        """A drawn-up record signed role by role by ``keys`` (field → key), and not registered."""
+    def _renewed(self, place: Place) -> bytes:
+        """The renewed file of a record, as the registry keeps it."""
+        record_id = self.progress.issued(_pupil(self._record(place)), 1)["record_id"]
+        with self.shop.begin() as session:
+            listed = registry.registry_facts_export(session)["files"]
+            (mine,) = [f for f in listed if (f["record_id"], f["kind"]) == (record_id, "renewed")]
+            pdf = registry.read_file(session, self.shop.vault, self.shop.files, mine["sha256"])
+        if pdf is None:
+            raise DemoFault(f"{record_id}: the renewed file is not in the registry")
+        return pdf
+
+    def _sign(self, work: Work, keys: Mapping[str, Key], at: datetime | None = None) -> bytes:
+        """A drawn-up record signed role by role by ``keys`` (field → key), and not registered. ``at`` is what
+        its signers claim, by default the day on which others were issued.
+        """
         intent, pdf = _drawn_up(work)
         seats = intent.seats
         for number, seat in enumerate(seats):
@@ -513,7 +614,7 @@ class _Story:
                 pdf,
                 seat.field,
                 keys[seat.field],
-                at=self.moments.year,
+                at=at or self.moments.year,
                 first=number == 0,
                 last=number == len(seats) - 1,
                 lines=seat.lines,
@@ -537,12 +638,12 @@ class _Story:
     def _strangers(self, school: SchoolPlan) -> dict[str, Key]:
         """Keys of authorities and people with the very names of ``school``'s, made by somebody else."""
         stranger = Authority.create(self.shop.directory / "stranger", self.moments.merger)
-        credentials = [make() for make in _makers(stranger, school)]
+        credentials = [make() for make in _makers(stranger, school, self.moments)]
         ring = load_keys(write_key_list(self.shop.directory / "stranger" / "keys.json", credentials))
         return self._keys_of(school, credentials, ring)
 
 
-def _makers(authority: Authority, school: SchoolPlan) -> list[Callable[[], Credential]]:
+def _makers(authority: Authority, school: SchoolPlan, moments: Moments) -> list[Callable[[], Credential]]:
     """What makes the certificates of a school's people, in the order of ``staff``, and of its seal."""
     place = school.place.province
     people = [
@@ -556,6 +657,8 @@ def _makers(authority: Authority, school: SchoolPlan) -> list[Callable[[], Crede
             ca=school.people_ca,
             key=person.key,
             handle=f"{school.key}-{number:02d}",
+            life=moments.ended - moments.began if person.fate is Fate.EXPIRED else SUBSCRIBER_LIFE,
+            valid_from=moments.began if person.fate is Fate.EXPIRED else None,
         )
         for number, person in enumerate(school.staff)
     ]

@@ -64,11 +64,13 @@ class IssuedFile:
 
 @pytest.fixture(scope="module")
 def issued(app: Flask, portal: Resources, tmp_path_factory: pytest.TempPathFactory) -> tuple[IssuedFile, ...]:
-    """Every file of the registry."""
+    """Every file of the registry as it was issued."""
     folder = tmp_path_factory.mktemp("issued")
     written = []
     with app.app_context(), reading() as session:
         for file in registry.registry_facts_export(session)["files"]:
+            if file["kind"] != "issued":
+                continue
             data = registry.read_file(session, portal.vault, portal.files, file["sha256"])
             assert data is not None
             path = folder / f"{file['record_id']}-{file['version']}.pdf"
@@ -182,6 +184,7 @@ REASONS = {
     "mau/trong.pdf": "empty",
     "mau/rac.bin": "not_pdf_or_image",
     "mau/crl-het-han.pdf": "crl_stale",
+    "mau/lui-ngay-ky.pdf": "signer_not_authorised",
 }
 
 
@@ -192,6 +195,24 @@ def test_samples_are_refused_for_their_own_reason(
     sample = next(sample for sample in demo_instance.samples() if sample.file == file)
     said = _ask(client, demo_instance, sample, "application/json").get_json()
     assert said["reasons"][0] == reason
+
+
+@pytest.mark.parametrize(
+    ("file", "kinds"),
+    [
+        ("mau/hien-hanh-tieu-hoc.pdf", []),
+        ("mau/dau-thoi-gian.pdf", ["signature"]),
+        ("mau/gia-han-luu-tru.pdf", ["document", "signature"]),
+    ],
+)
+def test_samples_carry_the_timestamps_that_their_notes_tell(
+    client: FlaskClient, demo_instance: DemoInstance, file: str, kinds: list[str]
+) -> None:
+    (sample,) = [s for s in demo_instance.samples() if s.file == file]
+    said = _ask(client, demo_instance, sample, "application/json").get_json()
+    assert [t["kind"] for t in said["timestamps"]] == kinds
+    assert {t["indication"] for t in said["timestamps"]} <= {"TOTAL_PASSED"}
+    assert {s["proven_by"] for s in said["signatures"]} == {"registration"}
 
 
 def test_the_home_page_links_the_samples(client: FlaskClient, demo_instance: DemoInstance) -> None:
