@@ -247,7 +247,7 @@ def _timestamp_lines(stamp: TimestampReport, language: words.Language) -> Iterat
 
 
 # What can be said about a signature without trusting anybody.
-_WITHOUT_TRUST = (CheckName.INTEGRITY, CheckName.COVERAGE, CheckName.ALGORITHM)
+_WITHOUT_TRUST = (CheckName.INTEGRITY, CheckName.BYTE_RANGE, CheckName.COVERAGE, CheckName.ALGORITHM)
 
 
 def _inspect(options: argparse.Namespace) -> int:

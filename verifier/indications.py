@@ -26,6 +26,7 @@ _STATUS: dict[tuple[CheckName, str], tuple[Indication, SubIndication]] = {
     (CheckName.INTEGRITY, "bad_signature"): (_FAILED, SubIndication.SIG_CRYPTO_FAILURE),
     (CheckName.INTEGRITY, "no_signing_certificate"): (_OPEN, SubIndication.NO_SIGNING_CERTIFICATE_FOUND),
     (CheckName.INTEGRITY, ""): (_FAILED, SubIndication.FORMAT_FAILURE),
+    (CheckName.BYTE_RANGE, ""): (_FAILED, SubIndication.FORMAT_FAILURE),
     (CheckName.COVERAGE, ""): (_FAILED, SubIndication.FORMAT_FAILURE),
     (CheckName.CERTIFICATE, "no_path"): (_OPEN, SubIndication.NO_CERTIFICATE_CHAIN_FOUND),
     (CheckName.CERTIFICATE, "expired"): (_OPEN, SubIndication.OUT_OF_BOUNDS_NO_POE),

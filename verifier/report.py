@@ -54,7 +54,8 @@ class CheckName(StrEnum):
     """The separate checks of the AND-chain; each reports for itself."""
 
     INTEGRITY = "integrity"  # the signature matches the signed bytes
-    COVERAGE = "coverage"  # ByteRange rules; nothing after the seal; only allowed changes between
+    BYTE_RANGE = "byte_range"  # what the signed ranges leave out is this signature's /Contents, no byte more
+    COVERAGE = "coverage"  # nothing after the seal; only allowed changes between; the profile of a record
     ALGORITHM = "algorithm"  # digest, key length, scheme under the policy
     CERTIFICATE = "certificate"  # path to a pinned anchor, key usage, validity at the proven time
     AUTHORITY = "authority"  # approved for this school and role at the proven time

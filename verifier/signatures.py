@@ -374,7 +374,8 @@ class _Case:
         # 1 Integrity: the bytes match the message digest, the signature matches the signed attributes.
         integrity = passed_unless(CheckName.INTEGRITY, reading.integrity)
 
-        # 2 Coverage: found once, when the structure of the file was read.
+        # 2 The gap, where the file's own words about it and its bytes were compared, and coverage: found once, when the structure of the file was read.
+        gap = _gap(facts, facts.integrity)
         coverage = passed_unless(CheckName.COVERAGE, facts.coverage)
 
         # 3 Certificate: a path to a pinned anchor that holds at the proven time.
@@ -415,7 +416,7 @@ class _Case:
             status = CheckStatus.FAILED if found.revoked else CheckStatus.INCOMPLETE
             revocation = Check(CheckName.REVOCATION, status if found.code else CheckStatus.PASSED, found.code)
 
-        checks = (integrity, coverage, algorithm, certificate, authority, time, revocation)
+        checks = (integrity, gap, coverage, algorithm, certificate, authority, time, revocation)
         indication, sub_indication = indicate(checks)
         report = SignatureReport(
             field=facts.field,
@@ -543,6 +544,7 @@ def _unreadable(facts: SignatureFacts, code: str, proof: Proof) -> SignatureRepo
     )
     checks = (
         passed_unless(CheckName.INTEGRITY, code),
+        _gap(facts, code),
         passed_unless(CheckName.COVERAGE, facts.coverage),
         *(Check(name, CheckStatus.NOT_AVAILABLE, "signature_unreadable") for name in rest),
     )
@@ -563,6 +565,16 @@ def _unreadable(facts: SignatureFacts, code: str, proof: Proof) -> SignatureRepo
         sub_indication=sub_indication,
         proven_by=proof.by,
     )
+
+
+_GAP_FAULTS = frozenset({"byte_range_malformed", "byte_range_outside_file", "gap_not_contents"})
+
+
+def _gap(facts: SignatureFacts, fault: str) -> Check:
+    """Whether the range is one, and leaves out the signature's own value and nothing else."""
+    if facts.byte_range is None:
+        return Check(CheckName.BYTE_RANGE, CheckStatus.FAILED, fault or "no_byte_range")
+    return passed_unless(CheckName.BYTE_RANGE, fault if fault in _GAP_FAULTS else "")
 
 
 def _integrity_fault(facts: SignatureFacts, cms: Cms, digest: bytes | None) -> str:

@@ -230,10 +230,11 @@ def _with_status(checks: tuple[Check, ...], status: CheckStatus) -> tuple[Check,
 def _registered(report: ValidationReport, version: VersionFacts, evidence: Evidence) -> Verdict:
     """All checks pass, or something is wrong with a file of ours. What was not checked has not passed."""
     if (
-        report.signatures
+        report.problem is None
+        and report.signatures
         and all(s.passed and _passes(s.checks, _SIGNATURE_CHECKS) for s in report.signatures)
         and _passes(report.checks, (CheckName.REQUIRED_ROLES,))
-        and not any(_fails(c) for c in report.checks)
+        and all(_stands(c) for c in report.checks)
     ):
         return Verdict(_by_state(version), evidence, _state_reasons(version), version)
     failing = [f"{s.field}:{c.name.value}:{c.code}" for s in report.signatures for c in s.checks if _fails(c)]
@@ -244,6 +245,7 @@ def _registered(report: ValidationReport, version: VersionFacts, evidence: Evide
 
 _SIGNATURE_CHECKS = (
     CheckName.INTEGRITY,
+    CheckName.BYTE_RANGE,
     CheckName.COVERAGE,
     CheckName.ALGORITHM,
     CheckName.CERTIFICATE,
@@ -257,6 +259,13 @@ def _passes(checks: tuple[Check, ...], needed: tuple[CheckName, ...]) -> bool:
     """Every needed check was made, and none of that name ended otherwise than passed."""
     made = {c.name for c in checks}
     return made >= set(needed) and all(c.status is CheckStatus.PASSED for c in checks if c.name in needed)
+
+
+def _stands(check: Check) -> bool:
+    """Passed; a public log may not exist yet."""
+    return check.status is CheckStatus.PASSED or (
+        check.name is CheckName.LOG_INCLUSION and check.status is CheckStatus.NOT_AVAILABLE
+    )
 
 
 def _fails(check: Check) -> bool:
@@ -380,7 +389,7 @@ _CLASSES = (
 def _class_of(check: Check) -> str | None:
     """The reason class of one check that did not pass; None for what explains nothing."""
     match check:
-        case Check(CheckName.INTEGRITY | CheckName.COVERAGE, CheckStatus.FAILED, code):
+        case Check(CheckName.INTEGRITY | CheckName.BYTE_RANGE | CheckName.COVERAGE, CheckStatus.FAILED, code):
             return "changed_after_signing" if code in CHANGED else "signature_unreadable"
         case Check(CheckName.CERTIFICATE, CheckStatus.FAILED, "expired" | "ca_expired"):
             return "certificate_expired"

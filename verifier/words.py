@@ -928,6 +928,14 @@ _CHECKS: Final[Mapping[tuple[CheckName, CheckStatus], Pair]] = {
         "Chữ ký không khớp với nội dung.",
         "The signature does not match the content.",
     ),
+    (CheckName.BYTE_RANGE, CheckStatus.PASSED): (
+        "Ngoài chính chữ ký, không byte nào trong phạm vi ký bị bỏ ra ngoài.",
+        "No byte of the signed range is left out but the signature itself.",
+    ),
+    (CheckName.BYTE_RANGE, CheckStatus.FAILED): (
+        "Phạm vi ký bỏ ra ngoài những byte không phải của chính chữ ký.",
+        "The signed range leaves out bytes that are not the signature itself.",
+    ),
     (CheckName.COVERAGE, CheckStatus.PASSED): (
         "Chữ ký bao trùm toàn bộ tài liệu vào lúc ký, sau đó chỉ có thay đổi được phép.",
         "The signature covers the whole document as it was then; only permitted changes followed.",
@@ -1037,6 +1045,7 @@ _OUT_OF_FORM: Final[Pair] = (
 
 _CHECK_NAMES: Final[Mapping[CheckName, Pair]] = {
     CheckName.INTEGRITY: ("Nội dung đã ký", "Signed content"),
+    CheckName.BYTE_RANGE: ("Khoảng chừa cho chữ ký", "Signed byte range"),
     CheckName.COVERAGE: ("Phạm vi chữ ký", "Coverage"),
     CheckName.ALGORITHM: ("Thuật toán", "Algorithm"),
     CheckName.CERTIFICATE: ("Chứng thư số", "Certificate"),

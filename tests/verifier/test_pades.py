@@ -101,7 +101,7 @@ def test_a_whole_record_passes_every_check(world: World, primary: bytes) -> None
     assert all(
         s.indication is Indication.TOTAL_PASSED and s.sub_indication is None for s in report.signatures
     )
-    assert all(len(s.checks) == 7 and not failing(s) for s in report.signatures)
+    assert all(len(s.checks) == 8 and not failing(s) for s in report.signatures)
     assert [s.school_code for s in report.signatures] == [pki.SCHOOL] * 3
     assert [s.digest_algorithm for s in report.signatures] == ["sha256"] * 3
     assert report.problem is None

@@ -38,6 +38,7 @@ from verifier.verdict import (
 AT = datetime(2026, 6, 1, 8, tzinfo=UTC)
 NAMES = (
     CheckName.INTEGRITY,
+    CheckName.BYTE_RANGE,
     CheckName.COVERAGE,
     CheckName.ALGORITHM,
     CheckName.CERTIFICATE,
