@@ -62,6 +62,7 @@ from verifier.report import (
     Medium,
     ProvenBy,
     Role,
+    SignatureReport,
     ValidationReport,
     jsonable,
 )
@@ -235,7 +236,9 @@ def validate(
     first = judge(data, found.structure.contents, basis).reports
     store = read_evidence(data, found.structure.evidence, policy)
     opinions = [
-        _ask_library(signature, store.certificates, basis, judged.proven_time or at, own=own)
+        _ask_library(
+            signature, store.certificates, basis, judged.proven_time or at, broken=_broken(judged), own=own
+        )
         for signature, judged in zip(found.signatures, first, strict=True)
     ]
     stamps = [_ask_about_timestamp(s, trust, policy, own=own) for s in found.timestamps]
@@ -731,14 +734,23 @@ class _Opinion:
 
 
 def _ask_library(
-    signature: _Signature, along: Sequence[Certificate], basis: Basis, proven: datetime, *, own: bool
+    signature: _Signature,
+    along: Sequence[Certificate],
+    basis: Basis,
+    proven: datetime,
+    *,
+    broken: str,
+    own: bool,
 ) -> _Opinion:
     """pyHanko on one signature, at the time that our own rules hold for proven. ``along`` are certificates of
-    the security store.
+    the security store. A signature that is ``broken`` by our own mathematics has no second opinion that
+    could count, and costs none: files without one whole signature are what strangers send by the thousand.
     """
     trust, policy, embedded = basis.trust, basis.policy, signature.embedded
     if embedded is None:
         return _Opinion(integrity="library_refused")
+    if broken:
+        return _Opinion(integrity=broken)
     try:
         cms = read_cms(embedded.pkcs7_content, policy.limits.certificates)
         path = find_path(cms.signer, (*cms.offered, *along), trust, policy, proven)
@@ -830,6 +842,11 @@ def _library_coverage(status: PdfSignatureStatus, *, own: bool) -> str:
     if status.docmdp_ok is False or (status.docmdp_ok is None and not own):
         return "changed_after_signing"
     return ""
+
+
+def _broken(judged: SignatureReport) -> str:
+    """Why the signature is not one of these bytes; empty when it is."""
+    return next((c.code for c in judged.checks if c.name is CheckName.INTEGRITY), "not_checked")
 
 
 class _ClosedRegistry(CertificateRegistry):

@@ -374,7 +374,7 @@ class _Case:
         # 1 Integrity: the bytes match the message digest, the signature matches the signed attributes.
         integrity = passed_unless(CheckName.INTEGRITY, reading.integrity)
 
-        # 2 The gap, where the file's own words about it and its bytes were compared, and coverage: found once, when the structure of the file was read.
+        # 2 The gap, and coverage: both found once, when the structure of the file was read.
         gap = _gap(facts, facts.integrity)
         coverage = passed_unless(CheckName.COVERAGE, facts.coverage)
 

@@ -111,7 +111,7 @@ def turned(
     main status all the same.
     """
     checks = tuple(
-        each if each.name is not name else replace(each, status=status, code="turned")
+        each if each.name is not name else Check(name, status or CheckStatus.FAILED, "turned")
         for each in signature.checks
         if each.name is not name or status is not None
     )
@@ -154,7 +154,7 @@ def test_a_second_result_of_the_same_name_cannot_outvote_the_first(data: st.Data
 @given(whole_files(), st.sampled_from(OF_THE_DOCUMENT), st.sampled_from([*NOT_PASSED, None]))
 def test_one_check_of_the_document(case: Case, name: CheckName, status: CheckStatus | None) -> None:
     checks = tuple(
-        c if c.name is not name else replace(c, status=status, code="turned")
+        c if c.name is not name else Check(name, status or CheckStatus.FAILED, "turned")
         for c in case.report.checks
         if c.name is not name or status is not None
     )
