@@ -751,6 +751,8 @@ def _ask_library(
         return _Opinion(integrity="library_refused")
     if broken:
         return _Opinion(integrity=broken)
+    # Where our own rules on later revisions have found a fault, the diff analysis could only find another.
+    unasked = own or signature.facts.coverage not in ("", "bytes_after_signature")
     try:
         cms = read_cms(embedded.pkcs7_content, policy.limits.certificates)
         path = find_path(cms.signer, (*cms.offered, *along), trust, policy, proven)
@@ -762,7 +764,7 @@ def _ask_library(
                 key_usage_settings=KeyUsageConstraints(
                     key_usage={"non_repudiation"} if policy.key_use.non_repudiation else None
                 ),
-                skip_diff=own,
+                skip_diff=unasked,
             )
         )
     except MalformedSignature as fault:
@@ -776,7 +778,7 @@ def _ask_library(
     stamped = stamp is not None and stamp.intact and stamp.valid
     return _Opinion(
         integrity="" if holds else "library_disagrees",
-        coverage=_library_coverage(status, own=own),
+        coverage=_library_coverage(status, own=unasked),
         trusted=bool(status.trusted) if holds else None,
         level=status.modification_level,
         stamp="" if stamp is None or stamped else "library_disagrees",

@@ -1,0 +1,535 @@
+"""SEC-03, SEC-08: attacks on signed PDFs that are known by name, made here from their ideas.
+
+Each is asked in three ways: near the registered file it was made from (the registry knows that one), where
+the registry knows nothing of it (a lost row), and as if these very bytes were registered. Never is one
+genuine; verdict and reasons are asserted exactly.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import pikepdf
+import pytest
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.sign import signers
+from pyhanko.sign.fields import MDPPerm, SigFieldSpec, SigSeedSubFilter, append_signature_field
+
+from tests.verifier import pki
+from tests.verifier.pki import NOW, World
+from tests.verifier.tsa import ForPyHanko, Tsa, timestamp_signer
+from verifier.pades import validate
+from verifier.policy import DEFAULT
+from verifier.report import CheckName, CheckStatus, Indication, SubIndication, ValidationReport
+from verifier.trust import TrustStore
+from verifier.verdict import (
+    GENUINE,
+    Outcome,
+    RegistryFacts,
+    Standing,
+    Verdict,
+    VersionFacts,
+    VersionState,
+    decide,
+)
+
+_name: Callable[[str], Any] = generic.NameObject
+_array: Callable[..., Any] = generic.ArrayObject
+_dictionary: Callable[..., Any] = generic.DictionaryObject
+_number: Callable[[float], Any] = generic.FloatObject
+_integer: Callable[[int], Any] = generic.NumberObject
+
+VERSION = VersionFacts(pki.RECORD_ID, 1, VersionState.CURRENT, Standing.PASSED)
+PAGE = (0, 0, 595, 842)
+WHITE = b"1 1 1 rg 0 0 595 842 re f 0 g BT /F1 12 Tf 72 770 Td (10,0) Tj ET"
+FIELDS = ("GVCN", "CBQL", "KY_PHAT_HANH")
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What is said of one file."""
+
+    near: Verdict
+    lost: Verdict
+    registered: Verdict
+
+    def said(self) -> dict[str, tuple[str, ...]]:
+        return {
+            name: (verdict.outcome.value, *verdict.reasons)
+            for name, verdict in (("near", self.near), ("lost", self.lost), ("registered", self.registered))
+        }
+
+
+def ask(pdf: bytes, original: bytes, trust: TrustStore) -> Answers:
+    """The three verdicts; ``original`` is the registered file."""
+    report, _ = validate(pdf, trust, DEFAULT, NOW)
+    own, _ = validate(pdf, trust, DEFAULT, NOW, registered_at=NOW, own=True)
+    return Answers(
+        decide(report, facts_near(report, original)),
+        decide(report, RegistryFacts()),
+        decide(own, RegistryFacts(file=VERSION)),
+    )
+
+
+def facts_near(report: ValidationReport, original: bytes) -> RegistryFacts:
+    """What a registry says that knows the original and its record."""
+    known = sha256(original).hexdigest()
+    prefixes = [p for p in report.prefixes if p.sha256 == known]
+    return RegistryFacts(
+        file=VERSION if report.sha256 == known else None,
+        prefix=VERSION if prefixes else None,
+        prefix_archival=any(p.archival for p in prefixes),
+        named_record_known=report.attached_record_id == pki.RECORD_ID,
+    )
+
+
+def edit(pdf: bytes, change: Callable[[IncrementalPdfFileWriter], None]) -> bytes:
+    """One more revision (incremental saving)."""
+    writer = IncrementalPdfFileWriter(io.BytesIO(pdf), strict=False)
+    change(writer)
+    output = io.BytesIO()
+    writer.write(output)  # type: ignore[no-untyped-call]
+    return output.getvalue()
+
+
+def rectangle(values: tuple[int, ...] = PAGE) -> Any:
+    return _array(_number(value) for value in values)
+
+
+def drawn(writer: IncrementalPdfFileWriter, content: bytes = WHITE) -> Any:
+    """An appearance of the size of a page."""
+    form = generic.StreamObject(stream_data=content)
+    form[_name("/Type")], form[_name("/Subtype")] = _name("/XObject"), _name("/Form")
+    form[_name("/BBox")] = rectangle()
+    return writer.add_object(form)
+
+
+def page_of(writer: IncrementalPdfFileWriter) -> Any:
+    return writer.root["/Pages"]["/Kids"][0]
+
+
+def annotated(writer: IncrementalPdfFileWriter, kind: str, **entries: Any) -> None:
+    page = page_of(writer)
+    annotation = _dictionary({_name("/Type"): _name("/Annot"), _name("/Subtype"): _name(kind)})
+    annotation[_name("/Rect")] = rectangle()
+    annotation[_name("/AP")] = _dictionary({_name("/N"): drawn(writer)})
+    for key, value in entries.items():
+        annotation[_name(f"/{key}")] = value
+    present = list(page["/Annots"]) if "/Annots" in page else []
+    kept = [page["/Annots"].raw_get(number) for number in range(len(present))]
+    page[_name("/Annots")] = _array([*kept, writer.add_object(annotation)])
+    writer.update_container(page)
+
+
+# --- USF, universal signature forgery: damage what a verifier goes by, so that it skips the check
+
+
+def in_the_seal(pdf: bytes, old: bytes, new: bytes) -> bytes:
+    """Text of the last signature dictionary replaced by text as long; the rest of the file stays in place."""
+    found = list(re.finditer(old, pdf))[-1]
+    assert len(new) <= len(found[0])
+    changed = pdf[: found.start()] + new.ljust(len(found[0])) + pdf[found.end() :]
+    assert changed != pdf
+    return changed
+
+
+def contents(pdf: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """What stands in the gap of the seal, brackets included, changed to something as long."""
+    start, end = (int(n) for n in re.findall(rb"/ByteRange \[0 (\d+) (\d+)", pdf)[-1])
+    new = change(pdf[start:end])
+    assert len(new) == end - start
+    return pdf[:start] + new + pdf[end:]
+
+
+_RANGE = rb"/ByteRange \[[^\]]*\]"
+USF: dict[str, Callable[[bytes], bytes]] = {
+    "ByteRange renamed": lambda p: in_the_seal(p, rb"/ByteRange", b"/ByteRanga"),
+    "ByteRange null": lambda p: in_the_seal(p, _RANGE, b"/ByteRange null"),
+    "ByteRange empty": lambda p: in_the_seal(p, _RANGE, b"/ByteRange []"),
+    "ByteRange of zeros": lambda p: in_the_seal(p, _RANGE, b"/ByteRange [0 0 0 0]"),
+    "ByteRange negative": lambda p: in_the_seal(p, _RANGE, b"/ByteRange [0 -1 9 9]"),
+    "ByteRange of three": lambda p: in_the_seal(p, _RANGE, b"/ByteRange [0 1 9]"),
+    "ByteRange of names": lambda p: in_the_seal(p, _RANGE, b"/ByteRange [/A /B /C /D]"),
+    "ByteRange reversed": lambda p: in_the_seal(p, _RANGE, b"/ByteRange [0 999 99 9]"),
+    "ByteRange past the end": lambda p: in_the_seal(p, _RANGE, b"/ByteRange [0 9 99 9999999]"),
+    "Contents renamed": lambda p: in_the_seal(p, rb"/Contents <", b"/Contentz <"),
+    "Contents of zeros": lambda p: contents(p, lambda c: b"<" + b"0" * (len(c) - 2) + b">"),
+    "Contents null": lambda p: contents(p, lambda c: b"null".ljust(len(c))),
+    "Contents empty": lambda p: contents(p, lambda c: b"<>".ljust(len(c))),
+    "Contents no hexadecimal": lambda p: contents(p, lambda c: b"<" + b"z" * (len(c) - 2) + b">"),
+    "Contents a string": lambda p: contents(p, lambda c: b"(" + b"0" * (len(c) - 2) + b")"),
+    "SubFilter unknown": lambda p: in_the_seal(p, rb"/ETSI.CAdES.detached", b"/ETSI.CAdES.attached"),
+    "SubFilter renamed": lambda p: in_the_seal(p, rb"/SubFilter", b"/SubFilteR"),
+    "SubFilter of certificates": lambda p: in_the_seal(p, rb"/ETSI.CAdES.detached", b"/adbe.x509.rsa_sha1"),
+    "value taken out of the field": lambda p: in_the_seal(p, rb"/Type /Sig\b", b"/Type /Sag"),
+}
+
+
+@pytest.mark.parametrize("damage", USF.values(), ids=USF)
+def test_universal_forgery(world: World, primary: bytes, damage: Callable[[bytes], bytes]) -> None:
+    """A seal that cannot be checked is a seal that does not pass, whether the record is known or not."""
+    pdf = damage(primary)
+    answers = ask(pdf, primary, world.trust())
+    said = answers.said()
+    assert not any(v.outcome in GENUINE for v in (answers.near, answers.lost, answers.registered))
+    assert said["near"] == ("CONTENT_DIFFERS", "resaved_or_edited")
+    assert answers.lost.outcome is Outcome.NOT_VERIFIED
+    assert answers.lost.reasons[-1] == "not_registered"
+    assert answers.registered.outcome is Outcome.REGISTERED_BUT_SIGNATURE_FAILS
+    assert any(r.startswith(("KY_PHAT_HANH:", "required_roles:")) for r in answers.registered.reasons)
+
+
+# --- SWA, signature wrapping: the second signed range moved, own objects in the gap
+
+
+@pytest.mark.parametrize(
+    "wedge", [b" ", b"\n" + b" " * 300 + b"\n", b"\n9999 0 obj\n<< /Evil true >>\nendobj\n"]
+)
+def test_wrapping(world: World, primary: bytes, wedge: bytes) -> None:
+    """SEC-03: the gap must be the value that was parsed, to the byte."""
+    start, text = [(m.start(), m[0]) for m in re.finditer(_RANGE, primary)][-1]
+    _, a, b, c = (int(n) for n in re.findall(rb"\d+", text))
+    moved = f"/ByteRange [0 {a} {b + len(wedge)} {c}".encode().ljust(len(text) - 1) + b"]"
+    pdf = primary[:start] + moved + primary[start + len(text) :]
+    pdf = pdf[:b] + wedge + pdf[b:]
+    answers = ask(pdf, primary, world.trust())
+    assert answers.lost.outcome is Outcome.NOT_VERIFIED
+    assert answers.near.outcome in (Outcome.NOT_VERIFIED, Outcome.CONTENT_DIFFERS)
+    assert answers.registered.outcome is Outcome.REGISTERED_BUT_SIGNATURE_FAILS
+
+
+# --- ISA, EAA, SSA and what else may follow the seal of a certified file
+
+
+def change_page(writer: IncrementalPdfFileWriter) -> None:
+    page = page_of(writer)
+    page[_name("/Contents")] = writer.add_object(generic.StreamObject(stream_data=WHITE))
+    writer.update_container(page)
+
+
+def overlay_page(writer: IncrementalPdfFileWriter) -> None:
+    page = page_of(writer)
+    old = page.raw_get("/Contents")
+    page[_name("/Contents")] = _array([old, writer.add_object(generic.StreamObject(stream_data=WHITE))])
+    writer.update_container(page)
+
+
+def replace_stream(writer: IncrementalPdfFileWriter) -> None:
+    """The page untouched, its content replaced under the old number."""
+    content = page_of(writer)["/Contents"]
+    content._data, content._encoded_data = WHITE, None
+    writer.update_container(content)
+
+
+def stamp(writer: IncrementalPdfFileWriter) -> None:
+    annotated(writer, "/Stamp")
+
+
+def free_text(writer: IncrementalPdfFileWriter) -> None:
+    annotated(writer, "/FreeText", Contents=generic.pdf_string("10,0"))
+
+
+def redraw_field(writer: IncrementalPdfFileWriter) -> None:
+    """The appearance of the principal's signature drawn over the page."""
+    field = writer.root["/AcroForm"]["/Fields"][1]
+    field[_name("/Rect")] = rectangle()
+    field[_name("/AP")] = _dictionary({_name("/N"): drawn(writer)})
+    writer.update_container(field)
+
+
+def add_text_field(writer: IncrementalPdfFileWriter) -> None:
+    annotated(writer, "/Widget", FT=_name("/Tx"), T=generic.pdf_string("x"), V=generic.pdf_string("10,0"))
+
+
+def replace_pages(writer: IncrementalPdfFileWriter) -> None:
+    page = _dictionary({_name("/Type"): _name("/Page"), _name("/MediaBox"): rectangle()})
+    page[_name("/Contents")] = writer.add_object(generic.StreamObject(stream_data=WHITE))
+    tree = _dictionary({_name("/Type"): _name("/Pages"), _name("/Count"): _integer(1)})
+    tree[_name("/Kids")] = _array([writer.add_object(page)])
+    writer.root[_name("/Pages")] = writer.add_object(tree)
+    writer.update_container(writer.root)
+
+
+def add_script(writer: IncrementalPdfFileWriter) -> None:
+    writer.root[_name("/OpenAction")] = _dictionary({_name("/S"): _name("/JavaScript")})
+    writer.update_container(writer.root)
+
+
+def drop_certification(writer: IncrementalPdfFileWriter) -> None:
+    del writer.root["/Perms"]
+    writer.update_container(writer.root)
+
+
+def unsign(writer: IncrementalPdfFileWriter) -> None:
+    field = writer.root["/AcroForm"]["/Fields"][2]
+    del field["/V"]
+    writer.update_container(field)
+
+
+AFTER: dict[str, Callable[[IncrementalPdfFileWriter], None]] = {
+    "page content replaced": change_page,
+    "page overlaid": overlay_page,
+    "content stream replaced": replace_stream,
+    "stamp over the page": stamp,
+    "text over the page": free_text,
+    "signature drawn over the page": redraw_field,
+    "form value added": add_text_field,
+    "pages replaced": replace_pages,
+    "script added": add_script,
+    "certification dropped": drop_certification,
+}
+
+
+@pytest.mark.parametrize("change", AFTER.values(), ids=AFTER)
+def test_incremental_saving(
+    world: World, primary: bytes, change: Callable[[IncrementalPdfFileWriter], None]
+) -> None:
+    """SEC-08: the registered file is a beginning of it, so that is what it is called; where the registry has
+    lost that file the seal alarms, for it is one; registered, it fails.
+    """
+    answers = ask(edit(primary, change), primary, world.trust())
+    said = answers.said()
+    assert said["near"] == ("CONTENT_DIFFERS", "changed_after_issue")
+    assert said["lost"] == ("SEAL_VALID_NOT_REGISTERED", "seal_valid_not_registered")
+    assert answers.registered.outcome is Outcome.REGISTERED_BUT_SIGNATURE_FAILS
+    assert "KY_PHAT_HANH:coverage:bytes_after_signature" in answers.registered.reasons
+
+
+def test_a_seal_taken_out(world: World, primary: bytes) -> None:
+    """Without the seal there is nothing to alarm about, and nothing that passes."""
+    said = ask(edit(primary, unsign), primary, world.trust()).said()
+    assert said["near"] == ("CONTENT_DIFFERS", "changed_after_issue")
+    assert said["lost"] == ("NOT_VERIFIED", "changed_after_signing", "not_registered")
+    assert said["registered"][0] == "REGISTERED_BUT_SIGNATURE_FAILS"
+    assert "required_roles:role_missing" in said["registered"]
+
+
+@pytest.mark.parametrize("tail", [b" ", b"\n", b"%%EOF\n", b"\0" * 40, b"10,0 10,0", b"%PDF-1.7\n%%EOF\n"])
+def test_unexplained_bytes_behind_the_last_revision(world: World, primary: bytes, tail: bytes) -> None:
+    answers = ask(primary + tail, primary, world.trust())
+    assert (answers.near.outcome, answers.near.reasons) == (
+        Outcome.CONTENT_DIFFERS,
+        ("changed_after_issue",),
+    )
+    assert answers.registered.outcome is Outcome.REGISTERED_BUT_SIGNATURE_FAILS
+    assert answers.lost.outcome in (Outcome.SEAL_VALID_NOT_REGISTERED, Outcome.NOT_VERIFIED)
+
+
+@pytest.mark.parametrize("box", [PAGE, (0, 0, 0, 0)], ids=["over the page", "invisible"])
+def test_a_strangers_extra_signature(world: World, primary: bytes, box: tuple[int, int, int, int]) -> None:
+    """Whether it covers the page or shows nothing: every signature in the file must be ours."""
+    stranger = pki.world("Người ngoài")
+    field = SigFieldSpec("Signature1", box=box)
+    pdf = edit(primary, lambda writer: append_signature_field(writer, field))
+    said = ask(pki.sign(pdf, "Signature1", stranger.people["seal"]), primary, world.trust()).said()
+    assert said["near"] == ("CONTENT_DIFFERS", "changed_after_issue")
+    assert said["lost"] == ("SEAL_VALID_NOT_REGISTERED", "seal_valid_not_registered")
+    assert said["registered"][0] == "REGISTERED_BUT_SIGNATURE_FAILS"
+    assert "Signature1:authority:unknown_signer" in said["registered"]
+    assert "Signature1:coverage:foreign_signature" in said["registered"]
+
+
+def test_a_strangers_document_timestamp(world: World, primary: bytes) -> None:
+    """A stamp proves a time, not a right: these bytes are registered or they are not."""
+    clock = timestamp_signer(pki.root("Giờ người ngoài"))
+    output = io.BytesIO()
+    stamper = signers.PdfTimeStamper(ForPyHanko(Tsa(clock)), field_name="Stamp1")
+    stamper.timestamp_pdf(IncrementalPdfFileWriter(io.BytesIO(primary)), "sha256", output=output)
+    said = ask(output.getvalue(), primary, world.trust()).said()
+    assert said["near"][0] == "CONTENT_DIFFERS"
+    assert said["lost"] == ("SEAL_VALID_NOT_REGISTERED", "seal_valid_not_registered")
+
+
+# --- form values of a file that had some when it was signed
+
+
+def with_text_field(pdf: bytes) -> bytes:
+    """An unsigned record with a text field that shows a mark."""
+
+    def add(writer: IncrementalPdfFileWriter) -> None:
+        annotated(
+            writer, "/Widget", FT=_name("/Tx"), T=generic.pdf_string("diem"), V=generic.pdf_string("5,0")
+        )
+        page = page_of(writer)
+        fields = writer.root["/AcroForm"]["/Fields"]
+        fields.append(page["/Annots"].raw_get(len(page["/Annots"]) - 1))
+        writer.update_container(fields)
+
+    return edit(pdf, add)
+
+
+def fill(writer: IncrementalPdfFileWriter) -> None:
+    field = writer.root["/AcroForm"]["/Fields"][3]
+    assert field["/T"] == "diem"
+    field[_name("/V")] = generic.pdf_string("10,0")
+    writer.update_container(field)
+
+
+@pytest.mark.parametrize("when", [1, 2, 3], ids=["before the principal", "before the seal", "after the seal"])
+def test_form_values_changed(world: World, when: int) -> None:
+    """The first signature allows filling of forms; a record has none to fill but signatures."""
+    pdf = flat(with_text_field(pki.base_pdf(FIELDS, pki.record_attachment())))
+    whole = pki.sign_all(pdf, FIELDS, world.people)
+    assert ask(whole, whole, world.trust()).registered.green
+    pdf = pki.sign_all(pdf, FIELDS[:when], world.people)
+    pdf = edit(pdf, fill)
+    for field in FIELDS[when:]:
+        pdf = pki.sign(pdf, field, world.people[pki.SIGNERS[field]])
+    said = ask(pdf, whole, world.trust()).said()
+    assert said["lost"] == ("SEAL_VALID_NOT_REGISTERED", "seal_valid_not_registered")
+    assert said["near"] == said["lost"]  # signed anew: another file than the one registered
+    assert said["registered"][0] == "REGISTERED_BUT_SIGNATURE_FAILS"
+    assert any(reason.endswith(":coverage:content_changed") for reason in said["registered"])
+
+
+def flat(pdf: bytes) -> bytes:
+    """One revision, as a renderer would write."""
+    output = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        document.save(output, compress_streams=False)
+    return output.getvalue()
+
+
+# --- shadow documents: prepared before they are signed, turned afterwards
+
+
+def hide(writer: IncrementalPdfFileWriter) -> None:
+    """Prepared: a picture over the real page, to be made invisible later."""
+    annotated(writer, "/Square", F=_integer(4))
+
+
+def unhide(writer: IncrementalPdfFileWriter) -> None:
+    cover = page_of(writer)["/Annots"][-1]
+    cover[_name("/F")] = _integer(2)
+    writer.update_container(cover)
+
+
+def prepare_replacement(writer: IncrementalPdfFileWriter) -> None:
+    """Prepared: a font whose letters can be exchanged later."""
+    font = _dictionary({_name("/Type"): _name("/Font"), _name("/Subtype"): _name("/Type1")})
+    font[_name("/BaseFont")] = _name("/Courier")
+    page = page_of(writer)
+    page["/Resources"]["/Font"][_name("/F9")] = writer.add_object(font)
+    page[_name("/Contents")] = _array(
+        [
+            page.raw_get("/Contents"),
+            writer.add_object(generic.StreamObject(stream_data=b"BT /F9 9 Tf 72 700 Td (05) Tj ET")),
+        ]
+    )
+    writer.update_container(page)
+
+
+def exchange_font(writer: IncrementalPdfFileWriter) -> None:
+    font = page_of(writer)["/Resources"]["/Font"]["/F9"]
+    font[_name("/BaseFont")] = _name("/Symbol")
+    writer.update_container(font)
+
+
+def prepare_second_pages(writer: IncrementalPdfFileWriter) -> None:
+    """Prepared: another page that nothing refers to, kept in the file."""
+    page = _dictionary({_name("/Type"): _name("/Page"), _name("/MediaBox"): rectangle()})
+    page[_name("/Contents")] = writer.add_object(generic.StreamObject(stream_data=WHITE))
+    page[_name("/Parent")] = writer.root.raw_get("/Pages")
+    writer.root[_name("/Hidden")] = writer.add_object(page)
+    writer.update_container(writer.root)
+
+
+def show_second_pages(writer: IncrementalPdfFileWriter) -> None:
+    pages = writer.root["/Pages"]
+    pages[_name("/Kids")] = _array([writer.root.raw_get("/Hidden")])
+    writer.update_container(pages)
+
+
+SHADOWS = {
+    "hide": (hide, unhide),
+    "replace": (prepare_replacement, exchange_font),
+    "hide and replace": (prepare_second_pages, show_second_pages),
+}
+
+
+@pytest.mark.parametrize(("prepare", "turn"), SHADOWS.values(), ids=SHADOWS)
+@pytest.mark.parametrize("when", [1, 3], ids=["between signatures", "after the seal"])
+def test_shadow_documents(
+    world: World,
+    prepare: Callable[[IncrementalPdfFileWriter], None],
+    turn: Callable[[IncrementalPdfFileWriter], None],
+    when: int,
+) -> None:
+    """SEC-08: we sign nothing that others prepared; had somebody done so, the turning would show."""
+    prepared = flat(edit(pki.base_pdf(FIELDS, pki.record_attachment()), prepare))
+    whole = pki.sign_all(prepared, FIELDS, world.people)
+    assert ask(whole, b"", world.trust()).said()["near"] == (
+        "SEAL_VALID_NOT_REGISTERED",
+        "seal_valid_not_registered",
+    )
+    pdf = edit(whole if when == 3 else pki.sign_all(prepared, FIELDS[:when], world.people), turn)
+    for field in FIELDS[when:]:
+        pdf = pki.sign(pdf, field, world.people[pki.SIGNERS[field]])
+    said = ask(pdf, whole, world.trust()).said()
+    changed = ("CONTENT_DIFFERS", "changed_after_issue")
+    alarm = ("SEAL_VALID_NOT_REGISTERED", "seal_valid_not_registered")
+    assert said["near"] == (changed if when == 3 else alarm)
+    assert said["lost"] == alarm
+    assert said["registered"][0] == "REGISTERED_BUT_SIGNATURE_FAILS"
+    assert any(":coverage:" in reason for reason in said["registered"])
+
+
+# --- EAA and SSA on files that strangers certified
+
+
+@pytest.mark.parametrize("permissions", [MDPPerm.NO_CHANGES, MDPPerm.FILL_FORMS, MDPPerm.ANNOTATE])
+@pytest.mark.parametrize("attack", [stamp, free_text, redraw_field])
+def test_a_certified_file_that_is_not_ours(
+    world: World, permissions: MDPPerm, attack: Callable[[IncrementalPdfFileWriter], None]
+) -> None:
+    """Whatever its certification permits: it is not ours, and nothing about it is genuine."""
+    stranger = pki.world("Công ty lạ")
+    pdf = pki.base_pdf(("Signature1", "Signature2"), None)
+    pdf = pki.sign(pdf, "Signature1", stranger.people["seal"], first=True, permissions=permissions)
+    answers = ask(edit(pdf, attack), b"", world.trust())
+    assert answers.near.outcome is Outcome.NOT_VERIFIED
+    assert answers.near.reasons == (
+        "changed_after_signing",
+        "untrusted_signer",
+        "signer_not_authorised",
+        "not_registered",
+    )
+    assert answers.registered.outcome is Outcome.REGISTERED_BUT_SIGNATURE_FAILS
+
+
+# --- files that never were ours
+
+
+@pytest.mark.parametrize(
+    "subfilter", [SigSeedSubFilter.PADES, SigSeedSubFilter.ADOBE_PKCS7_DETACHED], ids=["PAdES", "pkcs7"]
+)
+def test_a_strangers_signed_file_gets_an_honest_report(world: World, subfilter: SigSeedSubFilter) -> None:
+    """PAdES or the older kind: nothing is wrong with its signatures, and nobody we trust has made them."""
+    stranger = pki.world("Công ty lạ")
+    pdf = pki.base_pdf(("Signature1",), None)
+    pdf = pki.sign(pdf, "Signature1", stranger.people["seal"], subfilter=subfilter)
+    report, _ = validate(pdf, world.trust(), DEFAULT, NOW)
+    (signature,) = report.signatures
+    passed = {c.name for c in signature.checks if c.status is CheckStatus.PASSED}
+    assert passed == {
+        CheckName.INTEGRITY,
+        CheckName.BYTE_RANGE,
+        CheckName.COVERAGE,
+        CheckName.ALGORITHM,
+        CheckName.TIME,
+    }
+    assert signature.indication is Indication.INDETERMINATE
+    assert signature.sub_indication is SubIndication.NO_CERTIFICATE_CHAIN_FOUND
+    assert signature.signer is not None
+    assert signature.signer.subject == "CN=Công ty lạ Trường"
+    verdict = decide(report, RegistryFacts())
+    assert (verdict.outcome, verdict.reasons) == (
+        Outcome.NOT_VERIFIED,
+        ("untrusted_signer", "signer_not_authorised", "not_registered"),
+    )
