@@ -1,10 +1,10 @@
 """SEC-02: 2,500 byte mutations and 2,500 object mutations of really issued files of 3 and 15 signatures.
 
 Each one is taken for a file near a registered one, and for registered itself; never is it genuine, and
-nothing is raised. MUTATION_SEED chooses other mutations (the seed of a run is printed); MUTATION_EVERY=1 takes
-every one through the whole of PDF validation. By default a few hundred are, and those that leave every
-place where it was go through the fast way with the structure kept: the run costs less than two minutes. Pages are
-not drawn: no verdict about a PDF's signatures needs them.
+nothing is raised. MUTATION_SEED chooses other mutations (the seed of a run is printed); MUTATION_EVERY=1
+takes every one through the whole of PDF validation. By default a few hundred are, and those that leave every
+place where it was go through the fast way with the structure kept: the run costs less than two minutes.
+Pages are not drawn: no verdict about a PDF's signatures needs them.
 """
 
 from __future__ import annotations
