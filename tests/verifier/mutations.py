@@ -32,30 +32,28 @@ def gaps(pdf: bytes) -> list[tuple[int, int]]:
 # --- bytes
 
 
-def mutate_bytes(pdf: bytes, random: Random) -> bytes:
+def mutate_bytes(pdf: bytes, random: Random, *, in_place: bool = False) -> bytes:
     """One to three places changed, removed, doubled or overwritten, most where something is meant."""
     data = bytearray(pdf)
     for _ in range(random.randint(1, 3)):
         place = _place(pdf, random) % max(1, len(data))
-        match random.randrange(8):
+        match random.randrange(5 if in_place else 8):
             case 0:
                 data[place] ^= 1 << random.randrange(8)
             case 1:
                 data[place] = random.randrange(256)
             case 2:
-                del data[place : place + random.choice((1, 1, 2, 16, 400))]
+                piece = data[random.randrange(len(data)) :][: random.randint(1, 64)]
+                data[place : place + len(piece)] = piece[: len(data) - place]
             case 3:
-                data[place:place] = random.randbytes(random.choice((1, 1, 2, 16)))
+                data[place] = random.choice(b"/<>()[0 \0")
             case 4:
-                start = random.randrange(len(data))
-                piece = data[start : start + random.randint(1, 64)]
-                data[place : place + len(piece)] = piece
+                word = random.choice((b"null", b"true", b"R 0 ", b"<<>>", b"%EOF"))
+                data[place : place + 4] = word[: len(data) - place]
             case 5:
-                data[place : place + 1] = random.choice(
-                    (b"/", b"<", b">", b"(", b")", b"[", b"0", b"\0", b" ")
-                )
+                del data[place : place + random.choice((1, 1, 2, 16, 400))]
             case 6:
-                data[place : place + 4] = random.choice((b"null", b"true", b"R 0 ", b"<<>>", b"%EOF"))
+                data[place:place] = random.randbytes(random.choice((1, 1, 2, 16)))
             case _:
                 del data[place:]
                 data += random.choice((b"", b"%%EOF\n", b"\n", random.randbytes(8)))
@@ -292,6 +290,6 @@ MUTATORS: Sequence[Mutator] = (
 )
 
 
-def mutate_objects(pdf: bytes, random: Random) -> bytes:
-    """One of the above."""
-    return random.choice(MUTATORS)(pdf, random)
+def mutate_objects(pdf: bytes, random: Random, *, in_place: bool = False) -> bytes:
+    """One of the above; ``in_place``, one that leaves everything else where it was."""
+    return random.choice(MUTATORS[:4] if in_place else MUTATORS)(pdf, random)

@@ -16,10 +16,14 @@ from typing import Any
 
 import pikepdf
 import pytest
+from asn1crypto import x509 as asn1_x509
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
+from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign import signers
 from pyhanko.sign.fields import MDPPerm, SigFieldSpec, SigSeedSubFilter, append_signature_field
+from pyhanko.sign.validation import validate_pdf_signature
+from pyhanko_certvalidator import ValidationContext
 
 from tests.verifier import pki
 from tests.verifier.pki import NOW, World
@@ -501,6 +505,62 @@ def test_a_certified_file_that_is_not_ours(
         "not_registered",
     )
     assert answers.registered.outcome is Outcome.REGISTERED_BUT_SIGNATURE_FAILS
+
+
+# --- where the library alone would say yes
+
+
+def library_says(pdf: bytes, world: World) -> list[bool]:
+    """pyHanko's own last word on each signature, told to trust what we trust and to fetch nothing."""
+    context = ValidationContext(
+        trust_roots=[asn1_x509.Certificate.load(world.root.der)],
+        other_certs=[asn1_x509.Certificate.load(world.intermediate.der)],
+        moment=NOW,
+        allow_fetching=False,
+    )
+    reader = PdfFileReader(io.BytesIO(pdf))
+    return [bool(validate_pdf_signature(s, context).bottom_line) for s in reader.embedded_regular_signatures]
+
+
+def test_somebody_below_the_same_authority(world: World, primary: bytes) -> None:
+    """A citizen's certificate seals a record: the path is right, the right is missing."""
+    pdf = pki.signed_record(world, people={"seal": world.intermediate.issue("Một người dân")})
+    assert library_says(pdf, world) == [True] * 3
+    said = ask(pdf, primary, world.trust()).said()
+    assert said["lost"] == ("NOT_VERIFIED", "signer_not_authorised", "not_registered")
+    assert said["registered"] == (
+        "REGISTERED_BUT_SIGNATURE_FAILS",
+        "KY_PHAT_HANH:authority:unknown_signer",
+    )
+
+
+def test_a_strangers_signature_over_the_page_of_an_approved_file(world: World) -> None:
+    """Without certification later signatures may be added, and one may cover the page."""
+    pdf = pki.sign(pki.base_pdf(("GVCN",), None), "GVCN", world.people["homeroom"])
+    stranger = pki.world("Người che trang")
+    pdf = edit(pdf, lambda writer: append_signature_field(writer, SigFieldSpec("Signature1", box=PAGE)))
+    pdf = pki.sign(pdf, "Signature1", stranger.people["principal"])
+    assert library_says(pdf, world)[0]
+    registered = ask(pdf, b"", world.trust()).registered
+    assert registered.outcome is Outcome.REGISTERED_BUT_SIGNATURE_FAILS
+    assert "GVCN:coverage:not_certified" in registered.reasons
+    assert "Signature1:coverage:foreign_signature" in registered.reasons
+
+
+def test_no_revocation_list_at_hand(world: World, primary: bytes) -> None:
+    """The library fails softly: what it cannot ask counts as not revoked."""
+    assert library_says(primary, world) == [True] * 3
+    said = ask(primary, primary, world.trust(crls=())).said()
+    assert said["near"] == said["registered"] == ("CHECK_INCOMPLETE", "crl_missing")
+
+
+def test_a_file_without_signatures(world: World, primary: bytes) -> None:
+    """Every one of no signatures passes."""
+    pdf = pki.base_pdf(FIELDS, pki.record_attachment())
+    assert all(library_says(pdf, world))
+    said = ask(pdf, primary, world.trust()).said()
+    assert said["lost"] == ("NOT_VERIFIED", "no_signature")
+    assert said["registered"][0] == "REGISTERED_BUT_SIGNATURE_FAILS"
 
 
 # --- files that never were ours

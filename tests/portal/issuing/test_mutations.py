@@ -2,9 +2,9 @@
 
 Each one is taken for a file near a registered one, and for registered itself; never is it genuine, and
 nothing is raised. MUTATION_SEED chooses other mutations (the seed of a run is printed); MUTATION_EVERY=1
-takes every one through the whole of PDF validation. By default a few hundred are, and those that leave every
-place where it was go through the fast way with the structure kept: the run costs less than two minutes.
-Pages are not drawn: no verdict about a PDF's signatures needs them.
+takes every one through the whole of PDF validation. By default some hundreds are; the others leave every
+place where it was and go through the fast way with the structure kept. The run costs less than two CPU
+minutes. Pages are not drawn: no verdict about a PDF's signatures needs them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from tests.portal.issuing.world import NOW, School
 from tests.verifier.mutations import gaps, mutate_bytes, mutate_objects
 from verifier import pades
 from verifier.check import Known
-from verifier.intake import earlier_ends
 from verifier.pades import Structure
 from verifier.policy import DEFAULT
 from verifier.report import ValidationReport
@@ -108,9 +107,9 @@ def only_inside_values(issued: Issued, data: bytes) -> bool:
     ("level", "mutate", "count", "every"),
     [
         ("primary", mutate_bytes, 1600, 8),
-        ("primary", mutate_objects, 1900, 12),
+        ("primary", mutate_objects, 1900, 19),
         ("secondary", mutate_bytes, 900, 30),
-        ("secondary", mutate_objects, 600, 30),
+        ("secondary", mutate_objects, 600, 60),
     ],
     ids=["3 signatures, bytes", "3 signatures, objects", "15 signatures, bytes", "15 signatures, objects"],
 )
@@ -118,7 +117,7 @@ def test_no_mutation_is_genuine_and_none_raises(
     *,
     make_issued: MakeIssued,
     level: str,
-    mutate: Callable[[bytes, Random], bytes],
+    mutate: Callable[..., bytes],
     count: int,
     every: int,
 ) -> None:
@@ -126,23 +125,23 @@ def test_no_mutation_is_genuine_and_none_raises(
     outcomes: Counter[str] = Counter()
     print(f"MUTATION_SEED={SEED}")
     for number in range(count):
-        data = mutate(issued.data, Random(f"{SEED} {level} {number}"))  # noqa: S311 - repeatable
+        whole = number % (EVERY or every) == 0
+        dice = Random(f"{SEED} {level} {number}")  # noqa: S311 - repeatable
+        data = mutate(issued.data, dice, in_place=not whole)
         if data == issued.data:
             continue
-        assert sha256(data).hexdigest() != issued.structure.sha256
         where = f"seed {SEED}, {level}, {mutate.__name__}, number {number}"
 
         # 1 As if registered, the structure kept: for what leaves every place where it was.
-        kept = replace(issued.structure, sha256=sha256(data).hexdigest())
         if len(data) == len(issued.data):
+            kept = replace(issued.structure, sha256=sha256(data).hexdigest())
             fast = pades.revalidate(data, kept, issued.trust, DEFAULT, NOW, registered_at=NOW)
             outcome = as_registered(issued, fast)
             outcomes[f"kept {outcome}"] += 1
             assert outcome not in GENUINE or only_inside_values(issued, data), where
-        assert all(p.sha256 != kept.sha256 for p in earlier_ends(data, DEFAULT.limits)), where
 
         # 2 The whole validation: near a registered file, and as if registered.
-        if number % (EVERY or every) == 0:
+        if whole:
             report, _ = pades.validate(data, issued.trust, DEFAULT, NOW)
             outcome = as_unknown(issued, report)
             outcomes[f"near {outcome}"] += 1
@@ -151,7 +150,7 @@ def test_no_mutation_is_genuine_and_none_raises(
             own, _ = pades.validate(data, issued.trust, DEFAULT, NOW, registered_at=NOW, own=True)
             assert as_registered(issued, own) not in GENUINE or only_inside_values(issued, data), where
     print(dict(outcomes))
-    assert sum(outcomes.values()) > count // (EVERY or every)
+    assert sum(outcomes.values()) > count * 0.9
 
 
 @SQLITE
