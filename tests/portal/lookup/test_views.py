@@ -33,6 +33,7 @@ KEYS = {
         "version",
         "record",
         "signatures",
+        "timestamps",
         "checks",
         "document",
         "words",
