@@ -172,8 +172,9 @@ def _stock_issue(
 
 
 def checking(shop: Workshop, files: Sequence[tuple[bytes, int]]) -> None:
-    """Checking a registered file (every signature verified anew) against stock pyHanko validating each
-    signature with its difference analysis. Both in process.
+    """Checking a registered file (every signature verified anew; at least 20 times as quick), and the same
+    bytes as if nobody had registered them (the full validation; at least twice as quick), against stock
+    pyHanko validating each signature with its difference analysis. All in process.
     """
     store, world = shop.world.store(), shop.world
     now = world.clock.now()
@@ -190,6 +191,10 @@ def checking(shop: Workshop, files: Sequence[tuple[bytes, int]]) -> None:
         checked = pades.revalidate(data, structure, store, DEFAULT, now, registered_at=now)
         assert all(signature.passed for signature in checked.signatures)
 
+    def full(data: bytes) -> None:
+        checked, _ = pades.validate(data, store, DEFAULT, now)
+        assert all(signature.passed for signature in checked.signatures)
+
     def stock(data: bytes) -> None:
         for embedded in PdfFileReader(BytesIO(data)).embedded_signatures:
             context = ValidationContext(
@@ -203,15 +208,12 @@ def checking(shop: Workshop, files: Sequence[tuple[bytes, int]]) -> None:
     figures = interleaved(
         {
             "ours": [partial(ours, data, structure) for data, structure in known],
+            "full": [partial(full, data) for data, _ in known],
             "stock": [partial(stock, data) for data, _ in known],
         }
     )
-    report(
-        f"check a registered file, {files[0][1]} signatures",
-        figures["ours"],
-        "stock pyHanko",
-        figures["stock"],
-    )
+    for what, name in (("a registered file", "ours"), ("the same, unknown", "full")):
+        report(f"check {what}, {files[0][1]} signatures", figures[name], "stock pyHanko", figures["stock"])
 
 
 # ----------------------------------------------------------------------------------------------- isolation

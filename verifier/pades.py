@@ -21,7 +21,6 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from io import BytesIO
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -54,6 +53,7 @@ from verifier.cms import MalformedSignature, read_cms
 from verifier.errors import InvalidInput
 from verifier.intake import earlier_ends, gap_fault, read_byte_range
 from verifier.policy import Limits, ValidationPolicy
+from verifier.reader import Reader
 from verifier.record import ATTACHMENT_NAME, open_disclosures, read_attachment, signature_fields
 from verifier.report import (
     Check,
@@ -340,7 +340,7 @@ def _open(data: bytes, limits: Limits) -> PdfFileReader | str:
         document_budget=DocumentDecodeBudget(base_allowance=limits.document_bytes, max_ratio=0),
     )
     try:
-        reader = PdfFileReader(BytesIO(data), strict=True, decode_limits=decode_limits)
+        reader = Reader(data, strict=True, decode_limits=decode_limits)
         if "/Encrypt" in reader.trailer:
             return "encrypted"
         xrefs = reader.xrefs
