@@ -1139,7 +1139,7 @@ def test_the_fast_way_reads_no_pdf(world: World, primary: bytes, monkeypatch: py
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("the fast way opened the PDF")
 
-    monkeypatch.setattr(pades, "PdfFileReader", refuse)
+    monkeypatch.setattr(pades, "Reader", refuse)
     assert revalidate(primary, structure, world.trust(), DEFAULT, NOW, registered_at=NOW) == report
 
 
