@@ -26,8 +26,10 @@ need libseccomp2 '/usr/lib/*/libseccomp.so.2'
 need nodejs node
 need npm npm
 
-# The one tool from npm, as its lock file pins it.
+# The one tool from npm, as its lock file pins it. Node trusts authorities of its own; the machine's are added.
 npm_tools() {
+    authorities=${NODE_EXTRA_CA_CERTS:-${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}}
+    if [ -r "$authorities" ]; then export NODE_EXTRA_CA_CERTS="$authorities"; fi
     [ tests/tools/node_modules/.package-lock.json -nt tests/tools/package-lock.json ] && return 0
     npm ci --prefix tests/tools --ignore-scripts --no-audit --no-fund --loglevel=error || {
         echo "error: npm could not install what tests/tools/package-lock.json names; give this machine a way to the npm registry" >&2
