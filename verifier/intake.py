@@ -41,21 +41,27 @@ _RECORD_ROOTS = frozenset({b"HOC_BA", b"HOCBA", b"DU_LIEU_HOC_BA"})
 
 
 def sniff(data: bytes, limits: Limits) -> Content:
-    """Decide what ``data`` is from its first kilobytes."""
+    """Decide what ``data`` is from its first kilobytes (SEC-10).
+
+    Where two formats share a file, the one whose signature stands at the first byte decides, because every
+    reader of it agrees that the file is one; a PDF alone may begin later. So a picture that carries a PDF
+    inside is the picture that people see, and no more than its code can speak; bytes that we registered
+    never get here.
+    """
     if not data:
         return Content.EMPTY
     if len(data) > limits.size:
         return Content.TOO_LARGE
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return Content.ZIP  # before PDF: a stored, uncompressed PDF begins within the window
-    if b"%PDF-" in data[:HEADER_WINDOW]:
-        return Content.PDF
+        return Content.ZIP  # a stored, uncompressed PDF begins within the window
     if data.startswith((b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")) or (
         data[:4] == b"RIFF" and data[8:12] == b"WEBP"
     ):
         return Content.IMAGE
     if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
         return Content.HEIC
+    if b"%PDF-" in data[:HEADER_WINDOW]:
+        return Content.PDF
     return _sniff_text(data)
 
 

@@ -402,11 +402,24 @@ def pdf_and_zip() -> bytes:
     return one_page() + zip_and_pdf()
 
 
-def pdf_and_jpeg() -> bytes:
+def jpeg_with_pdf() -> bytes:
     """A picture with a PDF in its comment, near enough to the beginning for PDF readers."""
     inside = one_page()
     comment = b"\xff\xfe" + struct.pack(">H", len(inside) + 2) + inside
     return b"\xff\xd8" + comment + picture("JPEG")[2:]
+
+
+def png_with(inside: bytes, image: bytes) -> bytes:
+    """The picture ``image`` (PNG) with a file of any size in a chunk that PNG readers pass over, in which PDF
+    readers find a PDF.
+    """
+    head = 8 + 25  # signature and IHDR
+    return image[:head] + chunk(b"pdFx", inside) + image[head:]
+
+
+def pdf_and_jpeg() -> bytes:
+    """A PDF with a picture at its end."""
+    return one_page() + picture("JPEG")
 
 
 def png_and_pdf() -> bytes:
@@ -512,6 +525,8 @@ FILES: Final[dict[str, tuple[Callable[[], bytes], frozenset[str | None]]]] = {
         ("ZIP and PDF", zip_and_pdf, "zip"),
         ("PDF and ZIP", pdf_and_zip, None, "broken_pdf"),
         ("PDF and JPEG", pdf_and_jpeg, None, "broken_pdf"),
+        ("JPEG with a PDF inside", jpeg_with_pdf, "no_code"),
+        ("PNG with a PDF inside", lambda: png_with(one_page(), picture("PNG")), "no_code"),
         ("PNG and PDF", png_and_pdf, "no_code"),
         ("PDF header at byte 1000", late_header, None, "broken_pdf"),
         ("PDF header at byte 1024", too_late_header, "not_pdf_or_image"),

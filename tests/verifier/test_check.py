@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.verifier import pki
+from tests.verifier import hostile, pki
 from tests.verifier.pki import NOW, World
 from verifier import barcode
 from verifier import check as front_door
@@ -92,6 +93,26 @@ def test_what_is_refused_before_parsing(world: World, data: bytes, problem: str)
 def test_pictures_speak_through_their_code(world: World, form: str) -> None:
     report = look(encoded(qr_image(), form), world)
     assert (report.medium, report.problem, report.codes) == (Medium.IMAGE, None, (URL,))
+
+
+def test_a_picture_around_a_signed_record_is_a_picture(world: World, primary: bytes) -> None:
+    """SEC-10: PDF readers open such a file and show the record; here the picture speaks, by its code alone."""
+    report = look(hostile.png_with(primary, encoded(qr_image(), "PNG")), world)
+    assert (report.medium, report.problem, report.codes) == (Medium.IMAGE, None, (URL,))
+    assert report.signatures == ()
+    assert report.prefixes == ()
+    assert report.attached_record_id is None
+
+
+def test_a_picture_behind_a_signed_record_changes_it(world: World, primary: bytes) -> None:
+    """SEC-10: the other way round it stays a PDF, with the bytes behind its end named; no code of the picture
+    counts.
+    """
+    report = look(primary + encoded(qr_image(), "PNG"), world)
+    assert report.medium is Medium.PDF
+    assert report.codes == ()
+    assert hashlib.sha256(primary).hexdigest() in {p.sha256 for p in report.prefixes}
+    assert (report.problem, report.signatures) == ("broken_pdf", ())
 
 
 def test_pictures_that_say_nothing(world: World) -> None:

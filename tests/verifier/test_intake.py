@@ -35,6 +35,13 @@ LIMITS = Limits()
         (b"\xff\xd8\xff\xe0rest", Content.IMAGE),
         (b"RIFF\x00\x00\x00\x00WEBPVP8 ", Content.IMAGE),
         (b"RIFF\x00\x00\x00\x00WAVEfmt ", Content.NOT_PDF_OR_IMAGE),
+        (b"\x89PNG\r\n\x1a\n....tEXt%PDF-1.7", Content.IMAGE),
+        (b"\xff\xd8\xff\xfe\x10\x00%PDF-1.7", Content.IMAGE),
+        (b"RIFF\x00\x00\x00\x00WEBPVP8 %PDF-1.7", Content.IMAGE),
+        (b"\x00\x00\x00\x18ftypheic\x00\x00%PDF-1.7", Content.HEIC),
+        (b"%PDF-1.7\n\x89PNG\r\n\x1a\n", Content.PDF),
+        (b"\n%PDF-1.7\n\xff\xd8\xff\xe0", Content.PDF),
+        (b"GIF89a %PDF-1.7", Content.PDF),  # no picture that we read
         (b"\x00\x00\x00\x18ftypheic\x00\x00", Content.HEIC),
         (b"\x00\x00\x00\x18ftypmif1\x00\x00", Content.HEIC),
         (b"\x00\x00\x00\x18ftypavif\x00\x00", Content.NOT_PDF_OR_IMAGE),

@@ -227,6 +227,16 @@ class TestAnswers:
             incomplete(world.primary.file, b"%PDF-1.7 unknown")
         assert body(send(world, world.primary.file, **JSON))["verdict"] == "GENUINE_CURRENT"
 
+    def test_a_registered_file_inside_a_picture_is_no_genuine_file(self, world: World) -> None:
+        """SEC-10: what PDF readers would show of such a file counts nothing; its picture's code may speak."""
+        shown = hostile.png_with(world.first.file, picture(code_url(world.primary)))
+        answer = body(send(world, shown, **JSON))
+        assert (answer["verdict"], answer["evidence"]) == ("GENUINE_CURRENT", "code")
+        assert answer["record"]["record_id"] == world.primary.locator.record_id
+        silent = hostile.png_with(world.primary.file, hostile.picture("PNG"))
+        assert (body(send(world, silent, **JSON))["verdict"]) == "NOT_VERIFIED"
+        assert send(world, shown, "/check/data", **JSON).status_code == 422
+
     def test_an_epoch_given_out_again_after_a_restore_is_another_trust(self, world: World) -> None:
         """Back up, change trust, check, restore, change trust otherwise: the epoch's number is the same."""
         bundle = world.app.extensions["portal"]
