@@ -46,6 +46,7 @@ _HOW = {
 }
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
+_NO_DEBUG = ("", "0", "false", "no")  # what Flask itself takes for "off"; any other word turns it on
 
 
 class Environment(StrEnum):
@@ -101,6 +102,12 @@ class Settings:
         if production and demo:
             reader.problem(
                 "DEMO", "demo_in_production", "không được bật dữ liệu mẫu khi ENVIRONMENT=production."
+            )
+        if production and reader.text("FLASK_DEBUG").lower() not in _NO_DEBUG:
+            reader.problem(
+                "FLASK_DEBUG",
+                "debug_in_production",
+                "không được bật chế độ gỡ lỗi (FLASK_DEBUG, --debug) khi ENVIRONMENT=production.",
             )
         public_url = reader.origin("PUBLIC_URL", secure=production) or f"http://127.0.0.1:{reader.port()}"
         if production and not reader.text("PUBLIC_URL"):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 import socket
+import sqlite3
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from tests.browser.conftest import Site, serve
 from tests.demo_instance import DemoInstance
 
 BANNERS = re.compile("granian|hyper|werkzeug|flask|python|jinja|sqlalchemy|traceback|powered", re.IGNORECASE)
+#: What a damaged row may hold.
+PERSONAL = "CANARY Nguyen Thi Lan"
 #: What tools of developers and operators usually answer, and ways out of the folders that are served.
 INSIDE = (
     *("/metrics", "/health", "/status", "/server-status", "/debug", "/console", "/_debug_toolbar", "/admin"),
@@ -110,10 +113,52 @@ def test_the_servers_own_refusals_say_nothing(edge: Edge, request_bytes: bytes) 
 
 
 def test_a_fault_shows_no_debugger(edge: Edge) -> None:
-    """SEC-43: a debug flag in the environment changes nothing."""
-    page = edge.get("/khong-co?lang=en")
-    assert status(page) == 404
-    assert not BANNERS.search(page.decode())
+    """SEC-43, SEC-28: a real fault (a damaged row of the database, whose words the exception quotes), with a
+    debug flag in the environment: a page or a problem with a request id, the headers of every answer, and in
+    the log what broke and where, without those words.
+    """
+    code = edge.site.code("GENUINE_CURRENT")
+    database = sqlite3.connect(edge.site.instance.directory / "portal.sqlite3")
+    with closing(database):
+        before = database.execute("SELECT id, standing FROM registered_files").fetchall()
+        with database:
+            database.execute("UPDATE registered_files SET standing = ?", (PERSONAL,))
+        try:
+            read = len(edge.log.read_text("ascii").splitlines())
+            page, other = edge.get(code), edge.get(f"{code}?lang=en")
+            problem = edge.get(code, headers=b"Accept: application/json\r\n")
+        finally:
+            with database:
+                database.executemany(
+                    "UPDATE registered_files SET standing = ? WHERE id = ?", [(s, i) for i, s in before]
+                )
+
+    told = []
+    for answer in (page, other, problem):
+        assert status(answer) == 500
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert b"content-security-policy: default-src 'none'" in head.lower()
+        assert b"cache-control: no-store" in head.lower()
+        found = re.search(rb"(?i)x-request-id: ([0-9a-f]{16})\r\n", head + b"\r\n")
+        assert found
+        assert found[1] in body
+        told.append(found[1].decode())
+        assert not BANNERS.search(answer.decode())
+        assert PERSONAL not in answer.decode()
+    assert "Cổng đang gặp trục trặc" in page.decode()
+    assert "The portal has a problem" in other.decode()
+    assert json.loads(problem.partition(b"\r\n\r\n")[2])["code"] == "fault"
+
+    printed = edge.log.read_text("ascii").splitlines()[read:]
+    assert not any("CANARY" in line for line in printed)
+    lines = [json.loads(line) for line in printed]
+    for request in told:
+        mine = [line for line in lines if line.get("request") == request]
+        faults = [line for line in mine if line["message"] == f"fault {request}"]
+        assert [line["error"][0]["type"] for line in faults] == ["builtins.ValueError"]
+        assert any("portal.registry" in place for place in faults[0]["error"][0]["places"])
+        assert [line["status"] for line in mine if line["message"] == "request"] == [500]
+    assert status(edge.get(code)) == 200
 
 
 def test_everything_that_is_printed_is_json_without_what_was_sent(edge: Edge) -> None:

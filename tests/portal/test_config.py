@@ -101,6 +101,7 @@ class TestProduction:
             {
                 "ENVIRONMENT": "production",
                 "DEMO": "1",
+                "FLASK_DEBUG": "1",
                 "FILE_STORE_URL": "memory:///",
                 "LIMITS": "miss v4 many",
             },
@@ -108,6 +109,7 @@ class TestProduction:
         ) == {
             ("LIMITS", "limit"),
             ("DEMO", "demo_in_production"),
+            ("FLASK_DEBUG", "debug_in_production"),
             ("PUBLIC_URL", "missing"),
             ("OWNER_NAME", "missing"),
             ("KEY_ENCRYPTION_KEYS", "missing"),
@@ -119,6 +121,19 @@ class TestProduction:
         Settings.from_environment({"INSTANCE_DIR": str(tmp_path / "instance")})
         env = {k: v for k, v in PRODUCTION.items() if k not in ("KEY_ENCRYPTION_KEYS", "INDEX_KEY")}
         assert mistakes(env, tmp_path) == {("KEY_ENCRYPTION_KEYS", "missing"), ("INDEX_KEY", "missing")}
+
+    @pytest.mark.parametrize("value", ["1", "true", "on", "off", "2", "x"])
+    def test_debugging_is_refused(self, tmp_path: Path, value: str) -> None:
+        """SEC-43: whatever Flask takes for "on", which is nearly every word."""
+        assert mistakes(PRODUCTION | {"FLASK_DEBUG": value}, tmp_path) == {
+            ("FLASK_DEBUG", "debug_in_production")
+        }
+        assert not Settings.from_environment({"INSTANCE_DIR": str(tmp_path), "FLASK_DEBUG": value}).production
+
+    @pytest.mark.parametrize("value", ["", "0", "False", "no"])
+    def test_debugging_turned_off_is_no_mistake(self, tmp_path: Path, value: str) -> None:
+        env = PRODUCTION | {"INSTANCE_DIR": str(tmp_path), "FLASK_DEBUG": value}
+        assert Settings.from_environment(env).production
 
     def test_plain_http_is_refused(self, tmp_path: Path) -> None:
         env = PRODUCTION | {"PUBLIC_URL": "http://hocba.example.vn"}

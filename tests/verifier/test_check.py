@@ -96,7 +96,7 @@ def test_pictures_speak_through_their_code(world: World, form: str) -> None:
 
 
 def test_a_picture_around_a_signed_record_is_a_picture(world: World, primary: bytes) -> None:
-    """SEC-10: PDF readers open such a file and show the record; here the picture speaks, by its code alone."""
+    """SEC-10: PDF readers open such a file and show the record; here the picture speaks, by its code."""
     report = look(hostile.png_with(primary, encoded(qr_image(), "PNG")), world)
     assert (report.medium, report.problem, report.codes) == (Medium.IMAGE, None, (URL,))
     assert report.signatures == ()

@@ -16,6 +16,7 @@ from flask import request
 from portal.config import Settings
 from portal.errors import InvalidSettings
 from portal.factory import COMMANDS, create_app
+from tests.demo_instance import run_flask
 from tests.portal.web.world import Stock, World, build
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -90,6 +91,18 @@ PRODUCTION = {
     "KEY_ENCRYPTION_KEYS": "k1:" + base64.b64encode(bytes(range(32))).decode(),
     "INDEX_KEY": base64.b64encode(bytes(range(1, 33))).decode(),
 }
+
+
+def test_production_starts_with_no_debugger(tmp_path: Path) -> None:
+    """SEC-43: neither by the environment nor by Flask's own switch, and said like every other mistake."""
+    environment = {**PRODUCTION, "INSTANCE_DIR": str(tmp_path), "TRUSTED_PROXIES": "viele"}
+    for given, switch in (({"FLASK_DEBUG": "1"}, ()), ({}, ("--debug",))):
+        done = run_flask(environment | given, *switch, "routes")
+        assert done.returncode == 1
+        assert [line.split(":")[1].strip() for line in done.stderr.splitlines()] == [
+            "FLASK_DEBUG",
+            "TRUSTED_PROXIES",
+        ]
 
 
 def test_production_starts_only_where_it_can_confine(
