@@ -509,28 +509,6 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
         ),
         _ASK_GIVER,
     ),
-    "issued_before_portal": _entry(
-        Tone.WARN,
-        ("Học bạ cấp trước khi có cổng này", "Issued before this portal existed"),
-        (
-            "Học bạ được cấp trước khi trường dùng cổng này, nên cổng không có dữ liệu để kiểm tra.",
-            "The record was issued before the school joined this portal, so there is nothing here to check "
-            "it with.",
-        ),
-        (
-            "Hãy hỏi trường có tên trên học bạ.",
-            "Ask the school named on the record.",
-        ),
-    ),
-    "not_a_record": _entry(
-        Tone.WARN,
-        _NOT_RECORD_HEAD,
-        (
-            "Tệp đọc được nhưng không phải học bạ số.",
-            "The file can be read, but it is not a school record.",
-        ),
-        _PDF_FROM_SOURCE,
-    ),
     "unknown_code": _entry(
         Tone.WARN,
         ("Không tìm thấy học bạ", "No record found"),

@@ -288,7 +288,8 @@ def _to_widget(annotation: Object, page: Object, name: str, tooltip: str, nothin
     """Turn one link annotation into the merged field and widget ``name``, in place: its rectangle, structure
     parent and object number stay.
     """
-    for key in [key for key in annotation.keys() if key not in ("/Type", "/Rect", "/StructParent")]:  # noqa: SIM118
+    names = annotation.keys()
+    for key in [name for name in names if name not in ("/Type", "/Rect", "/StructParent")]:
         del annotation[key]
     annotation.Type = Name.Annot
     annotation.Subtype = Name.Widget

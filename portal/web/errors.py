@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -29,6 +28,7 @@ class _Text:
     next_step: str
 
 
+_AGAIN: Final = marked("Hãy thử lại sau %(wait)s. Bạn không cần làm gì khác.")
 _TEXTS: Final = {
     400: _Text(
         marked("Không đọc được yêu cầu"),
@@ -61,11 +61,9 @@ _TEXTS: Final = {
         marked("Bổ sung thông tin rồi gửi lại."),
     ),
     429: _Text(
-        marked("Mã này đang tạm dừng ít phút"),
-        marked(
-            "Mã vừa được thử sai nhiều lần, không nhất thiết là do bạn, nên cổng tạm dừng để bảo vệ học sinh."
-        ),
-        marked("Hãy thử lại sau %(minutes)s phút. Kiểm tra tệp PDF hoặc mã QR vẫn dùng được."),
+        marked("Có quá nhiều yêu cầu cùng lúc"),
+        marked("Từ mạng của bạn vừa có quá nhiều yêu cầu; điều này không nói gì về học bạ."),
+        _AGAIN,
     ),
     500: _Text(
         marked("Cổng đang gặp trục trặc"),
@@ -75,41 +73,48 @@ _TEXTS: Final = {
 }
 _OTHER: Final = _TEXTS[400]
 
-_AGAIN: Final = marked("Hãy thử lại sau %(wait)s. Bạn không cần làm gì khác.")
 #: Refusals that have words of their own, by their code.
 _REFUSALS: Final = {
+    "too_many_tries": _Text(
+        marked("Mã này đang tạm dừng ít phút"),
+        marked(
+            "Mã vừa được thử sai nhiều lần, không nhất thiết là do bạn, nên cổng tạm dừng để bảo vệ học sinh."
+        ),
+        marked("Hãy thử lại sau %(wait)s. Quét mã QR và kiểm tra tệp PDF vẫn dùng được."),
+    ),
+    # Of the next two a share is everybody's, so they do not say whose fault it was.
     "too_many_misses": _Text(
         marked("Có quá nhiều mã không tìm thấy"),
-        marked("Từ mạng của bạn vừa có nhiều mã không khớp với học bạ nào, nên cổng tạm dừng tra cứu từ đó."),
-        marked("Hãy thử lại sau %(wait)s, hoặc quét bằng mạng khác."),
+        marked(
+            "Từ mạng của bạn, hoặc từ nhiều nơi cùng lúc, vừa có nhiều mã không khớp với học bạ nào, nên cổng "
+            "tạm dừng tra cứu."
+        ),
+        marked("Hãy thử lại sau %(wait)s, hoặc bằng mạng khác. Kiểm tra tệp PDF của học bạ vẫn dùng được."),
     ),
     "too_many_wrong_tries": _Text(
         marked("Có quá nhiều lần nhập không khớp"),
-        marked("Từ mạng của bạn vừa có nhiều lần nhập không khớp, nên cổng tạm dừng để bảo vệ học sinh."),
-        marked("Hãy thử lại sau %(wait)s. Quét mã QR và kiểm tra tệp vẫn dùng được."),
+        marked(
+            "Từ mạng của bạn, hoặc từ nhiều nơi cùng lúc, vừa có nhiều lần nhập không khớp, nên cổng tạm dừng "
+            "để bảo vệ học sinh."
+        ),
+        marked("Hãy thử lại sau %(wait)s. Quét mã QR và kiểm tra tệp PDF vẫn dùng được."),
     ),
     "too_many_uploads": _Text(
         marked("Có quá nhiều tệp lạ"),
         marked(
-            "Từ mạng của bạn vừa có nhiều tệp không phải bản trường cấp, nên cổng tạm dừng nhận tệp như vậy."
+            "Từ mạng của bạn vừa có nhiều tệp hoặc ảnh không phải bản trường cấp, nên cổng tạm dừng nhận tệp "
+            "và ảnh như vậy."
         ),
-        marked("Hãy thử lại sau %(wait)s. Tệp đúng bản trường cấp và mã QR vẫn kiểm tra được."),
-    ),
-    "too_many_requests": _Text(
-        marked("Có quá nhiều yêu cầu cùng lúc"),
-        marked("Từ mạng của bạn vừa có quá nhiều biểu mẫu được gửi."),
-        _AGAIN,
+        marked("Hãy thử lại sau %(wait)s. Tệp đúng bản trường cấp vẫn kiểm tra được, mã QR vẫn quét được."),
     ),
     "too_many_at_once": _Text(
         marked("Đang có nhiều tệp được gửi từ mạng của bạn"),
-        marked("Cổng chỉ kiểm tra vài tệp một lúc cho mỗi nơi gửi; điều này không nói gì về học bạ."),
+        marked("Cổng chỉ nhận và kiểm tra vài tệp một lúc từ mỗi mạng; điều này không nói gì về học bạ."),
         _AGAIN,
     ),
     "busy": _Text(
         marked("Cổng đang bận"),
-        marked(
-            "Đang có nhiều tệp chờ kiểm tra; điều này không nói gì về học bạ. Tra cứu bằng mã vẫn dùng được."
-        ),
+        marked("Đang có nhiều tệp chờ kiểm tra; điều này không nói gì về học bạ. Quét mã QR vẫn dùng được."),
         _AGAIN,
     ),
 }
@@ -136,7 +141,6 @@ def said(status: int, code: str, *, retry_after: int = 60, request_id: str = "")
     text = _REFUSALS.get(code) or _TEXTS.get(status, _OTHER if status < 500 else _TEXTS[500])
     values = {
         "limit": current_app.config["MAX_FILE_BYTES"] // (1024 * 1024),
-        "minutes": math.ceil(retry_after / 60),
         "wait": duration(retry_after),
         "request_id": request_id,
     }

@@ -259,7 +259,8 @@ def rewrite(pdf: bytes, random: Random) -> bytes:
 def _disturb(document: pikepdf.Pdf, random: Random) -> None:
     objects = [o for o in document.objects if isinstance(o, pikepdf.Dictionary | pikepdf.Stream)]
     one, other = random.choice(objects), random.choice(objects)
-    keys = [key for key in one.keys() if key not in ("/Length", "/Kids", "/Parent")]  # noqa: SIM118
+    names = one.keys()
+    keys = [name for name in names if name not in ("/Length", "/Kids", "/Parent")]
     if not keys:
         return
     key = random.choice(keys)

@@ -8,6 +8,8 @@ import re
 
 import pytest
 
+from portal.limits.table import DEFAULT
+from portal.web import errors
 from tests.portal.web.world import World
 
 JSON = {"Accept": "application/json"}
@@ -60,6 +62,24 @@ def test_a_failed_scan_goes_on_to_flask_and_is_a_fault_there(
     page = world.client.get(world.primary.path)
     assert page.status_code == 500
     assert "secret detail" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        *((429, policy.code) for policy in DEFAULT.values()),
+        *((429, code) for code in ("too_many_tries", "too_many_at_once", "too_many_requests", "unheard_of")),
+        (503, "busy"),
+    ],
+)
+def test_every_refusal_says_when_to_try_again(world: World, status: int, code: str) -> None:
+    """In words, in both languages, and about what was refused: of a code only where one code is meant."""
+    for language, wait, one in (("vi", "sau 10 phút", "Mã "), ("en", "in 10 minutes", "code is paused")):
+        with world.app.test_request_context(f"/?lang={language}"):
+            title, sentence, next_step = errors.said(status, code, retry_after=600)
+        assert wait in next_step
+        assert (one in title) == (code == "too_many_tries")
+        assert "%" not in title + sentence + next_step
 
 
 @pytest.mark.parametrize(
