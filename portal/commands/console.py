@@ -80,8 +80,9 @@ def refusals() -> Iterator[None]:
 
 
 def refuse(refusal: Refusal, status: int = 1) -> NoReturn:
-    """One ``error:`` line and, where there is something to do, a ``hint:``; then exit code 1, or 2 for
-    options that cannot go together. (What click itself finds wrong with a command line it says in English.)
+    """One ``error:`` line and, where there is something to do, a ``hint:``; then exit code 1, or 2 for values
+    that cannot be read and options that cannot go together. (What click itself finds wrong with a command
+    line, it says in English.)
     """
     click.secho(f"error: {refusal.message}", fg="red", err=True)
     if refusal.hint:
@@ -99,7 +100,7 @@ class Command(click.Command):
         for argument in args:
             if not argument.isascii() and any("\ud800" <= letter <= "\udfff" for letter in argument):
                 shown = argument.encode("utf-8", "replace").decode()
-                raise click.UsageError(f"“{shown}” không phải là văn bản UTF-8.", ctx)
+                refuse(Refusal("not_text", f"“{shown}” không phải là văn bản UTF-8."), status=2)
         return super().parse_args(ctx, args)
 
 
@@ -156,6 +157,12 @@ def actor() -> str:
         return f"uid {os.getuid()}"
 
 
+def _wrong(param: click.Parameter | None, message: str) -> NoReturn:
+    """A value that cannot be read, in our own words: click would put them into an English frame."""
+    where = "" if param is None else f"{param.opts[0]}: "
+    refuse(Refusal("wrong_value", where + message), status=2)
+
+
 class Day(click.ParamType[date]):
     """A day: dd/MM/yyyy or yyyy-MM-dd."""
 
@@ -169,9 +176,7 @@ class Day(click.ParamType[date]):
                 return datetime.strptime(value, pattern).replace(tzinfo=VIETNAM).date()
             except ValueError:
                 continue
-        raise click.BadParameter(
-            f"“{value}” không phải là một ngày (dd/MM/yyyy hoặc yyyy-MM-dd).", ctx, param
-        )
+        _wrong(param, f"“{value}” không phải là một ngày (dd/MM/yyyy hoặc yyyy-MM-dd).")
 
 
 class Moment(click.ParamType[datetime]):
@@ -190,7 +195,5 @@ class Moment(click.ParamType[datetime]):
             if not 1900 <= moment.year <= 2999:  # another zone's clock must still have a year to show
                 raise ValueError(value)
         except ValueError:
-            raise click.BadParameter(
-                f"“{value}” không phải là thời điểm (2026-05-30T08:00 hoặc 30/05/2026).", ctx, param
-            ) from None
+            _wrong(param, f"“{value}” không phải là thời điểm (2026-05-30T08:00 hoặc 30/05/2026).")
         return moment if moment.tzinfo is not None else moment.replace(tzinfo=VIETNAM)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -121,6 +122,20 @@ def test_bytes_that_are_no_text(app: Flask, command: tuple[str, ...]) -> None:
     code, said = refused(app, *command)
     assert code == 2
     assert "không phải là văn bản UTF-8" in said
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (("close-school", "91000001"), "--valid-to"),
+        (("suspend", "0" * 8), "--invalid-since"),
+    ],
+)
+def test_times_that_are_none(app: Flask, command: tuple[str, ...], option: str) -> None:
+    """In one language: click would put our words into an English sentence."""
+    code, said = refused(app, "trust", *command, option, "hôm nay")
+    assert code == 2
+    assert re.fullmatch(rf"error: {option}: “hôm nay” không phải là [^.]+\.\n?", said)
 
 
 @pytest.mark.parametrize("name", ["", "a\nb", "a\x1b[2J", "x" * 500, "\udcff"])
