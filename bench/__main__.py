@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -28,6 +29,7 @@ from pyhanko_certvalidator import ValidationContext
 from werkzeug.test import Client
 
 from bench.workshop import Workshop, fastest, interleaved, open_workshop
+from portal import logs
 from portal.demo.authority import Credential
 from portal.extensions import Resources
 from portal.factory import create_app
@@ -39,6 +41,7 @@ from portal.limits.gate import Gate
 from portal.limits.table import LAYERS, read_changes
 from portal.lookup.scan import Scans
 from portal.registry.rows import open_file
+from portal.web.journal import Journal
 from tests.portal.issuing.world import School
 from tests.portal.limits.codes import unknown
 from tests.servers import RedisServer
@@ -65,6 +68,7 @@ def main() -> None:
         look_up(shop)
         alike(shop)
         limits(shop)
+        log_line(shop)
 
 
 def report(what: str, ours: float, other_name: str, other: float) -> None:
@@ -388,6 +392,35 @@ def limits(shop: Workshop) -> None:
             bundle.gate.counters.close()
     finally:
         server.stop()
+
+
+def log_line(shop: Workshop) -> None:
+    """A scan with its line in the log against the same scan without: what is hashed, put together as JSON and
+    written, here to nowhere.
+    """
+    record, version, _ = shop.world.registered()[0]
+    path = f"/V/{Locator(record.record_id, version.digest)}"
+    app = create_app(shop.settings)
+    bundle: Resources = app.extensions["portal"]
+    scan = Scans(app.wsgi_app, bundle, app.extensions["pages"])
+    ways = {"line": Client(Journal(scan, bundle.vault, bundle.clock, proxies=0)), "none": Client(scan)}
+
+    def scans(client: Client) -> None:
+        for _ in range(REQUESTS):
+            client.get(path, environ_base={"REMOTE_ADDR": "2001:db8::1"})
+
+    with open(os.devnull, "w") as nowhere:
+        logs.configure(nowhere)
+        steps: dict[str, list[Callable[[], object]]] = {
+            name: [partial(scans, client)] * ROUNDS for name, client in ways.items()
+        }
+        figures = {name: value / REQUESTS for name, value in interleaved(steps).items()}
+        logs.configure()
+    print(
+        f"{'scan with a line of the log / without':<44} {figures['line'] / figures['none']:7.2f} ×   "
+        f"with {figures['line']:9.3f} ms | without {figures['none']:9.3f} ms",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":
