@@ -86,16 +86,16 @@ _REFUSALS: Final = {
     "too_many_misses": _Text(
         marked("Có quá nhiều mã không tìm thấy"),
         marked(
-            "Từ mạng của bạn, hoặc từ nhiều nơi cùng lúc, vừa có nhiều mã không khớp với học bạ nào, nên cổng "
-            "tạm dừng tra cứu."
+            "Từ mạng của bạn, hoặc từ nhiều nơi cùng lúc, vừa có nhiều mã không khớp với học bạ nào, nên "
+            "cổng tạm dừng tra cứu."
         ),
         marked("Hãy thử lại sau %(wait)s, hoặc bằng mạng khác. Kiểm tra tệp PDF của học bạ vẫn dùng được."),
     ),
     "too_many_wrong_tries": _Text(
         marked("Có quá nhiều lần nhập không khớp"),
         marked(
-            "Từ mạng của bạn, hoặc từ nhiều nơi cùng lúc, vừa có nhiều lần nhập không khớp, nên cổng tạm dừng "
-            "để bảo vệ học sinh."
+            "Từ mạng của bạn, hoặc từ nhiều nơi cùng lúc, vừa có nhiều lần nhập không khớp, nên cổng tạm "
+            "dừng để bảo vệ học sinh."
         ),
         marked("Hãy thử lại sau %(wait)s. Quét mã QR và kiểm tra tệp PDF vẫn dùng được."),
     ),
