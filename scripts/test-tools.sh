@@ -22,6 +22,8 @@ need softhsm2 softhsm2-util
 need poppler-utils pdfsig
 need qpdf qpdf
 need curl curl
+need util-linux unshare
+need nginx /usr/sbin/nginx
 need libseccomp2 '/usr/lib/*/libseccomp.so.2'
 need nodejs node
 need npm npm
@@ -56,4 +58,8 @@ if ! { $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-g
     exit 1
 fi
 rm -f "$log"
+# The tests start their own; nobody asked for a web server on this machine.
+case "$missing " in
+*" nginx "*) if [ -d /run/systemd/system ]; then $sudo systemctl disable --quiet --now nginx; fi ;;
+esac
 npm_tools

@@ -182,6 +182,63 @@ class RedisServer:
         self._process.send_signal(number)
 
 
+class CachingProxy:
+    """One nginx on loopback in front of a portal, configured as ``tests/browser/nginx.conf`` says; what it
+    caches lies in ``folder``.
+    """
+
+    def __init__(self, portal_port: int, folder: Path) -> None:
+        program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        if program is None:
+            raise Missing("nginx is not here; install nginx (apt-get install nginx)")
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        text = (Path(__file__).parent / "browser" / "nginx.conf").read_text("utf-8")
+        for name, value in (("FOLDER", folder), ("PORT", self.port), ("PORTAL", portal_port)):
+            text = text.replace(f"@{name}@", str(value))
+        configuration = folder / "nginx.conf"
+        configuration.write_text(text, "utf-8")
+        log = folder / "error.log"
+        self._process = subprocess.Popen(  # noqa: S603 - our own argument list
+            [program, "-p", str(folder), "-e", str(log), "-c", str(configuration)], env=_environment()
+        )
+        give_up = time.monotonic() + 30
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except OSError:
+                if time.monotonic() > give_up or self._process.poll() is not None:
+                    self.stop()
+                    raise RuntimeError(f"nginx did not start:\n{log.read_text()}") from None
+                time.sleep(0.02)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+
+
+def without_network() -> list[str]:
+    """The words that run a command in a network namespace of its own, without interfaces: as root, or else as
+    root of a user namespace.
+    """
+    tried = []
+    for options in (["--net"], ["--user", "--map-root-user", "--net"]):
+        command = ["unshare", *options]
+        try:
+            done = subprocess.run([*command, "true"], capture_output=True, text=True, check=False)  # noqa: S603
+        except FileNotFoundError:
+            raise Missing("unshare is not here; install util-linux (apt-get install util-linux)") from None
+        if done.returncode == 0:
+            return command
+        tried.append(done.stderr.strip())
+    raise Missing(
+        "no network namespace may be made here, by root or by others "
+        f"({'; '.join(tried)}): give the container CAP_SYS_ADMIN, or allow user namespaces "
+        "(sysctl user.max_user_namespaces=10000 kernel.unprivileged_userns_clone=1)"
+    )
+
+
 class FaultProxy:
     """A TCP proxy on loopback between a client and one of the servers above, for the faults of networks.
 
