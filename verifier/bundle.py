@@ -25,7 +25,9 @@ FORMAT = "hoc-ba-trust-bundle/1"
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
-    """One registered file. ``fresh_until`` ends the time for which its standing may be answered."""
+    """One registered file. ``checked_at`` is when the portal last decided its standing, None while a change
+    in trust waits to be taken in; ``fresh_until`` ends the time for which the standing may be answered.
+    """
 
     sha256: str
     size: int
@@ -34,6 +36,7 @@ class FileRow:
     version: int
     registered_at: datetime
     standing: Standing
+    checked_at: datetime | None
     fresh_until: datetime
 
 
@@ -131,7 +134,7 @@ class Bundle:
             standing=newest.standing if newest is not None and fresh else Standing.INCOMPLETE,
             since=row.since,
             recall_reason=row.recall_reason,
-            checked_at=None if newest is None or fresh else self.as_of,
+            checked_at=None if newest is None else newest.checked_at,
         )
 
 
@@ -167,6 +170,7 @@ def _file(row: dict[str, Any]) -> FileRow:
         version=int(row["version"]),
         registered_at=_moment(row["registered_at"]),
         standing=Standing(row["standing"]),
+        checked_at=None if row["checked_at"] is None else _moment(row["checked_at"]),
         fresh_until=_moment(row["fresh_until"]),
     )
 

@@ -150,7 +150,7 @@ def _check(options: argparse.Namespace) -> int:
     # 3 Fold it with the registry's facts, and say it.
     verdict = decide(report, bundle.facts_for(report, max_age=options.max_age))
     if options.json:
-        _print_json(_as_json(verdict, report, options.lang))
+        _print_json(_as_json(verdict, report, bundle, options.lang))
     else:
         _print_lines(_as_text(verdict, report, bundle, options.lang))
     if verdict.outcome is Outcome.CHECK_INCOMPLETE:
@@ -176,8 +176,12 @@ def _read(path: Path) -> bytes:
         return file.read(DEFAULT.limits.size + 1)
 
 
-def _as_json(verdict: Verdict, report: ValidationReport, language: words.Language) -> dict[str, Any]:
-    """The keys of the portal's own JSON answer, without what only the registry's database knows."""
+def _as_json(
+    verdict: Verdict, report: ValidationReport, bundle: Bundle, language: words.Language
+) -> dict[str, Any]:
+    """The keys of the portal's own JSON answer, without what only the registry's database knows, and how old
+    the facts are: when the bundle was made, and when the portal last checked the named version's file.
+    """
     version = verdict.version
     whole = report.to_json()
     return {
@@ -200,6 +204,11 @@ def _as_json(verdict: Verdict, report: ValidationReport, language: words.Languag
             key: whole[key] for key in ("medium", "size", "sha256", "pages", "problem", "unsigned_fields")
         },
         "words": words.spoken(words.say(verdict, language), verdict, report, language),
+        "bundle": {
+            "as_of": jsonable(bundle.as_of),
+            "trust_epoch": bundle.trust.epoch,
+            "checked_at": None if version is None else jsonable(version.checked_at),
+        },
         "at": whole["at"],
     }
 
@@ -222,7 +231,9 @@ def _as_text(
     for stamp in report.timestamps:
         yield from _timestamp_lines(stamp, language)
     yield f"{verdict.outcome} · {verdict.evidence} · SHA-256 {report.sha256 or '-'}"
-    yield f"registry {bundle.as_of.isoformat()} · trust epoch {bundle.trust.epoch}"
+    checked = None if verdict.version is None else verdict.version.checked_at
+    told = "" if checked is None else f" · checked {checked.isoformat()}"
+    yield f"registry {bundle.as_of.isoformat()} · trust epoch {bundle.trust.epoch}{told}"
 
 
 def _signature_lines(signature: SignatureReport, language: words.Language) -> Iterator[str]:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Connection,
     CursorResult,
     Update,
+    and_,
     case,
     func,
     insert,
@@ -790,6 +791,12 @@ def registry_facts_export(session: Session) -> dict[str, list[dict[str, Any]]]:
                 (RegisteredFile.policy == DEFAULT.name, RegisteredFile.standing), else_=Standing.INCOMPLETE
             ).label("standing"),
             RegisteredFile.fresh_until,
+            case(
+                (
+                    and_(RegisteredFile.policy == DEFAULT.name, RegisteredFile.standing_at != UNDECIDED),
+                    RegisteredFile.standing_at,
+                )
+            ).label("checked_at"),
             Record.record_id,
             RecordVersion.version,
         )
@@ -803,6 +810,7 @@ def registry_facts_export(session: Session) -> dict[str, list[dict[str, Any]]]:
             | {
                 "registered_at": row.registered_at.isoformat(),
                 "fresh_until": row.fresh_until.isoformat(),
+                "checked_at": None if row.checked_at is None else row.checked_at.isoformat(),
             }
             for row in files
         ],

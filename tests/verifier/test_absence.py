@@ -73,7 +73,8 @@ class TestNoKeyMayBeMissing:
     def test_in_a_bundle(self, world: World, tmp_path: Path) -> None:
         moment = NOW.isoformat()
         file = {"sha256": "0" * 64, "size": 1, "kind": "issued", "record_id": pki.RECORD_ID, "version": 1}
-        file |= {"registered_at": moment, "standing": "passed", "fresh_until": moment}
+        file |= {"registered_at": moment, "standing": "passed", "checked_at": None}
+        file |= {"fresh_until": moment}
         version = {"record_id": pki.RECORD_ID, "version": 1, "digest": "00" * 32, "state": "current"}
         version |= {"since": None, "recall_reason": None}
         data = {

@@ -55,6 +55,7 @@ def bundle_of(world: World, *pdfs: bytes, as_of: datetime = NOW, **changes: Any)
             "version": number,
             "registered_at": NOW.isoformat(),
             "standing": "passed",
+            "checked_at": (NOW - 2 * timedelta(days=1)).isoformat(),
             "fresh_until": (NOW + 6 * timedelta(days=1)).isoformat(),
         }
         for number, pdf in enumerate(pdfs, 1)
@@ -186,7 +187,15 @@ def test_a_photo_answers_for_its_code_and_is_never_green(desk: Desk, world: Worl
     lapsed["registry"]["files"][0]["fresh_until"] = (NOW - HOUR).isoformat()
     code, answer = desk.check(picture(url(HOST, locator)), lapsed)
     assert (code, answer["reasons"]) == (2, ["standing_lapsed"])
-    assert NOW.astimezone(words.VIETNAM).strftime("%d/%m/%Y") in answer["words"]["sentence"]
+    checked = NOW - timedelta(days=2)  # the portal's last check of that file, not the day of the bundle
+    assert checked.astimezone(words.VIETNAM).strftime("%d/%m/%Y") in answer["words"]["sentence"]
+    assert answer["bundle"] == {
+        "as_of": NOW.isoformat(),
+        "trust_epoch": world.trust().epoch,
+        "checked_at": checked.isoformat(),
+    }
+    lapsed["registry"]["files"][0] |= {"standing": "incomplete", "checked_at": None}
+    assert desk.check(picture(url(HOST, locator)), lapsed)[1]["reasons"] == ["revalidation_pending"]
 
 
 def test_used_wrongly(desk: Desk, world: World, primary: bytes) -> None:

@@ -864,6 +864,7 @@ def test_the_offline_export_has_states_and_no_names(session: Session, vault: Vau
         "kind": "issued",
         "registered_at": NOW.isoformat(),
         "standing": "passed",
+        "checked_at": NOW.isoformat(),
         "fresh_until": (NOW + timedelta(days=7)).isoformat(),
     }
     assert [v["state"] for v in exported["versions"]] == ["superseded", "recalled"]
