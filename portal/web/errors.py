@@ -28,7 +28,7 @@ class _Text:
     next_step: str
 
 
-_AGAIN: Final = marked("Hãy thử lại sau %(wait)s. Bạn không cần làm gì khác.")
+_AGAIN: Final = marked("Hãy thử lại sau %(wait)s; cổng không giữ những gì bạn đã gửi.")
 _TEXTS: Final = {
     400: _Text(
         marked("Không đọc được yêu cầu"),
