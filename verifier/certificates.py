@@ -206,6 +206,47 @@ def find_path(
     return fallback
 
 
+def companions_fault(leaf: Certificate, along: Iterable[Certificate], trust: TrustStore) -> str:
+    """Why ``along``, the certificates that a signature brings, are more or other than those of its signer's
+    authorities; empty when they are not, or when there is nothing at hand to tell by.
+
+    Nothing signs the set they lie in, and a path may well be found without them. So each must have signed
+    another one, up from the signer, and be what its own authority signed, where that one is at hand.
+    """
+    rest = dict.fromkeys(c for c in along if c.der != leaf.der)
+    chain = [leaf]
+    for below in chain:  # grows on the way
+        parents = [c for c in rest if c.subject == below.issuer and issued(below, c)]
+        for parent in parents:
+            del rest[parent]
+        chain += parents
+    if rest:
+        return "certificate_unrelated"
+    pinned = [
+        *(read_certificate(anchor.certificate) for anchor in trust.anchors),
+        *(read_certificate(der) for der in trust.intermediates),
+    ]
+    for each in chain[1:]:
+        issuers = [c for c in (*pinned, *chain) if c.subject == each.issuer]
+        if any(c.der == each.der for c in pinned):
+            continue
+        if issuers and not any(issued(each, issuer) for issuer in issuers):
+            return "certificate_damaged"
+        if any(_same_but_for_bytes(c, each) for c in pinned):
+            return "certificate_damaged"
+    return ""
+
+
+def _same_but_for_bytes(one: Certificate, other: Certificate) -> bool:
+    """No authority makes two certificates for one key with one number and one period."""
+    return (one.authority, one.serial, one.not_before, one.not_after) == (
+        other.authority,
+        other.serial,
+        other.not_before,
+        other.not_after,
+    )
+
+
 def _path_fault(links: Sequence[Certificate], use: KeyUse, moment: datetime) -> str:
     """First reason why this chain of signatures does not count at ``moment``. The anchor's own dates do not
     bind: it is trusted because it is pinned (RFC 5280 §6.1.1 d).

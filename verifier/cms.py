@@ -45,6 +45,8 @@ _REVOCATION_ARCHIVAL = oid("1.2.840.113583.1.1.8")  # adbe-revocationInfoArchiva
 _OCSP_RESPONSE = oid("1.3.6.1.5.5.7.16.2")  # RFC 5940
 _OCSP_BASIC = oid("1.3.6.1.5.5.7.48.1.1")
 _MGF1 = oid("1.2.840.113549.1.1.8")
+_OF_AN_UNSIGNED_KIND = frozenset({_TIMESTAMP, _CERTIFICATE_VALUES, _REVOCATION_VALUES})
+_NULL = b"\x05\0"
 _MOST_TIMESTAMPS = 4  # on one signature: one, and a few more of other authorities
 _LONGEST_SALT = 2048  # bytes: more than fit into the largest RSA key we would verify with
 
@@ -109,6 +111,7 @@ class Cms:
     timestamps: tuple[bytes, ...] = ()  # tokens over the signature value, DER
     lists: tuple[bytes, ...] = ()  # revocation lists that came along, DER
     answers: tuple[bytes, ...] = ()  # OCSP responses that came along, DER
+    unknown_unsigned: bool = False  # carries an unsigned attribute that says nothing to us
 
 
 def read_cms(contents: bytes, max_certificates: int, content_type: bytes = _DATA) -> Cms:
@@ -132,16 +135,29 @@ def _read(contents: bytes, max_certificates: int, content_type: bytes) -> Cms:
     if kind.expect(OID).content != _SIGNED_DATA:
         raise MalformedSignature("not_signed_data")
     (signed_data,) = content.expect(0xA0).children()
-    _, _, encapsulated, *optional, signer_infos = signed_data.expect(SEQUENCE).children()
+    version, digest_algorithms, encapsulated, *optional, signer_infos = signed_data.expect(
+        SEQUENCE
+    ).children()
+    tags = [node.tag for node in optional]
+    if tags not in ([], [0xA0], [0xA1], [0xA0, 0xA1]):  # certificates, crls; each once
+        raise MalformedSignature("unknown_part")
 
     # 2 Detached or around its content, one signer, signed attributes.
     inside = _content(encapsulated, content_type)
     infos = signer_infos.expect(SET).children()
     if len(infos) != 1:
         raise MalformedSignature("several_signers")
-    _, identifier, digest_algorithm, signed, *rest = infos[0].expect(SEQUENCE).children()
+    own_version, identifier, digest_algorithm, signed, *rest = infos[0].expect(SEQUENCE).children()
     if signed.tag != 0xA0:
         raise MalformedSignature("no_signed_attributes")
+    _check_unsigned_words(
+        version=version,
+        own_version=own_version,
+        digest_algorithms=digest_algorithms,
+        digest_algorithm=digest_algorithm,
+        optional=optional,
+        content_type=content_type,
+    )
     attributes = _attributes(signed)
     signature_algorithm, signature, *after = rest
     unsigned = _unsigned(after)
@@ -179,7 +195,30 @@ def _read(contents: bytes, max_certificates: int, content_type: bytes) -> Cms:
         timestamps=tokens,
         lists=lists,
         answers=answers,
+        unknown_unsigned=not unsigned.keys() <= _OF_AN_UNSIGNED_KIND,
     )
+
+
+def _check_unsigned_words(
+    *,
+    version: Node,
+    own_version: Node,
+    digest_algorithms: Node,
+    digest_algorithm: Node,
+    optional: Sequence[Node],
+    content_type: bytes,
+) -> None:
+    """What no signature covers and is said twice, or follows from the rest, must say the same (RFC 5652 §5.1,
+    §5.3): the versions, and the digests in use.
+    """
+    versions = {1 if content_type == _DATA else 3}
+    if any(choice.tag == 0xA1 for node in optional[-1:] for choice in node.children()):
+        versions.add(5)  # not every writer counts the OCSP responses
+    if version.integer() not in versions or own_version.integer() != 1:
+        raise MalformedSignature("wrong_version")
+    named = [digest_name(each) for each in digest_algorithms.expect(SET).children()]
+    if named != [digest_name(digest_algorithm)]:
+        raise MalformedSignature("mixed_digests")
 
 
 def _content(encapsulated: Node, content_type: bytes) -> bytes:
@@ -196,10 +235,17 @@ def _content(encapsulated: Node, content_type: bytes) -> bytes:
 def _unsigned(after: Sequence[Node]) -> dict[bytes, list[Node]]:
     """Type -> its values. Nobody signed them: each proves itself or counts for nothing."""
     found: dict[bytes, list[Node]] = {}
-    for node in after:
-        for attribute in node.expect(0xA1).children():
-            kind, values = attribute.expect(SEQUENCE).children()
-            found.setdefault(kind.expect(OID).content, []).extend(values.expect(SET).children())
+    if not after:
+        return found
+    (attributes,) = after
+    for attribute in attributes.expect(0xA1).children():
+        kind, values = attribute.expect(SEQUENCE).children()
+        inside = values.expect(SET).children()
+        if not inside or kind.expect(OID).content in found:  # RFC 5652 §11: each once, and never empty
+            raise MalformedSignature("repeated_attribute")
+        found[kind.content] = inside
+    if not found:
+        raise MalformedSignature("unknown_part")  # SIZE (1..MAX)
     return found
 
 
@@ -216,7 +262,11 @@ def _revocation(
             lists.append(choice.encoded)
         elif choice.tag == 0xA1:
             form, response = choice.children()
-            answers += [response.encoded] if form.content == _OCSP_RESPONSE else []
+            if form.expect(OID).content != _OCSP_RESPONSE:
+                raise MalformedSignature("unknown_part")
+            answers.append(response.encoded)
+        else:
+            raise MalformedSignature("unknown_part")
     archival = [attributes[_REVOCATION_ARCHIVAL]] if _REVOCATION_ARCHIVAL in attributes else []
     for whole, values in ((True, archival), (False, unsigned.get(_REVOCATION_VALUES, []))):
         for part in (part for value in values for part in value.expect(SEQUENCE).children()):
@@ -257,7 +307,9 @@ def _certificates(sets: Sequence[Node], further: Sequence[Node], maximum: int) -
     choices = [*(choice for node in sets for choice in node.children()), *further]
     if len(choices) > maximum:
         raise MalformedSignature("too_many_certificates")
-    return tuple(read_certificate(choice.encoded) for choice in choices if choice.tag == SEQUENCE)
+    if any(choice.tag != SEQUENCE for choice in choices):
+        raise MalformedSignature("unknown_part")  # attribute certificates, and what X.509 is not
+    return tuple(read_certificate(choice.encoded) for choice in choices)
 
 
 def _signer(identifier: Node, offered: tuple[Certificate, ...]) -> Certificate:
@@ -295,8 +347,15 @@ def _names_certificate(attributes: dict[bytes, Node], signer: Certificate) -> bo
 
 def digest_name(algorithm: Node) -> str:
     """Name of a digest; one that we do not know keeps its number, for the policy to refuse."""
-    identifier = algorithm.expect(SEQUENCE).children()[0].expect(OID).content
-    return _DIGESTS.get(identifier, f"oid-{identifier.hex()}")
+    identifier, *parameters = algorithm.expect(SEQUENCE).children()
+    _no_parameters(parameters)
+    return _DIGESTS.get(identifier.expect(OID).content, f"oid-{identifier.content.hex()}")
+
+
+def _no_parameters(parameters: Sequence[Node]) -> None:
+    """Absent or NULL: writers differ (RFC 5754 §2, §3.2, RFC 8419 §3.1)."""
+    if [node.encoded for node in parameters] not in ([], [_NULL]):
+        raise MalformedSignature("unknown_part")
 
 
 def _scheme(algorithm: Node, digest: str) -> tuple[str, int]:
@@ -304,16 +363,24 @@ def _scheme(algorithm: Node, digest: str) -> tuple[str, int]:
     scheme, implied = _SCHEMES.get(identifier.expect(OID).content, ("unknown", None))
     if implied is not None and implied != digest:
         raise MalformedSignature("mixed_digests")
-    return scheme, _salt_length(parameters[0], digest) if scheme == "rsa_pss" else 0
+    if scheme == "rsa_pss":
+        (only,) = parameters
+        return scheme, _salt_length(only, digest)
+    _no_parameters(parameters)
+    return scheme, 0
 
 
 def _salt_length(parameters: Node, digest: str) -> int:
     """RSASSA-PSS-params (RFC 4055 §3.1): hash [0], mask generation [1], salt length [2]; the digest
     throughout.
     """
-    parts = {node.tag: node.children()[0] for node in parameters.expect(SEQUENCE).children()}
+    parts: dict[int, Node] = {}
+    for node in parameters.expect(SEQUENCE).children():
+        (parts[node.tag],) = node.children()
     if not {0xA0, 0xA1} <= parts.keys() or digest_name(parts[0xA0]) != digest:
         raise MalformedSignature("mixed_digests")
+    if list(parts) != sorted(parts) or max(parts) > 0xA3 or (0xA3 in parts and parts[0xA3].integer() != 1):
+        raise MalformedSignature("unknown_part")
     generator, inner = parts[0xA1].children()
     if generator.content != _MGF1 or digest_name(inner) != digest:
         raise MalformedSignature("mixed_digests")

@@ -40,7 +40,11 @@ class Node:
         return nodes
 
     def integer(self) -> int:
-        return int.from_bytes(self.expect(INTEGER).content, "big", signed=True)
+        content = self.expect(INTEGER).content
+        # X.690 §8.3.2: at least one octet, and the first nine bits are not all alike
+        if not content or (len(content) > 1 and content[0] == (0xFF if content[1] & 0x80 else 0)):
+            raise MalformedDer("integer is not the shortest")
+        return int.from_bytes(content, "big", signed=True)
 
 
 def read(data: bytes) -> Node:

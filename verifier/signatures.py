@@ -17,7 +17,7 @@ from functools import partial
 from itertools import chain
 from typing import TypeVar
 
-from verifier.certificates import Certificate, digest_fault, find_path, read_certificate
+from verifier.certificates import Certificate, companions_fault, digest_fault, find_path, read_certificate
 from verifier.cms import COMPUTED, Cms, MalformedSignature, read_cms, signature_holds
 from verifier.indications import check_algorithms, indicate, passed_unless, signer_info
 from verifier.intake import ByteRange, contents_of, gap_fault, range_digests
@@ -381,7 +381,10 @@ class _Case:
         # 3 Certificate: a path to a pinned anchor that holds at the proven time.
         offered = (*cms.offered, *self.found.certificates)
         path = find_path(signer, offered, basis.trust, basis.policy, proof.time)
-        certificate = passed_unless(CheckName.CERTIFICATE, "no_path" if path is None else path.code)
+        strange = "" if role is None else companions_fault(signer, cms.offered, basis.trust)
+        certificate = passed_unless(
+            CheckName.CERTIFICATE, "no_path" if path is None else path.code or strange
+        )
 
         # 4 Algorithms of the signature and of every certificate below the anchor.
         algorithm = check_algorithms((cms.digest,), signer, path, basis.policy)
@@ -580,6 +583,8 @@ def _gap(facts: SignatureFacts, fault: str) -> Check:
 def _integrity_fault(facts: SignatureFacts, cms: Cms, digest: bytes | None) -> str:
     if facts.subfilter == PADES and not cms.names_certificate:
         return "no_signing_certificate_attribute"  # ETSI EN 319 142-1 clause 6.3, requirement k
+    if cms.unknown_unsigned and role_of(facts.field)[0] is not None:
+        return "unknown_unsigned_attribute"  # no signer of ours writes one, and nothing signs it
     if digest is None:
         return "digest_not_computable"
     if digest != cms.message_digest:

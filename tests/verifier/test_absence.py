@@ -166,6 +166,7 @@ _STEPS = [
     (signatures, "range_digests"),
     (signatures, "signature_holds"),
     (signatures, "find_path"),
+    (signatures, "companions_fault"),
     (indications, "key_fault"),
     (indications, "digest_fault"),
     (signatures, "check_revocation"),

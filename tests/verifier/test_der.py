@@ -52,6 +52,12 @@ def test_what_is_not_der(data: bytes) -> None:
         read(data)
 
 
+@pytest.mark.parametrize("content", [b"", b"\0\x01", b"\xff\xff", b"\0\0"])
+def test_an_integer_in_more_octets_than_it_takes(content: bytes) -> None:
+    with pytest.raises(MalformedDer):
+        Node(INTEGER, content, b"").integer()
+
+
 def test_another_tag_is_refused() -> None:
     node = read(b"\x04\x01a")
     assert node == Node(0x04, b"a", b"\x04\x01a")
