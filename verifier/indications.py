@@ -67,6 +67,15 @@ def passed_unless(name: CheckName, code: str) -> Check:
     return Check(name, CheckStatus.FAILED if code else CheckStatus.PASSED, code)
 
 
+def unasked(check: Check) -> Check:
+    """What is left of a check that had nothing true to look at, since the signature does not hold: a fault of
+    its own stands, anything else says nothing.
+    """
+    if check.status in (CheckStatus.PASSED, CheckStatus.INCOMPLETE):
+        return Check(check.name, CheckStatus.NOT_AVAILABLE, "not_asked")
+    return check
+
+
 def check_algorithms(
     digests: Sequence[str], signer: Certificate, path: Path | None, policy: ValidationPolicy
 ) -> Check:

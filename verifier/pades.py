@@ -69,6 +69,7 @@ from verifier.report import (
 from verifier.revocation import prepare
 from verifier.signatures import (
     PADES,
+    RANGE_UNREADABLE,
     TIMESTAMP,
     Basis,
     Contents,
@@ -508,7 +509,7 @@ def _archive_fault(reader: PdfFileReader, sealed: int, timestamps: list[_Signatu
 def _range_fault(data: bytes, signature: _Signature, *, last: bool) -> str:
     byte_range = signature.facts.byte_range
     if byte_range is None or signature.embedded is None:
-        return "range_unreadable"
+        return RANGE_UNREADABLE
     if last and byte_range[2] + byte_range[3] != len(data):
         return "bytes_after_signature"
     return ""
@@ -522,7 +523,7 @@ def _profile_fault(reader: PdfFileReader, signature: _Signature, *, first: bool,
         return "wrong_subfilter"
     embedded = signature.embedded
     if embedded is None:
-        return "range_unreadable"
+        return RANGE_UNREADABLE
     certifies = _certifies(reader, embedded)
     if certifies is not first:
         return "not_certified" if first else "certified_twice"

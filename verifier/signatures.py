@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from verifier.certificates import Certificate, companions_fault, digest_fault, find_path, read_certificate
 from verifier.cms import COMPUTED, Cms, MalformedSignature, read_cms, signature_holds
-from verifier.indications import check_algorithms, indicate, passed_unless, signer_info
+from verifier.indications import check_algorithms, indicate, passed_unless, signer_info, unasked
 from verifier.intake import ByteRange, contents_of, gap_fault, range_digests
 from verifier.policy import ValidationPolicy
 from verifier.report import (
@@ -39,6 +39,7 @@ from verifier.trust import Approval, AuthorisedSigner, TrustStore
 
 PADES = "/ETSI.CAdES.detached"
 TIMESTAMP = "/ETSI.RFC3161"
+RANGE_UNREADABLE = "range_unreadable"  # coverage of a signature that itself could not be read
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,9 +375,10 @@ class _Case:
         # 1 Integrity: the bytes match the message digest, the signature matches the signed attributes.
         integrity = passed_unless(CheckName.INTEGRITY, reading.integrity)
 
-        # 2 The gap, and coverage: both found once, when the structure of the file was read.
+        # 2 The gap, and coverage: both found once, when the structure of the file was read. Bytes that the
+        #   signature is not over are covered by nothing.
         gap = _gap(facts, facts.integrity)
-        coverage = passed_unless(CheckName.COVERAGE, facts.coverage)
+        coverage = _coverage(facts, reading.integrity)
 
         # 3 Certificate: a path to a pinned anchor that holds at the proven time.
         offered = (*cms.offered, *self.found.certificates)
@@ -419,7 +421,13 @@ class _Case:
             status = CheckStatus.FAILED if found.revoked else CheckStatus.INCOMPLETE
             revocation = Check(CheckName.REVOCATION, status if found.code else CheckStatus.PASSED, found.code)
 
-        checks = (integrity, gap, coverage, algorithm, certificate, authority, time, revocation)
+        # 8 Whoever signed something: where the signature is not that key's, nothing more is known of anybody.
+        about_signer: tuple[Check, ...] = (algorithm, certificate, authority, time, revocation)
+        if reading.integrity and not signature_holds(cms):
+            about_signer = tuple(map(unasked, about_signer))
+            row = None
+
+        checks = (integrity, gap, coverage, *about_signer)
         indication, sub_indication = indicate(checks)
         report = SignatureReport(
             field=facts.field,
@@ -548,7 +556,7 @@ def _unreadable(facts: SignatureFacts, code: str, proof: Proof) -> SignatureRepo
     checks = (
         passed_unless(CheckName.INTEGRITY, code),
         _gap(facts, code),
-        passed_unless(CheckName.COVERAGE, facts.coverage),
+        _coverage(facts, code),
         *(Check(name, CheckStatus.NOT_AVAILABLE, "signature_unreadable") for name in rest),
     )
     indication, sub_indication = indicate(checks)
@@ -578,6 +586,14 @@ def _gap(facts: SignatureFacts, fault: str) -> Check:
     if facts.byte_range is None:
         return Check(CheckName.BYTE_RANGE, CheckStatus.FAILED, fault or "no_byte_range")
     return passed_unless(CheckName.BYTE_RANGE, fault if fault in _GAP_FAULTS else "")
+
+
+def _coverage(facts: SignatureFacts, fault: str) -> Check:
+    """Coverage as found in the file; ``fault`` is why the signature is over none of it."""
+    if fault and facts.coverage == RANGE_UNREADABLE:
+        return Check(CheckName.COVERAGE, CheckStatus.NOT_AVAILABLE, "not_asked")
+    coverage = passed_unless(CheckName.COVERAGE, facts.coverage)
+    return unasked(coverage) if fault else coverage
 
 
 def _integrity_fault(facts: SignatureFacts, cms: Cms, digest: bytes | None) -> str:

@@ -24,7 +24,7 @@ from verifier.cms import (
     signature_holds,
 )
 from verifier.der import GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, SEQUENCE, Node, read
-from verifier.indications import check_algorithms, indicate, passed_unless, signer_info
+from verifier.indications import check_algorithms, indicate, passed_unless, signer_info, unasked
 from verifier.policy import ValidationPolicy
 from verifier.report import (
     Check,
@@ -188,7 +188,9 @@ def judge_token(
         fault = "" if signature_holds(cms) else "bad_signature"
     checks = [passed_unless(CheckName.INTEGRITY, fault or library)]
     if coverage is not None:
-        checks.append(passed_unless(CheckName.COVERAGE, coverage))
+        covers = passed_unless(CheckName.COVERAGE, coverage)
+        checks.append(unasked(covers) if fault or library else covers)
+    about_authority = len(checks)
 
     # 2 A path to an anchor for timestamps that holds when the timestamp is known to have existed.
     store = bench.trust.for_timestamps
@@ -222,6 +224,10 @@ def judge_token(
         status = CheckStatus.FAILED if found.revoked else CheckStatus.INCOMPLETE
         checks.append(Check(CheckName.REVOCATION, status if found.code else CheckStatus.PASSED, found.code))
 
+    # 5 Where it is not a signature of that key, nothing more is known of any authority.
+    if fault and not signature_holds(cms):
+        checks[about_authority:] = map(unasked, checks[about_authority:])
+
     indication, sub_indication = indicate(checks)
     report = TimestampReport(
         kind=kind,
@@ -243,7 +249,7 @@ def unreadable(
     """A timestamp that cannot even be read: broken, whoever made it."""
     checks = [passed_unless(CheckName.INTEGRITY, code)]
     if coverage is not None:
-        checks.append(passed_unless(CheckName.COVERAGE, coverage))
+        checks.append(unasked(passed_unless(CheckName.COVERAGE, coverage)))
     names = (CheckName.ALGORITHM, CheckName.CERTIFICATE, CheckName.TIME, CheckName.REVOCATION)
     checks += [Check(name, CheckStatus.NOT_AVAILABLE, "signature_unreadable") for name in names]
     indication, sub_indication = indicate(checks)

@@ -1294,6 +1294,11 @@ def check_sentence(check: Check, language: Language) -> str:
     match check.status:
         case CheckStatus.INCOMPLETE:
             pair = ("{name}: bước này chưa kiểm tra xong.", "{name}: this step could not be finished.")
+        case CheckStatus.NOT_AVAILABLE if check.code == "not_asked":
+            pair = (
+                "{name}: không xét đến, vì chữ ký không đúng với tài liệu này.",
+                "{name}: not looked at, since the signature is not right for this document.",
+            )
         case CheckStatus.NOT_AVAILABLE:
             pair = ("{name}: không có dữ liệu để kiểm tra.", "{name}: there is nothing to check this with.")
         case _:

@@ -468,7 +468,8 @@ def _signature_view(
             dict.fromkeys(
                 (c.status, words.check_status(c.status, language), words.check_sentence(c, language))
                 for c in signature.checks
-                if c.code != "signature_unreadable"  # said once, by the check that could not read it
+                # said once, by the check that could not read it, or found that it does not hold
+                if c.code not in ("signature_unreadable", "not_asked")
             )
         ),
     }

@@ -77,6 +77,17 @@ def failing(signature: SignatureReport) -> dict[CheckName, str]:
     return {c.name: c.code for c in signature.checks if c.status is not CheckStatus.PASSED}
 
 
+#: Of a signature that is not that key's nothing more is known: neither what it covers nor whose it is.
+NOT_ASKED = (
+    CheckName.COVERAGE,
+    CheckName.ALGORITHM,
+    CheckName.CERTIFICATE,
+    CheckName.AUTHORITY,
+    CheckName.TIME,
+    CheckName.REVOCATION,
+)
+
+
 def genuine(report: ValidationReport) -> bool:
     """Whether these bytes, were they registered, would be called genuine."""
     version = VersionFacts("0123456789ABCDEF7", 1, VersionState.CURRENT, Standing.PASSED)
@@ -175,7 +186,11 @@ def test_rsa_pss(world: World, digest: str) -> None:
         contents[len(contents.rstrip(b"\0")) - 1] ^= 1
 
     changed = of(check(swapped_contents(pdf, 0, flip), trust), "GVCN")
-    assert failing(changed) == {CheckName.INTEGRITY: "bad_signature"}
+    assert failing(changed) == {
+        CheckName.INTEGRITY: "bad_signature",
+        **dict.fromkeys(NOT_ASKED, "not_asked"),
+    }
+    assert (changed.school_code, changed.capacity) == (None, None)
     assert changed.sub_indication is SubIndication.SIG_CRYPTO_FAILURE
 
 
@@ -1130,7 +1145,8 @@ def test_the_fast_way_does_the_mathematics(world: World, primary: bytes) -> None
     changed = primary[:place] + b"X" + primary[place + 1 :]
     lying = replace(structure, sha256=hashlib.sha256(changed).hexdigest())
     report = revalidate(changed, lying, world.trust(), DEFAULT, NOW, registered_at=NOW)
-    assert [failing(s) for s in report.signatures] == [{CheckName.INTEGRITY: "digest_mismatch"}] * 3
+    mismatch = {CheckName.INTEGRITY: "digest_mismatch", CheckName.COVERAGE: "not_asked"}
+    assert [failing(s) for s in report.signatures] == [mismatch] * 3
 
 
 def test_the_fast_way_reads_no_pdf(world: World, primary: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1166,7 +1182,8 @@ def test_the_stricter_of_two_opinions_wins(
     ):
         monkeypatch.setattr(pades, "_ask_library", lambda *_, answer=opinion, **__: answer)
         report, _ = validate(primary, world.trust(), DEFAULT, NOW, own=True)
-        assert [failing(s) for s in report.signatures] == [{name: code}] * 3
+        also = {CheckName.COVERAGE: "not_asked"} if name is CheckName.INTEGRITY else {}
+        assert [failing(s) for s in report.signatures] == [{name: code, **also}] * 3
         assert not any(s.passed for s in report.signatures)
 
 
@@ -1180,7 +1197,8 @@ def test_whatever_the_library_raises_is_a_finding(
     with monkeypatch.context() as patched:
         patched.setattr(pades, "async_validate_pdf_signature", fail)
         report, _ = validate(primary, world.trust(), DEFAULT, NOW, own=True)
-        assert [failing(s) for s in report.signatures] == [{CheckName.INTEGRITY: "library_refused"}] * 3
+        refused = {CheckName.INTEGRITY: "library_refused", CheckName.COVERAGE: "not_asked"}
+        assert [failing(s) for s in report.signatures] == [refused] * 3
     with monkeypatch.context() as patched:
         patched.setattr(pades, "EmbeddedPdfSignature", fail)
         report, _ = validate(primary, world.trust(), DEFAULT, NOW)

@@ -379,3 +379,11 @@ def test_a_signature_that_cannot_be_read_does_not_accuse_the_content() -> None:
         assert unreadable.startswith("Chữ ký không đọc được")
     changed = words.check_sentence(Check(CheckName.INTEGRITY, CheckStatus.FAILED, "digest_mismatch"), "vi")
     assert changed == "Chữ ký không khớp với nội dung."
+
+
+def test_a_check_that_had_nothing_to_look_at_says_why() -> None:
+    check = Check(CheckName.COVERAGE, CheckStatus.NOT_AVAILABLE, "not_asked")
+    assert words.check_sentence(check, "vi").endswith("không xét đến, vì chữ ký không đúng với tài liệu này.")
+    assert words.check_sentence(check, "en").endswith(
+        "not looked at, since the signature is not right for this document."
+    )
