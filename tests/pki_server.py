@@ -1,14 +1,19 @@
-"""certomancer as a real server on loopback: an authority for timestamps with its lists and its TSA."""
+"""certomancer as a real server on loopback: an authority for timestamps with its lists and its TSA, which may
+be told to answer wrongly.
+"""
 
 from __future__ import annotations
 
+import io
 import threading
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
+from asn1crypto import tsp
 from certomancer.integrations.animator import Animator, AnimatorArchStore
 from certomancer.registry import ArchLabel, CertLabel, CertomancerConfig
 from cryptography.hazmat.primitives import serialization
@@ -20,6 +25,26 @@ ARCH = "gio"
 class _Quiet(WSGIRequestHandler):
     def log_message(self, *_: Any) -> None:
         pass
+
+
+def _asked(environ: Any, change: Callable[[tsp.TimeStampReq], None]) -> None:
+    """The question that reaches the authority is another than the one that was sent."""
+    question = tsp.TimeStampReq.load(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+    change(question)
+    body = question.dump(force=True)
+    environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
+
+
+def _other_digest(question: tsp.TimeStampReq) -> None:
+    question["message_imprint"]["hashed_message"] = bytes(32)
+
+
+def _other_nonce(question: tsp.TimeStampReq) -> None:
+    question["nonce"] = 7
+
+
+# PKIStatusInfo alone: rejection (2), unacceptedPolicy (bit 15); RFC 3161 clause 2.4.2
+_REFUSAL = bytes.fromhex("300a 3008 020102 0303000001")
 
 
 class PkiServer:
@@ -35,6 +60,9 @@ class PkiServer:
             )
             (folder / f"{name}.pem").write_bytes(pem)
         self._at = at
+        #: How the TSA answers wrongly: down, slow, html, flood, redirect, policy, digest, nonce.
+        self.fault = ""
+        self._closing = threading.Event()
         self._server = make_server("127.0.0.1", 0, self._answer, handler_class=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         config = CertomancerConfig(_config(self.url, at), key_search_dir=str(folder))
@@ -45,7 +73,32 @@ class PkiServer:
 
     def _answer(self, environ: Any, start_response: Any) -> Any:
         self._animator.fixed_time = self._at
-        return self._animator(environ, start_response)
+        fault = self.fault if "/tsa/" in environ["PATH_INFO"] else ""
+        status, body = "200 OK", b""
+        match fault:
+            case "":
+                return self._animator(environ, start_response)
+            case "digest" | "nonce":
+                _asked(environ, _other_digest if fault == "digest" else _other_nonce)
+                return self._animator(environ, start_response)
+            case "slow":
+                start_response(status, [("Content-Type", "application/timestamp-reply")])
+                return self._drops()
+            case "down":
+                status = "503 Service Unavailable"
+            case "redirect":
+                status = "302 Found"
+            case "policy":
+                body = _REFUSAL
+            case _:
+                body = b"<html>" * (1 if fault == "html" else 100_000)
+        start_response(status, [("Content-Type", "text/plain"), ("Location", f"{self.url}/elsewhere")])
+        return [body]
+
+    def _drops(self) -> Iterator[bytes]:
+        """A byte now and then, without end."""
+        while not self._closing.wait(0.2):
+            yield b"0"
 
     def __enter__(self) -> PkiServer:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -54,6 +107,7 @@ class PkiServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closing.set()
         self._server.shutdown()
         self._server.server_close()
 

@@ -1,16 +1,22 @@
-"""Asking a timestamp authority over HTTP (RFC 3161, clause 3.4): a ``portal.ports.Timestamper``."""
+"""Asking a timestamp authority over HTTP (RFC 3161, clause 3.4): a ``portal.ports.Timestamper``.
+
+Asked is the configured address alone, in the bounds of ``portal.trust.collecting``: an authority that is
+down, hangs, drips, floods or sends elsewhere keeps nobody longer than :data:`SECONDS`, and is a fault that
+names it.
+"""
 
 from __future__ import annotations
 
 import secrets
-import urllib.error
-import urllib.request
+from typing import Final
 
 from asn1crypto import algos, cms, tsp
 
 from portal.errors import PortalError
+from portal.trust.collecting import CollectFault, Question, fetch
+from verifier import der
 
-_TIMEOUT = 20.0  # seconds, for one answer
+SECONDS: Final = 20.0  # for one answer, in all
 _LARGEST = 256 * 1024  # bytes: a token with its whole chain has a tenth of that
 
 
@@ -21,8 +27,9 @@ class TimestampFault(PortalError):  # noqa: N818 - the authority, not we, decide
 class HttpTimestamper:
     """One authority. The token's own signature is checked with the finished file, by the verifier."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, seconds: float = SECONDS) -> None:
         self.url = url
+        self._seconds = seconds
 
     def timestamp(self, digest: bytes) -> bytes:
         """The DER TimeStampToken over this SHA-256. Raises :class:`TimestampFault`."""
@@ -36,20 +43,20 @@ class HttpTimestamper:
                 "cert_req": True,
             }
         )
-        request = urllib.request.Request(  # noqa: S310 - http(s) only: Settings checks TSA_URL
-            self.url, asked.dump(), {"Content-Type": "application/timestamp-query"}
-        )
+        question = Question("application/timestamp-query", asked.dump())
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT) as response:  # noqa: S310 - as above
-                body = response.read(_LARGEST)
-        except (OSError, urllib.error.URLError) as error:
-            raise TimestampFault(f"{self.url}: {error}") from error
+            body = fetch(self.url, most_bytes=_LARGEST, seconds=self._seconds, question=question)
+        except CollectFault as fault:
+            raise TimestampFault(f"{self.url}: {fault}") from fault
         try:
-            answer = tsp.TimeStampResp.load(body, strict=True)
-            status = answer["status"]["status"].native
-            if status not in ("granted", "granted_with_mods"):
-                raise TimestampFault(f"{self.url}: {status}")
-            token: cms.ContentInfo = answer["time_stamp_token"]
+            answer = der.read(body)
+            told, *tokens = answer.expect(der.SEQUENCE).children()  # a refusal carries no token
+            status = tsp.PKIStatusInfo.load(told.encoded, strict=True)
+            if status["status"].native not in ("granted", "granted_with_mods"):
+                why = ", ".join(sorted(status["fail_info"].native or ()))
+                raise TimestampFault(f"{self.url}: {status['status'].native} {why}".rstrip())
+            (found,) = tokens
+            token = cms.ContentInfo.load(found.encoded, strict=True)
             info = token["content"]["encap_content_info"]["content"].parsed
             same = (
                 info["message_imprint"]["hashed_message"].native == digest

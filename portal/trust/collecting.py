@@ -1,4 +1,5 @@
 """Collecting revocation lists from pinned addresses: the only place of the trust feature that uses a network.
+Timestamps are asked for in the same bounds (``portal.issuing.timestamping``).
 
 A job of its own does it (``flask --app wsgi trust refresh``); checks read what it brought and never fetch.
 Only the addresses of the trust tables are asked, never one that a certificate or a file names. An answer is
@@ -39,12 +40,22 @@ class _Answer:
     connection: http.client.HTTPConnection | None = None
 
 
-def fetch(url: str, *, most_bytes: int = MOST_BYTES, seconds: float = SECONDS) -> bytes:
-    """What stands at ``url`` (http or https), at most so much and within so many seconds in all: from looking
-    the name up to the last byte. Raises CollectFault.
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is sent along, by POST."""
+
+    kind: str  # media type
+    body: bytes
+
+
+def fetch(
+    url: str, *, most_bytes: int = MOST_BYTES, seconds: float = SECONDS, question: Question | None = None
+) -> bytes:
+    """What stands at ``url`` (http or https), or is answered there to ``question``: at most so much, within
+    so many seconds in all, from looking the name up to the last byte. Raises CollectFault.
     """
     answer = _Answer()
-    worker = threading.Thread(target=_ask, args=(url, most_bytes, seconds, answer), daemon=True)
+    worker = threading.Thread(target=_ask, args=(url, question, most_bytes, seconds, answer), daemon=True)
     worker.start()
     worker.join(seconds)
     if worker.is_alive():
@@ -59,13 +70,16 @@ def fetch(url: str, *, most_bytes: int = MOST_BYTES, seconds: float = SECONDS) -
     return answer.body
 
 
-def _ask(url: str, most_bytes: int, seconds: float, answer: _Answer) -> None:
+def _ask(url: str, question: Question | None, most_bytes: int, seconds: float, answer: _Answer) -> None:
     parts = urlsplit(url)
     try:
         answer.connection = connection = _connection(parts.scheme, parts.hostname or "", parts.port, seconds)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         headers = {"User-Agent": "hoc-ba-so-portal", "Accept-Encoding": "identity", "Connection": "close"}
-        connection.request("GET", target, headers=headers)
+        if question is None:
+            connection.request("GET", target, headers=headers)
+        else:
+            connection.request("POST", target, question.body, headers | {"Content-Type": question.kind})
         response = connection.getresponse()
         if 300 <= response.status < 400:
             where = (response.getheader("Location") or "")[:200]
@@ -75,7 +89,7 @@ def _ask(url: str, most_bytes: int, seconds: float, answer: _Answer) -> None:
         expected = response.length or 0  # what it says itself; nothing where it does not
         answer.body = response.read(most_bytes + 1) if expected <= most_bytes else b""
         if max(len(answer.body), expected) > most_bytes:
-            raise CollectFault("too_large", f"Danh sách lớn hơn {most_bytes // 1024 // 1024} MiB.")
+            raise CollectFault("too_large", f"Câu trả lời lớn hơn {most_bytes // 1024} KiB.")
         if len(answer.body) < expected:
             raise CollectFault("unreachable", "Kết nối đứt giữa chừng.")
     except CollectFault as fault:

@@ -13,12 +13,13 @@ from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from pyhanko.pdf_utils.reader import PdfFileReader
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.config import Settings
@@ -30,7 +31,7 @@ from portal.factory import create_app
 from portal.issuing.models import Renewal
 from portal.issuing.renewal import Bench, Outcome, State, due, renew
 from portal.issuing.service import State as Issued
-from portal.issuing.timestamping import HttpTimestamper
+from portal.issuing.timestamping import HttpTimestamper, TimestampFault
 from portal.ports import Timestamper
 from portal.registry import service as registry
 from portal.registry.models import RegisteredFile
@@ -404,7 +405,9 @@ def test_a_kill_at_any_point_loses_nothing_and_renews_once(issued: World, tmp_pa
 
 @SQLITE
 def test_what_was_stored_and_counts_no_more_is_made_again(issued: World) -> None:
-    """Its timestamp's authority was found revoked between the kill and the next run."""
+    """Its timestamp's certificate was found revoked between the kill and the next run: the stored file would
+    prove nothing, and another one takes its place.
+    """
 
     class Killed(BaseException):
         pass
@@ -415,11 +418,35 @@ def test_what_was_stored_and_counts_no_more_is_made_again(issued: World) -> None
 
     with issued.begin() as session:
         hashes = due(session, now=issued.clock.now())
-    bad = DemoTimestamper(issued.authority.timestamp_authority(handle="tsa-2"), issued.clock.now())
+    lost = issued.authority.timestamp_authority(handle="tsa-2")
     with pytest.raises(Killed):
-        list(renew(bench(issued, bad, at=at), hashes))
+        list(renew(bench(issued, DemoTimestamper(lost, issued.clock.now()), at=at), hashes))
     with issued.begin() as session:
-        session.execute(update(Renewal).values(sealed_name="0" * 64))  # another object than the one stored
+        (left,) = session.scalars(select(Renewal.sealed_sha256)).all()
+    issued.authority.revoke(lost, NOW)
+    at_day(issued, 2)
+    assert [o.state for o in run(issued)] == [State.RENEWED]
+    (_, before, _, _), (_, renewed, report, row) = files(issued)
+    assert row.sha256 != left
+    assert [stamp.passed for stamp in report.timestamps] == [True]
+    assert [verdict(issued, data) for data in (before, renewed)] == [Verdict.GENUINE_CURRENT] * 2
+
+
+@SQLITE
+def test_a_name_that_was_committed_without_its_object_is_made_again(issued: World) -> None:
+    """The object store lost it, or never had it."""
+
+    class Killed(BaseException):
+        pass
+
+    def at(point: str) -> None:
+        if point == "sealed":
+            raise Killed
+
+    with issued.begin() as session:
+        hashes = due(session, now=issued.clock.now())
+    with pytest.raises(Killed):
+        list(renew(bench(issued, at=at), hashes))
     assert [o.state for o in run(issued)] == [State.RENEWED]
     assert len(files(issued)) == 2
 
@@ -432,6 +459,39 @@ def server(tmp_path: Path) -> Iterator[PkiServer]:
     (tmp_path / "pki").mkdir()
     with PkiServer(tmp_path / "pki", NOW) as running:
         yield running
+
+
+WRONG = {
+    "down": "503",
+    "slow": "1 giây",
+    "html": "not a timestamp response",
+    "flood": "256 KiB",
+    "redirect": "elsewhere",
+    "policy": "rejection unaccepted_policy",
+    "digest": "another request",
+    "nonce": "another request",
+}
+
+
+@pytest.mark.parametrize(("fault", "said"), WRONG.items(), ids=WRONG)
+def test_whatever_an_authority_answers_is_told_in_time(server: PkiServer, fault: str, said: str) -> None:
+    """REL-05: down, dripping, sending elsewhere or answering something else, it is named."""
+    stamper = HttpTimestamper(server.tsa_url, seconds=1 if fault == "slow" else 20)
+    server.fault = fault
+    begun = monotonic()
+    with pytest.raises(TimestampFault, match=re.escape(server.tsa_url)) as caught:
+        stamper.timestamp(bytes(32))
+    assert said in str(caught.value)
+    assert monotonic() - begun < 20
+    if fault != "slow":  # this server has one thread, which still drips
+        server.fault = ""
+        assert stamper.timestamp(bytes(32))
+
+
+def kinds(bundle: Resources) -> list[str]:
+    """Of every registered file, the shortest first."""
+    with Session(bundle.engine) as session:
+        return list(session.scalars(select(RegisteredFile.kind).order_by(RegisteredFile.size)))
 
 
 def test_b_t_and_b_lta_at_the_command_line(
@@ -475,9 +535,14 @@ def test_b_t_and_b_lta_at_the_command_line(
         flask("trust", "add-crl-address", fingerprint, server.crl_url(name))
     flask("trust", "refresh")
 
-    # 2 B-T: the seal's timestamp was given by certomancer's TSA.
+    # 2 B-T: the seal's timestamp was given by certomancer's TSA, once it answers to what was asked.
     clock.time = NOW + timedelta(hours=1)  # the signers' lists are of NOW
     server.move(clock.time)
+    for fault in ("down", "policy", "digest"):
+        server.fault = fault
+        assert server.tsa_url in flask("issue", rows, code=1)
+        assert kinds(bundle) == []
+    server.fault = ""
     assert "Đã cấp 1" in flask("issue", rows)
     with Session(bundle.engine) as session:
         (stored,) = session.scalars(select(RegisteredFile)).all()
@@ -492,9 +557,10 @@ def test_b_t_and_b_lta_at_the_command_line(
     assert "chờ danh sách thu hồi 1" in flask("renew")
     authority.reissue_crls(clock.time)
     flask("trust", "import-crl", *sorted((authority.directory / "crls").glob("*.crl")))
+    server.fault = "nonce"
+    assert server.tsa_url in flask("renew", code=1)
+    server.fault = ""
     assert "Đã gia hạn 1" in flask("renew")
     assert "Đã gia hạn 0" in flask("renew")
-    with Session(bundle.engine) as session:
-        kinds = [row.kind for row in session.scalars(select(RegisteredFile).order_by(RegisteredFile.size))]
-    assert kinds == ["issued", "renewed"]
+    assert kinds(bundle) == ["issued", "renewed"]
     assert "XXXX" in flask("renew", "XXXX", code=1)

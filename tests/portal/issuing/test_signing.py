@@ -285,7 +285,7 @@ class _TsaHandler(http.server.BaseHTTPRequestHandler):
         answer = self.tsa.request_tsa_response(asked)
         body = b"<html>" if self.fault == "html" else answer.dump()
         if self.fault == "rejection":
-            body = tsp.TimeStampResp({"status": {"status": "rejection"}}).dump()
+            body = bytes.fromhex("3005 3003 020102")
         self.send_response(500 if self.fault == "error" else 200)
         self.end_headers()
         self.wfile.write(body)
@@ -318,12 +318,20 @@ def test_a_timestamp_on_the_seal_makes_it_b_t(
     assert all(status.timestamp_validity is None for status in others)
 
 
-@pytest.mark.parametrize("fault", ["other_nonce", "html", "rejection", "error"])
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("other_nonce", "another request"),
+        ("html", "not a timestamp response"),
+        ("rejection", "rejection$"),
+        ("error", "500"),
+    ],
+)
 def test_what_is_not_our_timestamp_is_refused(
-    tsa_url: str, fault: str, monkeypatch: pytest.MonkeyPatch
+    tsa_url: str, fault: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_TsaHandler, "fault", fault)
-    with pytest.raises(TimestampFault):
+    with pytest.raises(TimestampFault, match=said):
         HttpTimestamper(tsa_url).timestamp(bytes(32))
 
 
