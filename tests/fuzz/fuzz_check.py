@@ -1,7 +1,10 @@
 """SEC-02: coverage-guided fuzzing of the whole check, for whoever has an hour (docs/verification.md).
 
-atheris is no dependency of the project: it builds on few machines. The seeds are a signed record and its
-unsigned base; every finding is a file that ``python -m tests.fuzz.fuzz_check FILE`` asks again.
+    python -m tests.fuzz.fuzz_check CORPUS [options of libFuzzer]   the folder is made and filled when missing
+    python -m tests.fuzz.fuzz_check FILE                            asks one finding again, without atheris
+
+atheris comes with the dependency group ``fuzz``. Our own modules alone are instrumented: atheris takes
+packages as a whole, and with pyHanko's it would not begin within minutes.
 """
 
 from __future__ import annotations
@@ -11,43 +14,25 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.verifier import pki
-from tests.verifier.pki import NOW
-from verifier.check import examine
-from verifier.policy import DEFAULT
-from verifier.report import ValidationReport
-from verifier.verdict import GENUINE, RegistryFacts, decide
-
-WORLD = pki.world("Thử ngẫu nhiên")
-TRUST = WORLD.trust()
-
-
-def ask(data: bytes) -> None:
-    """Nothing is raised, nothing unregistered is genuine, and the report is one that may cross a process."""
-    report = examine(data, trust=TRUST, policy=DEFAULT, at=NOW)
-    assert ValidationReport.from_json(report.to_json()) == report
-    assert decide(report, RegistryFacts(named_record_known=True)).outcome not in GENUINE
-
-
-def seeds(folder: Path) -> None:
-    """Where the fuzzer starts from."""
-    folder.mkdir(parents=True, exist_ok=True)
-    signed = pki.signed_record(WORLD)
-    (folder / "signed.pdf").write_bytes(signed)
-    (folder / "unsigned.pdf").write_bytes(pki.base_pdf(list(pki.SIGNERS), pki.record_attachment()))
-
 
 def main(arguments: list[str]) -> None:
-    """``CORPUS [options of libFuzzer]``; the folder is made and filled when it is not there."""
+    if len(arguments) < 2 or arguments[1].startswith("-"):
+        sys.exit(__doc__)
     corpus = Path(arguments[1])
     if corpus.is_file():
-        ask(corpus.read_bytes())
+        importlib.import_module("tests.fuzz.target").ask(corpus.read_bytes())
         return
+    try:
+        atheris: Any = importlib.import_module("atheris")
+    except ModuleNotFoundError:
+        sys.exit("atheris is not installed: .venv/bin/uv run --frozen --inexact --group fuzz python -m …")
+    with atheris.instrument_imports(include=["verifier"]):
+        target: Any = importlib.import_module("tests.fuzz.target")
     if not corpus.exists():
-        seeds(corpus)
-    atheris: Any = importlib.import_module("atheris")
-    atheris.instrument_all()
-    atheris.Setup(arguments, ask)
+        corpus.mkdir(parents=True)
+        for name, content in target.seeds().items():
+            (corpus / name).write_bytes(content)
+    atheris.Setup(arguments, target.ask)
     atheris.Fuzz()
 
 
