@@ -248,6 +248,21 @@ def _altered(scene: Scene) -> Iterator[_Made]:
         file,
         "Một ghi chú được nối thêm sau con dấu số; phần trước đó vẫn nguyên.",
     )
+    for name, data, note in (
+        (
+            "phu-len-trang.pdf",
+            samples.with_overlay(primary),
+            "Một mảng trắng phủ lên trang, thêm sau con dấu số.",
+        ),
+        ("them-o-nhap.pdf", samples.with_form_value(primary), "Một ô nhập có sẵn điểm, thêm sau con dấu số."),
+        ("byte-thua.pdf", samples.with_loose_bytes(primary), "Có byte thừa sau con dấu số."),
+        (
+            "hai-bang-doi-tuong.pdf",
+            samples.with_two_tables(primary),
+            "Thêm sau con dấu số một bảng đối tượng thứ hai: mỗi phần mềm có thể đọc ra một tài liệu khác.",
+        ),
+    ):
+        yield _Made(name, data, differs, file, note)
     yield _Made(
         "luu-lai.pdf",
         samples.resaved(primary),

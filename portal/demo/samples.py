@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import random
+import re
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,27 +32,81 @@ def with_bytes_after(pdf: bytes) -> bytes:
     """The file with a sticky note on its first page, appended after the seal as viewers do: the bytes that
     the school issued stay a prefix.
     """
+    note = pikepdf.Dictionary(
+        Type=pikepdf.Name.Annot,
+        Subtype=pikepdf.Name.Text,
+        Rect=[400, 700, 420, 720],
+        Contents=pikepdf.String("Ghi chú thêm sau khi ký"),
+        F=4,
+    )
+    return _annotated(pdf, note)
+
+
+def with_form_value(pdf: bytes) -> bytes:
+    """A text field over the first page, filled in, appended after the seal."""
+    field = pikepdf.Dictionary(
+        Type=pikepdf.Name.Annot,
+        Subtype=pikepdf.Name.Widget,
+        FT=pikepdf.Name.Tx,
+        T=pikepdf.String("diem"),
+        V=pikepdf.String("9,9"),
+        DA=pikepdf.String("/Helv 12 Tf 0 g"),
+        Rect=[400, 400, 480, 420],
+        F=4,
+    )
+    return _annotated(pdf, field)
+
+
+def with_overlay(pdf: bytes) -> bytes:
+    """The first page painted over, in a revision after the seal: nothing of what was signed is touched."""
     with pikepdf.open(io.BytesIO(pdf)) as document:
         page = document.pages[0].obj
-        note = document.make_indirect(
-            pikepdf.Dictionary(
-                Type=pikepdf.Name.Annot,
-                Subtype=pikepdf.Name.Text,
-                Rect=[400, 700, 420, 720],
-                Contents=pikepdf.String("Ghi chú thêm sau khi ký"),
-                F=4,
-            )
-        )
-        page.Annots = pikepdf.Array([*page.get(pikepdf.Name.Annots, []), note])
-        changed = [(each.objgen, each.unparse(resolved=True)) for each in (page, note)]
-        size, root = note.objgen[0] + 1, document.Root.objgen
+        content = b"q 1 g 60 300 475 200 re f Q"
+        cover = document.make_indirect(pikepdf.Dictionary())
+        old = page.Contents
+        page.Contents = pikepdf.Array([*(old if isinstance(old, pikepdf.Array) else [old]), cover])
+        stream = b"<</Length %d>>\nstream\n%s\nendstream" % (len(content), content)
+        changed = [(page.objgen, page.unparse(resolved=True)), (cover.objgen, stream)]
+        return _continued(pdf, changed, document.Root.objgen)
+
+
+def with_loose_bytes(pdf: bytes) -> bytes:
+    """Something behind the last revision that belongs to none."""
+    return pdf + b"\n% diem ca nam: 9,9\n"
+
+
+def with_two_tables(pdf: bytes) -> bytes:
+    """A revision with a second table of objects beside the first (/XRefStm): programs differ in which they
+    read.
+    """
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        page = document.pages[0].obj
+        changed = [(page.objgen, page.unparse(resolved=True))]
+        return _continued(pdf, changed, document.Root.objgen, b"/XRefStm %d" % pdf.rindex(b"xref\n", 0, -20))
+
+
+def _annotated(pdf: bytes, annotation: pikepdf.Dictionary) -> bytes:
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        page = document.pages[0].obj
+        added = document.make_indirect(annotation)
+        page.Annots = pikepdf.Array([*page.get(pikepdf.Name.Annots, []), added])
+        changed = [(each.objgen, each.unparse(resolved=True)) for each in (page, added)]
+        return _continued(pdf, changed, document.Root.objgen)
+
+
+def _continued(
+    pdf: bytes, changed: Sequence[tuple[tuple[int, int], bytes]], root: tuple[int, int], also: bytes = b""
+) -> bytes:
+    """One more revision with these objects: ((number, generation), what stands there)."""
+    size = 1 + max(int(number) for number in re.findall(rb"/Size (\d+)", pdf))
+    size = max(size, *(number + 1 for (number, _), _ in changed))
     parts, table, length = [pdf, b"\n"], b"xref\n", len(pdf) + 1
     for (number, generation), body in changed:
         parts.append(b"%d %d obj\n%s\nendobj\n" % (number, generation, body))
         table += b"%d 1\n%010d %05d n \n" % (number, length, generation)
         length += len(parts[-1])
     previous = int(pdf[pdf.rindex(b"startxref") + len(b"startxref") :].split()[0])
-    trailer = b"trailer\n<</Size %d/Prev %d/Root %d %d R>>\n" % (size, previous, *root)
+    trailer = b"trailer\n<</Size %d/Prev %d/Root %d %d R%s>>\n" % (size, previous, *root, also)
     return b"".join((*parts, table, trailer, b"startxref\n%d\n%%%%EOF\n" % length))
 
 

@@ -172,6 +172,10 @@ def test_every_sample_gives_its_answer(client: FlaskClient, demo_instance: DemoI
 
 REASONS = {
     "mau/them-sau-con-dau.pdf": "changed_after_issue",
+    "mau/phu-len-trang.pdf": "changed_after_issue",
+    "mau/them-o-nhap.pdf": "changed_after_issue",
+    "mau/byte-thua.pdf": "changed_after_issue",
+    "mau/hai-bang-doi-tuong.pdf": "changed_after_issue",
     "mau/luu-lai.pdf": "resaved_or_edited",
     "mau/sua-diem.pdf": "resaved_or_edited",
     "mau/chua-ky.pdf": "no_signature",
