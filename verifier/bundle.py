@@ -16,6 +16,7 @@ from typing import Any
 
 from verifier.errors import InvalidInput, Problem
 from verifier.locator import Hosts, Kind, Locator, parse_record_id, read_code
+from verifier.policy import DEFAULT
 from verifier.report import ValidationReport
 from verifier.trust import TrustStore
 from verifier.verdict import CodeFacts, CodeKind, RegistryFacts, Standing, VersionFacts, VersionState
@@ -78,9 +79,9 @@ class Bundle:
 
     def facts_for(self, report: ValidationReport, *, max_age: timedelta) -> RegistryFacts:
         """What the registry knew about one examined document. Facts older than ``max_age`` at the time of the
-        check, or from after it, count as not available.
+        check, or from after it by more than clocks differ, count as not available.
         """
-        if not timedelta(0) <= report.at - self.as_of <= max_age:
+        if not -DEFAULT.clock_tolerance <= report.at - self.as_of <= max_age:
             return RegistryFacts(available=False, stale=True)
 
         # 1 These bytes, and the longest registered beginning of them.

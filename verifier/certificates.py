@@ -107,7 +107,9 @@ def read_certificate(der: bytes) -> Certificate:
                 answers_unchecked = True
             case x509.CRLDistributionPoints() as value:
                 crl_points = frozenset(name for point in value for name in urls(point.full_name))
-        unknown = unknown or (extension.critical and extension.oid not in _UNDERSTOOD)
+        # Constraints on names bind a path whether marked or not (RFC 5280 §6.1), and we do not process them.
+        constrains = isinstance(extension.value, x509.NameConstraints)
+        unknown = unknown or constrains or (extension.critical and extension.oid not in _UNDERSTOOD)
     return Certificate(
         der=der,
         sha256=hashlib.sha256(der).hexdigest(),

@@ -211,8 +211,8 @@ def validate(
     report = ValidationReport(
         at=at, medium=Medium.PDF, size=len(data), sha256=hashlib.sha256(data).hexdigest()
     )
-    if not prepare(trust):
-        report = replace(report, incomplete="trust_unavailable")
+    if fault := _premise_fault(trust, policy, at, registered_at, earlier):
+        report = replace(report, incomplete=fault)
         return report, Structure(report.sha256, report.size, 0, (), (), None, None, ("no_record",))
 
     # 1 Open inside limits.
@@ -261,7 +261,7 @@ def validate(
     # 6 Put the report together; look for an earlier end of bytes nobody has registered.
     report = _complete(report, structure, replace(judgement, reports=reports))
     if not own:
-        archival_from = _archival_from(reader, found.signatures, opinions)
+        archival_from = _archival_from(reader, found.signatures, found.timestamps, opinions)
         report = replace(
             report,
             prefixes=tuple(
@@ -291,11 +291,28 @@ def revalidate(
     report = ValidationReport(at=at, medium=Medium.PDF, size=len(data), sha256=sha256)
     if sha256 != structure.sha256:
         return replace(report, incomplete="structure_of_other_bytes")
-    if not prepare(trust):
-        return replace(report, incomplete="trust_unavailable")
+    if fault := _premise_fault(trust, policy, at, registered_at, earlier):
+        return replace(report, incomplete=fault)
     proofs = _registrations(data, registered_at, earlier, at)
     judgement = judge(data, structure.contents, Basis(trust, policy, at, proofs, structure.school_code))
     return _complete(report, structure, judgement)
+
+
+def _premise_fault(
+    trust: TrustStore,
+    policy: ValidationPolicy,
+    at: datetime,
+    registered_at: datetime | None,
+    earlier: Sequence[Beginning],
+) -> str:
+    """Why nothing can be said about any signature: trust that cannot be read, or a registration that this
+    machine's clock has not come to yet.
+    """
+    if not prepare(trust):
+        return "trust_unavailable"
+    registered = [each.registered_at for each in earlier]
+    registered += [] if registered_at is None else [registered_at]
+    return "clock" if max(registered, default=at) > at + policy.clock_tolerance else ""
 
 
 def _complete(report: ValidationReport, structure: Structure, judgement: Judgement) -> ValidationReport:
@@ -903,7 +920,10 @@ def _run(coroutine: Coroutine[Any, Any, _T]) -> _T:
 
 
 def _archival_from(
-    reader: PdfFileReader, signatures: tuple[_Signature, ...], opinions: list[_Opinion]
+    reader: PdfFileReader,
+    signatures: tuple[_Signature, ...],
+    timestamps: tuple[_Signature, ...],
+    opinions: list[_Opinion],
 ) -> int:
     """From which length on the rest of the file is revisions of validation data only (in bytes).
 
@@ -918,16 +938,16 @@ def _archival_from(
         and not opinion.integrity
         and opinion.level is ModificationLevel.LTA_UPDATES
         and each.embedded is not None
-        and _adds_validation_data(reader, each.embedded.signed_revision)
+        and _adds_validation_data(reader, timestamps, each.embedded.signed_revision)
     ]
     return min(ends, default=1 << 62)
 
 
-def _adds_validation_data(reader: PdfFileReader, revision: int) -> bool:
+def _adds_validation_data(reader: PdfFileReader, timestamps: tuple[_Signature, ...], revision: int) -> bool:
     """Whether a later revision writes a document security store or a document timestamp."""
     xrefs = reader.xrefs
     store = _reference(reader.root, "/DSS")
     later = range(revision + 1, xrefs.total_revisions)
     return any(store in xrefs.explicit_refs_in_revision(number) for number in later) or any(
-        stamp.signed_revision > revision for stamp in reader.embedded_timestamp_signatures
+        stamp.embedded is not None and stamp.embedded.signed_revision > revision for stamp in timestamps
     )

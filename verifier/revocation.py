@@ -9,7 +9,7 @@ any other needs something fresh.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
@@ -254,6 +254,7 @@ class _Statement:
     silent: bool = False
     archived: bool = False
     current: bool = True  # may be the newest word; an answer that names no next one speaks for its moment
+    pinned: bool = False  # it did not come with a file
 
     def revokes(self, proven: datetime, generated: datetime | None) -> bool:
         """For good, with effect at the proven time. An authority that ended in order takes no timestamp along
@@ -303,7 +304,9 @@ def check_revocation(
         every = _statements(certificate, authority, sources, anchored=anchored)
         said = [statement for statement in every if statement.issued <= at]
         telling = [statement for statement in said if not statement.silent]
-        if any(s.revokes(proven, own) for s in said) or any(s.holds(proven) for s in _newest(telling)):
+        # Only a pinned list releases from a hold that a pinned one names.
+        last_words = [*_newest(telling), *_newest([s for s in telling if s.pinned])]
+        if any(s.revokes(proven, own) for s in said) or any(s.holds(proven) for s in last_words):
             return Revocation("ca_revoked" if position else "certificate_revoked")
         newest = _newest([statement for statement in said if statement.current])
         until = min((s.until for s in newest if s.until is not None), default=None)
@@ -357,7 +360,7 @@ def _statements(
     for der in sources.trust.crls:
         crl = read_crl(der)
         if _counts(crl, certificate, authority):
-            yield _listed(crl, certificate, archived=False)
+            yield replace(_listed(crl, certificate, archived=False), pinned=True)
     for each in sources.embedded:
         in_time = anchored or each.proven <= authority.not_after
         match each.content:
@@ -464,6 +467,8 @@ def _may_answer(answer: Answer, authority: Certificate, sources: _Sources) -> bo
     that it issued directly, for OCSP signing, in force and not revoked when the answer was made.
     """
     algorithms = sources.algorithms
+    # Whoever answers writes when that was: a delegate must have been in force at every time that it names.
+    moments = [answer.produced_at, *(single.this_update_utc for single in answer.singles)]
     if digest_fault(answer.digest, algorithms) or answer.produced_at > sources.at:
         return False
     if _answer_signed(answer, authority):
@@ -475,7 +480,7 @@ def _may_answer(answer: Answer, authority: Certificate, sources: _Sources) -> bo
         and _OCSP_SIGNING in delegate.purposes
         and not delegate.unknown_critical
         and (delegate.usage is None or delegate.usage.digital_signature)
-        and delegate.not_before <= answer.produced_at <= delegate.not_after
+        and all(delegate.not_before <= moment <= delegate.not_after for moment in moments)
         and not key_fault(delegate.key, algorithms)
         and not digest_fault(delegate.digest, algorithms)
         and issued(delegate, authority)

@@ -17,7 +17,7 @@ from functools import partial
 from itertools import chain
 from typing import TypeVar
 
-from verifier.certificates import Certificate, companions_fault, digest_fault, find_path, read_certificate
+from verifier.certificates import Certificate, companions_fault, find_path, read_certificate
 from verifier.cms import COMPUTED, Cms, MalformedSignature, read_cms, signature_holds
 from verifier.indications import check_algorithms, indicate, passed_unless, signer_info, unasked
 from verifier.intake import ByteRange, contents_of, gap_fault, range_digests
@@ -87,8 +87,8 @@ def role_of(field: str) -> tuple[Role | None, str | None]:
     name, _, subject = field.partition(".")
     if name == Role.GVBM and subject:
         return Role.GVBM, subject
-    if not subject and name in (Role.GVCN, Role.CBQL, Role.KY_PHAT_HANH):
-        return Role(name), None
+    if field in (Role.GVCN, Role.CBQL, Role.KY_PHAT_HANH):
+        return Role(field), None
     return None, None
 
 
@@ -157,10 +157,12 @@ class _Reading:
         """How many bytes from the beginning it signs, up to its own place."""
         return 0 if self.facts.byte_range is None else self.facts.byte_range[1]
 
-    def holds(self, policy: ValidationPolicy) -> bool:
-        """The signed bytes are what was signed, by a digest that counts."""
-        cms = self.cms
-        return isinstance(cms, Cms) and not self.integrity and not digest_fault(cms.digest, policy.algorithms)
+    @property
+    def binds(self) -> bool:
+        """The value stands for these bytes under one certificate alone. Where the signed attributes do not
+        name it, a key can be computed under which an old value signs any bytes.
+        """
+        return isinstance(self.cms, Cms) and self.cms.names_certificate and not self.integrity
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,9 @@ class Store:
 
     certificates: tuple[Certificate, ...]
     contents: tuple[tuple[Crl | Answer, int], ...]
+
+
+_OURS = (CheckName.INTEGRITY, CheckName.ALGORITHM, CheckName.CERTIFICATE, CheckName.AUTHORITY)
 
 
 class _Belief(StrEnum):
@@ -302,13 +307,20 @@ class _Case:
             proof = self._earliest(proofs, end)
             own = self._signature_stamps(reading, proof, proofs)
             times = [s.latest for s in own if s.latest is not None and _counts(s, belief)]
-            if times and min(times) < proof.time:
+            stamped = bool(times) and min(times) < proof.time
+            if stamped:
                 proof = Proof(end, min(times), ProvenBy.SIGNATURE_TIMESTAMP)
-                # What is signed is as old as the signature: the seal's timestamp is enough for all before it.
-                if reading.holds(self.basis.policy):
-                    proofs.append(replace(proof, length=reading.signed))
             of_signatures.insert(0, own)
-            signatures.insert(0, self._signature(reading, own, proof, proofs))
+            judged = self._signature(reading, own, proof, proofs)
+            signatures.insert(0, judged)
+            # What one of ours signed is as old as the signature: the seal's timestamp serves all before
+            # it. A stranger's signature says nothing of the age of anything.
+            if (
+                stamped
+                and reading.binds
+                and all(judged.report.status(n) is CheckStatus.PASSED for n in _OURS)
+            ):
+                proofs.append(replace(proof, length=reading.signed))
         return _Outcome(tuple(signatures), (*of_document, *chain.from_iterable(of_signatures)))
 
     def _earliest(self, proofs: Sequence[Proof], end: int) -> Proof:
@@ -408,7 +420,9 @@ class _Case:
         if path is None:
             revocation = Check(CheckName.REVOCATION, CheckStatus.NOT_AVAILABLE, "no_path")
         else:
-            along = (Embedded(content, proof.time) for content in _came_along(cms))
+            # A timestamp of the signature is over its value alone: what came along may be younger.
+            age = self._earliest(proofs, 0 if facts.byte_range is None else facts.byte_range[2]).time
+            along = (Embedded(content, age) for content in _came_along(cms))
             found = check_revocation(
                 path,
                 basis.trust,
@@ -617,12 +631,9 @@ def _authority(
         return None, "unknown_signer"
     if role is None:
         return rows[0], "no_role"
-    at_school = [row for row in rows if basis.school_code in (None, row.school_code)]
-    if not at_school:
-        return rows[0], "other_school"
-    in_role = [row for row in at_school if row.role is role or (row.role is Role.CBQL and role is Role.GVBM)]
+    in_role = [row for row in rows if row.role is role or (row.role is Role.CBQL and role is Role.GVBM)]
     if not in_role:
-        return at_school[0], "other_role"
+        return rows[0], "other_role"
     fitting = [
         row
         for row in in_role
@@ -630,10 +641,12 @@ def _authority(
     ]
     if not fitting:
         return in_role[0], "other_subject"
-    for row in fitting:
-        if row.covers(proven):
-            return row, ""
-    row = fitting[0]
+    # The school comes last: what the file says of it is the only part that its maker chooses.
+    in_force = [row for row in fitting if row.covers(proven)]
+    at_school = [row for row in (in_force or fitting) if basis.school_code in (None, row.school_code)]
+    if in_force:
+        return (at_school[0], "") if at_school else (in_force[0], "other_school")
+    row = (at_school or fitting)[0]
     if row.approval is not Approval.APPROVED:
         return row, "not_approved"
     if row.invalid_since is not None and row.invalid_since <= proven:

@@ -763,6 +763,13 @@ _INCOMPLETE: Final[Mapping[str, tuple[Pair, Pair]]] = {
         ),
         _NEW_BUNDLE,
     ),
+    "clock": (
+        (
+            "Đồng hồ của các máy chủ đang lệch nhau, nên chưa thể xét thời gian của chữ ký.",
+            "The clocks of the servers disagree, so the times of the signatures cannot be judged yet.",
+        ),
+        _TRY_AGAIN,
+    ),
     "trust_unavailable": (
         (
             "Hiện không đọc được danh sách tin cậy.",

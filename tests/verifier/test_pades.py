@@ -640,11 +640,23 @@ def test_a_claim_from_the_future_fails(world: World, primary: bytes) -> None:
 
 
 def test_the_proven_time_is_the_earlier_of_registration_and_check(world: World, primary: bytes) -> None:
-    for registered_at in (NOW, NOW + DAY):
+    for registered_at in (NOW, NOW + timedelta(minutes=4)):
         report = check(primary, world.trust(), at=NOW, registered_at=registered_at)
         assert {s.proven_time for s in report.signatures} == {NOW}
     earlier = check(primary, world.trust(), at=NOW + DAY, registered_at=NOW)
     assert {s.proven_time for s in earlier.signatures} == {NOW}
+
+
+def test_a_clock_behind_the_registration_finishes_nothing(world: World, primary: bytes) -> None:
+    """Another machine registered the file at a time that this one has not come to: neither is the signer's."""
+    report, structure = validate(primary, world.trust(), DEFAULT, NOW, registered_at=NOW, own=True)
+    assert report.incomplete is None
+    behind = NOW - timedelta(minutes=6)
+    for found in (
+        validate(primary, world.trust(), DEFAULT, behind, registered_at=NOW, own=True)[0],
+        revalidate(primary, structure, world.trust(), DEFAULT, behind, registered_at=NOW),
+    ):
+        assert (found.incomplete, found.signatures) == ("clock", ())
 
 
 # --- integrity and coverage
