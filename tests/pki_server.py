@@ -52,7 +52,7 @@ class PkiServer:
 
     def __init__(self, folder: Path, at: datetime) -> None:
         for name in ("root", "ca", "tsa"):
-            key = rsa.generate_private_key(65537, 2048)
+            key = rsa.generate_private_key(65537, 3072)
             pem = key.private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.TraditionalOpenSSL,

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import ExtensionOID
 
-from verifier.policy import Algorithms, KeyUse, ValidationPolicy
+from verifier.policy import NEVER, Algorithms, KeyUse, ValidationPolicy
 from verifier.trust import TrustStore
 
 _SEARCH = 256  # chains looked at: certificates that sign each other could offer millions
@@ -287,21 +287,37 @@ def _use_fault(leaf: Certificate, use: KeyUse) -> str:
     return ""
 
 
-def key_fault(key: PublicKey | None, algorithms: Algorithms) -> str:
-    """``weak_key`` for a short key, ``key_not_allowed`` for a kind we do not accept, else empty."""
+def key_fault(key: PublicKey | None, algorithms: Algorithms, moment: datetime) -> str:
+    """Whether a key counts for what is proven at ``moment``: ``weak_key`` for one that never did,
+    ``weak_key_since`` for one whose time was over, ``key_not_allowed`` for a kind that we do not accept, else
+    empty.
+    """
     match key:
         case rsa.RSAPublicKey():
-            return "" if key.key_size >= algorithms.rsa_min_bits else "weak_key"
+            ends = [until for bits, until in algorithms.rsa if bits <= key.key_size]
+            return _lapsed(ends[-1], moment, "weak_key") if ends else "weak_key"
         case ec.EllipticCurvePublicKey():
-            return "" if key.curve.name in algorithms.curves else "key_not_allowed"
+            curves = dict(algorithms.curves)
+            name = key.curve.name
+            return _lapsed(curves[name], moment, "weak_key") if name in curves else "key_not_allowed"
         case ed25519.Ed25519PublicKey():
-            return "" if algorithms.ed25519 else "key_not_allowed"
+            return _lapsed(algorithms.ed25519, moment, "weak_key")
         case None:
             return "key_not_allowed"
 
 
-def digest_fault(name: str | None, algorithms: Algorithms) -> str:
-    """``weak_digest`` for SHA-1 and its like, ``digest_not_allowed`` for anything unlisted, else empty."""
-    if name is None or name in algorithms.digests:
+def digest_fault(name: str | None, algorithms: Algorithms, moment: datetime) -> str:
+    """Whether a digest counts for what is proven at ``moment``: ``weak_digest`` for SHA-1 and its like,
+    ``weak_digest_since`` for one whose time was over, ``digest_not_allowed`` for anything unlisted, else
+    empty. None (Ed25519 brings its own) always counts.
+    """
+    digests = dict(algorithms.digests)
+    if name is None:
         return ""
-    return "weak_digest" if name in algorithms.weak_digests else "digest_not_allowed"
+    return _lapsed(digests[name], moment, "weak_digest") if name in digests else "digest_not_allowed"
+
+
+def _lapsed(until: datetime | None, moment: datetime, code: str) -> str:
+    if until is None or moment < until:
+        return ""
+    return code if until == NEVER else f"{code}_since"

@@ -246,6 +246,8 @@ def _signature_lines(signature: SignatureReport, language: words.Language) -> It
         yield f"    {words.proven_by(signature.proven_by, language)}: {signature.proven_time.isoformat()}"
     for check in open_checks:
         yield f"    {words.check_sentence(check, language)} [{check.code}]"
+    if signature.opinions:
+        yield "    " + " · ".join(words.opinion_words(o, language) for o in signature.opinions)
 
 
 def _timestamp_lines(stamp: TimestampReport, language: words.Language) -> Iterator[str]:
@@ -255,6 +257,8 @@ def _timestamp_lines(stamp: TimestampReport, language: words.Language) -> Iterat
     for check in stamp.checks:
         if check.status is not CheckStatus.PASSED:
             yield f"    {words.check_name(check.name, language)} [{check.code}]"
+    if stamp.opinions:
+        yield "    " + " · ".join(words.opinion_words(o, language) for o in stamp.opinions)
 
 
 # What can be said about a signature without trusting anybody.

@@ -1,12 +1,13 @@
 """Validates the signatures of a PDF: PAdES signatures of a school record, and honestly those of any other
 file.
 
-The only module that imports pyHanko for validation. Two ways lead to the same report:
+Here and in ``verifier.ades`` pyHanko validates. Two ways lead to the same report:
 
 * :func:`validate`, the full one. pyHanko (strict reader, tightened limits) reads the file; our own rules
 check the
   ByteRange gap, what each later revision touches and the profile of a school record; our own mathematics,
-  path and revocation checks run beside pyHanko's opinion. Both must agree; the stricter wins.
+  path and revocation checks run beside two opinions of pyHanko's, its classic one and its AdES one
+  (``verifier.ades``). The strictest wins, and the report says who said what.
 * :func:`revalidate`, the fast one, for bytes whose SHA-256 is registered: what the full way found out about
 the bytes
   (:class:`Structure`) is taken as read, everything that depends on mathematics, trust and time is done anew.
@@ -18,13 +19,12 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
-from asn1crypto import x509 as asn1_x509
 from pyhanko.pdf_utils import filters, generic
 from pyhanko.pdf_utils.decode_limits import (
     DEFAULT_PURPOSE_LIMITS,
@@ -41,13 +41,12 @@ from pyhanko.sign.validation.pdf_embedded import (
     async_validate_pdf_signature,
     async_validate_pdf_timestamp,
 )
-from pyhanko.sign.validation.settings import KeyUsageConstraints
-from pyhanko.sign.validation.status import PdfSignatureStatus, SignatureCoverageLevel
+from pyhanko.sign.validation.status import PdfSignatureStatus, SignatureCoverageLevel, SignatureStatus
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.policy_decl import AcceptAllAlgorithms
-from pyhanko_certvalidator.registry import CertificateRegistry, SimpleTrustManager
+from pyhanko_certvalidator.registry import SimpleTrustManager
 
-from verifier import archive
+from verifier import ades, archive
 from verifier.certificates import Certificate, Path, find_path
 from verifier.cms import MalformedSignature, read_cms
 from verifier.errors import InvalidInput
@@ -59,14 +58,21 @@ from verifier.report import (
     Check,
     CheckName,
     CheckStatus,
+    Indication,
     Medium,
+    Opinion,
+    OpinionBy,
     ProvenBy,
     Role,
     SignatureReport,
+    SubIndication,
+    TimestampKind,
+    TimestampReport,
     ValidationReport,
+    agreement,
     jsonable,
 )
-from verifier.revocation import prepare
+from verifier.revocation import Answer, Crl, prepare, validation_data
 from verifier.signatures import (
     PADES,
     RANGE_UNREADABLE,
@@ -78,6 +84,9 @@ from verifier.signatures import (
     Judgement,
     Proof,
     SignatureFacts,
+    Store,
+    came_along,
+    heed,
     judge,
     read_evidence,
     role_of,
@@ -230,36 +239,57 @@ def validate(
     if found.problem:
         return _refused(report, data, found.problem, policy, own)
 
-    # 3 Ask pyHanko about each signature and timestamp, at the time that we hold for proven; what it says
-    #   about the bytes joins the facts.
+    # 3 Ask pyHanko about each signature and timestamp, twice, at the time that we hold for proven; what it
+    #   says about the bytes joins the facts.
     proofs = _registrations(data, registered_at, earlier, at)
     basis = Basis(trust, policy, at, proofs, found.structure.school_code)
-    first = judge(data, found.structure.contents, basis).reports
+    first = judge(data, found.structure.contents, basis)
     store = read_evidence(data, found.structure.evidence, policy)
     opinions = [
         _ask_library(
             signature, store.certificates, basis, judged.proven_time or at, broken=_broken(judged), own=own
         )
-        for signature, judged in zip(found.signatures, first, strict=True)
+        for signature, judged in zip(found.signatures, first.reports, strict=True)
     ]
     stamps = [_ask_about_timestamp(s, trust, policy, own=own) for s in found.timestamps]
+    seconds = _SecondOpinions(basis, store, first)
+    of_signatures = [
+        seconds.about_signature(signature, judged)
+        for signature, judged in zip(found.signatures, first.reports, strict=True)
+    ]
+    of_timestamps = seconds.about_timestamps(found)
     structure = replace(
         found.structure,
         signatures=tuple(map(_joined, found.signatures, opinions)),
         timestamps=tuple(map(_joined, found.timestamps, stamps)),
     )
 
-    # 4 Judge with our own rules, 5 then let pyHanko's doubts about the certificate count too.
+    # 4 Judge with our own rules: a timestamp that pyHanko doubts proves nothing.
     every = zip((*found.signatures, *found.timestamps), (*opinions, *stamps), strict=True)
-    doubted = frozenset(signature.facts.field for signature, opinion in every if opinion.doubts_time)
-    judgement = judge(data, replace(structure.contents, doubted=doubted), basis)
+    doubted = {signature.facts.field for signature, opinion in every if opinion.doubts_time}
+    doubted |= {
+        stamp.field
+        for stamp, opinion in zip(first.timestamps, of_timestamps, strict=True)
+        if opinion is not None and opinion.indication is not Indication.TOTAL_PASSED
+    }
+    judgement = judge(data, replace(structure.contents, doubted=frozenset(doubted)), basis)
+
+    # 5 Of our own result and pyHanko's two the strictest counts.
     reports = tuple(
-        stricter(each, CheckName.CERTIFICATE, "library_disagrees") if opinion.trusted is False else each
-        for each, opinion in zip(judgement.reports, opinions, strict=True)
+        _strictest(*each)
+        for each in zip(judgement.reports, first.reports, opinions, of_signatures, strict=True)
+    )
+    classic = [stamp.said for stamp in stamps]
+    classic += [None] * (len(first.timestamps) - len(classic))  # those on signatures are part of its opinion
+    timestamps = tuple(
+        replace(judged, opinions=_set_against(_ours(before), (said, second)))
+        for judged, before, said, second in zip(
+            judgement.timestamps, first.timestamps, classic, of_timestamps, strict=True
+        )
     )
 
     # 6 Put the report together; look for an earlier end of bytes nobody has registered.
-    report = _complete(report, structure, replace(judgement, reports=reports))
+    report = _complete(report, structure, replace(judgement, reports=reports, timestamps=timestamps))
     if not own:
         archival_from = _archival_from(reader, found.signatures, found.timestamps, opinions)
         report = replace(
@@ -740,7 +770,8 @@ class _Opinion:
     """What pyHanko says. ``integrity`` and ``coverage`` are reason codes that depend on the bytes alone;
     ``trusted`` is None where it never asked for a path, since the signature did not hold; ``level`` is how
     far later revisions changed the document. ``stamp`` and ``doubts_time`` are about timestamps: the bytes of
-    those on the signature, and the path of those or of the document timestamp.
+    those on the signature, and the path of those or of the document timestamp. ``said`` is all of it in one
+    main status, None where it was not asked.
     """
 
     integrity: str = ""
@@ -749,6 +780,7 @@ class _Opinion:
     level: ModificationLevel | None = None
     stamp: str = ""
     doubts_time: bool = False
+    said: Opinion | None = None
 
 
 def _ask_library(
@@ -774,14 +806,14 @@ def _ask_library(
     try:
         cms = read_cms(embedded.pkcs7_content, policy.limits.certificates)
         path = find_path(cms.signer, (*cms.offered, *along), trust, policy, proven)
-        status = _run(
+        status = ades.run(
             async_validate_pdf_signature(
                 embedded,
                 signer_validation_context=_context(path, proven),
                 ts_validation_context=_timestamp_context(cms.timestamps, trust, policy),
-                key_usage_settings=KeyUsageConstraints(
-                    key_usage={"non_repudiation"} if policy.key_use.non_repudiation else None
-                ),
+                # Its extended key usage is our own rule's and the AdES opinion's to ask: this method, told
+                # any, would demand one of every certificate.
+                key_usage_settings=replace(ades.key_usage(policy), extd_key_usage=None),
                 skip_diff=unasked,
             )
         )
@@ -790,13 +822,15 @@ def _ask_library(
     except MemoryError:
         raise
     except Exception:  # pyHanko's errors are not uniform
-        return _Opinion(integrity="library_refused")
+        return _Opinion(integrity="library_refused", said=_FAILED)
     holds = bool(status.intact and status.valid)
     stamp = status.timestamp_validity
     stamped = stamp is not None and stamp.intact and stamp.valid
+    coverage = _library_coverage(status, own=unasked)
     return _Opinion(
         integrity="" if holds else "library_disagrees",
-        coverage=_library_coverage(status, own=unasked),
+        coverage=coverage,
+        said=_classic(status, coverage),
         trusted=bool(status.trusted) if holds else None,
         level=status.modification_level,
         stamp="" if stamp is None or stamped else "library_disagrees",
@@ -813,18 +847,165 @@ def _ask_about_timestamp(
         return _Opinion(integrity="library_refused")
     try:
         context = _timestamp_context((embedded.pkcs7_content,), trust, policy)
-        status = _run(async_validate_pdf_timestamp(embedded, context, skip_diff=own))
+        status = ades.run(async_validate_pdf_timestamp(embedded, context, skip_diff=own))
     except MemoryError:
         raise
     except Exception:  # pyHanko's errors are not uniform
-        return _Opinion(integrity="library_refused")
+        return _Opinion(integrity="library_refused", said=_FAILED)
     whole = status.coverage is not None and status.coverage >= SignatureCoverageLevel.ENTIRE_REVISION
     holds = bool(status.intact and status.valid)
+    coverage = "" if whole else "not_whole_revision"
     return _Opinion(
         integrity="" if holds else "library_disagrees",
-        coverage="" if whole else "not_whole_revision",
+        coverage=coverage,
+        said=_classic(status, coverage),
         doubts_time=holds and not status.trusted,
     )
+
+
+_FAILED = Opinion(OpinionBy.CLASSIC, Indication.INDETERMINATE, SubIndication.GENERIC, code="library_failed")
+
+
+def _classic(status: SignatureStatus, coverage: str) -> Opinion:
+    """The parts of pyHanko's classic answer as one main status, the gravest part first."""
+    if not status.intact:
+        found = Indication.TOTAL_FAILED, SubIndication.HASH_FAILURE
+    elif not status.valid:
+        found = Indication.TOTAL_FAILED, SubIndication.SIG_CRYPTO_FAILURE
+    elif coverage:
+        found = Indication.TOTAL_FAILED, SubIndication.FORMAT_FAILURE
+    elif status.trust_problem_indic is not None:
+        found = Indication.INDETERMINATE, SubIndication(status.trust_problem_indic.standard_name)
+    else:
+        return Opinion(OpinionBy.CLASSIC, Indication.TOTAL_PASSED, None)
+    return Opinion(OpinionBy.CLASSIC, *found)
+
+
+@dataclass(frozen=True, slots=True)
+class _SecondOpinions:
+    """pyHanko's AdES validation on the evidence by which we judged ``first``."""
+
+    basis: Basis
+    store: Store
+    first: Judgement
+
+    def about_signature(self, signature: _Signature, judged: SignatureReport) -> Opinion | None:
+        """None where no opinion could count: without a signature, or with one that our own mathematics
+        refuses.
+        """
+        embedded, proven = signature.embedded, judged.proven_time or self.basis.at
+        if embedded is None or _broken(judged):
+            return None
+        return _asked(OpinionBy.ADES_BASIC, lambda: self._about_signature(embedded, judged, proven))
+
+    def _about_signature(
+        self, embedded: EmbeddedPdfSignature, judged: SignatureReport, proven: datetime
+    ) -> Opinion:
+        trust, policy = self.basis.trust, self.basis.policy
+        cms = read_cms(embedded.pkcs7_content, policy.limits.certificates)
+        path = find_path(cms.signer, (*cms.offered, *self.store.certificates), trust, policy, proven)
+        stamped = judged.proven_by is ProvenBy.SIGNATURE_TIMESTAMP
+        tokens = [
+            token
+            for token, stamp in zip(cms.timestamps, self._stamps_on(judged.field), strict=False)
+            if stamped and stamp.passed and stamp.time == proven
+        ]
+        authority = self._authority(tokens[0], proven) if tokens else None
+        case = self._case(path, authority, came_along(cms))
+        return ades.ask_about_signature(embedded, case, proven, with_time=bool(tokens))
+
+    def about_timestamps(self, found: _Found) -> list[Opinion | None]:
+        """In the order of the reports; None for a timestamp that proves nothing anyway."""
+        opinions: list[Opinion | None] = []
+        stamps = iter(self.first.timestamps)
+        for each, stamp in zip(found.timestamps, stamps, strict=False):
+            embedded = each.embedded
+            if embedded is None or not stamp.passed:
+                opinions.append(None)
+                continue
+            opinions.append(self._about_document_timestamp(embedded, stamp))
+        return opinions + [self._about_stamp_on(found, stamp) for stamp in stamps]
+
+    def _about_document_timestamp(self, embedded: EmbeddedPdfSignature, stamp: TimestampReport) -> Opinion:
+        def ask() -> Opinion:
+            content = embedded.pkcs7_content
+            return self._about_timestamp(stamp, embedded.signed_data, content, embedded.compute_digest)
+
+        return _asked(OpinionBy.ADES_TIMESTAMP, ask)
+
+    def _about_stamp_on(self, found: _Found, stamp: TimestampReport) -> Opinion | None:
+        bearers = [s.embedded for s in found.signatures if s.facts.field == stamp.field]
+        embedded = bearers[0] if len(bearers) == 1 else None  # of two fields with one name neither passes
+        if not stamp.passed or embedded is None:
+            return None
+        number = [s is stamp for s in self._stamps_on(stamp.field)].index(True)
+
+        def ask() -> Opinion:
+            most = self.basis.policy.limits.certificates
+            encoded = read_cms(embedded.pkcs7_content, most).timestamps[number]
+            token, over = ades.timestamps_on(embedded)[number], ades.over_signature(embedded)
+            return self._about_timestamp(stamp, token, encoded, over)
+
+        return _asked(OpinionBy.ADES_TIMESTAMP, ask)
+
+    def _about_timestamp(
+        self, stamp: TimestampReport, token: Any, encoded: bytes, imprint: Callable[[str], bytes]
+    ) -> Opinion:
+        authority = self._authority(encoded, stamp.proven_time)
+        generated = stamp.time or stamp.proven_time
+        case = self._case(None, authority, ())
+        return ades.ask_about_timestamp(token, imprint, case, stamp.proven_time, generated)
+
+    def _stamps_on(self, field: str) -> list[TimestampReport]:
+        kind = TimestampKind.SIGNATURE
+        return [s for s in self.first.timestamps if s.kind is kind and s.field == field]
+
+    def _authority(self, token: bytes, moment: datetime) -> Path | None:
+        policy, store = self.basis.policy, self.basis.trust.for_timestamps
+        cms = read_token(token, policy.limits.certificates).cms
+        offered = (*cms.offered, *self.store.certificates)
+        return find_path(cms.signer, offered, store, policy, moment, use=policy.timestamp_use)
+
+    def _case(self, signer: Path | None, authority: Path | None, along: Sequence[Crl | Answer]) -> ades.Case:
+        basis = self.basis
+        contents = (*(content for content, _ in self.store.contents), *along)
+        paths = [path for path in (signer, authority) if path is not None]
+        data = validation_data(paths, basis.trust, basis.at, contents)
+        return ades.Case(basis.policy, basis.at, signer, authority, data)
+
+
+def _asked(by: OpinionBy, ask: Callable[[], Opinion]) -> Opinion:
+    """What breaks while a question is put together is a finding too: no opinion is no consent."""
+    try:
+        return ask()
+    except MemoryError:
+        raise
+    except Exception:
+        return Opinion(by, Indication.INDETERMINATE, SubIndication.GENERIC, code="library_failed")
+
+
+def _ours(report: SignatureReport | TimestampReport) -> Opinion:
+    return Opinion(OpinionBy.OURS, report.indication, report.sub_indication)
+
+
+def _set_against(ours: Opinion, others: Sequence[Opinion | None]) -> tuple[Opinion, ...]:
+    """Ours and the others, each with how it stands to ours; nothing where nobody else was asked."""
+    asked = tuple(replace(o, agreement=agreement(ours, o)) for o in others if o is not None)
+    return (ours, *asked) if asked else ()
+
+
+def _strictest(
+    judged: SignatureReport, ours: SignatureReport, classic: _Opinion, second: Opinion | None
+) -> SignatureReport:
+    """Our own result after what the classic opinion found about the bytes, then both about the rest;
+    ``ours`` is our result before anybody else was asked.
+    """
+    report = judged
+    if classic.trusted is False:
+        report = stricter(report, CheckName.CERTIFICATE, "library_disagrees")
+    if second is not None:
+        report = heed(report, second)
+    return replace(report, opinions=_set_against(_ours(ours), (classic.said, second)))
 
 
 def _timestamp_context(
@@ -869,20 +1050,6 @@ def _broken(judged: SignatureReport) -> str:
     return next((c.code for c in judged.checks if c.name is CheckName.INTEGRITY), "not_checked")
 
 
-class _ClosedRegistry(CertificateRegistry):
-    """Certificates of one path, and no others: certificates that sign each other would let pyHanko's search
-    run through endless paths, so it gets the one that our own bounded search has found.
-    """
-
-    def __init__(self, certificates: Iterable[Certificate]) -> None:
-        super().__init__()
-        for certificate in certificates:
-            super().register(asn1_x509.Certificate.load(certificate.der))
-
-    def register(self, cert: asn1_x509.Certificate) -> bool:
-        return False
-
-
 def _context(path: Path | None, proven: datetime) -> ValidationContext:
     """One pinned root, judged at the proven time. Nothing is fetched; the system's trust store is not read.
 
@@ -892,31 +1059,14 @@ def _context(path: Path | None, proven: datetime) -> ValidationContext:
     """
     links = () if path is None else path.certificates
     return ValidationContext(
-        trust_manager=SimpleTrustManager.build(
-            trust_roots=[asn1_x509.Certificate.load(link.der) for link in links[-1:]]
-        ),
-        certificate_registry=_ClosedRegistry(links[1:-1]),
+        trust_manager=SimpleTrustManager.build(trust_roots=[ades.as_asn1(link.der) for link in links[-1:]]),
+        certificate_registry=ades.ClosedRegistry(links[1:-1]),
         moment=proven,
         best_signature_time=proven,
         allow_fetching=False,
         revocation_mode="soft-fail",
         algorithm_usage_policy=AcceptAllAlgorithms(),
     )
-
-
-_T = TypeVar("_T")
-
-
-def _run(coroutine: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine that has nothing to wait for, without an event loop: nothing is fetched, so nothing
-    suspends. A sandboxed child may not open the sockets that an event loop wants.
-    """
-    try:
-        coroutine.send(None)
-    except StopIteration as finished:
-        return finished.value  # type: ignore[no-any-return]
-    coroutine.close()
-    raise RuntimeError("pyHanko wanted to wait for something")
 
 
 def _archival_from(

@@ -1,30 +1,42 @@
 """What a check demands and how much work it may spend, as frozen values with named profiles.
 
 Nothing in the verifier hard-codes a limit or an algorithm: it stands here, so that a report can be explained
-by one object. Follows the cryptographic constraints of ETSI TS 119 312 (SHA-2, RSA of 2048 bits or more,
-P-256 and P-384) and the validation constraints of ETSI EN 319 102-1 clause 5.1.4.
+by one object. Follows the cryptographic constraints of ETSI TS 119 312, which are those of the SOG-IS agreed
+mechanisms, and the validation constraints of ETSI EN 319 102-1 clause 5.1.4.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+#: The end of what was over before the first digital school record.
+NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LEGACY_RSA_ENDS: Final = datetime(2029, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Algorithms:
-    """Which digests and keys count, which are merely weak (real records of 2025 carry SHA-1), the rest is
-    refused.
+    """Which digests and keys count, and until when: what is proven to have existed before that moment keeps
+    its strength, anything later is weak (None: no end is set). What is not listed is refused; an RSA key
+    shorter than the shortest here is weak at any time, as is SHA-1, which real records of 2025 carry.
 
-    Names are lower case without hyphens; key sizes are bits; curves are the names of SEC 2 as
-    ``cryptography`` gives.
+    Names are lower case without hyphens; ``rsa`` gives the least bits of each class, rising; curves are the
+    names of SEC 2 as ``cryptography`` gives them. ETSI TS 119 312 (V1.5.1): RSA below 3000 bits until the end
+    of 2028; no end is set there for longer keys, for these curves and for SHA-2.
     """
 
-    digests: frozenset[str] = frozenset({"sha256", "sha384", "sha512"})
-    weak_digests: frozenset[str] = frozenset({"sha1", "sha224"})
-    rsa_min_bits: int = 2048
-    curves: frozenset[str] = frozenset({"secp256r1", "secp384r1"})
-    ed25519: bool = True
+    digests: tuple[tuple[str, datetime | None], ...] = (
+        ("sha256", None),
+        ("sha384", None),
+        ("sha512", None),
+        ("sha224", NEVER),
+        ("sha1", NEVER),
+    )
+    rsa: tuple[tuple[int, datetime | None], ...] = ((2048, _LEGACY_RSA_ENDS), (3000, None))
+    curves: tuple[tuple[str, datetime | None], ...] = (("secp256r1", None), ("secp384r1", None))
+    ed25519: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,9 @@ class Indication(StrEnum):
 
 
 class SubIndication(StrEnum):
-    """Why an indication is not TOTAL_PASSED (EN 319 102-1, table 5 and 6); only the ones we can give."""
+    """Why an indication is not TOTAL_PASSED (EN 319 102-1, table 5 and 6). Our own rules give some of them,
+    a second opinion may give any.
+    """
 
     FORMAT_FAILURE = "FORMAT_FAILURE"
     HASH_FAILURE = "HASH_FAILURE"
@@ -39,6 +41,16 @@ class SubIndication(StrEnum):
     NO_CERTIFICATE_CHAIN_FOUND = "NO_CERTIFICATE_CHAIN_FOUND"
     TIMESTAMP_ORDER_FAILURE = "TIMESTAMP_ORDER_FAILURE"
     TRY_LATER = "TRY_LATER"
+    CRYPTO_CONSTRAINTS_FAILURE_NO_POE = "CRYPTO_CONSTRAINTS_FAILURE_NO_POE"
+    GENERIC = "GENERIC"
+    REVOKED = "REVOKED"
+    EXPIRED = "EXPIRED"
+    NO_POE = "NO_POE"
+    OUT_OF_BOUNDS_NOT_REVOKED = "OUT_OF_BOUNDS_NOT_REVOKED"
+    REVOCATION_OUT_OF_BOUNDS_NO_POE = "REVOCATION_OUT_OF_BOUNDS_NO_POE"
+    POLICY_PROCESSING_ERROR = "POLICY_PROCESSING_ERROR"
+    SIGNATURE_POLICY_NOT_AVAILABLE = "SIGNATURE_POLICY_NOT_AVAILABLE"
+    SIGNED_DATA_NOT_FOUND = "SIGNED_DATA_NOT_FOUND"
 
 
 class Role(StrEnum):
@@ -115,6 +127,56 @@ class ProvenBy(StrEnum):
     CHECK = "check"  # nothing: it exists now
 
 
+class OpinionBy(StrEnum):
+    """Who judged: our own rules, or pyHanko by one of its methods."""
+
+    OURS = "ours"
+    CLASSIC = "pyhanko_classic"
+    ADES_BASIC = "pyhanko_ades_basic"  # EN 319 102-1 clause 5.3
+    ADES_WITH_TIME = "pyhanko_ades_with_time"  # clause 5.5
+    ADES_TIMESTAMP = "pyhanko_ades_timestamp"  # clause 5.4
+
+
+class Agreement(StrEnum):
+    """How an opinion stands to that of our own rules. Only the stricter of two ever counts."""
+
+    SAME = "same"
+    OTHER_REASON = "other_reason"  # the same main status, another sub-indication
+    STRICTER = "stricter"
+    LAXER = "laxer"
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """What one of them said by itself, before the stricter won. ``code``: why there is no answer of the
+    library's own (``library_failed``, ``library_contradicts_itself``) or none on revocation
+    (``ocsp_not_read``), else empty.
+    """
+
+    by: OpinionBy
+    indication: Indication
+    sub_indication: SubIndication | None
+    agreement: Agreement = Agreement.SAME
+    code: str = ""
+
+
+_GRAVITY = (Indication.TOTAL_PASSED, Indication.INDETERMINATE, Indication.TOTAL_FAILED)
+
+
+def gravity(indication: Indication) -> int:
+    """The higher, the stricter."""
+    return _GRAVITY.index(indication)
+
+
+def agreement(ours: Opinion, other: Opinion) -> Agreement:
+    """How ``other`` stands to ``ours``."""
+    difference = gravity(other.indication) - gravity(ours.indication)
+    if difference:
+        return Agreement.STRICTER if difference > 0 else Agreement.LAXER
+    same = other.sub_indication is ours.sub_indication
+    return Agreement.SAME if same else Agreement.OTHER_REASON
+
+
 class TimestampKind(StrEnum):
     """What a timestamp is over."""
 
@@ -140,6 +202,7 @@ class TimestampReport:
     checks: tuple[Check, ...]
     indication: Indication
     sub_indication: SubIndication | None
+    opinions: tuple[Opinion, ...] = ()  # as of a signature
 
     @property
     def passed(self) -> bool:
@@ -159,7 +222,11 @@ class TimestampReport:
 
 @dataclass(frozen=True, slots=True)
 class SignatureReport:
-    """One signature field that carries a signature."""
+    """One signature field that carries a signature.
+
+    ``opinions``: our own first, then the library's, where it was asked; none on the fast way, and none where
+    our own mathematics refuses the signature.
+    """
 
     field: str
     role: Role | None  # None: not a role field of ours
@@ -175,6 +242,12 @@ class SignatureReport:
     indication: Indication
     sub_indication: SubIndication | None
     proven_by: ProvenBy = ProvenBy.CHECK
+    opinions: tuple[Opinion, ...] = ()
+
+    @property
+    def disagreements(self) -> tuple[Opinion, ...]:
+        """Opinions that are not ours."""
+        return tuple(opinion for opinion in self.opinions if opinion.agreement is not Agreement.SAME)
 
     def status(self, name: CheckName) -> CheckStatus | None:
         """Status of one named check, None when it was not made."""
@@ -379,6 +452,7 @@ def _signature(data: Any) -> SignatureReport:
         indication=Indication(data["indication"]),
         sub_indication=None if sub_indication is None else SubIndication(sub_indication),
         proven_by=ProvenBy(data["proven_by"]),
+        opinions=_opinions(data["opinions"]),
     )
 
 
@@ -395,6 +469,30 @@ def _timestamp(data: Any) -> TimestampReport:
         checks=tuple(_check(c) for c in _list(data["checks"])),
         indication=Indication(data["indication"]),
         sub_indication=None if sub_indication is None else SubIndication(sub_indication),
+        opinions=_opinions(data["opinions"]),
+    )
+
+
+def _opinions(data: Any) -> tuple[Opinion, ...]:
+    """Ours comes first, nobody speaks twice, and how each stands to ours follows from what they say."""
+    opinions = tuple(_opinion(o) for o in _list(data))
+    speakers = [opinion.by for opinion in opinions]
+    if speakers and (speakers[0] is not OpinionBy.OURS or len(set(speakers)) != len(speakers)):
+        raise ValueError("not our opinion and then others")
+    if any(opinion.agreement is not agreement(opinions[0], opinion) for opinion in opinions):
+        raise ValueError("agreement that is none")
+    return opinions
+
+
+def _opinion(data: Any) -> Opinion:
+    _exactly(data, Opinion)
+    sub_indication = data["sub_indication"]
+    return Opinion(
+        by=OpinionBy(data["by"]),
+        indication=Indication(data["indication"]),
+        sub_indication=None if sub_indication is None else SubIndication(sub_indication),
+        agreement=Agreement(data["agreement"]),
+        code=_text(data["code"], _CODE),
     )
 
 

@@ -8,7 +8,7 @@ any other needs something fresh.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -181,6 +181,73 @@ class Embedded:
     proven: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ValidationData:
+    """What speaks of the revocation of a path: lists and OCSP responses (DER), and the certificates of those
+    whom an authority of the path may have told to answer. ``superseded`` are those of the lists that a newer
+    one of the same authority and scope replaces.
+    """
+
+    lists: tuple[bytes, ...] = ()
+    answers: tuple[bytes, ...] = ()
+    delegates: tuple[Certificate, ...] = ()
+    superseded: frozenset[bytes] = frozenset()
+
+    @property
+    def newest(self) -> ValidationData:
+        """Without the lists that newer ones replace."""
+        return replace(
+            self, lists=tuple(der for der in self.lists if der not in self.superseded), superseded=frozenset()
+        )
+
+
+def validation_data(
+    paths: Iterable[Path], trust: TrustStore, at: datetime, embedded: Iterable[Crl | Answer]
+) -> ValidationData:
+    """Everything at hand at ``at`` that names an authority or a certificate of the paths, unjudged: for a
+    second opinion.
+    """
+    links = [(link, path.certificates[1:]) for path in paths for link in path.certificates[:-1]]
+    authorities = {authority.subject for _, above in links for authority in above}
+    serials = {link.serial for link, _ in links}
+    lists = {der: read_crl(der) for der in trust.crls}
+    answers: dict[bytes, Answer] = {}
+    for content in embedded:
+        der = content.parsed.public_bytes(Encoding.DER)
+        match content:
+            case Crl():
+                lists[der] = content
+            case Answer() if any(_serial(single) in serials for single in content.singles):
+                answers[der] = content
+    lists = {d: c for d, c in lists.items() if c.issuer in authorities and c.this_update <= at}
+    newest: dict[tuple[object, ...], tuple[datetime, int]] = {}
+    for one in lists.values():
+        newest[_scope(one)] = max(newest.get(_scope(one), _age(one)), _age(one))
+    return ValidationData(
+        lists=tuple(lists),
+        answers=tuple(answers),
+        delegates=tuple(
+            c for answer in answers.values() for c in answer.certificates if c.issuer in authorities
+        ),
+        superseded=frozenset(der for der, one in lists.items() if _age(one) < newest[_scope(one)]),
+    )
+
+
+def _serial(single: ocsp.OCSPSingleResponse) -> int | None:
+    try:
+        return single.serial_number
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+
+
+def _scope(crl: Crl) -> tuple[object, ...]:
+    return crl.issuer, crl.covers_ca, crl.covers_users, crl.points
+
+
+def _age(crl: Crl) -> tuple[datetime, int]:
+    return crl.this_update, -1 if crl.number is None else crl.number
+
+
 def prepare(trust: TrustStore) -> bool:
     """Parse everything that is pinned and check it against each other once, so that later checks find it
     cached.
@@ -234,8 +301,12 @@ class _Sources:
     def lists(self) -> Iterator[Crl]:
         yield from (read_crl(der) for der in self.trust.crls)
         for each in self.embedded:
-            if isinstance(each.content, Crl) and not digest_fault(each.content.digest, self.algorithms):
+            if isinstance(each.content, Crl) and not self.weak(each.content, each.proven):
                 yield each.content
+
+    def weak(self, content: Crl | Answer, proven: datetime) -> bool:
+        """Signed with a digest that did not count any more when it is first known to have existed."""
+        return bool(digest_fault(content.digest, self.algorithms, proven))
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,11 +436,10 @@ def _statements(
         in_time = anchored or each.proven <= authority.not_after
         match each.content:
             case Crl() as crl:
-                weak = digest_fault(crl.digest, sources.algorithms)
-                if not weak and _counts(crl, certificate, authority):
+                if not sources.weak(crl, each.proven) and _counts(crl, certificate, authority):
                     yield _listed(crl, certificate, archived=in_time)
             case Answer() as answer:
-                if _may_answer(answer, authority, sources):
+                if _may_answer(answer, authority, sources, each.proven):
                     yield from _answered(answer, certificate, authority, archived=in_time)
 
 
@@ -462,14 +532,14 @@ def _certificate_id(certificate: Certificate, authority: Certificate, digest: st
     return request.issuer_name_hash, request.issuer_key_hash
 
 
-def _may_answer(answer: Answer, authority: Certificate, sources: _Sources) -> bool:
+def _may_answer(answer: Answer, authority: Certificate, sources: _Sources, proven: datetime) -> bool:
     """Whether the authority itself signed, or somebody whom it told to (RFC 6960 §4.2.2.2): a certificate
     that it issued directly, for OCSP signing, in force and not revoked when the answer was made.
     """
     algorithms = sources.algorithms
     # Whoever answers writes when that was: a delegate must have been in force at every time that it names.
     moments = [answer.produced_at, *(single.this_update_utc for single in answer.singles)]
-    if digest_fault(answer.digest, algorithms) or answer.produced_at > sources.at:
+    if sources.weak(answer, proven) or answer.produced_at > sources.at:
         return False
     if _answer_signed(answer, authority):
         return True
@@ -481,8 +551,8 @@ def _may_answer(answer: Answer, authority: Certificate, sources: _Sources) -> bo
         and not delegate.unknown_critical
         and (delegate.usage is None or delegate.usage.digital_signature)
         and all(delegate.not_before <= moment <= delegate.not_after for moment in moments)
-        and not key_fault(delegate.key, algorithms)
-        and not digest_fault(delegate.digest, algorithms)
+        and not key_fault(delegate.key, algorithms, proven)
+        and not digest_fault(delegate.digest, algorithms, proven)
         and issued(delegate, authority)
         and _answer_signed(answer, delegate)
         and (delegate.answers_unchecked or _stands(delegate, authority, sources, answer.produced_at))

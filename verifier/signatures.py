@@ -19,18 +19,29 @@ from typing import TypeVar
 
 from verifier.certificates import Certificate, companions_fault, find_path, read_certificate
 from verifier.cms import COMPUTED, Cms, MalformedSignature, read_cms, signature_holds
-from verifier.indications import check_algorithms, indicate, passed_unless, signer_info, unasked
+from verifier.indications import (
+    check_against,
+    check_algorithms,
+    graver,
+    indicate,
+    passed_unless,
+    signer_info,
+    unasked,
+)
 from verifier.intake import ByteRange, contents_of, gap_fault, range_digests
 from verifier.policy import ValidationPolicy
 from verifier.report import (
     Check,
     CheckName,
     CheckStatus,
+    Indication,
+    Opinion,
     ProvenBy,
     Role,
     SignatureReport,
     TimestampKind,
     TimestampReport,
+    gravity,
     plausible,
 )
 from verifier.revocation import Answer, Crl, Embedded, check_revocation, read_answer, read_crl
@@ -401,7 +412,7 @@ class _Case:
         )
 
         # 4 Algorithms of the signature and of every certificate below the anchor.
-        algorithm = check_algorithms((cms.digest,), signer, path, basis.policy)
+        algorithm = check_algorithms((cms.digest,), signer, path, basis.policy, proof.time)
 
         # 5 Authority: our own table, never the certificate's words.
         row, authority_code = _authority(signer, role, subject_code, basis, proof.time)
@@ -422,7 +433,7 @@ class _Case:
         else:
             # A timestamp of the signature is over its value alone: what came along may be younger.
             age = self._earliest(proofs, 0 if facts.byte_range is None else facts.byte_range[2]).time
-            along = (Embedded(content, age) for content in _came_along(cms))
+            along = (Embedded(content, age) for content in came_along(cms))
             found = check_revocation(
                 path,
                 basis.trust,
@@ -537,7 +548,7 @@ def _inflate(packed: bytes, *, most: int) -> bytes:
     return zlib.decompressobj().decompress(packed, most)
 
 
-def _came_along(cms: Cms) -> list[Crl | Answer]:
+def came_along(cms: Cms) -> list[Crl | Answer]:
     """What the signature itself carries to be judged by."""
     lists = (_readable(read_crl, der) for der in cms.lists)
     answers = (_readable(read_answer, der) for der in cms.answers)
@@ -665,6 +676,21 @@ def stricter(report: SignatureReport, name: CheckName, code: str) -> SignatureRe
         report
         if report.status(name) is not CheckStatus.PASSED
         else _with(report, Check(name, CheckStatus.FAILED, code))
+    )
+
+
+def heed(report: SignatureReport, opinion: Opinion) -> SignatureReport:
+    """The stricter of a report and a second opinion; never better than either."""
+    if opinion.indication is Indication.TOTAL_PASSED:
+        return report
+    doubt = check_against(opinion)
+    statuses = ((report.indication, report.sub_indication), (opinion.indication, opinion.sub_indication))
+    indication, sub_indication = max(statuses, key=lambda status: gravity(status[0]))
+    return replace(
+        report,
+        checks=tuple(doubt if c.name is doubt.name and graver(doubt, c) else c for c in report.checks),
+        indication=indication,
+        sub_indication=sub_indication,
     )
 
 

@@ -196,7 +196,7 @@ def judge_token(
     store = bench.trust.for_timestamps
     offered = (*cms.offered, *bench.certificates)
     path = find_path(cms.signer, offered, store, policy, bench.proven, use=policy.timestamp_use)
-    checks.append(check_algorithms((cms.digest, token.digest), cms.signer, path, policy))
+    checks.append(check_algorithms((cms.digest, token.digest), cms.signer, path, policy, bench.proven))
     checks.append(passed_unless(CheckName.CERTIFICATE, _path_fault(token, path, doubted=doubted)))
 
     # 3 The time it gives: not after it was there, not vaguer than allowed.

@@ -20,10 +20,13 @@ from enum import StrEnum
 from typing import Any, Final, Literal
 
 from verifier.report import (
+    Agreement,
     Check,
     CheckName,
     CheckStatus,
     Medium,
+    Opinion,
+    OpinionBy,
     ProvenBy,
     Role,
     TimestampKind,
@@ -1023,6 +1026,21 @@ _FAILED_BY_CODE: Final[Mapping[tuple[CheckName, str], Pair]] = {
         "This signature is not part of the school record form.",
     ),
 }
+#: What a second opinion counts for, whatever the check.
+_BY_SECOND_OPINION: Final[Mapping[str, Pair]] = {
+    "library_disagrees": (
+        "Công cụ kiểm tra thứ hai không chấp nhận bước này; kết quả chặt hơn được dùng.",
+        "A second checking tool does not accept this step; the stricter result counts.",
+    ),
+    "library_failed": (
+        "Công cụ kiểm tra thứ hai không xử lý được chữ ký, nên bước này không được coi là đạt.",
+        "A second checking tool could not handle the signature, so this step does not count as passed.",
+    ),
+    "library_contradicts_itself": (
+        "Công cụ kiểm tra thứ hai trả lời mâu thuẫn, nên bước này không được coi là đạt.",
+        "A second checking tool contradicts itself, so this step does not count as passed.",
+    ),
+}
 _OUT_OF_FORM: Final[Pair] = (
     "Chữ ký không đọc được hoặc không đúng quy cách của học bạ số.",
     "The signature cannot be read or is not made the way school records are signed.",
@@ -1049,6 +1067,20 @@ _PROVEN_BY: Final[Mapping[ProvenBy, Pair]] = {
     ),
     ProvenBy.REGISTRATION: ("Có từ trước, theo sổ đăng ký", "Existed by, as the registry proves"),
     ProvenBy.CHECK: ("Chỉ biết là có vào lúc kiểm tra", "Only known to exist at the time of the check"),
+}
+
+_OPINION_BY: Final[Mapping[OpinionBy, Pair]] = {
+    OpinionBy.OURS: ("quy tắc của cổng", "the portal's own rules"),
+    OpinionBy.CLASSIC: ("pyHanko", "pyHanko"),
+    OpinionBy.ADES_BASIC: ("pyHanko AdES, chữ ký cơ bản", "pyHanko AdES, basic signature"),
+    OpinionBy.ADES_WITH_TIME: ("pyHanko AdES, chữ ký có thời gian", "pyHanko AdES, signature with time"),
+    OpinionBy.ADES_TIMESTAMP: ("pyHanko AdES, dấu thời gian", "pyHanko AdES, timestamp"),
+}
+_AGREEMENTS: Final[Mapping[Agreement, Pair]] = {
+    Agreement.SAME: ("", ""),
+    Agreement.OTHER_REASON: ("cùng kết quả, lý do khác", "the same result for another reason"),
+    Agreement.STRICTER: ("chặt hơn, nên được dùng", "stricter, so it counts"),
+    Agreement.LAXER: ("nhẹ hơn, nên không được dùng", "laxer, so it does not count"),
 }
 
 _TIMESTAMPS: Final[Mapping[TimestampKind, Pair]] = {
@@ -1278,6 +1310,15 @@ def proven_by(proof: ProvenBy, language: Language) -> str:
     return _PROVEN_BY[proof][_at(language)]
 
 
+def opinion_words(opinion: Opinion, language: Language) -> str:
+    """Who says what in terms of EN 319 102-1, and how that stands to our own result."""
+    at = _at(language)
+    said = [opinion.indication.value, opinion.sub_indication and opinion.sub_indication.value, opinion.code]
+    terms = " ".join(term for term in said if term)
+    stands = _AGREEMENTS[opinion.agreement][at]
+    return f"{_OPINION_BY[opinion.by][at]}: {terms}" + (f" ({stands})" if stands else "")
+
+
 def timestamp_name(kind: TimestampKind, language: Language) -> str:
     """What a timestamp is over."""
     return _TIMESTAMPS[kind][_at(language)]
@@ -1291,7 +1332,9 @@ def check_status(status: CheckStatus, language: Language) -> str:
 def check_sentence(check: Check, language: Language) -> str:
     """A full sentence, passed or not, for one check. Total over names and statuses."""
     pair = _CHECKS.get((check.name, check.status))
-    if check.status is CheckStatus.FAILED:
+    if check.status is CheckStatus.FAILED and check.code in _BY_SECOND_OPINION:
+        pair = _BY_SECOND_OPINION[check.code]
+    elif check.status is CheckStatus.FAILED:
         pair = _FAILED_BY_CODE.get((check.name, check.code), pair)
         if check.name in (CheckName.INTEGRITY, CheckName.COVERAGE) and check.code not in CHANGED:
             pair = _FAILED_BY_CODE.get((check.name, check.code), _OUT_OF_FORM)

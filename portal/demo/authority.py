@@ -456,7 +456,7 @@ def _make_ca(directory: Path, plan: _Plan, cas: dict[str, _Ca], now: datetime) -
 def _new_key(kind: str) -> PrivateKey:
     match kind:
         case "rsa":
-            return rsa.generate_private_key(65537, 2048)
+            return rsa.generate_private_key(65537, 3072)
         case "rsa1024":
             return rsa.generate_private_key(65537, 1024)  # noqa: S505 - the weak key that a check must refuse
         case "p256":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -77,10 +77,11 @@ class Problems(list[Problem]):
         if not good or len(value) > most or not value.isascii() or _BLANK.search(value):
             self.add(where, "address", f"Phải là địa chỉ http:// hoặc https://, dài nhất {most} ký tự.")
 
-    def key(self, certificate: Certificate) -> None:
+    def key(self, certificate: Certificate, now: datetime) -> None:
         """A key that a new entry may still have."""
-        if fault := key_fault(certificate.key, DEFAULT.algorithms):
-            self.add("certificate", fault, "Khóa của chứng thư quá ngắn hoặc thuộc loại không dùng.")
+        if fault := key_fault(certificate.key, DEFAULT.algorithms, now):
+            message = "Khóa của chứng thư quá ngắn, đã qua thời hạn an toàn, hoặc thuộc loại không dùng."
+            self.add("certificate", fault, message)
 
     def successor(self, code: str, valid_to: date | None, successor_code: str | None) -> None:
         """Who goes on after a school's period; a school that only changes its name goes on under its own

@@ -295,7 +295,7 @@ def add_anchor(
     problems = Problems()
     if not pinned.is_ca or (pinned.usage is not None and not pinned.usage.key_cert_sign):
         problems.add("certificate", "not_a_ca", "Chứng thư này không phải của tổ chức chứng thực (CA).")
-    problems.key(pinned)
+    problems.key(pinned, now)
     is_root = pinned.subject == pinned.issuer
     issuer: Certificate | None = pinned
     if is_root:
@@ -395,7 +395,7 @@ def add_signer(session: Session, signer: SignerInput, *, actor: str, now: dateti
         problems.add("certificate", "untrusted", "Chứng thư không dẫn tới chứng thư gốc nào đã được ghim.")
     elif path.code:
         problems.add("certificate", path.code, f"Không dùng được: {PATH_FAULTS[path.code]}.")
-    problems.key(certificate)
+    problems.key(certificate, now)
     compromised = select(Signer.certificate).where(Signer.compromised_since.is_not(None)).distinct()
     if any(read_certificate(der).key_id == certificate.key_id for der in session.scalars(compromised)):
         problems.add(

@@ -26,6 +26,7 @@ from verifier.record import level_info, subjects
 from verifier.report import (
     Check,
     CheckStatus,
+    Opinion,
     Role,
     SignatureReport,
     TimestampReport,
@@ -351,6 +352,8 @@ def _technical(answer: Answer, language: Language) -> str:
             f"medium: {report.medium}",
             *(_check_line(c, language) for c in report.checks),
             *(f"field: {_quoted(s.field)}" for s in report.signatures if s.role is None),
+            *(_opinions_line(s.field, s.opinions, language) for s in report.signatures if s.opinions),
+            *(_opinions_line(t.field, t.opinions, language) for t in report.timestamps if t.opinions),
         )
     )
 
@@ -358,6 +361,12 @@ def _technical(answer: Answer, language: Language) -> str:
 def _check_line(check: Check, language: Language) -> str:
     line = f"{check.name}: {check.status}"
     return line if check.status is CheckStatus.PASSED else f"{line} ({words.check_sentence(check, language)})"
+
+
+def _opinions_line(field: str, opinions: Sequence[Opinion], language: Language) -> str:
+    """What our own rules and the library said by themselves, before the strictest won."""
+    said = " · ".join(words.opinion_words(opinion, language) for opinion in opinions)
+    return f"opinions {_quoted(field)}: {said}"
 
 
 def _quoted(name: str) -> str:
@@ -394,7 +403,22 @@ def _signature_json(signature: SignatureReport, answer: Answer, language: Langua
             }
             for c in signature.checks
         ],
+        "opinions": _opinions_json(signature.opinions),
     }
+
+
+def _opinions_json(opinions: Sequence[Opinion]) -> list[dict[str, Any]]:
+    """Our own first; ``agreement`` says how each stands to it. Empty where no library was asked."""
+    return [
+        {
+            "by": o.by.value,
+            "indication": o.indication.value,
+            "sub_indication": jsonable(o.sub_indication),
+            "agreement": o.agreement.value,
+            "code": o.code,
+        }
+        for o in opinions
+    ]
 
 
 def _timestamp_json(stamp: TimestampReport) -> dict[str, Any]:
@@ -407,6 +431,7 @@ def _timestamp_json(stamp: TimestampReport) -> dict[str, Any]:
         "indication": stamp.indication.value,
         "sub_indication": jsonable(stamp.sub_indication),
         "checks": [{"name": c.name.value, "status": c.status.value, "code": c.code} for c in stamp.checks],
+        "opinions": _opinions_json(stamp.opinions),
     }
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.verifier import pki
 from tests.verifier.pki import NOW, World
-from verifier import indications, pades, signatures
+from verifier import ades, indications, pades, signatures
 from verifier.bundle import FORMAT, read_bundle
 from verifier.certificates import Path as Chain
 from verifier.certificates import read_certificate
@@ -162,6 +162,11 @@ _STEPS = [
     (pades, "async_validate_pdf_signature"),
     (pades, "_context"),
     (pades, "judge"),
+    (pades, "heed"),
+    (pades, "validation_data"),
+    (pades, "_set_against"),
+    (ades, "_settings"),
+    (ades, "ades_basic_validation"),
     (signatures, "read_cms"),
     (signatures, "range_digests"),
     (signatures, "signature_holds"),

@@ -24,7 +24,7 @@ from verifier import cli, words
 from verifier.bundle import FORMAT, read_bundle
 from verifier.errors import InvalidInput
 from verifier.locator import Locator, digest_text, group, new_record_id, url
-from verifier.report import Medium, Prefix, ValidationReport
+from verifier.report import Indication, Medium, Opinion, OpinionBy, Prefix, ValidationReport
 from verifier.verdict import CodeKind, Evidence, Outcome, Standing, Verdict, VersionState
 
 HOST = "https://hocba.example.vn"
@@ -108,6 +108,10 @@ def test_a_current_file(desk: Desk, world: World, primary: bytes) -> None:
     assert answer["record"]["record_id"] == RECORD
     assert [s["role"] for s in answer["signatures"]] == ["GVCN", "CBQL", "KY_PHAT_HANH"]
     assert answer["document"]["sha256"] == sha256(primary).hexdigest()
+    for signature in answer["signatures"]:
+        opinions = {o["by"]: (o["indication"], o["agreement"]) for o in signature["opinions"]}
+        asked = ("ours", "pyhanko_classic", "pyhanko_ades_basic")
+        assert opinions == dict.fromkeys(asked, ("TOTAL_PASSED", "same"))
     said = words.say(Verdict(Outcome.GENUINE_CURRENT, Evidence.FILE), "vi")
     assert answer["words"]["headline"] == said.headline
 
@@ -120,7 +124,8 @@ def test_the_same_in_words(desk: Desk, world: World, primary: bytes) -> None:
         said = words.say(Verdict(Outcome.GENUINE_CURRENT, Evidence.FILE), language)
         assert out.startswith(said.headline + "\n")
         assert said.next_step in out
-        assert "TOTAL_PASSED" in out
+        ours = Opinion(OpinionBy.OURS, Indication.TOTAL_PASSED, None)
+        assert out.count(f"    {words.opinion_words(ours, language)} · pyHanko: TOTAL_PASSED · ") == 3
 
 
 def test_superseded_and_recalled(desk: Desk, world: World, primary: bytes, secondary: bytes) -> None:

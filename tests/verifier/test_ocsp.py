@@ -17,7 +17,7 @@ from tests.verifier import pki
 from tests.verifier.pki import NOW, World
 from verifier import der
 from verifier.certificates import find_path, read_certificate
-from verifier.policy import DEFAULT, Algorithms
+from verifier.policy import DEFAULT, NEVER, Algorithms
 from verifier.revocation import FOR_EVER, Embedded, Revocation, check_revocation, read_answer, read_crl
 
 DAY = timedelta(days=1)
@@ -173,7 +173,7 @@ def test_an_answer_from_the_future_is_none(world: World) -> None:
 
 
 def test_an_answer_signed_with_a_digest_that_does_not_count_is_none(world: World) -> None:
-    strict = Algorithms(digests=frozenset({"sha384"}), weak_digests=frozenset({"sha256"}))
+    strict = Algorithms(digests=(("sha384", None), ("sha256", NEVER)))
     assert judged(world, answer(world), algorithms=strict).code == "crl_missing"
     assert judged(world, answer(world, digest=hashes.SHA384()), algorithms=strict).code == ""
 

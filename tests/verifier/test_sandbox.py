@@ -136,7 +136,7 @@ def test_a_child_finds_what_the_library_finds(
 def test_registered_bytes_need_no_child(trust_path: Path, world: World, primary: bytes) -> None:
     report, structure = validate(primary, world.trust(), DEFAULT, NOW, registered_at=NOW, own=True)
     idle = ForkServer()
-    assert idle.check(CheckJob(primary, trust_path, NOW, Known(NOW, structure))) == report
+    assert idle.check(CheckJob(primary, trust_path, NOW, Known(NOW, structure))) == pki.alone(report)
     assert idle.pid is None
     nowhere = idle.check(CheckJob(primary, Path("/nonexistent"), NOW, Known(NOW, structure)))
     assert (nowhere.incomplete, nowhere.signatures) == ("trust_unavailable", ())
@@ -505,7 +505,7 @@ def test_a_child_gives_up_everything_first(server: ForkServer, slow: CheckJob) -
 
 def test_another_policy_is_refused_not_ignored() -> None:
     with pytest.raises(ValueError, match="default policy only"):
-        ForkServer(replace(DEFAULT, algorithms=Algorithms(rsa_min_bits=1024)))
+        ForkServer(replace(DEFAULT, algorithms=Algorithms(rsa=((1024, None),))))
 
 
 # What a child says

@@ -10,13 +10,17 @@ import pytest
 
 from verifier import words
 from verifier.report import (
+    Agreement,
     Check,
     CheckName,
     CheckStatus,
     Indication,
     Medium,
+    Opinion,
+    OpinionBy,
     Role,
     SignatureReport,
+    SubIndication,
     ValidationReport,
 )
 from verifier.verdict import Evidence, Outcome, Standing, Verdict, VersionFacts, VersionState
@@ -30,6 +34,29 @@ FORBIDDEN = {
     ),
 }
 WHEN = datetime(2026, 6, 2, 18, 30, tzinfo=UTC)  # 3 June in Vietnam
+
+
+SECOND_OPINIONS = ("library_disagrees", "library_failed", "library_contradicts_itself")
+
+
+def test_an_opinion_is_named_with_how_it_stands_to_ours() -> None:
+    refusal = Opinion(
+        OpinionBy.ADES_BASIC, Indication.INDETERMINATE, SubIndication.TRY_LATER, Agreement.STRICTER
+    )
+    assert words.opinion_words(refusal, "vi") == (
+        "pyHanko AdES, chữ ký cơ bản: INDETERMINATE TRY_LATER (chặt hơn, nên được dùng)"
+    )
+    ours = Opinion(OpinionBy.OURS, Indication.TOTAL_PASSED, None)
+    assert words.opinion_words(ours, "en") == "the portal's own rules: TOTAL_PASSED"
+    failed = Opinion(
+        OpinionBy.CLASSIC, Indication.INDETERMINATE, SubIndication.GENERIC, code="library_failed"
+    )
+    assert words.opinion_words(failed, "en") == "pyHanko: INDETERMINATE GENERIC library_failed"
+    sentences = {
+        words.check_sentence(Check(CheckName.CERTIFICATE, CheckStatus.FAILED, code), "vi")
+        for code in (*SECOND_OPINIONS, "no_path")
+    }
+    assert len(sentences) == 4
 
 
 def _versions() -> list[VersionFacts | None]:
@@ -145,6 +172,14 @@ def test_a_recall_gives_its_neutral_class() -> None:
 def test_checks_roles_evidence_and_tones_are_worded(language: Language) -> None:
     texts = [
         *(words.check_sentence(Check(n, s), language) for n, s in itertools.product(CheckName, CheckStatus)),
+        *(
+            words.check_sentence(Check(n, CheckStatus.FAILED, code), language)
+            for n, code in itertools.product(CheckName, SECOND_OPINIONS)
+        ),
+        *(
+            words.opinion_words(Opinion(by, Indication.INDETERMINATE, SubIndication.NO_POE, how), language)
+            for by, how in itertools.product(OpinionBy, Agreement)
+        ),
         *(words.check_name(n, language) for n in CheckName),
         *(words.check_status(s, language) for s in CheckStatus),
         *(words.role_name(r, language) for r in Role),

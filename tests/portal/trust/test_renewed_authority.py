@@ -66,7 +66,7 @@ def renewed(
         x509.CertificateBuilder()
         .subject_name(old.subject)
         .issuer_name(old.issuer)
-        .public_key(rsa.generate_private_key(65537, 2048).public_key() if key_too else old.public_key())
+        .public_key(rsa.generate_private_key(65537, 3072).public_key() if key_too else old.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(starts)
         .not_valid_after(NOW + timedelta(days=4000))

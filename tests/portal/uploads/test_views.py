@@ -39,9 +39,21 @@ from tests.portal.lookup.test_views import personal
 from tests.portal.web.world import Issued, World, enter, signature
 from tests.verifier import hostile
 from verifier import record as records
+from verifier import words
 from verifier.locator import new_record_id, url
 from verifier.policy import DEFAULT
-from verifier.report import Check, CheckName, CheckStatus, Indication, Medium, ValidationReport
+from verifier.report import (
+    Agreement,
+    Check,
+    CheckName,
+    CheckStatus,
+    Indication,
+    Medium,
+    Opinion,
+    OpinionBy,
+    SubIndication,
+    ValidationReport,
+)
 from verifier.sandbox import ForkServer
 from verifier.trust import Pki, Purpose, read_store
 
@@ -347,6 +359,20 @@ class TestAnswers:
             report = replace(world.primary.report, sha256=sha, size=len(content), signatures=(stranger,))
             world.checker.reports[sha] = report
             assert f"field: {shown}" in send(world, content).text.partition("<pre")[2]
+
+    def test_every_opinion_stands_in_the_technical_details_and_in_the_answer(self, world: World) -> None:
+        content = b"%PDF-1.7 one on which opinions differ"
+        sha = hashlib.sha256(content).hexdigest()
+        laxer = Opinion(OpinionBy.ADES_BASIC, Indication.TOTAL_PASSED, None, Agreement.LAXER)
+        ours = Opinion(OpinionBy.OURS, Indication.INDETERMINATE, SubIndication.SIG_CONSTRAINTS_FAILURE)
+        judged = replace(world.primary.report.signatures[0], opinions=(ours, laxer))
+        report = replace(world.primary.report, sha256=sha, size=len(content), signatures=(judged,))
+        world.checker.reports[sha] = report
+        details = send(world, content).text.partition("<pre")[2]
+        for opinion in (ours, laxer):
+            assert words.opinion_words(opinion, "vi") in details
+        answer = body(send(world, content, **JSON))
+        assert [o["agreement"] for o in answer["signatures"][0]["opinions"]] == ["same", "laxer"]
 
 
 class TestHostile:
