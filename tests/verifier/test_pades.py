@@ -648,7 +648,7 @@ def test_the_proven_time_is_the_earlier_of_registration_and_check(world: World, 
 
 
 def test_a_clock_behind_the_registration_finishes_nothing(world: World, primary: bytes) -> None:
-    """Another machine registered the file at a time that this one has not come to: neither is the signer's."""
+    """Another machine registered it at a time that this one has not come to: the signer's fault it is not."""
     report, structure = validate(primary, world.trust(), DEFAULT, NOW, registered_at=NOW, own=True)
     assert report.incomplete is None
     behind = NOW - timedelta(minutes=6)
