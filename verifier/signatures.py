@@ -622,15 +622,17 @@ def _coverage(facts: SignatureFacts, fault: str) -> Check:
 
 
 def _integrity_fault(facts: SignatureFacts, cms: Cms, digest: bytes | None) -> str:
-    if facts.subfilter == PADES and not cms.names_certificate:
-        return "no_signing_certificate_attribute"  # ETSI EN 319 142-1 clause 6.3, requirement k
-    if cms.unknown_unsigned and role_of(facts.field)[0] is not None:
-        return "unknown_unsigned_attribute"  # no signer of ours writes one, and nothing signs it
     if digest is None:
         return "digest_not_computable"
     if digest != cms.message_digest:
         return "digest_mismatch"
-    return "" if signature_holds(cms) else "bad_signature"
+    if not signature_holds(cms):
+        return "bad_signature"
+    if facts.subfilter == PADES and not cms.names_certificate:
+        return "no_signing_certificate_attribute"  # ETSI EN 319 142-1 clause 6.3, requirement k
+    if cms.unknown_unsigned and role_of(facts.field)[0] is not None:
+        return "unknown_unsigned_attribute"  # no signer of ours writes one, and nothing signs it
+    return ""
 
 
 def _authority(

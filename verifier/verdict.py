@@ -297,9 +297,17 @@ def authorised_seal(report: ValidationReport) -> SignatureReport | None:
     return next((s for s in seals if _passes(tuple(map(_without_makers_word, s.checks)), needed)), None)
 
 
-#: Failures that whoever holds a key can bring about: another school named, a later time, a false timestamp.
+#: Failures that whoever holds a key can bring about beside a signature that our own mathematics finds right:
+#: another school named, a later time, and what lies in the gap and is signed by nobody.
 _MAKERS_WORD = frozenset(
     {
+        (CheckName.INTEGRITY, "no_signing_certificate_attribute"),
+        (CheckName.INTEGRITY, "unknown_unsigned_attribute"),
+        (CheckName.INTEGRITY, "library_refused"),
+        (CheckName.INTEGRITY, "library_disagrees"),
+        (CheckName.INTEGRITY, "library_failed"),
+        (CheckName.CERTIFICATE, "certificate_unrelated"),
+        (CheckName.CERTIFICATE, "certificate_damaged"),
         (CheckName.AUTHORITY, "other_school"),
         (CheckName.TIME, "claimed_in_future"),
         (CheckName.TIME, "timestamp_broken"),
