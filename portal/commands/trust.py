@@ -68,9 +68,12 @@ def add_school(**fields: Any) -> None:
     """Thêm một trường, với tên và thời hạn của tên đó."""
     school = SchoolInput(**fields)
     now = resources().clock.now()
-    with refusals(), transaction() as session:
-        trusted.add_school(session, school, actor=actor(), now=now)
-    click.echo(f"Đã thêm {school.name} ({school.code}).")
+    with refusals():
+        with transaction() as session:
+            change = trusted.add_school(session, school, actor=actor(), now=now)
+            withdrawn = _withdraw(session, change, now)
+        click.echo(f"Đã thêm {school.name} ({school.code}).")
+        _settle(withdrawn, now)
 
 
 @trust.command("close-school")
@@ -78,11 +81,18 @@ def add_school(**fields: Any) -> None:
 @click.option("--valid-to", required=True, type=Day(), help="Ngày cuối cùng còn hiệu lực.")
 @click.option("--successor", help="Mã trường kế tục; bỏ trống khi giải thể.")
 def close_school(code: str, valid_to: date, successor: str | None) -> None:
-    """Kết thúc thời hạn của một trường (sáp nhập, đổi tên, giải thể)."""
+    """Kết thúc thời hạn của một trường (sáp nhập, đổi tên, giải thể).
+
+    Sau ngày đó không ai ký cho trường được nữa; học bạ đã ký trước đó vẫn có giá trị. Trường đổi tên: chạy
+    tiếp add-school với cùng mã.
+    """
     now = resources().clock.now()
-    with refusals(), transaction() as session:
-        trusted.close_school(session, code, valid_to, successor, actor=actor(), now=now)
-    click.echo(f"Trường {code} có hiệu lực đến hết ngày {valid_to:%d/%m/%Y}.")
+    with refusals():
+        with transaction() as session:
+            change = trusted.close_school(session, code, valid_to, successor, actor=actor(), now=now)
+            withdrawn = _withdraw(session, change, now)
+        click.echo(f"Trường {code} có hiệu lực đến hết ngày {valid_to:%d/%m/%Y}.")
+        _settle(withdrawn, now)
 
 
 @trust.command("add-anchor")

@@ -182,13 +182,16 @@ def examine(desk: Desk, rows: Sequence[Row], order: Order, *, draw: bool = True)
     """
     problems = _repeated(rows)
     works: list[Work] = []
+    today = desk.clock.now().astimezone(signing.VIETNAM).date()
     for row in rows:
         found: list[Problem] = []
         with desk.begin() as session:
             school = trust.school_on(session, row.record.issuer, row.record.issued_on)
             place = _place(session, desk, row.record, order, found)
+            if school is not None:
+                found += _ended_problems(session, row.record.issuer, today)
         found += _school_problems(row.record, school)
-        if row.record.issued_on > desk.clock.now().astimezone(signing.VIETNAM).date():
+        if row.record.issued_on > today:
             found.append(Problem("ngay_ky_phat_hanh", "future", "Ngày ký phát hành còn ở phía trước."))
         if place is not None and place.existing is None and school is not None and not found:
             try:
@@ -292,6 +295,21 @@ def _school_problems(record: Record, school: SchoolFacts | None) -> list[Problem
                 Problem(name, "other_school", f"Học bạ ghi “{said}”, danh mục trường ghi “{ours or ''}”.")
             )
     return problems
+
+
+def _ended_problems(session: Session, code: str, today: date) -> list[Problem]:
+    """A school that is no more issues nothing, whatever day the record names."""
+    ended = trust.ended_school(session, code, today)
+    if ended is None:
+        return []
+    message = (
+        f"{ended.name} (mã {code}) đã kết thúc sau ngày {ended.valid_to:%d/%m/%Y} nên không cấp hay sửa học "
+        "bạ được nữa, dù học bạ ghi ngày trước đó."
+    )
+    if ended.successor_code is not None:
+        name = trust.school_name(session, ended.successor_code, today)
+        message += f" Trường kế tục: {name or 'chưa đăng ký'} (mã {ended.successor_code})."
+    return [Problem("ma_truong", "school_ended", message)]
 
 
 def _place(session: Session, desk: Desk, record: Record, order: Order, found: list[Problem]) -> Work | None:

@@ -176,10 +176,19 @@ def published(crl: Crl, authority: Certificate) -> bool:
         return False
 
 
+def scope(crl: Crl) -> str:
+    """Of which certificates a list speaks (issuingDistributionPoint, RFC 5280 §5.2.5), as a key: an authority
+    may keep several lists beside each other, each with an order of its own. ``ca users``: of all.
+    """
+    kinds = [kind for kind, covered in (("ca", crl.covers_ca), ("users", crl.covers_users)) if covered]
+    points = [] if crl.points is None else ["at", *sorted(crl.points)]
+    return " ".join((*kinds, *points))
+
+
 @dataclass(frozen=True, slots=True)
 class News:
     """What a newer list says otherwise than an older one, by serial numbers. ``dropped`` were revoked for
-    good, and the newer list does not name them any more.
+    good, and the newer list no longer says so with the same effect: it does not name them, or more mildly.
     """
 
     changed: frozenset[int]
@@ -187,16 +196,47 @@ class News:
 
 
 def news(older: Crl, newer: Crl) -> News:
-    """Compare two lists of one authority."""
-    before, after = (
-        {e.serial_number: (e.revocation_date_utc, *entry_details(e)) for e in crl.parsed}
-        for crl in (older, newer)
-    )
+    """Compare two lists of one authority and scope."""
+    before, after = ({entry.serial_number: _said(entry) for entry in crl.parsed} for crl in (older, newer))
     return News(
         changed=frozenset(serial for serial, _ in before.items() ^ after.items()),
         dropped=frozenset(
             serial
-            for serial, (_, *details) in before.items()
-            if x509.CRLReason(x509.ReasonFlags.certificate_hold) not in details and serial not in after
+            for serial, said in before.items()
+            if said.for_good and not ((now := after.get(serial)) is not None and now.as_grave_as(said))
         ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What an entry says of a certificate: ``since`` when its key is not to be believed (the entry's date, or
+    its invalidityDate before that, RFC 5280 §5.3.2), and why.
+    """
+
+    since: datetime
+    reason: x509.ReasonFlags | None
+
+    @property
+    def for_good(self) -> bool:
+        passing = (x509.ReasonFlags.certificate_hold, x509.ReasonFlags.remove_from_crl)
+        return self.reason not in passing
+
+    def as_grave_as(self, other: _Said) -> bool:
+        """Whether nothing that ``other`` takes back would count again. Another reason may be milder: an
+        authority for timestamps that ended in order keeps what it gave before (RFC 3161 clause 4).
+        """
+        return self.for_good and self.reason is other.reason and self.since <= other.since
+
+
+def _said(entry: x509.RevokedCertificate) -> _Said:
+    values = entry_details(entry)
+    return _Said(
+        since=min(
+            (
+                entry.revocation_date_utc,
+                *(v.invalidity_date_utc for v in values if isinstance(v, x509.InvalidityDate)),
+            )
+        ),
+        reason=next((v.reason for v in values if isinstance(v, x509.CRLReason)), None),
     )

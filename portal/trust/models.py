@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, LargeBinary, String, UniqueConstraint
+from sqlalchemy import ForeignKey, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Base, Keyed
@@ -100,15 +100,16 @@ class Signer(Keyed, Base):
 
 
 class RevocationList(Keyed, Base):
-    """A pinned CRL, the newest for each issuer; the older ones stay for what was answered from them.
+    """A pinned CRL, the newest of each issuer and scope; the older ones stay for what was answered from them.
 
-    ``kept_since`` is when a newer list no longer named a certificate of ours that this one revokes for good:
-    checks go on reading it.
+    ``kept_since`` is when a newer list no longer named a certificate of ours that this one revokes for good,
+    or named it more mildly: checks go on reading it.
     """
 
     __tablename__ = "revocation_lists"
 
     issuer_id: Mapped[str] = mapped_column(String(64), index=True)  # the authority that issued it
+    scope: Mapped[str] = mapped_column(Text)  # of which certificates it speaks (checks.scope)
     crl: Mapped[bytes] = mapped_column(LargeBinary)
     number: Mapped[str | None] = mapped_column(String(50))  # cRLNumber, decimal (RFC 5280 §5.2.3)
     this_update: Mapped[datetime]

@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from typing import Final
 
 from sqlalchemy import or_, select
@@ -30,6 +30,7 @@ from portal.trust.checks import (
     news,
     published,
     refused,
+    scope,
 )
 from portal.trust.models import (
     Anchor,
@@ -67,6 +68,7 @@ from verifier.policy import DEFAULT
 from verifier.report import Role, TimestampReport
 from verifier.revocation import read_crl
 from verifier.trust import Approval, Pki, Purpose
+from verifier.words import VIETNAM
 
 __all__ = [
     "AnchorFacts",
@@ -103,8 +105,6 @@ __all__ = [
     "write_bundle",
     "write_store",
 ]
-
-VIETNAM: Final = timezone(timedelta(hours=7), "+07:00")  # days of a school's life are days there
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -192,7 +192,8 @@ def add_department(
 def add_school(session: Session, school: SchoolInput, *, actor: str, now: datetime) -> Change:
     """Register a school for a period. Raises InvalidInput with everything that is wrong.
 
-    Periods of one code must not overlap; the department must exist; an end may name a successor.
+    Periods of one code must not overlap; the department must exist; an end may name a successor. Where the
+    code had ended and now goes on, its signers may sign again: files that rest on them are affected.
     """
     _lock(session)
     # 1 The fields by themselves.
@@ -246,7 +247,15 @@ def add_school(session: Session, school: SchoolInput, *, actor: str, now: dateti
             successor_code=school.successor_code,
         )
     )
-    return _changed(session, "add_school", school.code, school.name, actor=actor, now=now)
+    return _changed(
+        session,
+        "add_school",
+        school.code,
+        school.name,
+        actor=actor,
+        now=now,
+        certificates=_signing_for(session, school.code),
+    )
 
 
 def close_school(
@@ -258,7 +267,11 @@ def close_school(
     actor: str,
     now: datetime,
 ) -> Change:
-    """End the open period of a school (merged, renamed, dissolved). Raises Refusal, InvalidInput."""
+    """End the open period of a school (merged, renamed, dissolved): its signers sign for it no longer than
+    its last day in Vietnam, unless another period of the code goes on. Raises Refusal, InvalidInput.
+
+    Files that rest on its signers are affected: what is proven to be older than the end stays good.
+    """
     _lock(session)
     row = session.scalar(select(School).where(School.code == code, School.valid_to.is_(None)))
     if row is None:
@@ -271,7 +284,13 @@ def close_school(
     row.valid_to = valid_to
     row.successor_code = successor_code
     return _changed(
-        session, "close_school", code, f"{valid_to} → {successor_code or '—'}", actor=actor, now=now
+        session,
+        "close_school",
+        code,
+        f"{valid_to} → {successor_code or '—'}",
+        actor=actor,
+        now=now,
+        certificates=_signing_for(session, code),
     )
 
 
@@ -563,14 +582,17 @@ def suspend(
 def import_crl(
     session: Session, data: bytes, *, issuer_id: str | None = None, actor: str, now: datetime
 ) -> Change:
-    """Pin a CRL (DER or PEM) of a pinned authority (of ``issuer_id`` when that is named); the newest counts.
-    Raises InvalidInput.
+    """Pin a CRL (DER or PEM) of a pinned authority (of ``issuer_id`` when that is named); of each scope
+    (``checks.scope``) the newest counts. Raises InvalidInput.
 
     Files are affected where the list says something new: a certificate revoked, released, or revoked from
     another day. What was revoked for good stays so: the older list goes on counting when the new one drops a
-    certificate that we know. The first list of an authority affects everything below it. All others keep
-    their standing until it lapses with the older list, so importing in time leaves no moment without an
-    answer.
+    certificate that we know, or names it more mildly. The first list of a scope affects everything below its
+    authority. All others keep their standing until it lapses with the older list, so importing in time leaves
+    no moment without an answer.
+
+    A list that is dated ahead is not taken, not even by a minute: no check may rely on it yet, and what it
+    revokes would count as unrevoked until somebody looks again.
     """
     _lock(session)
     # 1 A complete list of a pinned authority, signed by it.
@@ -585,15 +607,22 @@ def import_crl(
         problems.add("crl", "partial", "Chỉ dùng danh sách đầy đủ (không phải danh sách thay đổi).")
     if crl.next_update is None:
         problems.add("crl", "no_next_update", "Danh sách không ghi ngày cập nhật kế tiếp (nextUpdate).")
-    if crl.this_update > now + DEFAULT.clock_tolerance:
-        problems.add("crl", "future", "Danh sách ghi ngày phát hành trong tương lai; kiểm tra đồng hồ.")
+    if crl.this_update > now:
+        problems.add(
+            "crl",
+            "future",
+            "Danh sách ghi giờ phát hành trong tương lai "
+            f"({crl.this_update.astimezone(VIETNAM):%H:%M:%S %d/%m/%Y}); nạp lại từ lúc đó, hoặc kiểm tra "
+            "đồng hồ.",
+        )
     problems.refuse()
     assert crl.next_update is not None  # noqa: S101 - its absence is one of the problems above
 
-    # 2 Not older than the one we have, by time or by number.
+    # 2 Not older than the one we have of this scope, by time or by number.
+    mine = scope(crl)
     newest = session.scalars(
         select(RevocationList)
-        .where(RevocationList.issuer_id == issuer.authority)
+        .where(RevocationList.issuer_id == issuer.authority, RevocationList.scope == mine)
         .order_by(RevocationList.this_update.desc(), RevocationList.added_at.desc())
         .limit(1)
     ).one_or_none()
@@ -613,6 +642,7 @@ def import_crl(
         RevocationList(
             id=uuid.uuid4(),
             issuer_id=issuer.authority,
+            scope=mine,
             crl=der,
             number=None if crl.number is None else str(crl.number),
             this_update=crl.this_update,
@@ -780,6 +810,12 @@ def _signers(session: Session, keys: Sequence[uuid.UUID]) -> list[Signer]:
     if not rows or len(rows) != len(set(keys)):
         raise _unknown_signer(", ".join(map(str, keys)))
     return list(rows)
+
+
+def _signing_for(session: Session, school_code: str) -> frozenset[str]:
+    """Certificates of everybody who is registered at a school."""
+    wanted = select(Signer.certificate_sha256).where(Signer.school_code == school_code)
+    return frozenset(session.scalars(wanted))
 
 
 def _rows_of_keys(session: Session, keys: Collection[str]) -> list[Signer]:

@@ -6,9 +6,9 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,6 +35,7 @@ from verifier.trust import (
     TrustAnchor,
     TrustStore,
 )
+from verifier.words import VIETNAM
 
 BUNDLE_FORMAT: Final = "hoc-ba-trust-bundle/1"
 
@@ -58,7 +59,9 @@ class SchoolFacts:
 
 @dataclass(frozen=True, slots=True)
 class AnchorFacts:
-    """A pinned authority; ``crl_until`` is when its newest CRL lapses, None when it has none."""
+    """A pinned authority; ``crl_until`` is when its newest CRL lapses (of those for authorities and for
+    subscribers the one that lapses first), None when it has none.
+    """
 
     sha256: str
     name: str
@@ -140,7 +143,9 @@ def load_store(session: Session) -> TrustStore:
         select(Signer).order_by(Signer.certificate_sha256, Signer.valid_from, Signer.id)
     ).all()
     return replace(
-        authorities, signers=tuple(a for _, a in _authorities(signers)), crls=_needed_crls(session)
+        authorities,
+        signers=tuple(a for _, a in _authorities(signers, _school_ends(session))),
+        crls=_needed_crls(session),
     )
 
 
@@ -189,6 +194,22 @@ def school_on(session: Session, code: str, day: date) -> SchoolFacts | None:
     return None if row is None else _school(*row)
 
 
+def ended_school(session: Session, code: str, day: date) -> SchoolFacts | None:
+    """The school with this code as it was last, when it has ended before ``day``; None while it goes on, and
+    when there never was one.
+    """
+    if school_on(session, code, day) is not None:
+        return None
+    row = session.execute(
+        select(School, Department.name)
+        .join(Department, Department.code == School.department_code)
+        .where(School.code == code, School.valid_to < day)
+        .order_by(School.valid_to.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else _school(*row)
+
+
 def school_name(session: Session, code: str, day: date) -> str | None:
     """The name of the school with this code on ``day``, else its newest name, None when there is no such
     school.
@@ -202,8 +223,7 @@ def school_name(session: Session, code: str, day: date) -> str | None:
 
 def list_anchors(session: Session) -> tuple[AnchorFacts, ...]:
     """Authorities that are pinned now, roots first."""
-    lists = select(RevocationList.issuer_id, func.max(RevocationList.next_update).label("until"))
-    newest = {row.issuer_id: row.until for row in session.execute(lists.group_by(RevocationList.issuer_id))}
+    until = _crl_ends(session)
     rows = session.scalars(
         select(Anchor)
         .where(Anchor.removed_at.is_(None))
@@ -217,10 +237,28 @@ def list_anchors(session: Session) -> tuple[AnchorFacts, ...]:
             purpose=Purpose(a.purpose),
             is_root=a.is_root,
             not_after=a.not_after,
-            crl_until=newest.get(a.authority_id),
+            crl_until=until.get(a.authority_id),
         )
         for a in rows
     )
+
+
+def _crl_ends(session: Session) -> dict[str, datetime]:
+    """When the newest list of each authority for authorities, or that for subscribers, lapses first."""
+    lists = select(
+        RevocationList.issuer_id,
+        RevocationList.scope,
+        func.max(RevocationList.next_update).label("until"),
+    ).group_by(RevocationList.issuer_id, RevocationList.scope)
+    ends: dict[tuple[str, str], datetime] = {}
+    for row in session.execute(lists):
+        for kind in {"ca", "users"}.intersection(row.scope.partition(" at ")[0].split()):
+            key = (row.issuer_id, kind)
+            ends[key] = max(ends.get(key, row.until), row.until)
+    found: dict[str, datetime] = {}
+    for (issuer, _), end in ends.items():
+        found[issuer] = min(found.get(issuer, end), end)
+    return found
 
 
 def list_crl_addresses(session: Session) -> tuple[CrlAddressFacts, ...]:
@@ -258,7 +296,7 @@ def list_signers(session: Session, school_code: str | None = None) -> tuple[Sign
         wanted = wanted.where(Signer.school_code == school_code)
     return tuple(
         SignerFacts(s.id, s.certificate, s.issuer_id, authority)
-        for s, authority in _authorities(session.scalars(wanted).all())
+        for s, authority in _authorities(session.scalars(wanted).all(), _school_ends(session))
     )
 
 
@@ -275,8 +313,29 @@ def signer_names(session: Session, certificates: Iterable[str]) -> dict[str, str
     }
 
 
-def _authorities(rows: Sequence[Signer]) -> Iterator[tuple[Signer, AuthorisedSigner]]:
-    """The rows as a check sees them; ``rows`` hold all of a certificate at a school, or none.
+def _school_ends(session: Session) -> dict[str, datetime]:
+    """When each school that has ended, or will, ceased to be: the first moment after its last day in Vietnam.
+    A code with an open period has no end.
+    """
+    last: dict[str, date] = {}
+    going_on: set[str] = set()
+    for code, valid_to in session.execute(select(School.code, School.valid_to)):
+        if valid_to is None:
+            going_on.add(code)
+        else:
+            last[code] = max(last.get(code, valid_to), valid_to)
+    return {
+        code: datetime.combine(day + timedelta(days=1), time(), VIETNAM)
+        for code, day in last.items()
+        if code not in going_on and day < date.max
+    }
+
+
+def _authorities(
+    rows: Sequence[Signer], school_ends: Mapping[str, datetime]
+) -> Iterator[tuple[Signer, AuthorisedSigner]]:
+    """The rows as a check sees them; ``rows`` hold all of a certificate at a school, or none. Nobody signs
+    for a school that is no more, however long the registration was to last.
 
     A suspension binds every registration of the same certificate, school and role that begins at or before
     it, in whatever capacity: registering again must not bring back what was withdrawn. Only a registration
@@ -291,10 +350,11 @@ def _authorities(rows: Sequence[Signer]) -> Iterator[tuple[Signer, AuthorisedSig
         since = suspended.get((row.certificate_sha256, row.school_code, row.role), [])
         binding = [moment for moment in since if row.valid_from <= moment]
         binding += [own for own in (row.invalid_since, row.compromised_since) if own is not None]
-        yield row, _authority(row, min(binding, default=None))
+        ends = [end for end in (row.valid_to, school_ends.get(row.school_code)) if end is not None]
+        yield row, _authority(row, min(ends, default=None), min(binding, default=None))
 
 
-def _authority(row: Signer, invalid_since: datetime | None) -> AuthorisedSigner:
+def _authority(row: Signer, valid_to: datetime | None, invalid_since: datetime | None) -> AuthorisedSigner:
     return AuthorisedSigner(
         certificate_sha256=row.certificate_sha256,
         school_code=row.school_code,
@@ -302,7 +362,7 @@ def _authority(row: Signer, invalid_since: datetime | None) -> AuthorisedSigner:
         capacity=row.capacity,
         subject_codes=frozenset(row.subject_codes.split()),
         valid_from=row.valid_from,
-        valid_to=row.valid_to,
+        valid_to=valid_to,
         approval=Approval(row.approval),
         invalid_since=invalid_since,
         display_name=row.display_name,
@@ -326,29 +386,30 @@ def _school(row: School, department: str) -> SchoolFacts:
 
 
 def _needed_crls(session: Session) -> tuple[bytes, ...]:
-    """Of each authority the newest list, each that revokes for good what a newer one does not name, and for
-    each certificate of its that has expired the last list before that: later ones may have dropped it (RFC
-    5280 §3.3).
+    """Of each authority and scope the newest list, each that revokes for good what a newer one does not name
+    or names more mildly, and for each certificate of its that has expired the last list before that: later
+    ones may have dropped it (RFC 5280 §3.3).
     """
     lists = session.execute(
         select(
             RevocationList.id,
             RevocationList.issuer_id,
+            RevocationList.scope,
             RevocationList.this_update,
             RevocationList.kept_since,
         )
         .where(RevocationList.issuer_id.in_(select(Anchor.authority_id).where(Anchor.removed_at.is_(None))))
         .order_by(RevocationList.this_update, RevocationList.added_at)
     ).all()
-    by_issuer: dict[str, list[tuple[datetime, uuid.UUID]]] = {}
+    series: dict[tuple[str, str], list[tuple[datetime, uuid.UUID]]] = {}
     for row in lists:
-        by_issuer.setdefault(row.issuer_id, []).append((row.this_update, row.id))
+        series.setdefault((row.issuer_id, row.scope), []).append((row.this_update, row.id))
     ends: dict[str, set[datetime]] = {}
     for table in (Signer, TimestampUnit, Anchor):
         for issuer, end in session.execute(select(table.issuer_id, table.not_after).distinct()):
             ends.setdefault(issuer, set()).add(end)
     needed: set[uuid.UUID] = {row.id for row in lists if row.kept_since is not None}
-    for issuer, pinned in by_issuer.items():
+    for (issuer, _), pinned in series.items():
         needed.add(pinned[-1][1])
         for end in ends.get(issuer, ()):
             before = [key for this_update, key in pinned if this_update <= end]

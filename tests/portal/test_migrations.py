@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from alembic import command
@@ -12,6 +13,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import Engine, inspect, text
 
 import portal.issuing.models
@@ -123,3 +127,37 @@ def test_files_of_before_are_read_after(tmp_path: Path) -> None:
     assert (structure.timestamps, structure.evidence, structure.signatures[0].stamp) == ((), (), "")
     assert purpose == "signing"
     engine.dispose()
+
+
+def test_lists_of_before_have_a_scope_after(tmp_path: Path) -> None:
+    """0005: the next list of an authority is compared with the last one of the same scope."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    moment = datetime(2026, 6, 1, tzinfo=UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "A")])
+    whole = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(name)
+        .last_update(moment)
+        .next_update(moment + timedelta(days=7))
+    )
+    point = [x509.UniformResourceIdentifier("http://crl.test/1")]
+    part = x509.IssuingDistributionPoint(point, None, True, False, None, False, False)
+    engine = make_engine(f"sqlite:///{tmp_path / 'old.sqlite3'}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(portal.migrations.__file__).parent))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0004")
+        for each, builder in (("0", whole), ("1", whole.add_extension(part, critical=True))):
+            der = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+            connection.execute(
+                text(
+                    "INSERT INTO revocation_lists (id, issuer_id, crl, this_update, next_update, added_at)"
+                    " VALUES (:id, 'a', :der, '2026-06-01', '2026-06-08', '2026-06-01')"
+                ),
+                {"id": each * 32, "der": der},
+            )
+        command.upgrade(config, "head")
+        found = connection.execute(text("SELECT scope FROM revocation_lists ORDER BY id")).scalars().all()
+    engine.dispose()
+    assert found == ["ca users", "users at http://crl.test/1"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -263,6 +263,27 @@ class TestWithARealRecord:
         assert "1 không đạt" in before.output
         failed = Outcome.REGISTERED_BUT_SIGNATURE_FAILS
         assert self.answers(world) == (failed, failed)
+
+    @SQLITE
+    def test_a_closed_school_is_judged_anew(self, run: Run, world: World, tmp_path: Path) -> None:
+        """Here and offline, what is proven only after its end counts no more; under a new name it goes on."""
+        plan = world.schools[0].plan
+        closed = run("trust", "close-school", plan.code, "--valid-to", "30/09/2026", "--successor", plan.code)
+        assert "1 tệp phải kiểm tra lại" in closed.output
+        assert "1 không đạt" in closed.output
+        failed = Outcome.REGISTERED_BUT_SIGNATURE_FAILS
+        assert self.answers(world) == (failed, failed)
+        run("trust", "export", tmp_path / "bundle.json")
+        end = datetime(2026, 9, 30, 17, tzinfo=UTC)  # midnight in Vietnam
+        assert {row.valid_to for row in read_store(tmp_path / "bundle.json").signers} == {end}
+        renamed = run(
+            *("trust", "add-school", plan.code, "--name", "Tên mới", "--department", "S00"),
+            *(part for level in plan.levels for part in ("--level", level)),
+            *("--commune", plan.place.commune, "--province", plan.place.province),
+            *("--sector", plan.sector, "--valid-from", "01/10/2026"),
+        )
+        assert "1 đạt" in renamed.output
+        assert self.answers(world) == (Outcome.GENUINE_CURRENT, Outcome.GENUINE_CURRENT)
 
     @SQLITE
     def test_registering_again_does_not_bring_back_what_a_suspension_withdrew(

@@ -8,9 +8,10 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -24,11 +25,12 @@ from portal.issuing.lock import exclusive
 from portal.issuing.models import Stage
 from portal.issuing.plan import Choice, Choices
 from portal.issuing.problems import once
-from portal.issuing.service import Order, Outcome, Row, State, examine
+from portal.issuing.service import Order, Outcome, Row, State, examine, issue
 from portal.registry import service as registry
 from portal.registry.rows import open_file
 from portal.trust import service as trust
 from portal.trust import store as trust_store
+from portal.trust.service import Change, SchoolInput
 from tests.portal.issuing.conftest import MakeWorld
 from tests.portal.issuing.judges import assert_sealed
 from tests.portal.issuing.world import ACTOR, NOW, School, World, changed, trust_timestamps
@@ -548,3 +550,66 @@ def test_a_timestamp_of_somebody_untrusted_is_not_registered(world: World, prima
     trust_timestamps(world)
     (outcome,) = world.run(primary.rows[:1], desk=replace(world.desk, timestamper=tsa))
     assert outcome.state is State.ISSUED, outcome.problems
+
+
+# A school that is no more.
+
+
+def _settle(world: World, change: Change) -> tuple[Standing, set[str]]:
+    """What the one registered file counts for after a change in trust, and why not."""
+    with world.begin() as session:
+        assert registry.withdraw_standing(session, change.certificates, epoch=change.epoch) == 1
+        store, now = trust.load_store(session), world.clock.now()
+        assert not registry.revalidate(session, world.vault, world.files, store, now=now).more
+    ((_, _, file),) = world.registered()
+    report = ValidationReport.from_json(json.loads(file.report))
+    return Standing(file.standing), {c.code for s in report.signatures for c in s.checks if c.code}
+
+
+@SQLITE
+def test_a_school_that_is_no_more_issues_nothing_and_keeps_what_it_issued(
+    world: World, primary: School
+) -> None:
+    """Its end bounds its signers: what is proven before stays genuine, back-dating helps nobody."""
+    (issued,) = world.run(primary.rows[:1])
+    assert issued.state is State.ISSUED
+    prepared = examine(world.desk, primary.rows[1:2], Order(Choices(), world.store()))
+    code = primary.plan.code
+    own: dict[str, Any] = {"actor": ACTOR, "now": NOW}
+
+    # 1 It ended a day before: what it signed since does not count. It goes on under another name: it does.
+    with world.begin() as session:
+        closed = trust.close_school(session, code, date(2026, 6, 9), code, **own)
+    assert _settle(world, closed) == (Standing.FAILED, {"outside_period"})
+    plan = primary.plan
+    again = SchoolInput(
+        code=code,
+        name=plan.name,
+        department_code="S00",
+        levels=plan.levels,
+        commune=plan.place.commune,
+        province=plan.place.province,
+        sector=plan.sector,
+        valid_from=date(2026, 6, 10),
+    )
+    with world.begin() as session:
+        reopened = trust.add_school(session, again, **own)
+    assert _settle(world, reopened) == (Standing.PASSED, set())
+
+    # 2 It ends today and has a successor: what was signed today stays.
+    with world.begin() as session:
+        trust.add_school(session, replace(again, code="01999999", name="Trường Tiểu học Hợp Nhất"), **own)
+        closed = trust.close_school(session, code, date(2026, 6, 10), "01999999", **own)
+    assert _settle(world, closed) == (Standing.PASSED, set())
+
+    # 3 Tomorrow it issues nothing more, whatever day a record names: not from the start, not what was ready.
+    world.clock.time = NOW + timedelta(days=1)
+    for reason in (None, "Sửa tên"):
+        with pytest.raises(InvalidInput) as error:
+            world.run(primary.rows[:1], correction=reason)
+        assert codes(error) == [("dòng 2, ma_truong", "school_ended")]
+        assert "Trường kế tục: Trường Tiểu học Hợp Nhất (mã 01999999)." in error.value.problems[0].message
+    (late,) = issue(world.desk, prepared, world.store())
+    assert late.state is State.FAILED
+    assert {problem.code for problem in late.problems} == {"signer_not_approved"}
+    assert len(world.registered()) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -179,6 +179,33 @@ class TestSchools:
         assert refusal(again) == "unknown_school"
         before = partial(trust.close_school, trusted, "005678", date(2019, 1, 1), **WHO)
         assert codes(before) == {("valid_to", "period")}
+
+    def test_nobody_signs_for_a_school_that_is_no_more(self, trusted: Session, authority: Authority) -> None:
+        """The end of a school bounds every registration there: the last moment of its last day in Vietnam."""
+        teacher, other = (authority.person(name, Role.GVCN) for name in ("Trần Thị B", "Lê Văn A"))
+        approved(trusted, teacher)
+        approved(trusted, teacher, school_code="005678")
+        approved(trusted, other, school_code="005678")
+        short = NOW - timedelta(days=200)
+        approved(trusted, other, valid_to=short)
+        end = datetime(2026, 3, 31, 17, tzinfo=UTC)  # midnight in Vietnam
+
+        def ends() -> dict[tuple[str, str], datetime | None]:
+            rows = trust.load_store(trusted).signers
+            return {(row.school_code, row.certificate_sha256): row.valid_to for row in rows}
+
+        before = ends()
+        change = trust.close_school(trusted, "001234", date(2026, 3, 31), "005678", **WHO)
+        assert change.certificates == {teacher.sha256, other.sha256}
+        assert ends() == before | {("001234", teacher.sha256): end}
+        assert {s.authority.valid_to for s in trust.list_signers(trusted, "001234")} == {end, short}
+        (row,) = (r for r in trust.load_store(trusted).signers if r.valid_to == end)
+        assert row.covers(end - timedelta(microseconds=1))
+        assert not row.covers(end)
+        # Under a new name the code goes on, and so do they.
+        renamed = replace(SCHOOL, name="Trường TH Rạch Giá 1", valid_from=date(2026, 4, 1))
+        assert trust.add_school(trusted, renamed, **WHO).certificates == {teacher.sha256, other.sha256}
+        assert ends() == before
 
     def test_a_department_is_added_once(self, trusted: Session) -> None:
         again = partial(trust.add_department, trusted, "91", "Sở", "An Giang", **WHO)
@@ -469,6 +496,31 @@ def _same_key(authority: Authority, credential: Credential) -> Credential:
     return replace(credential, certificate=builder.sign(key, hashes.SHA256()))
 
 
+_LOST = x509.ReasonFlags.key_compromise
+_ENDED = x509.ReasonFlags.superseded
+_HOLD = x509.ReasonFlags.certificate_hold
+_RELEASED = x509.ReasonFlags.remove_from_crl
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What a list of ours says of one certificate."""
+
+    reason: x509.ReasonFlags | None
+    since: datetime = NOW
+    invalid: datetime | None = None
+
+
+def _revocation(
+    session: Session, credential: Credential, moment: datetime, proven: datetime | None = None
+) -> str:
+    """What a check at ``moment`` finds by the lists of the trust store."""
+    store = trust.load_store(session)
+    path = find_path(read_certificate(credential.der), (), store, DEFAULT, moment)
+    assert path is not None
+    return check_revocation(path, store, proven or moment, moment).code
+
+
 class TestCrls:
     def test_the_newest_list_counts_and_never_goes_back(self, trusted: Session, own: Authority) -> None:
         before = own.crl(STATE_PEOPLE)
@@ -534,10 +586,22 @@ class TestCrls:
             ("crl", "future"),
             ("crl", "partial"),
         }
-        unnumbered = _list(own, NOW + timedelta(minutes=3))  # the pinned one has a number
+        unnumbered = _list(own, NOW)  # the pinned one has a number
         assert codes(lambda: trust.import_crl(trusted, unnumbered, **WHO)) == {("crl", "older")}
-        lower = _list(own, NOW + timedelta(minutes=3), x509.CRLNumber(1))
+        lower = _list(own, NOW, x509.CRLNumber(1))
         assert codes(lambda: trust.import_crl(trusted, lower, **WHO)) == {("crl", "older")}
+
+    def test_a_list_dated_ahead_takes_the_place_of_none(self, trusted: Session, own: Authority) -> None:
+        teacher = own.person("Trần Thị B", Role.GVCN)
+        approved(trusted, teacher)
+        serial, revoked = teacher.certificate.serial_number, x509.ReasonFlags.key_compromise
+        moment = NOW + timedelta(seconds=1)
+        ahead = _list(own, moment, x509.CRLNumber(10**15), named={serial: revoked})
+        assert codes(lambda: trust.import_crl(trusted, ahead, **WHO)) == {("crl", "future")}
+        assert _revocation(trusted, teacher, NOW) == ""  # the list at hand answers as before
+        change = trust.import_crl(trusted, ahead, actor="a", now=moment)
+        assert change.certificates == {teacher.sha256}
+        assert _revocation(trusted, teacher, moment) == "certificate_revoked"
 
     @pytest.mark.parametrize("reason", [None, x509.ReasonFlags.certificate_hold])
     def test_a_revocation_stays_when_a_newer_list_drops_it_a_hold_does_not(
@@ -546,18 +610,12 @@ class TestCrls:
         teacher = own.person("Trần Thị B", Role.GVCN)
         approved(trusted, teacher)
 
-        def code(moment: datetime) -> str:
-            store = trust.load_store(trusted)
-            path = find_path(read_certificate(teacher.der), (), store, DEFAULT, moment)
-            assert path is not None
-            return check_revocation(path, store, moment, moment).code
-
         def publish(hours: int, *serials: int) -> tuple[frozenset[str], str]:
             moment = NOW + hours * HOUR
             number = x509.CRLNumber(10**15 + hours)
             crl = _list(own, moment, number, named=dict.fromkeys(serials, reason))
             change = trust.import_crl(trusted, crl, actor="a", now=moment)
-            return change.certificates, code(moment)
+            return change.certificates, _revocation(trusted, teacher, moment)
 
         serial = teacher.certificate.serial_number
         stranger = 4711
@@ -570,6 +628,85 @@ class TestCrls:
         # A stranger's revocation that was dropped, too, keeps no list: none of our certificates rests on it.
         kept = [r.number for r in trusted.scalars(select(RevocationList)) if r.kept_since is not None]
         assert kept == ([] if reason else [str(10**15 + 2)])
+
+    @pytest.mark.parametrize(
+        ("entries", "proven"),
+        [
+            ((_Entry(_LOST), _Entry(_HOLD), None, None), NOW),
+            ((_Entry(_LOST), _Entry(_RELEASED), None, None), NOW),
+            ((_Entry(_LOST), _Entry(_LOST, since=NOW + 2 * HOUR), None), NOW),
+            # The same entry without its invalidityDate: it took back what was proven an hour earlier.
+            ((_Entry(_LOST, invalid=NOW - HOUR), _Entry(_LOST), _Entry(_LOST)), NOW - HOUR),
+            ((_Entry(_LOST, invalid=NOW - HOUR), _Entry(_LOST), None, _Entry(_HOLD), None), NOW - HOUR),
+            # Milder by its date alone: a later invalidityDate, a reason that says less.
+            ((_Entry(_LOST, since=NOW - HOUR), _Entry(_ENDED, since=NOW + HOUR), None), NOW - HOUR),
+        ],
+    )
+    def test_a_revocation_stays_when_newer_lists_say_less(
+        self, trusted: Session, own: Authority, entries: tuple[_Entry | None, ...], proven: datetime
+    ) -> None:
+        """What was revoked for good stays so with its earliest effect, whatever milder word follows."""
+        teacher = own.person("Trần Thị B", Role.GVCN)
+        approved(trusted, teacher)
+        serial = teacher.certificate.serial_number
+        for hours, entry in enumerate(entries, 3):
+            moment = NOW + hours * HOUR
+            named = {} if entry is None else {serial: entry}
+            crl = _list(own, moment, x509.CRLNumber(10**15 + hours), named=named)
+            trust.import_crl(trusted, crl, actor="a", now=moment)
+            assert _revocation(trusted, teacher, moment, proven) == "certificate_revoked"
+            # Before the key was lost it was good, also by the list that counts on.
+            assert _revocation(trusted, teacher, moment, NOW - 2 * HOUR) == ""
+
+    def test_another_reason_is_kept_for_timestamps(self, trusted: Session, own: Authority) -> None:
+        """RFC 3161 clause 4: an authority that ended in order keeps what it gave; a lost key does not."""
+        unit = own.person("Trần Thị B", Role.GVCN)
+        approved(trusted, unit)
+        serial = unit.certificate.serial_number
+        for hours, reason in ((1, _LOST), (2, _ENDED)):
+            moment = NOW + hours * HOUR
+            crl = _list(own, moment, x509.CRLNumber(10**15 + hours), named={serial: reason})
+            trust.import_crl(trusted, crl, actor="a", now=moment)
+            store = trust.load_store(trusted)
+            path = find_path(read_certificate(unit.der), (), store, DEFAULT, moment)
+            assert path is not None
+            found = check_revocation(path, store, NOW, moment, generated=NOW - HOUR)
+            assert found.code == "certificate_revoked"
+
+    def test_a_graver_word_keeps_no_milder_one(self, trusted: Session, own: Authority) -> None:
+        teacher = own.person("Trần Thị B", Role.GVCN)
+        approved(trusted, teacher)
+        serial = teacher.certificate.serial_number
+        for hours, entry in enumerate((_Entry(_HOLD), _Entry(_LOST), _Entry(_LOST, invalid=NOW - HOUR)), 1):
+            moment = NOW + hours * HOUR
+            crl = _list(own, moment, x509.CRLNumber(10**15 + hours), named={serial: entry})
+            trust.import_crl(trusted, crl, actor="a", now=moment)
+        assert all(row.kept_since is None for row in trusted.scalars(select(RevocationList)))
+        assert len(trust.load_store(trusted).crls) == len(own.crls())
+
+    def test_lists_of_other_scopes_stand_beside_each_other(self, trusted: Session, own: Authority) -> None:
+        """An authority's lists for users and for authorities have numbers and ends of their own."""
+        teacher = own.person("Trần Thị B", Role.GVCN)
+        approved(trusted, teacher)
+        serial = teacher.certificate.serial_number
+
+        def publish(days: int, number: int, *, users: bool, named: bool = False) -> Change:
+            moment = NOW + timedelta(days=days)
+            part = x509.IssuingDistributionPoint(None, None, users, not users, None, False, False)
+            entries = {serial: _LOST} if named else {}
+            crl = _list(own, moment, x509.CRLNumber(number), part, named=entries)
+            return trust.import_crl(trusted, crl, actor="a", now=moment)
+
+        assert publish(1, 40, users=True).certificates == {teacher.sha256}  # the first of its scope
+        assert publish(2, 7, users=False).certificates == {teacher.sha256}
+        until = {a.name: a.crl_until for a in trust.list_anchors(trusted)}
+        people = own.ca_certificate(STATE_PEOPLE).subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+        assert until[str(people[0].value)] == NOW + timedelta(days=8)  # the users' list lapses first
+        assert _revocation(trusted, teacher, NOW + timedelta(days=2)) == ""
+        assert publish(3, 41, users=True, named=True).certificates == {teacher.sha256}
+        assert publish(4, 8, users=False).certificates == frozenset()  # silent about users, and not asked
+        assert _revocation(trusted, teacher, NOW + timedelta(days=4)) == "certificate_revoked"
+        assert codes(lambda: publish(4, 9, users=True)) == {("crl", "older")}
 
     def test_pem_is_read(self, trusted: Session, own: Authority) -> None:
         own.reissue_crls(NOW + HOUR)
@@ -597,7 +734,7 @@ def _list(
     authority: Authority,
     at: datetime,
     *extensions: x509.ExtensionType,
-    named: Mapping[int, x509.ReasonFlags | None] | None = None,
+    named: Mapping[int, _Entry | x509.ReasonFlags | None] | None = None,
 ) -> bytes:
     """A list of the people's authority with extensions of a test's choice; ``named`` are revoked."""
     path = authority.directory / "ca" / f"{STATE_PEOPLE}.key"
@@ -610,11 +747,16 @@ def _list(
         .next_update(at + timedelta(days=7))
     )
     for extension in extensions:
-        builder = builder.add_extension(extension, critical=isinstance(extension, x509.DeltaCRLIndicator))
-    for serial, reason in (named or {}).items():
-        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(NOW)
-        if reason is not None:
-            entry = entry.add_extension(x509.CRLReason(reason), critical=False)
+        builder = builder.add_extension(extension, critical=not isinstance(extension, x509.CRLNumber))
+    for serial, said in (named or {}).items():
+        what = said if isinstance(said, _Entry) else _Entry(said)
+        entry = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(what.since)
+        if what.reason is not None:
+            entry = entry.add_extension(x509.CRLReason(what.reason), critical=False)
+        if what.invalid is not None:
+            # The builder takes a time without zone as UTC.
+            invalid = what.invalid.astimezone(UTC).replace(tzinfo=None)
+            entry = entry.add_extension(x509.InvalidityDate(invalid), critical=False)
         builder = builder.add_revoked_certificate(entry.build())
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
