@@ -13,7 +13,7 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
-from portal.commands.console import VIETNAM, Day, Moment, Room, actor, fail, read_input, refusals
+from portal.commands.console import Day, Moment, Room, actor, fail, read_input, refusals
 from portal.commands.registry import REFRESH, revalidate_all
 from portal.errors import Refusal
 from portal.extensions import reading, resources, transaction
@@ -376,7 +376,7 @@ _STATES = {Approval.WAITING: "chờ duyệt", Approval.APPROVED: "đã duyệt",
 
 
 def _time(moment: datetime) -> str:
-    return f"{moment.astimezone(VIETNAM):%H:%M %d/%m/%Y}"
+    return f"{trusted.local(moment):%H:%M %d/%m/%Y}"
 
 
 def _hint_of_stale(now: datetime) -> None:

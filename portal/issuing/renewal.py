@@ -140,14 +140,16 @@ def due(
         )
         .order_by(RegisteredFile.registered_at, RegisteredFile.id)
     )
-    return tuple(row.sha256 for row in rows if row.kind == "issued" or _ends(row.report) <= now + within)
+    return tuple(row.sha256 for row in rows if row.kind == "issued" or _ends(row.report, now) <= now + within)
 
 
-def _ends(report: str) -> datetime:
-    """When the certificate of the last document timestamp ends, by the last validation's report."""
+def _ends(report: str, now: datetime) -> datetime:
+    """When the certificate of the last document timestamp ends, by the last validation's report. One that was
+    not finished names none: then the file is due, and is looked at anew.
+    """
     stamps = ValidationReport.from_json(json.loads(report)).timestamps
     ends = [t.signer.not_after for t in stamps if t.kind is TimestampKind.DOCUMENT and t.signer is not None]
-    return ends[-1]
+    return ends[-1] if ends else now
 
 
 def renew(bench: Bench, hashes: Collection[str]) -> Iterator[Outcome]:
@@ -357,6 +359,12 @@ def _gather(
     report = pades.revalidate(
         data, source.structure, store, policy, now, registered_at=source.registered_at, earlier=earlier
     )
+    if report.incomplete:
+        raise Refusal(
+            "not_checked",
+            f"Chưa kiểm tra được tệp ({report.incomplete}), nên chưa gia hạn được.",
+            "Sửa danh sách tin cậy hoặc đồng hồ của máy, rồi chạy lại.",
+        )
     certificates: dict[bytes, None] = {}
     lists: dict[bytes, None] = {}
 

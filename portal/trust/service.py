@@ -12,7 +12,7 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import or_, select
@@ -94,6 +94,7 @@ __all__ = [
     "list_schools",
     "list_signers",
     "load_store",
+    "local",
     "note_timestamp_units",
     "remove_anchor",
     "remove_crl_address",
@@ -107,6 +108,7 @@ __all__ = [
 ]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_LAST_LOCAL = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +258,13 @@ def add_school(session: Session, school: SchoolInput, *, actor: str, now: dateti
         now=now,
         certificates=_signing_for(session, school.code),
     )
+
+
+def local(moment: datetime) -> datetime:
+    """The moment in Vietnam's time. A certificate without an end says 9999-12-31T23:59:59Z (RFC 5280
+    §4.1.2.5), which is no day in Vietnam any more: the day before stands for it.
+    """
+    return min(moment, _LAST_LOCAL).astimezone(VIETNAM)
 
 
 def close_school(
@@ -436,8 +445,8 @@ def add_signer(session: Session, signer: SignerInput, *, actor: str, now: dateti
     schools = session.scalars(
         select(School).where(
             School.code == signer.school_code,
-            School.valid_from <= ends.astimezone(VIETNAM).date(),
-            or_(School.valid_to.is_(None), School.valid_to >= starts.astimezone(VIETNAM).date()),
+            School.valid_from <= local(ends).date(),
+            or_(School.valid_to.is_(None), School.valid_to >= local(starts).date()),
         )
     ).all()
     if not schools:
@@ -526,7 +535,7 @@ def approve(
         raise Refusal(
             "expired",
             f"Chứng thư của {expired[0].display_name} (mã {expired[0].id}) đã hết hạn từ "
-            f"{expired[0].not_after.astimezone(VIETNAM):%H:%M %d/%m/%Y}.",
+            f"{local(expired[0].not_after):%H:%M %d/%m/%Y}.",
             "Đăng ký chứng thư mới của người ký, hoặc từ chối đăng ký này (approve --refuse).",
         )
     for row in rows:

@@ -29,7 +29,7 @@ from portal.errors import Refusal
 from portal.extensions import KEY, Resources
 from portal.factory import create_app
 from portal.issuing.models import Renewal
-from portal.issuing.renewal import Bench, Outcome, State, due, renew
+from portal.issuing.renewal import Bench, Outcome, State, _ends, due, renew
 from portal.issuing.service import State as Issued
 from portal.issuing.timestamping import HttpTimestamper, TimestampFault
 from portal.ports import Timestamper
@@ -58,7 +58,7 @@ from verifier.check import Known, examine
 from verifier.locator import Locator
 from verifier.pades import Structure
 from verifier.policy import DEFAULT
-from verifier.report import ProvenBy, TimestampKind, ValidationReport
+from verifier.report import Medium, ProvenBy, TimestampKind, ValidationReport
 from verifier.trust import Pki, Purpose
 from verifier.verdict import Outcome as Verdict
 from verifier.verdict import RegistryFacts, Standing, decide
@@ -216,6 +216,12 @@ def test_a_file_waits_for_a_list_newer_than_its_signatures(world: World, primary
     assert [kind for kind, *_ in files(world)] == ["issued"]
     at_day(world, 1)
     assert [outcome.state for outcome in run(world)] == [State.RENEWED]
+
+
+def test_a_report_that_was_not_finished_makes_the_file_due() -> None:
+    """It names no timestamp; the file is looked at anew, and no other is held up."""
+    unfinished = ValidationReport(at=NOW, medium=Medium.PDF, incomplete="trust_unavailable")
+    assert _ends(json.dumps(unfinished.to_json()), NOW) == NOW
 
 
 @SQLITE

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -819,3 +819,27 @@ def test_an_expired_certificate_is_refused_not_approved(trusted: Session, author
     assert "--valid-from" in decided.value.hint
     with pytest.raises(InvalidInput, match="--valid-from"):
         trust.add_signer(trusted, signer, **WHO)
+
+
+def test_a_certificate_without_an_end(trusted: Session, own: Authority) -> None:
+    """RFC 5280 §4.1.2.5: 9999-12-31T23:59:59Z, which is no moment in Vietnam's time any more."""
+    old = own.person("Trần Thị B", Role.GVCN).certificate
+    key = serialization.load_pem_private_key(
+        (own.directory / "ca" / f"{STATE_PEOPLE}.key").read_bytes(), None
+    )
+    assert isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(old.subject)
+        .issuer_name(old.issuer)
+        .public_key(old.public_key())
+        .serial_number(99)
+        .not_valid_before(old.not_valid_before_utc)
+        .not_valid_after(datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+    )
+    for extension in old.extensions:
+        builder = builder.add_extension(extension.value, extension.critical)
+    der = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+    change = trust.add_signer(trusted, SignerInput(der, "001234", Role.GVCN), **WHO)
+    assert change.created is not None
+    assert trust.local(datetime.max.replace(tzinfo=UTC)).year == 9999
