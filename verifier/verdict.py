@@ -298,7 +298,8 @@ def authorised_seal(report: ValidationReport) -> SignatureReport | None:
 
 
 #: Failures that whoever holds a key can bring about beside a signature that our own mathematics finds right:
-#: another school named, a later time, and what lies in the gap and is signed by nobody.
+#: a later time, and what lies in the gap and is signed by nobody. A file that names another school stays what it
+#: is, signed by somebody who may not sign for it.
 _MAKERS_WORD = frozenset(
     {
         (CheckName.INTEGRITY, "no_signing_certificate_attribute"),
@@ -308,7 +309,6 @@ _MAKERS_WORD = frozenset(
         (CheckName.INTEGRITY, "library_failed"),
         (CheckName.CERTIFICATE, "certificate_unrelated"),
         (CheckName.CERTIFICATE, "certificate_damaged"),
-        (CheckName.AUTHORITY, "other_school"),
         (CheckName.TIME, "claimed_in_future"),
         (CheckName.TIME, "timestamp_broken"),
     }
