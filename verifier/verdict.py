@@ -298,8 +298,8 @@ def authorised_seal(report: ValidationReport) -> SignatureReport | None:
 
 
 #: Failures that whoever holds a key can bring about beside a signature that our own mathematics finds right:
-#: a later time, and what lies in the gap and is signed by nobody. A file that names another school stays what it
-#: is, signed by somebody who may not sign for it.
+#: a later time, and what lies in the gap and is signed by nobody. A file that names another school stays what
+#: it is, signed by somebody who may not sign for it.
 _MAKERS_WORD = frozenset(
     {
         (CheckName.INTEGRITY, "no_signing_certificate_attribute"),
