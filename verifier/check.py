@@ -81,7 +81,14 @@ def _examine_pdf(
         return report
 
     # 3 Pages of pictures: whatever is wrong with the file's syntax, only its QR code can speak.
-    return replace(report, medium=Medium.PDF_OF_IMAGES, problem=None if codes else "no_code")
+    #   Nothing that was read of the file itself counts.
+    return replace(
+        report,
+        medium=Medium.PDF_OF_IMAGES,
+        problem=None if codes else "no_code",
+        lenient=False,
+        revisions=(),
+    )
 
 
 def _look_at_pages(data: bytes, policy: ValidationPolicy) -> tuple[bool, tuple[str, ...]]:

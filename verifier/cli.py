@@ -1,4 +1,4 @@
-"""The command line: ``python -m verifier check | inspect | record | locator``.
+"""The command line: ``python -m verifier check | inspect | report | record | locator``.
 
 ``check`` gives the portal's answer without the portal: the same examination in a restricted child, the same
 fold, the same words, from an offline bundle. What it cannot know it says.
@@ -33,6 +33,7 @@ from verifier.record import digest, json_schema, open_disclosures, read_attachme
 from verifier.report import (
     CheckName,
     CheckStatus,
+    Revision,
     SignatureReport,
     TimestampReport,
     ValidationReport,
@@ -40,6 +41,7 @@ from verifier.report import (
     printable,
 )
 from verifier.sandbox import CheckJob, ForkServer
+from verifier.schema import report_schema
 from verifier.trust import TrustStore
 from verifier.verdict import Outcome, Verdict, decide
 
@@ -118,6 +120,10 @@ def _parser() -> argparse.ArgumentParser:
     inspect.add_argument("file", type=Path, metavar="FILE")
     inspect.add_argument("--json", action="store_true", help="in JSON cho chương trình đọc")
     inspect.set_defaults(run=_inspect)
+
+    report = commands.add_parser("report", help="in JSON Schema của báo cáo kiểm tra")
+    report.add_argument("--schema", action="store_true", required=True, help="in JSON Schema")
+    report.set_defaults(run=_report)
 
     record = commands.add_parser("record", help="dữ liệu học bạ đính kèm, đã đối chiếu với mã băm")
     source = record.add_mutually_exclusive_group(required=True)
@@ -200,8 +206,10 @@ def _as_json(
         "signatures": whole["signatures"],
         "timestamps": whole["timestamps"],
         "checks": whole["checks"],
+        "revisions": whole["revisions"],
         "document": {
-            key: whole[key] for key in ("medium", "size", "sha256", "pages", "problem", "unsigned_fields")
+            key: whole[key]
+            for key in ("medium", "size", "sha256", "pages", "problem", "unsigned_fields", "lenient")
         },
         "words": words.spoken(words.say(verdict, language), verdict, report, language),
         "bundle": {
@@ -230,6 +238,8 @@ def _as_text(
         yield from _signature_lines(signature, language)
     for stamp in report.timestamps:
         yield from _timestamp_lines(stamp, language)
+    for revision in report.revisions:
+        yield from _revision_lines(revision, language)
     yield f"{verdict.outcome} · {verdict.evidence} · SHA-256 {report.sha256 or '-'}"
     checked = None if verdict.version is None else verdict.version.checked_at
     told = "" if checked is None else f" · checked {checked.isoformat()}"
@@ -261,6 +271,15 @@ def _timestamp_lines(stamp: TimestampReport, language: words.Language) -> Iterat
         yield "    " + " · ".join(words.opinion_words(o, language) for o in stamp.opinions)
 
 
+def _revision_lines(revision: Revision, language: words.Language) -> Iterator[str]:
+    """One revision after the first: where it lies, what it changed, and whether it may."""
+    yield f"  {words.revision_sentence(revision, language)}"
+    for change in revision.changes:
+        yield f"    {words.change_sentence(change, language)} [{change.kind}]"
+    if revision.more:
+        yield f"    {words.unlisted(revision.more, language)}"
+
+
 # What can be said about a signature without trusting anybody.
 _WITHOUT_TRUST = (CheckName.INTEGRITY, CheckName.BYTE_RANGE, CheckName.COVERAGE, CheckName.ALGORITHM)
 
@@ -288,9 +307,15 @@ def _inspect(options: argparse.Namespace) -> int:
     if options.json:
         _print_json(
             {
-                "document": {"medium": report.medium, "pages": report.pages, "problem": report.problem},
+                "document": {
+                    "medium": report.medium,
+                    "pages": report.pages,
+                    "problem": report.problem,
+                    "lenient": report.lenient,
+                },
                 "incomplete": report.incomplete,
                 "signatures": signatures,
+                "revisions": report.to_json()["revisions"],
                 "unsigned_fields": list(report.unsigned_fields),
                 "codes": list(report.codes),
                 "record_id": report.attached_record_id,
@@ -307,6 +332,8 @@ def _inspection(report: ValidationReport, signatures: Sequence[dict[str, Any]]) 
     yield f"{report.medium} · {report.size} byte · {report.pages} trang · SHA-256 {report.sha256}"
     if report.problem or report.incomplete:
         yield f"problem: {report.problem or report.incomplete}"
+    if report.lenient:
+        yield words.lenient_sentence("vi")
     for signature in signatures:
         yield f"{signature['field']}: {signature['signer']}"
         yield f"  issuer {signature['issuer']}"
@@ -314,10 +341,17 @@ def _inspection(report: ValidationReport, signatures: Sequence[dict[str, Any]]) 
         yield "  " + " · ".join(f"{name} {result}" for name, result in signature["checks"].items())
     for name in report.unsigned_fields:
         yield f"{name}: (chưa ký)"
+    for revision in report.revisions:
+        yield from _revision_lines(revision, "vi")
     for code in report.codes:
         yield f"QR {printable(code)}"
     if report.attached_record_id:
         yield f"record {printable(report.attached_record_id)}"
+
+
+def _report(_options: argparse.Namespace) -> int:
+    _print_json(report_schema())
+    return GENUINE
 
 
 def _record(options: argparse.Namespace) -> int:

@@ -19,6 +19,9 @@ from verifier.report import (
     gravity,
 )
 
+#: Code of a coverage check that nobody could make: two programs may see two documents in such a file.
+READ_LENIENTLY = "read_leniently"
+
 _Status = tuple[Indication, SubIndication]
 _FORMAT: _Status = (Indication.TOTAL_FAILED, SubIndication.FORMAT_FAILURE)
 _HASH: _Status = (Indication.TOTAL_FAILED, SubIndication.HASH_FAILURE)
@@ -265,6 +268,13 @@ def unasked(check: Check) -> Check:
     if check.status in (CheckStatus.PASSED, CheckStatus.INCOMPLETE):
         return Check(check.name, CheckStatus.NOT_AVAILABLE, "not_asked")
     return check
+
+
+def coverage_check(code: str) -> Check:
+    """Passed, failed, or not to be had: a file that strict reading refuses has no coverage to speak of."""
+    if code == READ_LENIENTLY:
+        return Check(CheckName.COVERAGE, CheckStatus.NOT_AVAILABLE, code)
+    return passed_unless(CheckName.COVERAGE, code)
 
 
 def check_algorithms(

@@ -48,8 +48,10 @@ from pyhanko_certvalidator.registry import SimpleTrustManager
 
 from verifier import ades, archive
 from verifier.certificates import Certificate, Path, find_path
+from verifier.changes import Mark, Walk, reference_of, settle, shown_name, walk
 from verifier.cms import MalformedSignature, read_cms
 from verifier.errors import InvalidInput
+from verifier.indications import READ_LENIENTLY
 from verifier.intake import earlier_ends, gap_fault, read_byte_range
 from verifier.policy import Limits, ValidationPolicy
 from verifier.reader import Reader
@@ -63,6 +65,7 @@ from verifier.report import (
     Opinion,
     OpinionBy,
     ProvenBy,
+    Revision,
     Role,
     SignatureReport,
     SubIndication,
@@ -71,6 +74,7 @@ from verifier.report import (
     ValidationReport,
     agreement,
     jsonable,
+    read_revisions,
 )
 from verifier.revocation import Answer, Crl, prepare, validation_data
 from verifier.signatures import (
@@ -96,6 +100,7 @@ from verifier.timestamps import read_token
 from verifier.trust import TrustStore
 
 _NAME_TREE_NODES = 64
+_NEVER_ARCHIVAL = 1 << 62  # longer than any file
 
 # pyHanko imports these when a document first needs them; a sandboxed child can no longer import anything.
 _NEEDED_EARLY = (filters, xmp_xml)
@@ -111,7 +116,8 @@ class Structure:
     file.
 
     ``school_code`` is the issuer that the attached record names; ``missing_roles`` are required fields
-    without a signature, ``no_record`` standing for "no readable record attached".
+    without a signature, ``no_record`` standing for "no readable record attached". ``lenient`` says that
+    strict reading refuses these bytes.
     """
 
     sha256: str
@@ -124,6 +130,8 @@ class Structure:
     missing_roles: tuple[str, ...]
     timestamps: tuple[SignatureFacts, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+    revisions: tuple[Revision, ...] = ()
+    lenient: bool = False
 
     @property
     def contents(self) -> Contents:
@@ -150,6 +158,8 @@ class Structure:
                 Evidence(EvidenceKind(e["kind"]), int(e["start"]), int(e["length"]), bool(e["deflated"]))
                 for e in data["evidence"]
             ),
+            revisions=read_revisions(data["revisions"]),
+            lenient=bool(data["lenient"]),
         )
 
 
@@ -224,22 +234,13 @@ def validate(
         report = replace(report, incomplete=fault)
         return report, Structure(report.sha256, report.size, 0, (), (), None, None, ("no_record",))
 
-    # 1 Open inside limits.
-    reader = _open(data, policy.limits)
-    if isinstance(reader, str):
-        return _refused(report, data, reader, policy, own)
+    # 1 Open inside limits and read what never changes about these bytes.
+    looked = _look(data, policy)
+    if isinstance(looked, str):
+        return _refused(report, data, looked, policy, own)
+    reader, found, lenient = looked
 
-    # 2 Read what never changes about these bytes.
-    try:
-        found = _read(reader, data, policy)
-    except MemoryError:
-        raise
-    except Exception:
-        return _refused(report, data, "broken_pdf", policy, own)
-    if found.problem:
-        return _refused(report, data, found.problem, policy, own)
-
-    # 3 Ask pyHanko about each signature and timestamp, twice, at the time that we hold for proven; what it
+    # 2 Ask pyHanko about each signature and timestamp, twice, at the time that we hold for proven; what it
     #   says about the bytes joins the facts.
     proofs = _registrations(data, registered_at, earlier, at)
     basis = Basis(trust, policy, at, proofs, found.structure.school_code)
@@ -258,15 +259,26 @@ def validate(
         for signature, judged in zip(found.signatures, first.reports, strict=True)
     ]
     of_timestamps = seconds.about_timestamps(found)
+
+    # 3 With its word on what followed each signature, say of every change whether it was allowed.
+    every = (*found.signatures, *found.timestamps)
+    answers = (*opinions, *stamps)
+    record = _is_record(found.signatures)
+    settled = settle(found.walked, [opinion.approves for opinion in answers], record=record)
+    joined = [
+        _joined(signature, opinion, fault, lenient=lenient)
+        for signature, opinion, fault in zip(every, answers, settled.faults, strict=True)
+    ]
     structure = replace(
         found.structure,
-        signatures=tuple(map(_joined, found.signatures, opinions)),
-        timestamps=tuple(map(_joined, found.timestamps, stamps)),
+        signatures=tuple(joined[: len(found.signatures)]),
+        timestamps=tuple(joined[len(found.signatures) :]),
+        revisions=settled.revisions,
+        lenient=lenient,
     )
 
     # 4 Judge with our own rules: a timestamp that pyHanko doubts proves nothing.
-    every = zip((*found.signatures, *found.timestamps), (*opinions, *stamps), strict=True)
-    doubted = {signature.facts.field for signature, opinion in every if opinion.doubts_time}
+    doubted = {s.facts.field for s, opinion in zip(every, answers, strict=True) if opinion.doubts_time}
     doubted |= {
         stamp.field
         for stamp, opinion in zip(first.timestamps, of_timestamps, strict=True)
@@ -291,7 +303,9 @@ def validate(
     # 6 Put the report together; look for an earlier end of bytes nobody has registered.
     report = _complete(report, structure, replace(judgement, reports=reports, timestamps=timestamps))
     if not own:
-        archival_from = _archival_from(reader, found.signatures, found.timestamps, opinions)
+        archival_from = _NEVER_ARCHIVAL
+        if not lenient:
+            archival_from = _archival_from(reader, found.signatures, found.timestamps, opinions)
         report = replace(
             report,
             prefixes=tuple(
@@ -299,6 +313,31 @@ def validate(
             ),
         )
     return report, structure
+
+
+def _look(data: bytes, policy: ValidationPolicy) -> tuple[PdfFileReader, _Found, bool] | str:
+    """Read a file strictly; what that refuses is read once more leniently (True), inside the same limits. The
+    reason code when neither finds anything: where a damaged file shows no signature, the damage may hide one.
+    """
+    for strict in (True, False):
+        reader = _open(data, policy.limits, strict=strict)
+        if isinstance(reader, str):
+            problem = reader
+        else:
+            try:
+                found = _read(reader, data, policy)
+                shown = bool(found.signatures or found.timestamps) or reader.xrefs.hybrid_xrefs_present
+                problem = found.problem or ("" if strict or shown else "broken_pdf")
+            except MemoryError:
+                raise
+            except Exception:
+                problem = "broken_pdf"
+            else:
+                if not problem:
+                    return reader, found, not strict
+        if problem != "broken_pdf":
+            return problem
+    return "broken_pdf"
 
 
 def revalidate(
@@ -365,6 +404,8 @@ def _complete(report: ValidationReport, structure: Structure, judgement: Judgeme
         attached_record_id=structure.attached_record_id,
         pages=structure.pages,
         fresh_until=judgement.fresh_until,
+        revisions=structure.revisions,
+        lenient=structure.lenient,
     )
 
 
@@ -379,8 +420,8 @@ def _refused(
     return replace(report, prefixes=() if own else earlier_ends(data, policy.limits)), structure
 
 
-def _open(data: bytes, limits: Limits) -> PdfFileReader | str:
-    """A strict reader, or the reason code why not."""
+def _open(data: bytes, limits: Limits, *, strict: bool = True) -> PdfFileReader | str:
+    """A reader, or the reason code why not."""
     streams = StreamDecodeLimits(max_output_size=limits.stream_bytes)
     decode_limits = DecodeLimits(
         per_stream=streams,
@@ -388,11 +429,11 @@ def _open(data: bytes, limits: Limits) -> PdfFileReader | str:
         document_budget=DocumentDecodeBudget(base_allowance=limits.document_bytes, max_ratio=0),
     )
     try:
-        reader = Reader(data, strict=True, decode_limits=decode_limits)
+        reader = Reader(data, strict=strict, decode_limits=decode_limits)
         if "/Encrypt" in reader.trailer:
             return "encrypted"
         xrefs = reader.xrefs
-        if xrefs.hybrid_xrefs_present:
+        if strict and xrefs.hybrid_xrefs_present:
             return "broken_pdf"  # two answers to "which objects are in this file" are one too many
         objects = sum(len(xrefs.explicit_refs_in_revision(number)) for number in range(xrefs.total_revisions))
         if xrefs.total_revisions > limits.revisions or objects > limits.objects:
@@ -417,6 +458,7 @@ class _Found:
     structure: Structure
     signatures: tuple[_Signature, ...]
     timestamps: tuple[_Signature, ...]
+    walked: Walk
     problem: str = ""
 
 
@@ -439,7 +481,7 @@ def _read(reader: PdfFileReader, data: bytes, policy: ValidationPolicy) -> _Foun
     timestamps = [s for s in everything if s.facts.subfilter == TIMESTAMP]
     if len(signatures) > limits.signatures or len(timestamps) > limits.timestamps:
         problem, signatures, timestamps = "too_large", [], []
-    signatures, timestamps = _check_coverage(reader, data, signatures, timestamps)
+    signatures, timestamps, walked = _check_coverage(reader, data, signatures, timestamps, limits)
     record = _attached_record(reader, limits)
     unsigned = tuple(str(name)[:_LONGEST_NAME] for name, value, _ in fields if value is None)[:_MOST_NAMES]
     signed = {s.facts.field for s in signatures}
@@ -460,6 +502,7 @@ def _read(reader: PdfFileReader, data: bytes, policy: ValidationPolicy) -> _Foun
         ),
         tuple(signatures),
         tuple(timestamps),
+        walked,
         problem,
     )
 
@@ -493,38 +536,65 @@ def _claimed_time(dictionary: generic.DictionaryObject) -> datetime | None:
     return moment if isinstance(moment, datetime) and moment.tzinfo is not None else None
 
 
+def _is_record(signatures: Sequence[_Signature]) -> bool:
+    return any(role_of(s.facts.field)[0] is not None for s in signatures)
+
+
 def _check_coverage(
-    reader: PdfFileReader, data: bytes, signatures: list[_Signature], timestamps: list[_Signature]
-) -> tuple[list[_Signature], list[_Signature]]:
-    """Coverage of every signature, and the profile of a school record when any field is one of ours. The last
-    signature or document timestamp covers everything.
+    reader: PdfFileReader,
+    data: bytes,
+    signatures: list[_Signature],
+    timestamps: list[_Signature],
+    limits: Limits,
+) -> tuple[list[_Signature], list[_Signature], Walk]:
+    """What each later revision changes; coverage of every signature, and the profile of a school record when
+    any field is one of ours. The last signature or document timestamp of a record covers everything.
 
     A record: only role fields, each once; the first signature certifies (DocMDP P=2); the seal is the last
     and locks every field with P=1; SubFilter ETSI.CAdES.detached; later revisions touch signature fields and
-    DSS only.
+    DSS only. Of other files the rest of coverage is found with pyHanko's opinion.
     """
-    ours = any(role_of(s.facts.field)[0] is not None for s in signatures)
-    names = [s.facts.field for s in (*signatures, *timestamps)]
-    covering = max((*signatures, *timestamps), key=_end, default=None)
+    record = _is_record(signatures)
+    every = (*signatures, *timestamps)
+    names = [s.facts.field for s in every]
     sealed = _sealed_revision(reader, signatures, timestamps)
-    update_fault = ""
-    if ours:
-        update_fault = _later_revisions_fault(reader, sealed) or _archive_fault(reader, sealed, timestamps)
+    walked = walk(
+        reader,
+        data,
+        tuple(_mark(each) for each in every),
+        limits,
+        archived_from=sealed,
+        timestamps=[each.embedded.sig_field for each in timestamps if each.embedded is not None],
+        record=record,
+    )
+    update_fault = short = ""
+    covering = max((each for each in every if each.embedded is not None), key=_end, default=None)
+    if record:
+        if any(each.embedded is None for each in timestamps):
+            update_fault = "document_timestamp_unreadable"
+        short = "" if covering is None or _end(covering) == len(data) else "bytes_after_signature"
+        update_fault = update_fault or walked.fault or short
     checked: list[_Signature] = []
     for position, signature in enumerate(signatures):
         facts = signature.facts
         last = position == len(signatures) - 1
-        fault = _range_fault(data, signature, last=signature is covering)
+        fault = _range_fault(signature) or (short if signature is covering else "")
         if not fault and names.count(facts.field) > 1:
             fault = "field_repeated"
-        if not fault and ours:
+        if not fault and record:
             fault = _profile_fault(reader, signature, first=position == 0, last=last) or update_fault
         checked.append(replace(signature, facts=replace(facts, coverage=fault)))
     stamps: list[_Signature] = []
     for each in timestamps:
-        fault = _range_fault(data, each, last=each is covering) or update_fault
+        fault = _range_fault(each) or (short if each is covering else "") or update_fault
         stamps.append(replace(each, facts=replace(each.facts, coverage=fault)))
-    return checked, stamps
+    return checked, stamps, walked
+
+
+def _mark(signature: _Signature) -> Mark:
+    embedded = signature.embedded
+    revision = None if embedded is None else int(embedded.signed_revision)
+    return Mark(shown_name(signature.facts.field), _end(signature), revision)
 
 
 def _end(signature: _Signature) -> int:
@@ -544,22 +614,8 @@ def _sealed_revision(
     return int(last.signed_revision) + 1
 
 
-def _archive_fault(reader: PdfFileReader, sealed: int, timestamps: list[_Signature]) -> str:
-    if not timestamps:
-        return ""
-    if any(each.embedded is None for each in timestamps):
-        return "document_timestamp_unreadable"
-    fields = [each.embedded.sig_field for each in timestamps if each.embedded is not None]
-    return archive.addition_fault(reader, sealed, fields)
-
-
-def _range_fault(data: bytes, signature: _Signature, *, last: bool) -> str:
-    byte_range = signature.facts.byte_range
-    if byte_range is None or signature.embedded is None:
-        return RANGE_UNREADABLE
-    if last and byte_range[2] + byte_range[3] != len(data):
-        return "bytes_after_signature"
-    return ""
+def _range_fault(signature: _Signature) -> str:
+    return RANGE_UNREADABLE if signature.facts.byte_range is None or signature.embedded is None else ""
 
 
 def _profile_fault(reader: PdfFileReader, signature: _Signature, *, first: bool, last: bool) -> str:
@@ -604,100 +660,9 @@ def _locks_everything(embedded: EmbeddedPdfSignature) -> bool:
     return False
 
 
-# Entries that signing may change, by kind of object. Page contents, annotations' rectangles, fonts in use:
-# none.
 # A stranger's file may name its fields at any length; ours are short, and a report has bounds.
 _LONGEST_NAME = 200
 _MOST_NAMES = 64
-_CATALOG_ENTRIES = frozenset({"/Perms", "/Extensions", "/Version", "/Metadata", "/DSS", "/AcroForm"})
-_FORM_ENTRIES = frozenset({"/SigFlags"})
-_FIELD_ENTRIES = frozenset({"/V", "/AP"})
-
-
-def _later_revisions_fault(reader: PdfFileReader, end: int) -> str:
-    """Whether every revision after the first and before ``end`` only fills signature fields and adds
-    validation data.
-
-    New objects are harmless until something that existed refers to them, so it is enough to look at each
-    object that a revision replaces: it must be the catalog, the form or a signature field, and only in the
-    entries above.
-    """
-    xrefs = reader.xrefs
-    fields = {field.reference for _, _, field in enumerate_sig_fields(reader)}
-    for revision in range(1, end):
-        if xrefs.refs_freed_in_revision(revision):
-            return "object_deleted"
-        root = reader.trailer.raw_get("/Root", revision=revision)
-        if root != reader.trailer.raw_get("/Root", revision=revision - 1):
-            return "catalog_replaced"
-        for reference in xrefs.explicit_refs_in_revision(revision):
-            if xrefs.get_historical_ref(reference, revision - 1) is None:
-                continue
-            fault = _replaced_fault(reader, reference, revision, fields)
-            if fault:
-                return fault
-    return ""
-
-
-def _replaced_fault(
-    reader: PdfFileReader, reference: generic.Reference, revision: int, fields: set[generic.Reference]
-) -> str:
-    read: Callable[..., generic.PdfObject] = reader.get_object
-    before, after = read(reference, revision=revision - 1), read(reference, revision=revision)
-    if not isinstance(before, generic.DictionaryObject) or not isinstance(after, generic.DictionaryObject):
-        return "content_changed"
-    root = reader.get_historical_root(revision)
-    if reference == reader.root_ref:
-        return _catalog_fault(reader, revision, before, after)
-    if reference == _reference(root, "/AcroForm"):
-        return "" if _changed(before, after) <= _FORM_ENTRIES else "form_changed"
-    if reference in fields:
-        return "field_changed" if "/V" in before or not _changed(before, after) <= _FIELD_ENTRIES else ""
-    aside = (_reference(root, "/DSS"), _reference(root, "/Metadata"), _info_reference(reader))
-    return "" if reference in aside else "content_changed"
-
-
-def _catalog_fault(
-    reader: PdfFileReader, revision: int, before: generic.DictionaryObject, after: generic.DictionaryObject
-) -> str:
-    changed = _changed(before, after)
-    if not changed <= _CATALOG_ENTRIES:
-        return "catalog_changed"
-    for key in changed & {"/DSS", "/Metadata"}:
-        # Pointed at an object of old, a later revision could replace that object under this name.
-        named = _reference(after, key)
-        if named is None or reader.xrefs.get_historical_ref(named, revision - 1) is not None:
-            return "catalog_changed"
-    if "/AcroForm" in changed:
-        old, new = before.get("/AcroForm"), after.get("/AcroForm")
-        if not isinstance(old, generic.DictionaryObject) or not isinstance(new, generic.DictionaryObject):
-            return "form_changed"
-        if not _changed(old, new) <= _FORM_ENTRIES:
-            return "form_changed"
-    return ""
-
-
-def _changed(before: generic.DictionaryObject, after: generic.DictionaryObject) -> set[str]:
-    """Entries that differ, compared as written (references are not followed)."""
-    return {
-        key
-        for key in before.keys() | after.keys()
-        if key not in before or key not in after or before.raw_get(key) != after.raw_get(key)
-    }
-
-
-def _info_reference(reader: PdfFileReader) -> generic.Reference | None:
-    """The document information dictionary of the first revision."""
-    try:
-        value = reader.trailer.raw_get("/Info", revision=0)
-    except KeyError:
-        return None
-    return value.reference if isinstance(value, generic.IndirectObject) else None
-
-
-def _reference(dictionary: generic.DictionaryObject, key: str) -> generic.Reference | None:
-    value = dictionary.raw_get(key) if key in dictionary else None
-    return value.reference if isinstance(value, generic.IndirectObject) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -771,7 +736,8 @@ class _Opinion:
     ``trusted`` is None where it never asked for a path, since the signature did not hold; ``level`` is how
     far later revisions changed the document. ``stamp`` and ``doubts_time`` are about timestamps: the bytes of
     those on the signature, and the path of those or of the document timestamp. ``said`` is all of it in one
-    main status, None where it was not asked.
+    main status, None where it was not asked; ``approves`` is its word on the revisions after the signature,
+    None where it gave none.
     """
 
     integrity: str = ""
@@ -781,6 +747,7 @@ class _Opinion:
     stamp: str = ""
     doubts_time: bool = False
     said: Opinion | None = None
+    approves: bool | None = None
 
 
 def _ask_library(
@@ -835,6 +802,7 @@ def _ask_library(
         level=status.modification_level,
         stamp="" if stamp is None or stamped else "library_disagrees",
         doubts_time=stamp is not None and bool(stamped) and not stamp.trusted,
+        approves=None if unasked else status.docmdp_ok,
     )
 
 
@@ -860,6 +828,7 @@ def _ask_about_timestamp(
         coverage=coverage,
         said=_classic(status, coverage),
         doubts_time=holds and not status.trusted,
+        approves=None if own else status.docmdp_ok,
     )
 
 
@@ -1023,13 +992,15 @@ def _timestamp_context(
     return _context(path, token.generated)
 
 
-def _joined(signature: _Signature, opinion: _Opinion) -> SignatureFacts:
-    """What we and the library found about the bytes; the first word stands."""
+def _joined(signature: _Signature, opinion: _Opinion, followed: str, *, lenient: bool) -> SignatureFacts:
+    """What we and the library found about the bytes; the first word stands. ``followed`` is why what came
+    after is not covered. Read leniently, coverage can be refused, never granted.
+    """
     facts = signature.facts
     return replace(
         facts,
         integrity=facts.integrity or opinion.integrity,
-        coverage=facts.coverage or opinion.coverage,
+        coverage=facts.coverage or opinion.coverage or followed or (READ_LENIENTLY if lenient else ""),
         stamp=opinion.stamp,
     )
 
@@ -1090,13 +1061,13 @@ def _archival_from(
         and each.embedded is not None
         and _adds_validation_data(reader, timestamps, each.embedded.signed_revision)
     ]
-    return min(ends, default=1 << 62)
+    return min(ends, default=_NEVER_ARCHIVAL)
 
 
 def _adds_validation_data(reader: PdfFileReader, timestamps: tuple[_Signature, ...], revision: int) -> bool:
     """Whether a later revision writes a document security store or a document timestamp."""
     xrefs = reader.xrefs
-    store = _reference(reader.root, "/DSS")
+    store = reference_of(reader.root, "/DSS")
     later = range(revision + 1, xrefs.total_revisions)
     return any(store in xrefs.explicit_refs_in_revision(number) for number in later) or any(
         stamp.embedded is not None and stamp.embedded.signed_revision > revision for stamp in timestamps

@@ -7,7 +7,8 @@ page. Every part of a report is a fact about the document; what follows from the
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+import re
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -283,6 +284,71 @@ class Prefix:
     archival: bool = False
 
 
+class ChangeKind(StrEnum):
+    """What a later revision does to a file as it was; closed, so that every kind has its words."""
+
+    SIGNATURE_FILLED = "signature_filled"  # a signature field that was there and empty
+    SIGNATURE_ADDED = "signature_added"  # with a field of its own, signed or not
+    SIGNATURE_CHANGED = "signature_changed"  # the value of a signed field, or the object of the value
+    SIGNATURE_REMOVED = "signature_removed"  # the value or the field
+    SIGNATURE_REDRAWN = "signature_redrawn"  # what a signature field shows, or where
+    DOCUMENT_TIMESTAMP = "document_timestamp"
+    VALIDATION_DATA = "validation_data"  # the document security store
+    CERTIFICATION_CHANGED = "certification_changed"  # which signature certifies (/Perms)
+    FORM_VALUE_CHANGED = "form_value_changed"
+    FORM_FIELD_ADDED = "form_field_added"
+    FORM_CHANGED = "form_changed"  # anything else about the form or one of its fields
+    ANNOTATION_ADDED = "annotation_added"
+    ANNOTATION_CHANGED = "annotation_changed"
+    ANNOTATION_REMOVED = "annotation_removed"
+    PAGE_CONTENT_CHANGED = "page_content_changed"  # the operators that draw the page
+    PAGE_CHANGED = "page_changed"  # its resources, boxes, rotation
+    PAGE_ADDED = "page_added"
+    PAGE_REMOVED = "page_removed"
+    PAGE_REPLACED = "page_replaced"
+    NAMES_CHANGED = "names_changed"  # name tree: attachments, destinations
+    METADATA_CHANGED = "metadata_changed"
+    VERSION_CHANGED = "version_changed"  # the version of PDF, or the extensions of it, that the file names
+    CATALOG_CHANGED = "catalog_changed"
+    CATALOG_REPLACED = "catalog_replaced"  # by another object
+    OBJECT_REPLACED = "object_replaced"  # of which nothing more is known
+    OBJECT_DELETED = "object_deleted"
+    OBJECTS_ADDED = "objects_added"  # and nothing that was there refers to them
+    UNEXPLAINED_BYTES = "unexplained_bytes"  # behind the last revision, signed by nobody
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change. ``object`` is number and generation of what was changed or added, ``page`` counts from 1,
+    ``field`` is the name of a form field (a stranger's text, printable and cut); each None where it cannot be
+    known. A change that is not ``allowed`` takes the coverage of every signature before it away.
+    """
+
+    kind: ChangeKind
+    allowed: bool
+    object: str | None = None
+    page: int | None = None
+    field: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """What one revision after the first did: bytes from ``start`` up to ``end``.
+
+    ``number`` counts from 1, the file as it was first written; None stands for bytes that are no revision.
+    ``signed_before`` signatures and document timestamps end before it, the last of them in the field
+    ``after``. ``more`` changes are not listed.
+    """
+
+    number: int | None
+    start: int
+    end: int
+    signed_before: int
+    after: str | None
+    changes: tuple[Change, ...]
+    more: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class ValidationReport:
     """Everything one check found about one document.
@@ -311,6 +377,8 @@ class ValidationReport:
     pages: int = 0
     fresh_until: datetime | None = None  # earliest nextUpdate of the CRLs this report rests on
     timestamps: tuple[TimestampReport, ...] = ()  # of the document and of its signatures
+    revisions: tuple[Revision, ...] = ()  # after the first, and what each changed
+    lenient: bool = False  # strict reading refused the file; it was read all the same, which proves nothing
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types; times in ISO 8601 with offset."""
@@ -340,6 +408,8 @@ class ValidationReport:
             pages=_count(data["pages"]),
             fresh_until=_optional_time(data["fresh_until"]),
             timestamps=tuple(_timestamp(t) for t in _list(data["timestamps"])),
+            revisions=read_revisions(data["revisions"]),
+            lenient=_truth(data["lenient"]),
         )
 
 
@@ -377,13 +447,16 @@ def plausible(moment: datetime) -> datetime | None:
 
 def _exactly(data: Any, kind: type[Any]) -> None:
     """An object with the members of this dataclass, no more and no less."""
-    if not isinstance(data, dict) or data.keys() != {member.name for member in fields(kind)}:
+    if not isinstance(data, dict) or data.keys() != kind.__dataclass_fields__.keys():
         raise TypeError(f"not a {kind.__name__}")
 
 
 LONGEST_TEXT = 4096  # characters of a name in a certificate; far more than any real one
 MOST_ENTRIES = 256  # of any list; twice as many as the longest that a policy allows
 _CODE = 40
+LONGEST_NAME = 64  # characters of a field's name in the list of changes
+MOST_CHANGES = 128  # of all revisions together
+OBJECT_PLACE = r"[0-9]{1,10} [0-9]{1,5}"
 
 
 def _text(value: Any, longest: int = LONGEST_TEXT) -> str:
@@ -401,6 +474,12 @@ def _optional(value: Any, longest: int = LONGEST_TEXT) -> str | None:
 def _count(value: Any) -> int:
     if type(value) is not int or not 0 <= value < 1 << 53:
         raise ValueError("not a count")
+    return value
+
+
+def _truth(value: Any) -> bool:
+    if type(value) is not bool:
+        raise TypeError("neither true nor false")
     return value
 
 
@@ -429,9 +508,49 @@ def _check(data: Any) -> Check:
 
 def _prefix(data: Any) -> Prefix:
     _exactly(data, Prefix)
-    if type(data["archival"]) is not bool:
-        raise TypeError("archival is yes or no")
-    return Prefix(_count(data["length"]), _text(data["sha256"], 64), data["archival"])
+    return Prefix(_count(data["length"]), _text(data["sha256"], 64), _truth(data["archival"]))
+
+
+def read_revisions(data: Any) -> tuple[Revision, ...]:
+    """Revisions out of a report or of stored facts; strict like :meth:`ValidationReport.from_json`."""
+    revisions = tuple(_revision(r) for r in _list(data))
+    if sum(len(revision.changes) for revision in revisions) > MOST_CHANGES:
+        raise ValueError("more changes than a report lists")
+    return revisions
+
+
+def _revision(data: Any) -> Revision:
+    _exactly(data, Revision)
+    return Revision(
+        number=None if data["number"] is None else _count(data["number"]),
+        start=_count(data["start"]),
+        end=_count(data["end"]),
+        signed_before=_count(data["signed_before"]),
+        after=_name(data["after"]),
+        changes=tuple(_change(c) for c in _list(data["changes"])),
+        more=_count(data["more"]),
+    )
+
+
+def _change(data: Any) -> Change:
+    _exactly(data, Change)
+    place = _optional(data["object"], 20)
+    if place is not None and not re.fullmatch(OBJECT_PLACE, place):
+        raise ValueError("not the number and generation of an object")
+    return Change(
+        kind=ChangeKind(data["kind"]),
+        allowed=_truth(data["allowed"]),
+        object=place,
+        page=None if data["page"] is None else _count(data["page"]),
+        field=_name(data["field"]),
+    )
+
+
+def _name(value: Any) -> str | None:
+    name = _optional(value, LONGEST_NAME)
+    if name is not None and not name.isprintable():
+        raise ValueError("not a printable name")
+    return name
 
 
 def _signature(data: Any) -> SignatureReport:

@@ -22,6 +22,7 @@ from verifier.cms import COMPUTED, Cms, MalformedSignature, read_cms, signature_
 from verifier.indications import (
     check_against,
     check_algorithms,
+    coverage_check,
     graver,
     indicate,
     passed_unless,
@@ -617,7 +618,7 @@ def _coverage(facts: SignatureFacts, fault: str) -> Check:
     """Coverage as found in the file; ``fault`` is why the signature is over none of it."""
     if fault and facts.coverage == RANGE_UNREADABLE:
         return Check(CheckName.COVERAGE, CheckStatus.NOT_AVAILABLE, "not_asked")
-    coverage = passed_unless(CheckName.COVERAGE, facts.coverage)
+    coverage = coverage_check(facts.coverage)
     return unasked(coverage) if fault else coverage
 
 

@@ -24,7 +24,14 @@ from verifier.cms import (
     signature_holds,
 )
 from verifier.der import GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, SEQUENCE, Node, read
-from verifier.indications import check_algorithms, indicate, passed_unless, signer_info, unasked
+from verifier.indications import (
+    check_algorithms,
+    coverage_check,
+    indicate,
+    passed_unless,
+    signer_info,
+    unasked,
+)
 from verifier.policy import ValidationPolicy
 from verifier.report import (
     Check,
@@ -188,7 +195,7 @@ def judge_token(
         fault = "" if signature_holds(cms) else "bad_signature"
     checks = [passed_unless(CheckName.INTEGRITY, fault or library)]
     if coverage is not None:
-        covers = passed_unless(CheckName.COVERAGE, coverage)
+        covers = coverage_check(coverage)
         checks.append(unasked(covers) if fault or library else covers)
     about_authority = len(checks)
 
@@ -249,7 +256,7 @@ def unreadable(
     """A timestamp that cannot even be read: broken, whoever made it."""
     checks = [passed_unless(CheckName.INTEGRITY, code)]
     if coverage is not None:
-        checks.append(unasked(passed_unless(CheckName.COVERAGE, coverage)))
+        checks.append(unasked(coverage_check(coverage)))
     names = (CheckName.ALGORITHM, CheckName.CERTIFICATE, CheckName.TIME, CheckName.REVOCATION)
     checks += [Check(name, CheckStatus.NOT_AVAILABLE, "signature_unreadable") for name in names]
     indication, sub_indication = indicate(checks)

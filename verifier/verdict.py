@@ -177,8 +177,9 @@ def _rows(report: ValidationReport, facts: RegistryFacts, evidence: Evidence) ->
         reason = "archive_addition" if facts.prefix_archival else "changed_after_issue"
         return Verdict(Outcome.CONTENT_DIFFERS, evidence, (reason,), facts.prefix)
 
-    # 4 Unknown bytes under a seal that was authorised: a stolen key or a lost registry row.
-    if authorised_seal(report) is not None:
+    # 4 Unknown bytes under a seal that was authorised: a stolen key or a lost registry row. What was read
+    #   leniently is for the report alone: two programs may see two documents in such a file.
+    if authorised_seal(report) is not None and not report.lenient:
         return Verdict(Outcome.SEAL_VALID_NOT_REGISTERED, evidence, ("seal_valid_not_registered",))
 
     # 5 A PDF that names a record of ours but is not a file we issued.
@@ -186,7 +187,8 @@ def _rows(report: ValidationReport, facts: RegistryFacts, evidence: Evidence) ->
         return Verdict(Outcome.CONTENT_DIFFERS, evidence, ("resaved_or_edited",))
 
     # 6 Only a code can speak.
-    if report.medium in (Medium.IMAGE, Medium.PDF_OF_IMAGES, Medium.CODE) and report.problem is None:
+    alone = report.problem is None and not report.lenient
+    if report.medium in (Medium.IMAGE, Medium.PDF_OF_IMAGES, Medium.CODE) and alone:
         return _by_code(facts, evidence)
 
     # 7 Otherwise.
@@ -231,6 +233,7 @@ def _registered(report: ValidationReport, version: VersionFacts, evidence: Evide
     """All checks pass, or something is wrong with a file of ours. What was not checked has not passed."""
     if (
         report.problem is None
+        and not report.lenient
         and report.signatures
         and all(s.passed and _passes(s.checks, _SIGNATURE_CHECKS) for s in report.signatures)
         and _passes(report.checks, (CheckName.REQUIRED_ROLES,))
@@ -239,6 +242,8 @@ def _registered(report: ValidationReport, version: VersionFacts, evidence: Evide
         return Verdict(_by_state(version), evidence, _state_reasons(version), version)
     failing = [f"{s.field}:{c.name.value}:{c.code}" for s in report.signatures for c in s.checks if _fails(c)]
     failing += [f"{c.name.value}:{c.code}" for c in report.checks if _fails(c)]
+    if report.lenient:
+        failing.insert(0, "read_leniently")
     reasons = tuple(failing) or ("not_validated",)
     return Verdict(Outcome.REGISTERED_BUT_SIGNATURE_FAILS, evidence, reasons, version)
 
@@ -356,7 +361,9 @@ def _by_version(version: VersionFacts | None, compared: bool | None, evidence: E
 
 
 def _why_not(report: ValidationReport, facts: RegistryFacts) -> tuple[str, ...]:
-    """Reason classes of NOT_VERIFIED for a file, the one that explains most first."""
+    """Reason classes of NOT_VERIFIED for a file, the one that explains most first: before all others, that
+    strict reading refuses it.
+    """
     if report.problem is not None:
         return (report.problem,)
     if not report.signatures:
@@ -365,6 +372,8 @@ def _why_not(report: ValidationReport, facts: RegistryFacts) -> tuple[str, ...]:
         found = {_class_of(check) for s in report.signatures for check in s.checks}
         reasons = [reason for reason in _CLASSES if reason in found]
         reasons.append("not_registered")
+    if report.lenient:
+        reasons.insert(0, "read_leniently")
     match facts.code:
         case CodeFacts(kind=CodeKind.FOREIGN):
             reasons.append("foreign_code")
@@ -393,6 +402,7 @@ CHANGED = frozenset(
         "catalog_changed",
         "catalog_replaced",
         "object_deleted",
+        "changed_after_seal",
     }
 )
 #: Why a file that is not ours is not verified, the class that explains most first.

@@ -21,6 +21,8 @@ from typing import Any, Final, Literal
 
 from verifier.report import (
     Agreement,
+    Change,
+    ChangeKind,
     Check,
     CheckName,
     CheckStatus,
@@ -28,6 +30,7 @@ from verifier.report import (
     Opinion,
     OpinionBy,
     ProvenBy,
+    Revision,
     Role,
     TimestampKind,
     ValidationReport,
@@ -397,6 +400,19 @@ _DIFFERS: Final[Mapping[str, _Entry]] = {
 
 #: NOT_VERIFIED, one entry a reason class.
 _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
+    "read_leniently": _entry(
+        Tone.WARN,
+        ("Tệp không đúng chuẩn PDF", "The file does not keep to the PDF standard"),
+        (
+            "Cấu trúc của tệp cho phép các phần mềm hiểu thành những nội dung khác nhau, nên cổng không xác "
+            "nhận được gì. Những gì đọc được chỉ liệt kê bên dưới để tham khảo. Phần mềm văn phòng hay tạo "
+            "ra tệp như vậy; chưa có nghĩa là bị sửa điểm.",
+            "The way the file is built lets programs see different contents in it, so the portal cannot "
+            "confirm anything. What could be read is listed below for information only. Office programs "
+            "often write such files; it does not mean that marks were changed.",
+        ),
+        _ASK_ORIGINAL,
+    ),
     "no_signature": _entry(
         Tone.WARN,
         _NOT_KNOWN_HEAD,
@@ -687,8 +703,12 @@ _RECALLED_NOT_NAMED: Final = _entry(
     _WITHDRAWN,
 )
 
-#: What a code adds to the answer about the file that carries it.
+#: What a code adds to the answer about the file that carries it, and a file to that about its structure.
 _FURTHER: Final[Mapping[str, Pair]] = {
+    "no_signature": (
+        "Không thấy chữ ký số nào trong tệp.",
+        "No digital signature was seen in the file.",
+    ),
     "unknown_code": (
         "Mã QR trên tệp không ứng với học bạ nào trong sổ đăng ký.",
         "The QR code on the file fits no record in the registry.",
@@ -932,6 +952,10 @@ _CHECKS: Final[Mapping[tuple[CheckName, CheckStatus], Pair]] = {
         "Có phần tài liệu không được chữ ký bao trùm, hoặc có thay đổi không được phép.",
         "Part of the document is not covered by the signature, or a change was not permitted.",
     ),
+    (CheckName.COVERAGE, CheckStatus.NOT_AVAILABLE): (
+        "Không xét được chữ ký bao trùm những gì, vì tệp không đúng chuẩn PDF.",
+        "What the signature covers cannot be told, because the file does not keep to the PDF standard.",
+    ),
     (CheckName.ALGORITHM, CheckStatus.PASSED): (
         "Thuật toán ký đủ mạnh.",
         "The signing algorithm is strong enough.",
@@ -1005,6 +1029,14 @@ _CHECKS: Final[Mapping[tuple[CheckName, CheckStatus], Pair]] = {
 
 #: Failures whose code says more, or something else, than the check's own sentence.
 _FAILED_BY_CODE: Final[Mapping[tuple[CheckName, str], Pair]] = {
+    (CheckName.REQUIRED_ROLES, "no_record"): (
+        "Tệp không mang dữ liệu học bạ đọc được, nên không biết những ai phải ký.",
+        "The file carries no record data that can be read, so it is not known who had to sign.",
+    ),
+    (CheckName.CERTIFICATE, "no_path"): (
+        "Chứng thư số không dẫn tới cơ quan chứng thực nào mà cổng tin cậy.",
+        "The certificate does not lead to any authority that the portal trusts.",
+    ),
     (CheckName.CERTIFICATE, "expired"): (
         "Chứng thư của người ký đã hết hạn vào lúc đó.",
         "The signer's certificate had expired at that time.",
@@ -1020,6 +1052,10 @@ _FAILED_BY_CODE: Final[Mapping[tuple[CheckName, str], Pair]] = {
     (CheckName.REVOCATION, "ca_revoked"): (
         "Chứng thư của nơi cấp chứng thư này đã bị thu hồi.",
         "The certificate of the authority that issued this one was revoked.",
+    ),
+    (CheckName.COVERAGE, "bytes_after_signature"): (
+        "Sau phần được ký, tệp còn có nội dung khác.",
+        "More follows in the file after the part that was signed.",
     ),
     (CheckName.COVERAGE, "foreign_signature"): (
         "Chữ ký này không thuộc mẫu học bạ.",
@@ -1095,6 +1131,75 @@ _STATUSES: Final[Mapping[CheckStatus, Pair]] = {
     CheckStatus.INCOMPLETE: ("Chưa xong", "Not finished"),
     CheckStatus.NOT_AVAILABLE: ("Không có", "Not available"),
 }
+
+#: What a later revision did; the object, the page and the field follow in :func:`change_sentence`.
+_CHANGES: Final[Mapping[ChangeKind, Pair]] = {
+    ChangeKind.SIGNATURE_FILLED: ("ký vào ô chữ ký có sẵn", "a signature field that was there was signed"),
+    ChangeKind.SIGNATURE_ADDED: ("thêm một ô chữ ký", "a signature field was added"),
+    ChangeKind.SIGNATURE_CHANGED: ("thay một chữ ký đã có", "a signature that was there was replaced"),
+    ChangeKind.SIGNATURE_REMOVED: ("gỡ một chữ ký", "a signature was taken out"),
+    ChangeKind.SIGNATURE_REDRAWN: (
+        "đổi hình hoặc vị trí của ô chữ ký",
+        "what a signature field shows, or its place, was changed",
+    ),
+    ChangeKind.DOCUMENT_TIMESTAMP: ("thêm dấu thời gian lưu trữ", "an archive timestamp was added"),
+    ChangeKind.VALIDATION_DATA: (
+        "thêm dữ liệu để kiểm tra chữ ký lâu dài",
+        "data that keeps signatures checkable was added",
+    ),
+    ChangeKind.CERTIFICATION_CHANGED: (
+        "đổi chữ ký chứng nhận của tài liệu",
+        "the signature that certifies the document was set or changed",
+    ),
+    ChangeKind.FORM_VALUE_CHANGED: ("đổi giá trị điền trong biểu mẫu", "a value in the form was changed"),
+    ChangeKind.FORM_FIELD_ADDED: ("thêm một ô biểu mẫu", "a form field was added"),
+    ChangeKind.FORM_CHANGED: ("đổi biểu mẫu", "the form was changed"),
+    ChangeKind.ANNOTATION_ADDED: ("thêm chú thích hoặc hình đè lên trang", "something was put over the page"),
+    ChangeKind.ANNOTATION_CHANGED: (
+        "đổi chú thích hoặc hình đè lên trang",
+        "something that lies over the page was changed",
+    ),
+    ChangeKind.ANNOTATION_REMOVED: (
+        "bỏ chú thích hoặc hình đè lên trang",
+        "something that lay over the page was taken away",
+    ),
+    ChangeKind.PAGE_CONTENT_CHANGED: ("đổi nội dung trang", "the content of a page was changed"),
+    ChangeKind.PAGE_CHANGED: (
+        "đổi khổ, phông chữ hoặc hình của trang",
+        "the size, fonts or pictures of a page were changed",
+    ),
+    ChangeKind.PAGE_ADDED: ("thêm trang", "a page was added"),
+    ChangeKind.PAGE_REMOVED: ("bỏ trang", "a page was taken out"),
+    ChangeKind.PAGE_REPLACED: ("thay trang bằng trang khác", "a page was replaced by another"),
+    ChangeKind.NAMES_CHANGED: (
+        "đổi danh mục tên hoặc tệp đính kèm",
+        "the lists of names or of attached files were changed",
+    ),
+    ChangeKind.METADATA_CHANGED: ("cập nhật thông tin mô tả tệp", "information about the file was updated"),
+    ChangeKind.VERSION_CHANGED: ("ghi lại phiên bản PDF", "the version of PDF was stated anew"),
+    ChangeKind.CATALOG_CHANGED: (
+        "đổi cấu trúc chung của tài liệu",
+        "the document's overall structure was changed",
+    ),
+    ChangeKind.CATALOG_REPLACED: (
+        "thay toàn bộ cấu trúc chung của tài liệu",
+        "the document's overall structure was replaced",
+    ),
+    ChangeKind.OBJECT_REPLACED: ("ghi đè một thành phần của tệp", "a part of the file was written over"),
+    ChangeKind.OBJECT_DELETED: ("xoá một thành phần của tệp", "a part of the file was deleted"),
+    ChangeKind.OBJECTS_ADDED: (
+        "thêm dữ liệu mà phần đã có không dùng đến",
+        "data was added that nothing before it uses",
+    ),
+    ChangeKind.UNEXPLAINED_BYTES: (
+        "có dữ liệu không thuộc lần ghi nào",
+        "there is data that belongs to no revision",
+    ),
+}
+_LENIENT: Final[Pair] = (
+    "Tệp không đúng chuẩn PDF nên chỉ được đọc thử; không kết luận gì từ cách đọc đó.",
+    "The file does not keep to the PDF standard and was only read tentatively; nothing follows from that.",
+)
 
 _MEDIA: Final[Mapping[Medium, Pair]] = {
     Medium.PDF: ("tệp PDF", "PDF file"),
@@ -1186,6 +1291,18 @@ _SIGNATURES: Final[Mapping[CheckStatus, Pair]] = {
         "Passed every check: {some} of {count} digital signatures.",
     ),
 }
+#: The same of the only one.
+_ONE_SIGNATURE: Final[Mapping[CheckStatus, Pair]] = {
+    CheckStatus.FAILED: ("Chữ ký số trên tệp không đạt.", "The digital signature on the file does not pass."),
+    CheckStatus.WEAK: (
+        "Chữ ký số trên tệp dùng thuật toán đã yếu.",
+        "The digital signature on the file uses a weak algorithm.",
+    ),
+    CheckStatus.INCOMPLETE: (
+        "Chữ ký số trên tệp chưa kiểm tra xong.",
+        "The check of the digital signature on the file is not finished.",
+    ),
+}
 #: Codes that never reached the registry, or whose version stays open.
 _ONLY_READ: Final = frozenset({"malformed_code", "foreign_code", "several_codes"})
 _NOT_LOOKED_UP: Final = _ONLY_READ | {"no_code", "version_not_named"}
@@ -1245,6 +1362,8 @@ def findings(verdict: Verdict, report: ValidationReport, language: Language) -> 
     if verdict.evidence is Evidence.FILE:
         if finished:
             found.append(Finding(_passed(known), _IN_REGISTRY["file", known][at]))
+        if report.lenient:
+            found.append(Finding(CheckStatus.NOT_AVAILABLE, _LENIENT[at]))
         found += _signatures(report, language)
         found += [
             Finding(c.status, check_sentence(c, language)) for c in report.checks if _worth_saying(c, report)
@@ -1356,6 +1475,46 @@ def check_sentence(check: Check, language: Language) -> str:
     return pair[_at(language)].format(name=name, status=status.lower())
 
 
+def change_sentence(change: Change, language: Language) -> str:
+    """One change: allowed or not, what was done, where. A field's name is a stranger's text: quoted."""
+    vietnamese = language == "vi"
+    allowed = ("được phép", "permitted") if change.allowed else ("không được phép", "not permitted")
+    places: list[str] = []
+    if change.page is not None:
+        places.append(f"trang {change.page}" if vietnamese else f"page {change.page}")
+    if change.field is not None:
+        places.append(f"ô “{change.field}”" if vietnamese else f"field “{change.field}”")
+    if change.object is not None:
+        places.append(f"đối tượng {change.object}" if vietnamese else f"object {change.object}")
+    where = f" ({', '.join(places)})" if places else ""
+    at = _at(language)
+    return f"{allowed[at]}: {_CHANGES[change.kind][at]}{where}"
+
+
+def revision_sentence(revision: Revision, language: Language) -> str:
+    """Which revision, where in the file, and after which signatures."""
+    count, last = revision.signed_before, revision.after
+    if language == "vi":
+        name = "sau lần ghi cuối" if revision.number is None else f"lần ghi {revision.number}"
+        after = f"sau {count} chữ ký, gần nhất là “{last}”" if last else "trước mọi chữ ký"
+        return f"{name}, byte {revision.start}–{revision.end}, {after}"
+    name = "after the last revision" if revision.number is None else f"revision {revision.number}"
+    after = (
+        f"after {count} signature{'s' * (count != 1)}, the last “{last}”" if last else "before any signature"
+    )
+    return f"{name}, bytes {revision.start}–{revision.end}, {after}"
+
+
+def lenient_sentence(language: Language) -> str:
+    """That strict reading refused the file, and what follows from the other reading: nothing."""
+    return _LENIENT[_at(language)]
+
+
+def unlisted(count: int, language: Language) -> str:
+    """How many changes of a revision are not listed."""
+    return f"và {count} thay đổi nữa" if language == "vi" else f"and {count} more"
+
+
 def recall_reason(code: str | None, language: Language) -> str:
     """Neutral public words for a recall's reason class."""
     return RECALL_REASONS.get(code or "unspecified", RECALL_REASONS["unspecified"])[_at(language)]
@@ -1384,6 +1543,8 @@ def _signatures(report: ValidationReport, language: Language) -> list[Finding]:
     if set(results) == {CheckStatus.PASSED}:
         pair = _ONE_SIGNATURE_PASSES if count == 1 else _ALL_SIGNATURES_PASS
         return [Finding(CheckStatus.PASSED, pair[at].format(count=count))]
+    if count == 1:
+        return [Finding(results[0], _ONE_SIGNATURE[results[0]][at])]
     return [
         Finding(status, pair[at].format(some=results.count(status), count=count))
         for status, pair in _SIGNATURES.items()

@@ -8,7 +8,7 @@ certificate.
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
@@ -27,6 +27,7 @@ from verifier.report import (
     Check,
     CheckStatus,
     Opinion,
+    Revision,
     Role,
     SignatureReport,
     TimestampReport,
@@ -180,7 +181,9 @@ def as_page(
     own = _own(answer, language)
     own["other_language"] = other_language(here, language)
     own["file_again"] = _file_again(language) if here == "/check" else ""
-    if answer.report.signatures or again:  # a list of any length: not a page of a kind
+    report = answer.report
+    # A list of any length, or a stranger's words: not a page of a kind.
+    if report.signatures or report.revisions or report.lenient or again:
         return pages.text("verdict.html", language, {**_common(answer, language), **own, "again": again})
     return pages.outlined("verdict.html", language, _kind(answer), lambda: _common(answer, language), own)
 
@@ -217,6 +220,7 @@ def as_json(answer: Answer, language: Language) -> dict[str, Any]:
         },
         "signatures": [_signature_json(s, answer, language) for s in report.signatures],
         "timestamps": [_timestamp_json(t) for t in report.timestamps],
+        "revisions": [_revision_json(r, language) for r in report.revisions],
         "checks": [
             {
                 "name": c.name.value,
@@ -232,6 +236,7 @@ def as_json(answer: Answer, language: Language) -> dict[str, Any]:
             "sha256": report.sha256,
             "pages": report.pages,
             "problem": report.problem,
+            "lenient": report.lenient,
             "unsigned_fields": list(report.unsigned_fields),
         },
         "words": words.spoken(answer.words(language), verdict, report, language),
@@ -350,10 +355,12 @@ def _technical(answer: Answer, language: Language) -> str:
             f"evidence: {verdict.evidence}",
             f"reasons: {', '.join(verdict.reasons) or '-'}",
             f"medium: {report.medium}",
+            *(("read leniently: yes",) if report.lenient else ()),
             *(_check_line(c, language) for c in report.checks),
             *(f"field: {_quoted(s.field)}" for s in report.signatures if s.role is None),
             *(_opinions_line(s.field, s.opinions, language) for s in report.signatures if s.opinions),
             *(_opinions_line(t.field, t.opinions, language) for t in report.timestamps if t.opinions),
+            *(line for revision in report.revisions for line in _revision_lines(revision, language)),
         )
     )
 
@@ -367,6 +374,15 @@ def _opinions_line(field: str, opinions: Sequence[Opinion], language: Language) 
     """What our own rules and the library said by themselves, before the strictest won."""
     said = " · ".join(words.opinion_words(opinion, language) for opinion in opinions)
     return f"opinions {_quoted(field)}: {said}"
+
+
+def _revision_lines(revision: Revision, language: Language) -> Iterator[str]:
+    """What one revision after the first changed, allowed or not."""
+    yield words.revision_sentence(revision, language)
+    for change in revision.changes:
+        yield f"  {words.change_sentence(change, language)}"
+    if revision.more:
+        yield f"  {words.unlisted(revision.more, language)}"
 
 
 def _quoted(name: str) -> str:
@@ -432,6 +448,29 @@ def _timestamp_json(stamp: TimestampReport) -> dict[str, Any]:
         "sub_indication": jsonable(stamp.sub_indication),
         "checks": [{"name": c.name.value, "status": c.status.value, "code": c.code} for c in stamp.checks],
         "opinions": _opinions_json(stamp.opinions),
+    }
+
+
+def _revision_json(revision: Revision, language: Language) -> dict[str, Any]:
+    """What one revision after the first changed; the keys are those of the report."""
+    return {
+        "number": revision.number,
+        "start": revision.start,
+        "end": revision.end,
+        "signed_before": revision.signed_before,
+        "after": revision.after,
+        "changes": [
+            {
+                "kind": change.kind.value,
+                "allowed": change.allowed,
+                "object": change.object,
+                "page": change.page,
+                "field": change.field,
+                "sentence": words.change_sentence(change, language),
+            }
+            for change in revision.changes
+        ],
+        "more": revision.more,
     }
 
 

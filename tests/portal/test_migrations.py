@@ -76,7 +76,9 @@ def test_two_processes_may_upgrade_one_new_database_at_once(
 
 
 def test_files_of_before_are_read_after(tmp_path: Path) -> None:
-    """0004: what was found about a file tells of timestamps from then on; anchors have a purpose."""
+    """0004: what was found about a file tells of timestamps from then on; anchors have a purpose. 0005: and
+    of its revisions, in the report as well.
+    """
     engine = make_engine(f"sqlite:///{tmp_path / 'old.sqlite3'}")
     folder = str(Path(portal.migrations.__file__).parent)
     config = Config()
@@ -121,10 +123,13 @@ def test_files_of_before_are_read_after(tmp_path: Path) -> None:
         )
         command.upgrade(config, "head")
         found = connection.execute(text("SELECT structure FROM registered_files")).scalar_one()
+        told = json.loads(connection.execute(text("SELECT report FROM registered_files")).scalar_one())
         purpose = connection.execute(text("SELECT purpose FROM anchors")).scalar_one()
         connection.exec_driver_sql("DELETE FROM registered_files")
     structure = Structure.from_json(json.loads(found))
     assert (structure.timestamps, structure.evidence, structure.signatures[0].stamp) == ((), (), "")
+    assert (structure.revisions, structure.lenient) == ((), False)
+    assert told == {"revisions": [], "lenient": False}
     assert purpose == "signing"
     engine.dispose()
 

@@ -380,6 +380,7 @@ def sign(
     pss: bool = False,
     timestamper: TimeStamper | None = None,
     embedding: ValidationContext | None = None,
+    strict: bool = True,
 ) -> bytes:
     """One field signed with stock pyHanko; the first signature certifies. ``embedding`` has the lists that it
     puts into the signature itself (adbe-revocationInfoArchival).
@@ -399,7 +400,9 @@ def sign(
         ),
         pyhanko_signer(person, chain=chain, pss=pss),
         timestamper=timestamper,
-    ).sign_pdf(IncrementalPdfFileWriter(io.BytesIO(pdf)), output=output, existing_fields_only=True)
+    ).sign_pdf(
+        IncrementalPdfFileWriter(io.BytesIO(pdf), strict=strict), output=output, existing_fields_only=True
+    )
     return output.getvalue()
 
 

@@ -27,10 +27,18 @@ from pyhanko_certvalidator import ValidationContext
 
 from tests.verifier import pki
 from tests.verifier.pki import NOW, World
+from tests.verifier.reports import agree, conforms
 from tests.verifier.tsa import ForPyHanko, Tsa, timestamp_signer
 from verifier.pades import validate
 from verifier.policy import DEFAULT
-from verifier.report import CheckName, CheckStatus, Indication, SubIndication, ValidationReport
+from verifier.report import (
+    ChangeKind,
+    CheckName,
+    CheckStatus,
+    Indication,
+    SubIndication,
+    ValidationReport,
+)
 from verifier.trust import TrustStore
 from verifier.verdict import (
     Outcome,
@@ -74,6 +82,7 @@ class Answers:
     near: Verdict
     lost: Verdict
     registered: Verdict
+    named: tuple[Named, ...]
 
     def said(self) -> dict[str, tuple[str, ...]]:
         return {
@@ -83,14 +92,28 @@ class Answers:
 
 
 def ask(pdf: bytes, original: bytes, trust: TrustStore) -> Answers:
-    """The three verdicts; ``original`` is the registered file."""
+    """The three verdicts; ``original`` is the registered file. What is listed as changed and what the
+    signatures cover never disagree, and every report is one by its schema.
+    """
     report, _ = validate(pdf, trust, DEFAULT, NOW)
     own, _ = validate(pdf, trust, DEFAULT, NOW, registered_at=NOW, own=True)
+    for each in (report, own):
+        conforms(each)
+        assert agree(each)
     return Answers(
         decide(report, facts_near(report, original)),
         decide(report, RegistryFacts()),
         decide(own, RegistryFacts(file=VERSION)),
+        tuple(
+            (revision.number, change.kind, change.object, change.page, change.field)
+            for revision in report.revisions
+            for change in revision.changes
+            if not change.allowed
+        ),
     )
+
+
+Named = tuple[int | None, ChangeKind, str | None, int | None, str | None]
 
 
 def facts_near(report: ValidationReport, original: bytes) -> RegistryFacts:
@@ -258,6 +281,10 @@ def test_wrapping(world: World, primary: bytes, wedge: bytes, *, readable: bool)
 
 # --- ISA, EAA, SSA and what else may follow the seal of a certified file
 
+Where = tuple[str | None, int | None, str | None]
+#: What writing a revision does besides.
+BY_THE_WAY = (ChangeKind.METADATA_CHANGED, ChangeKind.VERSION_CHANGED, ChangeKind.OBJECT_REPLACED)
+
 
 def change_page(writer: IncrementalPdfFileWriter) -> None:
     page = page_of(writer)
@@ -324,40 +351,100 @@ def unsign(writer: IncrementalPdfFileWriter) -> None:
     writer.update_container(field)
 
 
-#: Name -> the change, and what it does to the coverage of those who signed before the seal.
-AFTER: dict[str, tuple[Callable[[IncrementalPdfFileWriter], None], tuple[str, str]]] = {
-    "page content replaced": (change_page, ("content_changed", "content_changed")),
-    "page overlaid": (overlay_page, ("content_changed", "content_changed")),
-    "content stream replaced": (replace_stream, ("content_changed", "content_changed")),
-    "stamp over the page": (stamp, ("content_changed", "content_changed")),
-    "text over the page": (free_text, ("content_changed", "content_changed")),
-    "signature drawn over the page": (redraw_field, ("field_changed", "field_changed")),
-    "form value added": (add_text_field, ("content_changed", "content_changed")),
-    "pages replaced": (replace_pages, ("catalog_changed", "catalog_changed")),
-    "script added": (add_script, ("catalog_changed", "catalog_changed")),
-    "certification dropped": (drop_certification, ("not_certified", "")),
+PAGE_ONE = ("11 0", 1, None)
+#: Name -> the change, what it is called and where it is, and what it does to the coverage of those who signed
+#: before the seal.
+AFTER: dict[str, tuple[Callable[[IncrementalPdfFileWriter], None], ChangeKind, Where, tuple[str, str]]] = {
+    "page content replaced": (
+        change_page,
+        ChangeKind.PAGE_CONTENT_CHANGED,
+        PAGE_ONE,
+        ("content_changed", "content_changed"),
+    ),
+    "page overlaid": (
+        overlay_page,
+        ChangeKind.PAGE_CONTENT_CHANGED,
+        PAGE_ONE,
+        ("content_changed", "content_changed"),
+    ),
+    "content stream replaced": (
+        replace_stream,
+        ChangeKind.PAGE_CONTENT_CHANGED,
+        ("16 0", 1, None),
+        ("content_changed", "content_changed"),
+    ),
+    "stamp over the page": (
+        stamp,
+        ChangeKind.ANNOTATION_ADDED,
+        ("33 0", 1, None),
+        ("content_changed", "content_changed"),
+    ),
+    "text over the page": (
+        free_text,
+        ChangeKind.ANNOTATION_ADDED,
+        ("33 0", 1, None),
+        ("content_changed", "content_changed"),
+    ),
+    "signature drawn over the page": (
+        redraw_field,
+        ChangeKind.SIGNATURE_REDRAWN,
+        ("9 0", 1, "CBQL"),
+        ("field_changed", "field_changed"),
+    ),
+    "form value added": (
+        add_text_field,
+        ChangeKind.FORM_FIELD_ADDED,
+        ("33 0", 1, "x"),
+        ("content_changed", "content_changed"),
+    ),
+    "pages replaced": (
+        replace_pages,
+        ChangeKind.PAGE_REPLACED,
+        ("33 0", 1, None),
+        ("catalog_changed", "catalog_changed"),
+    ),
+    "script added": (
+        add_script,
+        ChangeKind.CATALOG_CHANGED,
+        ("1 0", None, None),
+        ("catalog_changed", "catalog_changed"),
+    ),
+    "certification dropped": (
+        drop_certification,
+        ChangeKind.CERTIFICATION_CHANGED,
+        ("1 0", None, None),
+        ("not_certified", ""),
+    ),
 }
 
 
-@pytest.mark.parametrize(("change", "before"), AFTER.values(), ids=AFTER)
+@pytest.mark.parametrize(("change", "kind", "where", "before"), AFTER.values(), ids=AFTER)
 def test_incremental_saving(
+    *,
     world: World,
     primary: bytes,
     change: Callable[[IncrementalPdfFileWriter], None],
+    kind: ChangeKind,
+    where: Where,
     before: tuple[str, str],
 ) -> None:
     """SEC-08: the registered file is a beginning of it, so that is what it is called; where the registry has
-    lost that file the seal alarms, for it is one; registered, it fails.
+    lost that file the seal alarms, for it is one; registered, it fails. What was done is named.
     """
-    said = ask(edit(primary, change), primary, world.trust()).said()
+    answers = ask(edit(primary, change), primary, world.trust())
+    said = answers.said()
     assert said["near"] == ALTERED
     assert said["lost"] == ALARM
     assert said["registered"] == covering(*before, "bytes_after_signature")
+    assert [name for name in answers.named if name[1] not in BY_THE_WAY] == [(5, kind, *where)]
+    assert {name[0] for name in answers.named} == {5}
 
 
 def test_a_seal_taken_out(world: World, primary: bytes) -> None:
     """Without the seal there is nothing to alarm about, and nothing that passes."""
-    said = ask(edit(primary, unsign), primary, world.trust()).said()
+    answers = ask(edit(primary, unsign), primary, world.trust())
+    said = answers.said()
+    assert (5, ChangeKind.SIGNATURE_REMOVED, "10 0", 1, "KY_PHAT_HANH") in answers.named
     assert said["near"] == ALTERED
     assert said["lost"] == ("NOT_VERIFIED", CHANGED, "not_registered")
     assert said["registered"] == failing(
@@ -380,11 +467,14 @@ def test_unexplained_bytes_behind_the_last_revision(
     world: World, primary: bytes, tail: bytes, *, readable: bool
 ) -> None:
     """Whether a reader would take them for nothing, or for the end of a revision that is not there."""
-    said = ask(primary + tail, primary, world.trust()).said()
+    answers = ask(primary + tail, primary, world.trust())
+    said = answers.said()
     assert said["near"] == ALTERED
     assert said["lost"] == (ALARM if readable else ("NOT_VERIFIED", "broken_pdf"))
     alone = covering("", "", "bytes_after_signature")
     assert said["registered"] == (alone if readable else failing("required_roles:no_record"))
+    unexplained = (None, ChangeKind.UNEXPLAINED_BYTES, None, None, None)
+    assert answers.named == ((unexplained,) if readable else ())
 
 
 @pytest.mark.parametrize("box", [PAGE, (0, 0, 0, 0)], ids=["over the page", "invisible"])
@@ -393,7 +483,12 @@ def test_a_strangers_extra_signature(world: World, primary: bytes, box: tuple[in
     stranger = pki.world("Người ngoài")
     field = SigFieldSpec("Signature1", box=box)
     pdf = edit(primary, lambda writer: append_signature_field(writer, field))
-    said = ask(pki.sign(pdf, "Signature1", stranger.people["seal"]), primary, world.trust()).said()
+    answers = ask(pki.sign(pdf, "Signature1", stranger.people["seal"]), primary, world.trust())
+    said = answers.said()
+    assert [(name[0], name[1], name[4]) for name in answers.named if name[4]] == [
+        (5, ChangeKind.SIGNATURE_ADDED, "Signature1"),
+        (6, ChangeKind.SIGNATURE_FILLED, "Signature1"),
+    ]
     assert said["near"] == ALTERED
     assert said["lost"] == ALARM
     assert said["registered"] == (
@@ -410,6 +505,10 @@ def test_a_strangers_document_timestamp(world: World, primary: bytes) -> None:
     output = io.BytesIO()
     stamper = signers.PdfTimeStamper(ForPyHanko(Tsa(clock)), field_name="Stamp1")
     stamper.timestamp_pdf(IncrementalPdfFileWriter(io.BytesIO(primary)), "sha256", output=output)
+    report, _ = validate(output.getvalue(), world.trust(), DEFAULT, NOW)
+    last = report.revisions[-1]
+    assert (last.number, last.after, last.signed_before) == (5, "KY_PHAT_HANH", 3)
+    assert ChangeKind.DOCUMENT_TIMESTAMP in {change.kind for change in last.changes}
     said = ask(output.getvalue(), primary, world.trust()).said()
     assert said["near"] == ALTERED  # pyHanko shows its field on the page: more than an archive may add
     assert said["lost"] == ALARM
@@ -451,7 +550,9 @@ def test_form_values_changed(world: World, when: int) -> None:
     pdf = edit(pdf, fill)
     for field in FIELDS[when:]:
         pdf = pki.sign(pdf, field, world.people[pki.SIGNERS[field]])
-    said = ask(pdf, whole, world.trust()).said()
+    answers = ask(pdf, whole, world.trust())
+    said = answers.said()
+    assert (when + 2, ChangeKind.FORM_VALUE_CHANGED, "11 0", 1, "diem") in answers.named
     assert said["lost"] == ALARM
     assert said["near"] == ALARM  # signed anew: another file than the one registered
     last = "bytes_after_signature" if when == 3 else "content_changed"
@@ -517,18 +618,19 @@ def show_second_pages(writer: IncrementalPdfFileWriter) -> None:
 
 
 SHADOWS = {
-    "hide": (hide, unhide),
-    "replace": (prepare_replacement, exchange_font),
-    "hide and replace": (prepare_second_pages, show_second_pages),
+    "hide": (hide, unhide, ChangeKind.ANNOTATION_CHANGED),
+    "replace": (prepare_replacement, exchange_font, ChangeKind.PAGE_CHANGED),
+    "hide and replace": (prepare_second_pages, show_second_pages, ChangeKind.PAGE_REPLACED),
 }
 
 
-@pytest.mark.parametrize(("prepare", "turn"), SHADOWS.values(), ids=SHADOWS)
+@pytest.mark.parametrize(("prepare", "turn", "kind"), SHADOWS.values(), ids=SHADOWS)
 @pytest.mark.parametrize("when", [1, 3], ids=["between signatures", "after the seal"])
 def test_shadow_documents(
     world: World,
     prepare: Callable[[IncrementalPdfFileWriter], None],
     turn: Callable[[IncrementalPdfFileWriter], None],
+    kind: ChangeKind,
     when: int,
 ) -> None:
     """SEC-08: we sign nothing that others prepared; had somebody done so, the turning would show."""
@@ -538,7 +640,10 @@ def test_shadow_documents(
     pdf = edit(whole if when == 3 else pki.sign_all(prepared, FIELDS[:when], world.people), turn)
     for field in FIELDS[when:]:
         pdf = pki.sign(pdf, field, world.people[pki.SIGNERS[field]])
-    said = ask(pdf, whole, world.trust()).said()
+    answers = ask(pdf, whole, world.trust())
+    said = answers.said()
+    named = [name for name in answers.named if name[1] not in BY_THE_WAY]
+    assert [(number, what, page) for number, what, _, page, _ in named] == [(when + 2, kind, 1)]
     assert said["near"] == (ALTERED if when == 3 else ALARM)
     assert said["lost"] == ALARM
     last = "bytes_after_signature" if when == 3 else "content_changed"
@@ -549,15 +654,27 @@ def test_shadow_documents(
 
 
 @pytest.mark.parametrize("permissions", [MDPPerm.NO_CHANGES, MDPPerm.FILL_FORMS, MDPPerm.ANNOTATE])
-@pytest.mark.parametrize("attack", [stamp, free_text, redraw_field])
+@pytest.mark.parametrize(
+    ("attack", "kind"),
+    [
+        (stamp, ChangeKind.ANNOTATION_ADDED),
+        (free_text, ChangeKind.ANNOTATION_ADDED),
+        (redraw_field, ChangeKind.SIGNATURE_REDRAWN),
+    ],
+)
 def test_a_certified_file_that_is_not_ours(
-    world: World, permissions: MDPPerm, attack: Callable[[IncrementalPdfFileWriter], None]
+    world: World,
+    permissions: MDPPerm,
+    attack: Callable[[IncrementalPdfFileWriter], None],
+    kind: ChangeKind,
 ) -> None:
     """Whatever its certification permits: it is not ours, and nothing about it is genuine."""
     stranger = pki.world("Công ty lạ")
     pdf = pki.base_pdf(("Signature1", "Signature2"), None)
     pdf = pki.sign(pdf, "Signature1", stranger.people["seal"], first=True, permissions=permissions)
-    said = ask(edit(pdf, attack), b"", world.trust()).said()
+    answers = ask(edit(pdf, attack), b"", world.trust())
+    said = answers.said()
+    assert [(number, what, page) for number, what, _, page, _ in answers.named] == [(3, kind, 1)]
     classes = (CHANGED, "untrusted_signer", "signer_not_authorised", "not_registered")
     assert said["near"] == said["lost"] == ("NOT_VERIFIED", *classes)
     assert said["registered"] == failing(

@@ -176,6 +176,7 @@ WITHOUT_THE_FILE: dict[str, Callable[[Case], Case]] = {
     "registry stale": lambda c: replace(c, facts=replace(c.facts, available=False, stale=True)),
     "check not finished": lambda c: replace(c, report=replace(c.report, incomplete="deadline")),
     "file not read": lambda c: replace(c, report=replace(c.report, problem="broken_pdf")),
+    "file read leniently": lambda c: replace(c, report=replace(c.report, lenient=True)),
     "no signature": lambda c: replace(c, report=replace(c.report, signatures=())),
     "no check made": lambda c: replace(c, report=replace(c.report, checks=())),
     "a signature without checks": lambda c: replace(
@@ -234,6 +235,7 @@ WITHOUT_THE_CODE: dict[str, Callable[[Case], Case]] = {
     "values differ": lambda c: replace(c, facts=replace(c.facts, compared=False)),
     "registry not read": lambda c: replace(c, facts=replace(c.facts, available=False)),
     "check not finished": lambda c: replace(c, report=replace(c.report, incomplete="deadline")),
+    "read leniently": lambda c: replace(c, report=replace(c.report, lenient=True)),
     "picture not read": lambda c: replace(c, report=replace(c.report, problem="broken_image")),
     "a changed registered file": lambda c: replace(c, facts=replace(c.facts, prefix=version())),
     **{f"code is {kind}": lambda c, kind=kind: coded(c, kind) for kind in CodeKind if kind != "version"},  # type: ignore[misc]
@@ -270,6 +272,28 @@ def test_an_alarm_wants_all_but_coverage(name: CheckName) -> None:
     outcome = decide(report(signatures=(seal,)), RegistryFacts()).outcome
     alarms = name is CheckName.COVERAGE
     assert outcome is (Outcome.SEAL_VALID_NOT_REGISTERED if alarms else Outcome.NOT_VERIFIED)
+
+
+@settings(max_examples=300, deadline=None)
+@given(whole_files() | good_codes(), st.booleans(), st.booleans(), st.booleans())
+def test_nothing_but_words_rests_on_a_lenient_reading(
+    case: Case,
+    registered: bool,
+    named: bool,
+    available: bool,
+) -> None:
+    """Every check passed, an authorised seal among them: neither genuine nor green, and no alarm either."""
+    facts = replace(
+        case.facts,
+        file=case.facts.file if registered else None,
+        named_record_known=named,
+        available=available,
+    )
+    verdict = decide(replace(case.report, lenient=True), facts)
+    assert verdict.outcome not in GENUINE
+    assert verdict.outcome is not Outcome.SEAL_VALID_NOT_REGISTERED
+    assert not verdict.green
+    assert not verdict.genuine_file
 
 
 def test_facts_of_the_registry_are_all_turned_above() -> None:

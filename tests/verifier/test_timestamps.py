@@ -31,7 +31,7 @@ from tests.verifier.test_ocsp import answer
 from tests.verifier.test_pades import check, failing, genuine, of, swapped_contents
 from tests.verifier.tsa import ForPyHanko, Tsa, timestamp_signer
 from verifier import archive as archive_rules
-from verifier import der, pades, signatures, timestamps
+from verifier import changes, der, pades, signatures, timestamps
 from verifier.certificates import read_certificate
 from verifier.check import Known, examine
 from verifier.cms import read_cms
@@ -715,7 +715,9 @@ _STEPS = [
     (timestamps, "check_revocation"),
     (timestamps, "indicate"),
     (archive_rules, "security_store"),
-    (archive_rules, "addition_fault"),
+    (changes._Walker, "_archive_allows"),
+    (pades, "walk"),
+    (pades, "settle"),
     (pades, "async_validate_pdf_timestamp"),
     (pades, "read_token"),
     (pades, "_registrations"),

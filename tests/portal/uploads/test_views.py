@@ -44,6 +44,8 @@ from verifier.locator import new_record_id, url
 from verifier.policy import DEFAULT
 from verifier.report import (
     Agreement,
+    Change,
+    ChangeKind,
     Check,
     CheckName,
     CheckStatus,
@@ -51,6 +53,7 @@ from verifier.report import (
     Medium,
     Opinion,
     OpinionBy,
+    Revision,
     SubIndication,
     ValidationReport,
 )
@@ -373,6 +376,46 @@ class TestAnswers:
             assert words.opinion_words(opinion, "vi") in details
         answer = body(send(world, content, **JSON))
         assert [o["agreement"] for o in answer["signatures"][0]["opinions"]] == ["same", "laxer"]
+
+    def test_what_changed_after_signing_stands_in_the_details(self, world: World) -> None:
+        content = b"%PDF-1.7 changed"
+        sha = hashlib.sha256(content).hexdigest()
+        stamped = Change(ChangeKind.ANNOTATION_ADDED, allowed=False, object="33 0", page=1)
+        filled = Change(ChangeKind.SIGNATURE_FILLED, allowed=True, object="9 0", page=1, field="<b>CBQL</b>")
+        revision = Revision(5, 2000, 3000, 3, "KY_PHAT_HANH", (stamped, filled), more=7)
+        world.checker.reports[sha] = replace(
+            world.primary.report, sha256=sha, size=len(content), revisions=(revision,), lenient=True
+        )
+        for language, lines in (
+            ("vi", ("lần ghi 5, byte 2000–3000", "không được phép: thêm chú thích", "và 7 thay đổi nữa")),
+            ("en", ("revision 5, bytes 2000–3000", "not permitted: something was put", "and 7 more")),
+        ):
+            page = send(world, content, f"/check?lang={language}").text
+            technical = page.partition("<pre")[2]
+            assert all(line in technical for line in lines)
+            assert "read leniently: yes" in technical
+            assert "<b>CBQL</b>" not in page
+        told = body(send(world, content, **JSON))
+        assert told["document"]["lenient"] is True
+        assert told["verdict"] == "NOT_VERIFIED"
+        (revision_told,) = told["revisions"]
+        assert (revision_told["number"], revision_told["signed_before"], revision_told["more"]) == (5, 3, 7)
+        assert [(c["kind"], c["allowed"], c["page"]) for c in revision_told["changes"]] == [
+            ("annotation_added", False, 1),
+            ("signature_filled", True, 1),
+        ]
+
+    def test_a_strangers_words_are_kept_with_no_kind_of_page(self, world: World) -> None:
+        """A file without signatures may tell of revisions: its answer is its own."""
+        content = b"%PDF-1.7 unsigned"
+        sha = hashlib.sha256(content).hexdigest()
+        for number in (2, 3):
+            added = Change(ChangeKind.FORM_FIELD_ADDED, allowed=True, field=f"ô số {number}")
+            revision = Revision(number, 10, 20, 0, None, (added,))
+            world.checker.reports[sha] = replace(
+                world.primary.report, sha256=sha, size=len(content), signatures=(), revisions=(revision,)
+            )
+            assert f"ô số {number}" in send(world, content).text
 
 
 class TestHostile:
