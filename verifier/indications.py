@@ -76,8 +76,11 @@ _ROWS: tuple[tuple[CheckName, _Status, tuple[str, ...]], ...] = (
             "several_signers",
             "signer_not_named",
             "unknown_critical_extension",
+            "unknown_part",
+            "unknown_unsigned_attribute",
             "wrong_content_type",
             "wrong_signing_certificate",
+            "wrong_version",
         ),
     ),
     (
@@ -95,6 +98,7 @@ _ROWS: tuple[tuple[CheckName, _Status, tuple[str, ...]], ...] = (
             "catalog_changed",
             "catalog_replaced",
             "certified_twice",
+            "changed_after_seal",
             "changed_after_signing",
             "content_changed",
             "document_timestamp_unreadable",
@@ -113,6 +117,7 @@ _ROWS: tuple[tuple[CheckName, _Status, tuple[str, ...]], ...] = (
             "wrong_subfilter",
         ),
     ),
+    (CheckName.COVERAGE, _open(SubIndication.SIG_CONSTRAINTS_FAILURE), (READ_LENIENTLY,)),
     (CheckName.CERTIFICATE, _open(SubIndication.NO_CERTIFICATE_CHAIN_FOUND), ("no_path",)),
     (
         CheckName.CERTIFICATE,
@@ -129,6 +134,8 @@ _ROWS: tuple[tuple[CheckName, _Status, tuple[str, ...]], ...] = (
         CheckName.CERTIFICATE,
         _open(SubIndication.CHAIN_CONSTRAINTS_FAILURE),
         (
+            "certificate_damaged",
+            "certificate_unrelated",
             "extended_key_usage",
             "key_usage",
             "not_a_ca",

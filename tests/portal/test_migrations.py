@@ -77,7 +77,7 @@ def test_two_processes_may_upgrade_one_new_database_at_once(
 
 def test_files_of_before_are_read_after(tmp_path: Path) -> None:
     """0004: what was found about a file tells of timestamps from then on; anchors have a purpose. 0005: and
-    of its revisions, in the report as well.
+    of its revisions, in the report as well, which has opinions on each signature and timestamp.
     """
     engine = make_engine(f"sqlite:///{tmp_path / 'old.sqlite3'}")
     folder = str(Path(portal.migrations.__file__).parent)
@@ -108,10 +108,14 @@ def test_files_of_before_are_read_after(tmp_path: Path) -> None:
         connection.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
         connection.execute(
             text(
-                "INSERT INTO registered_files VALUES (:id, :id, 'issued', 'a', 1, 'b', '2026-06-01', '{}',"
+                "INSERT INTO registered_files VALUES (:id, :id, 'issued', 'a', 1, 'b', '2026-06-01', :report,"
                 " :structure, 'passed', 1, 'p', '2026-06-01', '2026-06-01')"
             ),
-            {"id": "0" * 32, "structure": json.dumps(old)},
+            {
+                "id": "0" * 32,
+                "structure": json.dumps(old),
+                "report": json.dumps({"signatures": [{"field": "GVCN"}], "timestamps": [{"field": "Stamp1"}]}),
+            },
         )
         connection.execute(
             text(
@@ -129,7 +133,12 @@ def test_files_of_before_are_read_after(tmp_path: Path) -> None:
     structure = Structure.from_json(json.loads(found))
     assert (structure.timestamps, structure.evidence, structure.signatures[0].stamp) == ((), (), "")
     assert (structure.revisions, structure.lenient) == ((), False)
-    assert told == {"revisions": [], "lenient": False}
+    assert told == {
+        "signatures": [{"field": "GVCN", "opinions": []}],
+        "timestamps": [{"field": "Stamp1", "opinions": []}],
+        "revisions": [],
+        "lenient": False,
+    }
     assert purpose == "signing"
     engine.dispose()
 

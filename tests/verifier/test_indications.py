@@ -26,20 +26,34 @@ from verifier.report import (
 
 SOURCES = (
     *("ades", "archive", "certificates", "cms", "indications", "intake", "pades", "revocation"),
-    *("signatures", "timestamps"),
+    *("changes", "signatures", "timestamps"),
 )
 #: Words of these modules that look like a reason code and are none, or no code of a signature's check.
 OTHERS = {
     *("attached_record_id", "missing_roles", "record_id", "school_code", "unsigned_fields"),  # members
-    *("cert_id", "non_repudiation", "serial_number", "rsa_pss", "ky_thay"),
+    *("cert_id", "non_repudiation", "serial_number", "ky_thay"),
     *("broken_pdf", "too_large", "structure_of_other_bytes", "trust_unavailable"),  # of the document
     *("no_log", "no_record", "role_missing", "document_timestamp_broken"),
     "ocsp_not_read",  # of an opinion that passes
-    "signature_unreadable",  # checks that had nothing to look at
+    *("not_asked", "signature_unreadable"),  # checks that had nothing to look at
 }
 _CODE = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)+|expired|suspended")
-_NAMES = {"fault", "code", "integrity", "coverage", "stamp", "update_fault", "unfinished"}
-_CALLS = {"MalformedSignature", "Check", "passed_unless", "stricter", "unreadable", "Revocation", "Path"}
+_NAMES = {
+    *("fault", "code", "integrity", "coverage", "stamp", "update_fault", "unfinished"),
+    *("RANGE_UNREADABLE", "READ_LENIENTLY", "_AFTER_SEAL"),
+}
+_CALLS = {
+    *("MalformedSignature", "Check", "passed_unless", "stricter", "unreadable", "Revocation", "Path"),
+    *("Touch", "_touch"),
+}
+
+
+def _name_of(node: ast.AST) -> str:
+    """What a variable or a member is called."""
+    match node:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
 
 
 def codes_in(source: str) -> Iterator[str]:
@@ -49,13 +63,11 @@ def codes_in(source: str) -> Iterator[str]:
         if isinstance(node, ast.Return) and node.value is not None:
             parts = [node.value]
         elif isinstance(node, ast.Assign):
-            stored = {
-                n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
-            }
+            stored = {name for target in node.targets for name in map(_name_of, ast.walk(target))}
             parts = [node.value] if stored & _NAMES else []
         elif isinstance(node, ast.keyword) and node.arg in _NAMES:
             parts = [node.value]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLS:
+        elif isinstance(node, ast.Call) and _name_of(node.func) in _CALLS:
             parts = list(node.args)
         for inner in (inner for part in parts for inner in ast.walk(part)):
             if isinstance(inner, ast.Constant) and isinstance(inner.value, str):

@@ -1,4 +1,6 @@
-"""What each revision of a file changed, and whether strict reading refused it, in facts and reports."""
+"""What each revision of a file changed, and whether strict reading refused it, in facts and reports; opinions
+on each signature and timestamp in reports.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +32,25 @@ def _rewrite(column: sa.ColumnClause[Any], change: Any) -> None:
         connection.execute(sa.update(_FILES).where(_FILES.c.id == row.id).values({column.name: text}))
 
 
+def _each_judged(report: dict[str, Any], change: Any) -> dict[str, Any]:
+    """The report with every signature and timestamp in it changed."""
+    lists = {name: report[name] for name in ("signatures", "timestamps") if name in report}
+    return report | {name: [change(each) for each in found] for name, found in lists.items()}
+
+
+def _without(found: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if name not in names}
+
+
 def upgrade() -> None:
     # Files of before were read strictly when they were registered. What their revisions changed was not
-    # written down; their list stays empty until they are validated in full again.
+    # written down, nor was anybody's opinion: both stay empty until they are validated in full again.
     for column in (_FILES.c.structure, _FILES.c.report):
         _rewrite(column, lambda found: found | {"revisions": [], "lenient": False})
+    _rewrite(_FILES.c.report, lambda found: _each_judged(found, lambda each: {"opinions": []} | each))
 
 
 def downgrade() -> None:
     for column in (_FILES.c.structure, _FILES.c.report):
-        _rewrite(column, lambda found: {k: v for k, v in found.items() if k not in ("revisions", "lenient")})
+        _rewrite(column, lambda found: _without(found, "revisions", "lenient"))
+    _rewrite(_FILES.c.report, lambda found: _each_judged(found, lambda each: _without(each, "opinions")))
