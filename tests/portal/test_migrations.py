@@ -76,7 +76,7 @@ def test_two_processes_may_upgrade_one_new_database_at_once(
 
 
 def test_files_of_before_are_read_after(tmp_path: Path) -> None:
-    """0004: what was found about a file tells of timestamps from then on; anchors have a purpose. 0005: and
+    """0004: what was found about a file tells of timestamps from then on; anchors have a purpose. 0006: and
     of its revisions, in the report as well, which has opinions on each signature and timestamp.
     """
     engine = make_engine(f"sqlite:///{tmp_path / 'old.sqlite3'}")
@@ -114,7 +114,9 @@ def test_files_of_before_are_read_after(tmp_path: Path) -> None:
             {
                 "id": "0" * 32,
                 "structure": json.dumps(old),
-                "report": json.dumps({"signatures": [{"field": "GVCN"}], "timestamps": [{"field": "Stamp1"}]}),
+                "report": json.dumps(
+                    {"signatures": [{"field": "GVCN"}], "timestamps": [{"field": "Stamp1"}]}
+                ),
             },
         )
         connection.execute(
