@@ -510,10 +510,10 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
         Tone.WARN,
         ("Chữ ký số dùng thuật toán đã yếu", "A digital signature uses a weak algorithm"),
         (
-            "Ít nhất một chữ ký trên tệp dùng thuật toán cũ (như SHA-1) hoặc không được chấp nhận, không đủ "
-            "làm bằng chứng. Điều này không nói lên rằng tệp bị sửa.",
-            "At least one signature uses an old algorithm (such as SHA-1) or one that is not accepted, which "
-            "is not enough as proof. This does not say that the file was changed.",
+            "Ít nhất một chữ ký trên tệp dùng khóa quá ngắn, thuật toán cũ (như SHA-1) hoặc không được chấp "
+            "nhận, không đủ làm bằng chứng. Điều này không nói lên rằng tệp bị sửa.",
+            "At least one signature uses a short key, an old algorithm (such as SHA-1) or one that is not "
+            "accepted, which is not enough as proof. This does not say that the file was changed.",
         ),
         _ASK_GIVER,
     ),

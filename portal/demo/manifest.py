@@ -50,8 +50,9 @@ RENEWED: Final = Place("suong-mai", "3M", 1)
 REVOKED_LATER: Final = Place("suong-mai", "4M", 0)
 REVOKED_BEFORE: Final = Place("suong-mai", "5M", 0)
 BACK_DATED: Final = Place("hoa-mai", "4D", 0)
-#: Pupils whose records are drawn up and never registered: unsigned, signed, by strangers, by another school.
-UNREGISTERED: Final = tuple(Place("hoa-ban", "4B", number) for number in range(4))
+#: Pupils whose records are drawn up and never registered: unsigned, signed, by strangers, by another
+#: school, with a weak key.
+UNREGISTERED: Final = tuple(Place("hoa-ban", "4B", number) for number in range(5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class Scene:
     unregistered: bytes
     by_strangers: bytes
     by_another_school: bytes
+    with_weak_key: bytes
+    signed_once_more: bytes
     back_dated: bytes
     renewed: bytes
 
@@ -261,6 +264,11 @@ def _altered(scene: Scene) -> Iterator[_Made]:
             samples.with_two_tables(primary),
             "Thêm sau con dấu số một bảng đối tượng thứ hai: mỗi phần mềm có thể đọc ra một tài liệu khác.",
         ),
+        (
+            "nguoi-la-ky-them.pdf",
+            scene.signed_once_more,
+            "Người lạ ký thêm một chữ ký sau con dấu số: tệp không còn là tệp trường cấp.",
+        ),
     ):
         yield _Made(name, data, differs, file, note)
     yield _Made(
@@ -296,6 +304,13 @@ def _not_ours(scene: Scene) -> Iterator[_Made]:
         no,
         file,
         "Chứng thư số thật, nhưng của trường khác, không được duyệt ký cho trường này.",
+    )
+    yield _Made(
+        "khoa-yeu.pdf",
+        scene.with_weak_key,
+        no,
+        file,
+        "Con dấu số mang tên trường nhưng có khóa RSA 1024 bit: khóa yếu như thế có thể bị tính ra.",
     )
     yield _Made(
         "lui-ngay-ky.pdf",

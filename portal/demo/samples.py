@@ -57,6 +57,27 @@ def with_form_value(pdf: bytes) -> bytes:
     return _annotated(pdf, field)
 
 
+def with_signature_field(pdf: bytes, name: str) -> bytes:
+    """One more empty signature field on the first page, appended after the seal, for whoever signs there."""
+    field = pikepdf.Dictionary(
+        Type=pikepdf.Name.Annot,
+        Subtype=pikepdf.Name.Widget,
+        FT=pikepdf.Name.Sig,
+        T=pikepdf.String(name),
+        DA=pikepdf.String("/Tinos 8 Tf 0 g"),
+        Rect=[400, 690, 540, 740],
+        F=132,
+    )
+    with pikepdf.open(io.BytesIO(pdf)) as document:
+        page, root = document.pages[0].obj, document.Root
+        added = document.make_indirect(field)
+        page.Annots = pikepdf.Array([*page.get(pikepdf.Name.Annots, []), added])
+        root.AcroForm.Fields = pikepdf.Array([*root.AcroForm.Fields, added])
+        owner = root.AcroForm if root.AcroForm.is_indirect else root
+        changed = [(each.objgen, each.unparse(resolved=True)) for each in (page, owner, added)]
+        return _continued(pdf, changed, root.objgen)
+
+
 def with_overlay(pdf: bytes) -> bytes:
     """The first page painted over, in a revision after the seal: nothing of what was signed is touched."""
     with pikepdf.open(io.BytesIO(pdf)) as document:

@@ -32,7 +32,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from portal.demo import manifest
+from portal.demo import manifest, samples
 from portal.demo.authority import (
     PUBLIC_SECOND,
     SUBSCRIBER_LIFE,
@@ -74,6 +74,7 @@ OTHER_SCHOOL: Final = "y-jut"  # whose people sign for a school that is not thei
 KY_THAY: Final = {"12C1": {"GVBM.TIN_HOC": {"ky_thay": True}}}  # the principal signs for one subject teacher
 CORRECTED: Final = (manifest.SUPERSEDED, manifest.SUPERSEDED_SECONDARY)
 RECALLED: Final = {manifest.RECALLED: "data_error", manifest.RECALLED_SECONDARY: "issued_in_error"}
+ADDED_FIELD: Final = "Signature1"  # as the usual programs call it
 BACK_DATED_FILE: Final = "lui-ngay-ky.pdf"
 _WORKERS: Final = 2
 
@@ -261,9 +262,9 @@ class _Story:
             self._samples()
             self.progress.finish("samples")
         self._export_trust()
-        samples = manifest.refresh(self.shop.directory, self.shop.public_url)
+        count = manifest.refresh(self.shop.directory, self.shop.public_url)
         issued = {record_id for record_id, _ in self._files}
-        return Summary(fresh, len(issued), sum(plan.size for plan in CLASSES), samples)
+        return Summary(fresh, len(issued), sum(plan.size for plan in CLASSES), count)
 
     # 1 -------------------------------------------------------------------------------------------------
 
@@ -379,15 +380,18 @@ class _Story:
         """Samples from issued files, and from records drawn up the same way and never registered."""
         school, other = BY_KEY[manifest.UNREGISTERED[0].school], BY_KEY[OTHER_SCHOOL]
         drafts = [self._record(place) for place in manifest.UNREGISTERED]
-        unsigned, sealed, strange, foreign = self._examine(self._desk(self.moments.now), drafts)
+        unsigned, sealed, strange, foreign, weak = self._examine(self._desk(self.moments.now), drafts)
         own = self._keys_of(school, self._credentials[school.key], self._ring)
+        strangers = self._strangers(school)
         others = self._keys_of(other, self._credentials[other.key], self._ring)
         scene = Scene(
             issued=self._paper,
             unsigned=_drawn_up(unsigned)[1],
             unregistered=self._sign(sealed, own),
-            by_strangers=self._sign(strange, self._strangers(school)),
+            by_strangers=self._sign(strange, strangers),
             by_another_school=self._sign(foreign, others),
+            with_weak_key=self._sign(weak, own | {Role.KY_PHAT_HANH.value: self._weak_key(school)}),
+            signed_once_more=self._signed_once_more(strangers),
             back_dated=(self.shop.directory / BACK_DATED_FILE).read_bytes(),
             renewed=self._renewed(manifest.RENEWED),
         )
@@ -641,6 +645,31 @@ class _Story:
         credentials = [make() for make in _makers(stranger, school, self.moments)]
         ring = load_keys(write_key_list(self.shop.directory / "stranger" / "keys.json", credentials))
         return self._keys_of(school, credentials, ring)
+
+    def _weak_key(self, school: SchoolPlan) -> Key:
+        """A seal of 1024 bits that an authority once certified for the school; nobody registered it."""
+        credential = self.authority.seal(
+            school.name,
+            province=school.place.province,
+            ca=school.seal_ca,
+            key="rsa1024",
+            handle=f"{school.key}-weak",
+        )
+        listed = write_key_list(self.shop.directory / "authority" / "weak.json", [credential])
+        return _found(load_keys(listed), credential)
+
+    def _signed_once_more(self, strangers: Mapping[str, Key]) -> bytes:
+        """An issued file with one more signature behind its seal."""
+        pdf = samples.with_signature_field(self._paper(manifest.PRIMARY, 1).pdf, ADDED_FIELD)
+        return signing.sign_field(
+            pdf,
+            ADDED_FIELD,
+            strangers[Role.CBQL.value],
+            at=self.moments.now,
+            first=False,
+            last=False,
+            lines=("Đã kiểm tra",),
+        )
 
 
 def _makers(authority: Authority, school: SchoolPlan, moments: Moments) -> list[Callable[[], Credential]]:

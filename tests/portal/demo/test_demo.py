@@ -176,11 +176,13 @@ REASONS = {
     "mau/them-o-nhap.pdf": "changed_after_issue",
     "mau/byte-thua.pdf": "changed_after_issue",
     "mau/hai-bang-doi-tuong.pdf": "changed_after_issue",
+    "mau/nguoi-la-ky-them.pdf": "changed_after_issue",
     "mau/luu-lai.pdf": "resaved_or_edited",
     "mau/sua-diem.pdf": "resaved_or_edited",
     "mau/chua-ky.pdf": "no_signature",
     "mau/nguoi-la-ky.pdf": "untrusted_signer",
     "mau/truong-khac-ky.pdf": "signer_not_authorised",
+    "mau/khoa-yeu.pdf": "signer_not_authorised",
     "mau/ma-qr-la.jpg": "foreign_code",
     "mau/hoc-ba.zip": "zip",
     "mau/hoc-ba.xml": "xml_record",
@@ -217,6 +219,25 @@ def test_samples_carry_the_timestamps_that_their_notes_tell(
     assert [t["kind"] for t in said["timestamps"]] == kinds
     assert {t["indication"] for t in said["timestamps"]} <= {"TOTAL_PASSED"}
     assert {s["proven_by"] for s in said["signatures"]} == {"registration"}
+
+
+def test_a_weak_key_and_a_signature_too_many_are_named(
+    client: FlaskClient, demo_instance: DemoInstance
+) -> None:
+    """Below the verdict, where the reader is told of each signature and of what was added after it."""
+    said = {}
+    for name in ("mau/khoa-yeu.pdf", "mau/nguoi-la-ky-them.pdf"):
+        (sample,) = [s for s in demo_instance.samples() if s.file == name]
+        said[name] = _ask(client, demo_instance, sample, "application/json").get_json()
+    algorithms = {
+        s["field"]: next(c["status"] for c in s["checks"] if c["name"] == "algorithm")
+        for s in said["mau/khoa-yeu.pdf"]["signatures"]
+    }
+    assert algorithms == {"GVCN": "passed", "CBQL": "passed", "KY_PHAT_HANH": "weak"}
+    (added,) = [s for s in said["mau/nguoi-la-ky-them.pdf"]["signatures"] if s["field"] == "Signature1"]
+    assert added["indication"] == "TOTAL_FAILED"
+    kinds = {c["kind"] for r in said["mau/nguoi-la-ky-them.pdf"]["revisions"] for c in r["changes"]}
+    assert "signature_added" in kinds
 
 
 def test_the_home_page_links_the_samples(client: FlaskClient, demo_instance: DemoInstance) -> None:

@@ -34,6 +34,7 @@ KEYS = {
         "record",
         "signatures",
         "timestamps",
+        "revisions",
         "checks",
         "document",
         "words",
