@@ -263,7 +263,9 @@ def _path_fault(links: Sequence[Certificate], use: KeyUse, moment: datetime) -> 
     if any(link.unknown_critical for link in links):
         return "unknown_critical_extension"
     for authority in authorities[:-1]:
-        if not authority.not_before <= moment <= authority.not_after:
+        if moment < authority.not_before:
+            return "ca_not_yet_valid"
+        if moment > authority.not_after:
             return "ca_expired"
     if moment < leaf.not_before:
         return "not_yet_valid"

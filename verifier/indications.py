@@ -122,7 +122,7 @@ _ROWS: tuple[tuple[CheckName, _Status, tuple[str, ...]], ...] = (
     (
         CheckName.CERTIFICATE,
         _open(SubIndication.OUT_OF_BOUNDS_NO_POE),
-        ("ca_expired", "expired", "generated_outside_validity"),
+        ("ca_expired", "ca_not_yet_valid", "expired", "generated_outside_validity"),
     ),
     (CheckName.CERTIFICATE, (Indication.TOTAL_FAILED, SubIndication.NOT_YET_VALID), ("not_yet_valid",)),
     (

@@ -383,6 +383,7 @@ def _seat_fault(
         said = {
             "expired": f"có chứng thư số đã hết hạn ngày {until}; {_RENEWED}",
             "not_yet_valid": f"có chứng thư số chưa có hiệu lực (từ {since}); đợi đến ngày đó, {_ANOTHER}",
+            "ca_not_yet_valid": f"có chứng thư số do một CA chưa có hiệu lực cấp; {_RENEWED}",
             "ca_expired": f"có chứng thư số do một CA đã hết hạn cấp; {_RENEWED}",
             "no_path": "có chứng thư số không nối được tới CA gốc nào đã ghim; ghim CA bằng lệnh trust "
             f"add-anchor hoặc thêm chứng thư trung gian vào khoá, {_ANOTHER}",

@@ -38,6 +38,7 @@ PATH_FAULTS: Final = {
     "path_too_long": "chuỗi chứng thư dài hơn mức tổ chức chứng thực cho phép",
     "unknown_critical_extension": "chứng thư có phần mở rộng bắt buộc mà hệ thống không hiểu",
     "ca_expired": "chứng thư của tổ chức chứng thực cấp dưới đã hết hạn trước chứng thư này",
+    "ca_not_yet_valid": "chứng thư của tổ chức chứng thực cấp dưới có hiệu lực sau lúc này",
     "not_yet_valid": "chứng thư chưa có hiệu lực",
     "expired": "chứng thư đã hết hạn",
     "signer_is_ca": "đây là chứng thư của tổ chức chứng thực, không phải của người ký",

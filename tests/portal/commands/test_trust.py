@@ -404,7 +404,7 @@ class TestWithARealRecord:
         # The new certificate alone says nothing of what was signed before it was there, or by another key.
         run("trust", "remove-anchor", sha256(old).hexdigest())
         assert self.seen(app, world)[:2] == (failed, failed)
-        assert ("no_path" if key_too else "ca_expired") in self.seen(app, world)[2]
+        assert ("no_path" if key_too else "ca_not_yet_valid") in self.seen(app, world)[2]
         (tmp_path / "old.cer").write_bytes(old)
         run("trust", "add-anchor", tmp_path / "old.cer", "--pki", "state")
         assert self.seen(app, world) == (genuine, genuine, set())
