@@ -67,6 +67,8 @@ _INDICATIONS: Final = {
     AdESStatus.INDETERMINATE: Indication.INDETERMINATE,
     AdESStatus.FAILED: Indication.TOTAL_FAILED,
 }
+#: A signer's certificate revoked, or one above it.
+_REVOKED: Final = (AdESIndeterminate.REVOKED_NO_POE, AdESIndeterminate.REVOKED_CA_NO_POE)
 #: Reasons of a revocation after which an authority's earlier timestamps stay good (RFC 3161 clause 4).
 _ORDERLY: Final = frozenset({"unspecified", "affiliation_changed", "superseded", "cessation_of_operation"})
 
@@ -320,7 +322,7 @@ def _opinion(
     code = ""
     try:
         result = ask(case, proven)
-        if case.data.superseded and _says(result, AdESIndeterminate.REVOKED_NO_POE):
+        if case.data.superseded and any(_says(result, revoked) for revoked in _REVOKED):
             case = replace(case, data=case.data.newest)
             result = ask(case, proven)
         if generated is not None and _ended_in_order(result):

@@ -199,7 +199,7 @@ def settle(found: Walk, opinions: Sequence[bool | None], *, record: bool) -> Set
     what followed each (None: it was not asked, or could not say). Where it objects, what could be the reason
     is not allowed (:func:`_blame`).
     """
-    covered = _covered(found.marks)
+    signed = _signed(found)
     settled: list[list[Change]] = []
     for step in found.steps:
         before = _before(found, step)
@@ -208,7 +208,7 @@ def settle(found: Walk, opinions: Sequence[bool | None], *, record: bool) -> Set
         for touch in step.touches:
             kind = touch.change.kind
             if record:
-                allowed = not touch.fault and step.end <= covered
+                allowed = not touch.fault and step.end <= signed
             else:
                 allowed = not before or (kind not in _NEVER and (kind in _OF_SIGNING or asked))
             changes.append(replace(touch.change, allowed=allowed))
@@ -257,6 +257,15 @@ def _before(found: Walk, step: Step) -> list[int]:
 def _covered(marks: Sequence[Mark]) -> int:
     """How far the longest range reaches of those that could be read."""
     return max((mark.end for mark in marks if mark.revision is not None), default=0)
+
+
+def _signed(found: Walk) -> int:
+    """How far signing went on: to the last end that a signature names, and where one names none, to the last
+    revision. That one fails by itself, so that those before it need not fail for its sake.
+    """
+    if all(mark.revision is not None for mark in found.marks):
+        return _covered(found.marks)
+    return max((step.end for step in found.steps if step.revision is not None), default=0)
 
 
 def _bounded(found: Walk, settled: Sequence[Sequence[Change]]) -> tuple[Revision, ...]:

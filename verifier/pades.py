@@ -568,12 +568,12 @@ def _check_coverage(
         record=record,
     )
     update_fault = short = ""
-    covering = max((each for each in every if each.embedded is not None), key=_end, default=None)
+    covering = max(every, key=_end, default=None)
     if record:
         if any(each.embedded is None for each in timestamps):
             update_fault = "document_timestamp_unreadable"
         short = "" if covering is None or _end(covering) == len(data) else "bytes_after_signature"
-        update_fault = update_fault or walked.fault or short
+        update_fault = update_fault or walked.fault
     checked: list[_Signature] = []
     for position, signature in enumerate(signatures):
         facts = signature.facts

@@ -1450,7 +1450,7 @@ def check_status(status: CheckStatus, language: Language) -> str:
 
 def check_sentence(check: Check, language: Language) -> str:
     """A full sentence, passed or not, for one check. Total over names and statuses."""
-    pair = _CHECKS.get((check.name, check.status))
+    pair = None if check.code == "not_asked" else _CHECKS.get((check.name, check.status))
     if check.status is CheckStatus.FAILED and check.code in _BY_SECOND_OPINION:
         pair = _BY_SECOND_OPINION[check.code]
     elif check.status is CheckStatus.FAILED:

@@ -413,7 +413,7 @@ AFTER: dict[str, tuple[Callable[[IncrementalPdfFileWriter], None], ChangeKind, W
         drop_certification,
         ChangeKind.CERTIFICATION_CHANGED,
         ("1 0", None, None),
-        ("not_certified", ""),
+        ("not_certified", "catalog_changed"),
     ),
 }
 
@@ -471,8 +471,8 @@ def test_unexplained_bytes_behind_the_last_revision(
     said = answers.said()
     assert said["near"] == ALTERED
     assert said["lost"] == (ALARM if readable else ("NOT_VERIFIED", "broken_pdf"))
-    alone = covering("", "", "bytes_after_signature")
-    assert said["registered"] == (alone if readable else failing("required_roles:no_record"))
+    all_of_them = covering(*["bytes_after_signature"] * 3)
+    assert said["registered"] == (all_of_them if readable else failing("required_roles:no_record"))
     unexplained = (None, ChangeKind.UNEXPLAINED_BYTES, None, None, None)
     assert answers.named == ((unexplained,) if readable else ())
 
@@ -678,7 +678,7 @@ def test_a_certified_file_that_is_not_ours(
     classes = (CHANGED, "untrusted_signer", "signer_not_authorised", "not_registered")
     assert said["near"] == said["lost"] == ("NOT_VERIFIED", *classes)
     assert said["registered"] == failing(
-        "Signature1:coverage:bytes_after_signature",
+        "Signature1:coverage:changed_after_signing",
         "Signature1:certificate:no_path",
         "Signature1:authority:unknown_signer",
         "required_roles:no_record",
