@@ -13,7 +13,7 @@ placeholders of :func:`_fill`, which all have a fallback, so that a sentence sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from enum import StrEnum
@@ -1196,6 +1196,7 @@ _CHANGES: Final[Mapping[ChangeKind, Pair]] = {
         "there is data that belongs to no revision",
     ),
 }
+_MOST_CHANGES: Final = 5  # among what was checked; the technical details list all that are known
 _LENIENT: Final[Pair] = (
     "Tệp không đúng chuẩn PDF nên chỉ được đọc thử; không kết luận gì từ cách đọc đó.",
     "The file does not keep to the PDF standard and was only read tentatively; nothing follows from that.",
@@ -1365,6 +1366,7 @@ def findings(verdict: Verdict, report: ValidationReport, language: Language) -> 
         if report.lenient:
             found.append(Finding(CheckStatus.NOT_AVAILABLE, _LENIENT[at]))
         found += _signatures(report, language)
+        found += _changed_since(report, language)
         found += [
             Finding(c.status, check_sentence(c, language)) for c in report.checks if _worth_saying(c, report)
         ]
@@ -1477,18 +1479,45 @@ def check_sentence(check: Check, language: Language) -> str:
 
 def change_sentence(change: Change, language: Language) -> str:
     """One change: allowed or not, what was done, where. A field's name is a stranger's text: quoted."""
-    vietnamese = language == "vi"
     allowed = ("được phép", "permitted") if change.allowed else ("không được phép", "not permitted")
+    at = _at(language)
+    places = _places(change, language)
+    if change.object is not None:
+        places.append(f"đối tượng {change.object}" if language == "vi" else f"object {change.object}")
+    return f"{allowed[at]}: {_CHANGES[change.kind][at]}{_in_brackets(places)}"
+
+
+def _changed_since(report: ValidationReport, language: Language) -> list[Finding]:
+    """What was done after a signature and may not be: what, on which page, in which revision of the file."""
+    head = ("Thay đổi sau khi ký", "Changed after signing")[_at(language)]
+    sentences: dict[str, None] = {}
+    for revision in report.revisions:
+        for change in revision.changes if revision.signed_before else ():
+            if not change.allowed:
+                places = _places(change, language)
+                if revision.number is not None:
+                    number = revision.number
+                    places.append(f"lần ghi {number} của tệp" if language == "vi" else f"revision {number}")
+                what = _CHANGES[change.kind][_at(language)]
+                sentences[f"{head}: {what}{_in_brackets(places)}."] = None
+    listed = list(sentences)[:_MOST_CHANGES]
+    if rest := len(sentences) - len(listed):
+        listed[-1] = f"{listed[-1][:-1]}, {unlisted(rest, language)}."
+    return [Finding(CheckStatus.FAILED, sentence) for sentence in listed]
+
+
+def _places(change: Change, language: Language) -> list[str]:
+    """On which page, in which field."""
     places: list[str] = []
     if change.page is not None:
-        places.append(f"trang {change.page}" if vietnamese else f"page {change.page}")
+        places.append(f"trang {change.page}" if language == "vi" else f"page {change.page}")
     if change.field is not None:
-        places.append(f"ô “{change.field}”" if vietnamese else f"field “{change.field}”")
-    if change.object is not None:
-        places.append(f"đối tượng {change.object}" if vietnamese else f"object {change.object}")
-    where = f" ({', '.join(places)})" if places else ""
-    at = _at(language)
-    return f"{allowed[at]}: {_CHANGES[change.kind][at]}{where}"
+        places.append(f"ô “{change.field}”" if language == "vi" else f"field “{change.field}”")
+    return places
+
+
+def _in_brackets(places: Sequence[str]) -> str:
+    return f" ({', '.join(places)})" if places else ""
 
 
 def revision_sentence(revision: Revision, language: Language) -> str:

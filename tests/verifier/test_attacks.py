@@ -701,7 +701,7 @@ def library_says(pdf: bytes, world: World) -> list[bool]:
 
 
 def test_somebody_below_the_same_authority(world: World, primary: bytes) -> None:
-    """A citizen's certificate seals a record: the path is right, the right is missing."""
+    """SEC-04: a citizen's certificate seals a record: the path is right, the right is missing."""
     pdf = pki.signed_record(world, people={"seal": world.intermediate.issue("Một người dân")})
     assert library_says(pdf, world) == [True] * 3
     said = ask(pdf, primary, world.trust()).said()

@@ -30,10 +30,13 @@ from verifier.report import (
     Change,
     ChangeKind,
     CheckName,
+    CheckStatus,
+    Medium,
     Revision,
     ValidationReport,
 )
 from verifier.schema import report_schema
+from verifier.verdict import Evidence, Outcome, Verdict
 
 ROOT = Path(__file__).parents[2]
 
@@ -335,3 +338,29 @@ def test_the_command_line_names_them_too(language: words.Language) -> None:
 def test_the_command_line_prints_the_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["report", "--schema"]) == 0
     assert json.loads(capsys.readouterr().out) == report_schema()
+
+
+def test_what_was_changed_after_signing_is_told_among_what_was_checked() -> None:
+    """What is allowed, and what came before any signature, is for the technical details alone."""
+    added = Change(ChangeKind.SIGNATURE_ADDED, allowed=False, object="392 0", page=1, field="Signature1")
+    filled = Change(ChangeKind.SIGNATURE_FILLED, allowed=True, page=3, field="CBQL")
+    early = Change(ChangeKind.PAGE_ADDED, allowed=False, page=9)
+    tail = Change(ChangeKind.UNEXPLAINED_BYTES, allowed=False)
+    revisions = (
+        Revision(2, 10, 20, 0, None, (early,)),
+        Revision(5, 20, 30, 3, "KY_PHAT_HANH", (filled, added, replace(added, object="393 0"))),
+        Revision(None, 30, 40, 3, "KY_PHAT_HANH", (tail,)),
+    )
+    report = ValidationReport(at=NOW, medium=Medium.PDF, size=1, sha256="0" * 64, revisions=revisions)
+    verdict = Verdict(Outcome.CONTENT_DIFFERS, Evidence.FILE, ("changed_after_issue",))
+    told = [f for f in words.findings(verdict, report, "vi") if f.sentence.startswith("Thay đổi")]
+    assert {f.status for f in told} == {CheckStatus.FAILED}
+    assert [f.sentence for f in told] == [
+        "Thay đổi sau khi ký: thêm một ô chữ ký (trang 1, ô “Signature1”, lần ghi 5 của tệp).",
+        "Thay đổi sau khi ký: có dữ liệu không thuộc lần ghi nào.",
+    ]
+    pages = tuple(Change(ChangeKind.PAGE_CONTENT_CHANGED, allowed=False, page=n) for n in range(1, 9))
+    report = replace(report, revisions=(Revision(5, 20, 30, 3, "KY_PHAT_HANH", pages),))
+    told = [f for f in words.findings(verdict, report, "en") if f.sentence.startswith("Changed")]
+    assert len(told) == 5
+    assert told[-1].sentence.endswith("(page 5, revision 5), and 3 more.")
