@@ -361,12 +361,12 @@ class _Walker:
             start = max(start, end)
             end = self._end_of(revision, start)
             touches, more = self._revision(revision, existing)
+            self._remember(revision, existing)
             if not touches and not more:
                 if start == end:
                     continue  # the second table of a linearised file: no update, and no bytes of its own
                 touches = [Touch(Change(ChangeKind.OBJECTS_ADDED, allowed=True), "")]
             steps.append(Step(revision, start, end, tuple(touches), more))
-            self._remember(revision, existing)
         tail = max(end, _covered(self.marks))
         if tail < len(self.data):
             unexplained = Touch(Change(ChangeKind.UNEXPLAINED_BYTES, allowed=False), "bytes_after_signature")
@@ -407,8 +407,9 @@ class _Walker:
             else:
                 more += 1
                 self.fault = self.fault or "object_deleted"
-        root = self.reader.trailer.raw_get("/Root", revision=revision)
-        if root != self.reader.trailer.raw_get("/Root", revision=revision - 1):
+        root, was = self._root(revision), self._root(revision - 1)
+        signed = any(mark.revision is not None and mark.revision < revision for mark in self.marks)
+        if root != was and (was is not None or signed):
             replaced = self._named(ChangeKind.CATALOG_REPLACED, getattr(root, "reference", None))
             self._touch(touches, replaced, "catalog_replaced")
 
@@ -434,6 +435,15 @@ class _Walker:
                 for change in self._names(replaced_here, key):
                     self._touch(touches, change, fault)
         return [Touch(change, fault) for change, fault in touches.items()], more
+
+    def _root(self, revision: int) -> Any:
+        """The catalog as the trailer names it, None while none does: the table at the end of a linearised
+        file, the first of its two, leaves it to the other (ISO 32000-2, annex F).
+        """
+        try:
+            return self.reader.trailer.raw_get("/Root", revision=revision)
+        except KeyError:
+            return None
 
     def _stays(self, reference: generic.Reference, revision: int) -> bool:
         """Listed once more at the very bytes where it was: office programs write such tables."""
@@ -810,9 +820,13 @@ class _Finder:
     reader: PdfFileReader
     limits: Limits
     names: Mapping[generic.Reference, str]
-    _left: int = -1
+    _left: int = field(init=False)
+    _kids: int = field(init=False)
     _pages: dict[int, dict[generic.Reference, int]] = field(default_factory=dict)
     _places: dict[int, dict[generic.Reference, _Place]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._left = self._kids = self.limits.objects
 
     def state(self, revision: int) -> HistoricalResolver:
         return self.reader.get_historical_resolver(revision)
@@ -827,17 +841,19 @@ class _Finder:
         known = self._pages.get(revision)
         if known is None:
             known = self._pages[revision] = {}
-            root = self.state(revision).root
+            root = self.state(revision).root if self._kids > 0 else _dictionary()
             nodes = [root.raw_get("/Pages")] if "/Pages" in root else []
             seen: set[generic.Reference] = set()
-            while nodes and len(seen) < 4 * self.limits.pages:
+            while nodes and self._kids > 0 and len(seen) < 4 * self.limits.pages:
                 node = nodes.pop()
                 if not isinstance(node, generic.IndirectObject) or node.reference in seen:
                     continue
                 seen.add(node.reference)
                 each = _object(node)
                 if value_of(each, "/Type") == "/Pages" or "/Kids" in each:
-                    nodes += reversed(_items(each["/Kids"]))
+                    kids = _items(each["/Kids"])
+                    self._kids -= len(kids)
+                    nodes += reversed(kids)
                 else:
                     known[node.reference] = len(known) + 1
         return known
@@ -863,9 +879,9 @@ class _Finder:
         return known.get(reference)
 
     def _search(self, revision: int, known: dict[generic.Reference, _Place]) -> None:
-        if self._left < 0:
-            self._left = self.limits.objects
         for reference, number in self.pages(revision).items():
+            if self._left <= 0:
+                return
             page = self.at(reference, revision)
             drawn = _Place(ChangeKind.PAGE_CONTENT_CHANGED, number)
             self._list(page, "/Contents", drawn, known)
@@ -895,10 +911,9 @@ class _Finder:
         reference = reference_of(owner, key)
         if reference is not None:
             known.setdefault(reference, place)
-        value = value_of(owner, key)
-        found = _items(value) if isinstance(value, generic.ArrayObject) else []
-        members = [item for item in found if isinstance(item, generic.IndirectObject)][: max(0, self._left)]
-        self._left -= len(members)
+        found = _items(value_of(owner, key))[: max(0, self._left)] if self._left > 0 else []
+        members = [item for item in found if isinstance(item, generic.IndirectObject)]
+        self._left -= len(found)
         for item in members:
             known.setdefault(item.reference, place)
         return members
@@ -910,18 +925,18 @@ class _Finder:
         waiting = [(owner.raw_get(key), depth)] if key in owner else []
         while waiting and self._left > 0:
             node, left = waiting.pop()
-            self._left -= 1
             if isinstance(node, generic.IndirectObject):
                 if node.reference in known:
                     continue
                 known[node.reference] = place
                 node = _object(node)
-            if left and isinstance(node, generic.StreamObject):
+            if not left or isinstance(node, generic.StreamObject):
                 continue  # what a stream uses in its turn is not the page's own
-            if left and isinstance(node, generic.DictionaryObject):
-                waiting += [(node.raw_get(each), left - 1) for each in node if each not in ("/Parent", "/P")]
-            elif left and isinstance(node, generic.ArrayObject):
-                waiting += [(item, left - 1) for item in _items(node)]
+            inside: list[Any] = _items(node)
+            if isinstance(node, generic.DictionaryObject):
+                inside = [node.raw_get(each) for each in node if each not in ("/Parent", "/P")]
+            self._left -= len(inside)
+            waiting += [(each, left - 1) for each in inside]
 
 
 _OF_CATALOG = {
@@ -970,5 +985,5 @@ def _order(reference: generic.Reference) -> tuple[int, int]:
 def _invisible(field: generic.DictionaryObject) -> bool:
     if not set(field) <= _TIMESTAMP_FIELD:
         return False
-    rectangle = value_of(field, "/Rect", (0, 0, 0, 0))
+    rectangle = _items(value_of(field, "/Rect")) if "/Rect" in field else [0, 0, 0, 0]
     return len(rectangle) == 4 and rectangle[0] == rectangle[2] and rectangle[1] == rectangle[3]

@@ -17,8 +17,13 @@ from io import BytesIO
 from typing import Any, TypeAlias
 
 from pyhanko.pdf_utils import generic
-from pyhanko.pdf_utils.decode_limits import DecodeLimits
-from pyhanko.pdf_utils.misc import PdfReadError
+from pyhanko.pdf_utils.decode_limits import DecodeLimits, DecodePurpose
+from pyhanko.pdf_utils.misc import (
+    PdfReadError,
+    PdfStreamError,
+    PdfStrictReadError,
+    read_non_whitespace,
+)
 from pyhanko.pdf_utils.reader import HistoricalResolver, PdfFileReader, RawPdfPath
 
 _PDF: Any = generic  # its constructors are without types
@@ -84,6 +89,18 @@ class _Step:
         return tuple(element for part in reversed(parts) for element in part)
 
 
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """An object stream: its content, how many objects it says it has, and where each number stands in its
+    list first (index, place). ``fault`` is why the list could not be read to its end.
+    """
+
+    content: bytes
+    count: int
+    places: dict[int, tuple[int, int]]
+    fault: Exception | None
+
+
 class Reader(PdfFileReader):
     """A :class:`PdfFileReader` whose views of earlier revisions share what they find out."""
 
@@ -94,6 +111,7 @@ class Reader(PdfFileReader):
         super().__init__(BytesIO(data), strict=strict, decode_limits=decode_limits)
         self._edges: dict[tuple[_Key, Any, bool], tuple[_Edge, ...]] = {}
         self._last_changes: dict[_Key, int | None] = {}
+        self._packed: dict[int, _Packed] = {}
 
     def _read_object(
         self,
@@ -108,6 +126,57 @@ class Reader(PdfFileReader):
                 return plain
         read: Any = super()._read_object
         return read(ref, marker, never_decrypt, as_metadata_stream)  # type: ignore[no-any-return]
+
+    def _get_object_from_stream(self, idnum: int, stmnum: int, idx: int) -> generic.PdfObject:
+        """As pyHanko does, but the list of an object stream is read once: read again for each of its objects,
+        twenty kilobytes of a stranger's cost more time than a check has.
+        """
+        if stmnum not in self._packed:
+            self._packed[stmnum] = self._unpack(stmnum)
+        packed = self._packed[stmnum]
+        index, place = packed.places.get(idnum, (-1, -1))
+        if index < 0 and packed.fault is not None and not isinstance(packed.fault, ValueError):
+            raise packed.fault
+        if index < 0 or not 0 <= idx < packed.count or (self.strict and index != idx):
+            if self.strict:
+                raise PdfStrictReadError("the object does not stand in its stream where it should")
+            return generic.NullObject()
+        content = BytesIO(packed.content)
+        content.seek(place)
+        try:
+            found: generic.PdfObject = generic.read_object(content, generic.Reference(idnum, 0, self))
+        except (PdfStreamError, PdfReadError) as error:
+            if self.strict:
+                raise PdfStrictReadError("an object in a stream cannot be read") from error
+            return generic.NullObject()
+        if self.strict and isinstance(found, generic.StreamObject | generic.IndirectObject):
+            raise PdfStrictReadError("an object of this kind may not stand in a stream")
+        return found
+
+    def _unpack(self, number: int) -> _Packed:
+        read: Any = self.get_object
+        stream = read(generic.Reference(number, 0, self))
+        if not isinstance(stream, generic.StreamObject) or stream["/Type"] != "/ObjStm":
+            raise PdfReadError("not an object stream")
+        content: bytes = stream.read_data(DecodePurpose.OBJECT_STREAM)
+        first, count = stream["/First"], stream["/N"]
+        places: dict[int, tuple[int, int]] = {}
+        at = BytesIO(content)
+        integer: Any = generic.NumberObject.read_from_stream
+        skip: Any = read_non_whitespace
+        try:
+            for index in range(count):
+                skip(at, seek_back=True)
+                held = int(integer(at))
+                skip(at, seek_back=True)
+                place = int(integer(at))
+                skip(at, seek_back=True)
+                places.setdefault(held, (index, first + place))
+        except MemoryError:
+            raise
+        except Exception as error:  # what was listed before still counts
+            return _Packed(content, count, places, error)
+        return _Packed(content, count, places, None)
 
     def get_historical_resolver(self, revision: int) -> HistoricalResolver:
         views = self._historical_resolver_cache

@@ -5,17 +5,20 @@ from __future__ import annotations
 import io
 import json
 import re
+import struct
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pikepdf
 import pytest
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.sign import signers
 from pyhanko.sign.fields import SigFieldSpec, append_signature_field
 
-from tests.verifier import hostile, pki
+from tests.verifier import hostile, hybrids, pki
 from tests.verifier.pki import NOW, World
 from tests.verifier.reports import agree, conforms
 from tests.verifier.test_attacks import FIELDS, edit, stamp
@@ -364,3 +367,114 @@ def test_what_was_changed_after_signing_is_told_among_what_was_checked() -> None
     told = [f for f in words.findings(verdict, report, "en") if f.sentence.startswith("Changed")]
     assert len(told) == 5
     assert told[-1].sentence.endswith("(page 5, revision 5), and 3 more.")
+
+
+def linearised(pdf: bytes) -> bytes:
+    """Two tables, the second in front of the first (ISO 32000-2, annex F)."""
+    out = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf)) as opened:
+        opened.save(
+            out,
+            compress_streams=False,
+            linearize=True,
+            object_stream_mode=pikepdf.ObjectStreamMode.disable,
+        )
+    return out.getvalue()
+
+
+class TestLinearised:
+    def test_a_strangers_file_is_read(self, world: World) -> None:
+        """The trailer of its first table names no catalog."""
+        stranger = pki.world("Công ty lạ")
+        pdf = linearised(pki.base_pdf(("Signature1",), None))
+        pdf = pki.sign(pdf, "Signature1", stranger.people["seal"])
+        report, _ = validate(pdf, world.trust(), DEFAULT, NOW)
+        assert (report.problem, report.lenient) == (None, False)
+        assert report.signatures[0].status(CheckName.COVERAGE) == "passed"
+
+    def test_what_the_second_table_brought_is_not_new_later(self, world: World) -> None:
+        """A page drawn anew between two signatures, where the page stands in a table that adds no bytes."""
+        pdf = linearised(pki.base_pdf(FIELDS, pki.record_attachment()))
+        root = re.findall(rb"/Root (\d+ 0 R)", pdf)[0]
+        last = pdf.rindex(b"trailer <<") + len(b"trailer <<")
+        pdf = pdf[:last] + b" /Info 2 0 R /Root " + root + pdf[last:]
+        pdf = pki.sign(pdf, FIELDS[0], world.people[pki.SIGNERS[FIELDS[0]]], first=True)
+
+        def draw(writer: IncrementalPdfFileWriter) -> None:
+            page: Any = writer.root["/Pages"]["/Kids"][0]
+            old = page.raw_get("/Contents").reference
+            drawn = generic.StreamObject(stream_data=b"BT 9 0 0 9 9 9 Tm (10,0) Tj ET")
+            writer.objects[(old.generation, old.idnum)] = drawn
+
+        pdf = edit(pdf, draw)
+        for field in FIELDS[1:]:
+            pdf = pki.sign(pdf, field, world.people[pki.SIGNERS[field]])
+        report, _ = validate(pdf, world.trust(), DEFAULT, NOW, registered_at=NOW, own=True)
+        assert (ChangeKind.PAGE_CONTENT_CHANGED, False) in [k for r in report.revisions for k in kinds(r)]
+        assert agree(report)
+        assert not any(s.passed for s in report.signatures)
+
+
+def packed(*revisions: dict[int, bytes]) -> bytes:
+    """Each revision's objects in one object stream, under a cross-reference stream."""
+    out, before = bytearray(b"%PDF-1.7\n"), b""
+    number = max(max(objects) for objects in revisions)
+    for objects in revisions:
+        listed, content = b"", b""
+        for each, written in objects.items():
+            listed += b"%d %d " % (each, len(content))
+            content += written + b" "
+        stream, table = number + 1, number + 2
+        number = table
+        rows = {each: (2, stream, index) for index, each in enumerate(objects)}
+        rows[stream] = (1, len(out), 0)
+        entries = b"/Type /ObjStm /N %d /First %d" % (len(objects), len(listed))
+        out += hybrids._stream(stream, listed + content, entries)
+        place = rows[table] = (1, len(out), 0)
+        index = b" ".join(b"%d 1" % each for each in sorted(rows))
+        entries = b"/Type /XRef /Size %d /W [1 4 2] /Root 1 0 R /Index [%s]%s" % (table + 1, index, before)
+        out += hybrids._stream(
+            table, b"".join(struct.pack(">BIH", *rows[each]) for each in sorted(rows)), entries
+        )
+        out += b"startxref\n%d\n%%%%EOF\n" % place[1]
+        before = b" /Prev %d" % place[1]
+    return bytes(out)
+
+
+PAGES = {
+    1: b"<< /Type /Catalog /Pages 2 0 R >>",
+    2: b"<< /Type /Pages /Count 20 /Kids [" + b" ".join(b"%d 0 R" % n for n in range(10, 90)) + b"] >>",
+    3: b"<< /B 0 >>",
+    **dict.fromkeys(range(10, 90), b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] /Annots 4 0 R >>"),
+    4: b"[" + b"9 0 R " * 20_000 + b"]",
+}
+MANY = dict.fromkeys(range(100, 2100), b"<< /A 1 >>")
+
+
+@pytest.mark.parametrize(
+    "pdf",
+    [packed(PAGES | MANY, MANY), packed(PAGES, *({3: b"<< /B %d >>" % n} for n in range(1, 30)))],
+    ids=["every object anew", "one list of annotations on all pages"],
+)
+def test_small_files_cost_little(world: World, monkeypatch: pytest.MonkeyPatch, pdf: bytes) -> None:
+    """SEC-13: 50 and 20 kB that took half a minute while lists were read again for each object, or page and
+    revision. What is counted is what was read: numbers in the lists of streams, members of arrays.
+    """
+    read = Counter[str]()
+
+    def counted(owner: Any, name: str) -> None:
+        real = getattr(owner, name)
+
+        def counting(*given: Any) -> Any:
+            read[name] += 1
+            return real(*given)
+
+        monkeypatch.setattr(owner, name, counting)
+
+    counted(generic.NumberObject, "read_from_stream")
+    counted(generic.ArrayObject, "raw_get")
+    assert len(pdf) < 100_000
+    report, _ = validate(pdf, world.trust(), DEFAULT, NOW)
+    assert report.problem is None
+    assert read["read_from_stream"] > 0
+    assert all(count < 2 * DEFAULT.limits.objects for count in read.values()), read
