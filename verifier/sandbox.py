@@ -64,6 +64,12 @@ _FRAME = struct.Struct("!I")
 _READY = b"ready"
 _START_SECONDS = 60.0  # the fork server imports for a second; a busy machine may need many
 _SEND_SECONDS = 2.0  # one that reads no requests must not keep whoever asks waiting
+# A child is born with none of its memory and asks the kernel for each page. Large pages where there are any,
+# and no block given back to be asked for again, more than halve that (docs/decisions/0005-isolation.md).
+_TUNABLES = ":".join(
+    f"glibc.malloc.{name}={value}"
+    for name, value in (("hugetlb", 1), ("mmap_threshold", 1 << 27), ("trim_threshold", 1 << 27))
+)
 
 # How a child ended, as the fork server reports it in one byte.
 _ENDED_WELL, _DEADLINE, _MEMORY, _CRASHED, _NO_TRUST = b"0", b"D", b"M", b"C", b"T"
@@ -256,7 +262,11 @@ class _Server:
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                env={"PYTHONPATH": os.pathsep.join([_HOME, *filter(None, sys.path)]), "LC_ALL": "C.UTF-8"},
+                env={
+                    "PYTHONPATH": os.pathsep.join([_HOME, *filter(None, sys.path)]),
+                    "LC_ALL": "C.UTF-8",
+                    "GLIBC_TUNABLES": _TUNABLES,
+                },
             )
         return cls(process, ours, os.getpid(), time.monotonic())
 
