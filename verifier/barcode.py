@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final
@@ -29,6 +29,7 @@ MAX_CODES: Final = 32  # distinct texts of one image
 MAX_OBJECTS: Final = 5_000  # page objects looked at before a PDF is called "not images only"
 _FORM_DEPTH: Final = 8
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "HEIF")
+_LARGE: Final = 4_000_000  # pixels from which on half the size is looked at first: A4 at 200 dpi and more
 _QR_ONLY: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCodeModel2)
 
 
@@ -104,8 +105,13 @@ def _oriented(image: Image.Image, orientation: object) -> Image.Image:
     return image if method is None else image.transpose(method)
 
 
-def read_codes(image: Image.Image, *, rescue: bool = True) -> tuple[str, ...]:
+def read_codes(
+    image: Image.Image, *, rescue: bool = True, enough: Callable[[str], bool] | None = None
+) -> tuple[str, ...]:
     """Texts of the QR codes in ``image``, distinct, in the order found; empty when there is none to be read.
+
+    A large picture is looked at in half its size first, in a quarter of the time; what is found there decides
+    when one of the texts is ``enough`` (None: nothing is), else a smaller code may stand beside it.
 
     Tried in this order, the first that reads anything decides: the picture as it is (any rotation, inverted
     too); twice the size; three times the size, sharpened (rescues 72 dpi photos with blur); then with one
@@ -116,20 +122,27 @@ def read_codes(image: Image.Image, *, rescue: bool = True) -> tuple[str, ...]:
     if image.width * image.height > MAX_PIXELS:
         raise _too_large()
     grey = _grey(image)
+    if enough is not None and grey.width * grey.height > _LARGE:
+        texts = _texts(grey.reduce(2), zxingcpp.Binarizer.LocalAverage)
+        if any(enough(text) for text in texts):
+            return texts
     for attempt, binarizer in islice(_attempts(grey), None if rescue else 1):
-        found = zxingcpp.read_barcodes(
-            attempt,
-            formats=_QR_ONLY,
-            try_rotate=True,
-            try_downscale=True,
-            try_invert=True,
-            text_mode=zxingcpp.TextMode.Plain,
-            binarizer=binarizer,
-        )
-        texts = tuple(dict.fromkeys(barcode.text for barcode in found if barcode.valid))
-        if texts:
-            return texts[:MAX_CODES]
+        if texts := _texts(attempt, binarizer):
+            return texts
     return ()
+
+
+def _texts(grey: Image.Image, binarizer: zxingcpp.Binarizer) -> tuple[str, ...]:
+    found = zxingcpp.read_barcodes(
+        grey,
+        formats=_QR_ONLY,
+        try_rotate=True,
+        try_downscale=True,
+        try_invert=True,
+        text_mode=zxingcpp.TextMode.Plain,
+        binarizer=binarizer,
+    )
+    return tuple(dict.fromkeys(barcode.text for barcode in found if barcode.valid))[:MAX_CODES]
 
 
 def _attempts(grey: Image.Image) -> Iterator[tuple[Image.Image, zxingcpp.Binarizer]]:

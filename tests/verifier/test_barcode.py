@@ -90,6 +90,26 @@ class TestReadCodes:
         found = barcode.read_codes(page)
         assert sorted(found) == ["HTTPS://A.VN", "HTTPS://B.VN"]
 
+    def test_a_large_picture_is_looked_at_in_half_its_size_first(self) -> None:
+        """Unless what is found there is not enough: a smaller code may stand beside it, or one too small."""
+        sheet = Image.new("L", (2500, 3500), 255)
+        sheet.paste(qr("HTTPS://A.VN", 16), (100, 100))
+        tiny = qr(URL, 2).rotate(11, Image.Resampling.BICUBIC, expand=True, fillcolor=255)
+        sheet.paste(tiny, (1500, 2000))
+        asked: list[str] = []
+
+        def never(text: str) -> bool:
+            asked.append(text)
+            return False
+
+        assert sorted(barcode.read_codes(sheet, enough=never)) == sorted([URL, "HTTPS://A.VN"])
+        assert asked == ["HTTPS://A.VN"]
+        assert barcode.read_codes(sheet, enough=lambda _: True) == ("HTTPS://A.VN",)
+        assert len(barcode.read_codes(sheet)) == 2
+        small = Image.new("L", (2500, 3500), 255)
+        small.paste(tiny, (1500, 2000))
+        assert barcode.read_codes(small, enough=lambda _: True) == (URL,)
+
     def test_none(self) -> None:
         assert barcode.read_codes(Image.new("L", (400, 300), 255)) == ()
         assert barcode.read_codes(Image.effect_noise((300, 300), 80)) == ()
