@@ -6,9 +6,9 @@ Three questions, each answered from the finished bytes and not from what the ren
 1. *Text*: every label and value of the form stands on the pages, in order; head and foot of every page are
    right.
 2. *QR*: the code of every page, rendered at 200 dpi, reads exactly the record's URL.
-3. *Structure*: nothing active, nothing from outside, nothing transparent, every font embedded, every widget
-   tagged, exactly the expected empty signature fields, exactly our one attachment with exactly the canonical
-   bytes (ISO 19005-3).
+3. *Structure*: nothing active, nothing from outside, nothing missing, nothing transparent, every font
+   embedded, every widget tagged, exactly the expected empty signature fields, exactly our one attachment with
+   exactly the canonical bytes (ISO 19005-3).
 
 A finding is a :class:`verifier.errors.Problem`; what cannot be read is a finding too, never a pass.
 :func:`audit_sealed` asks the part of 3 that must still hold after signing.
@@ -75,6 +75,7 @@ _NAME: Final = re.compile(rb"/[^\s/<>\[\](){}%]*")
 _STREAM: Final = re.compile(rb"\nstream\r?\n.*?endstream(?=\nendobj\n)", re.DOTALL)
 _STREAM_MARK: Final = b" %stream "
 _OBJECT: Final = re.compile(rb"^(\d+) 0 obj\n(.*?)\nendobj$", re.DOTALL | re.MULTILINE)
+_REFERENCE: Final = re.compile(rb"(?<!\d)(\d+) (\d+) R(?![^\s/<>\[\](){}%])")
 _OPACITY: Final = re.compile(rb"/(?:ca|CA)\s+([-+.0-9]+)")
 _BLEND: Final = re.compile(rb"/BM\s*(/[A-Za-z]+|\[[^\]]*\])")
 
@@ -260,6 +261,7 @@ def _audit(document: Pdf, objects: Sequence[_Item]) -> Iterator[Problem]:
     if document.is_encrypted:
         yield Problem("file", "encrypted", f"{_SENTENCES['encrypted']}.")
     yield from _check_names(document, objects)
+    yield from _check_references(objects)
     yield from _check_fonts(document, objects)
     yield from _check_catalog(document)
     yield from _check_annotations(document)
@@ -279,6 +281,16 @@ def _check_names(document: Pdf, objects: Sequence[_Item]) -> Iterator[Problem]:
         yield Problem("file", "transparency", f"{_SENTENCES['transparency']} (ca/CA).")
     if any(set(_NAME.findall(value)) - {b"/Normal", b"/Compatible"} for value in _BLEND.findall(source)):
         yield Problem("file", "transparency", f"{_SENTENCES['transparency']} (BM).")
+
+
+def _check_references(objects: Sequence[_Item]) -> Iterator[Problem]:
+    """Nothing is named that is not there: a later revision could bring it, and only add an object by that.
+    Seen in files as the renderer writes them; qpdf leaves such names out.
+    """
+    there = {item.objgen for item in objects}
+    source = b"\n".join(item.source for item in objects)
+    for number, generation in sorted({(int(n), int(g)) for n, g in _REFERENCE.findall(source)} - there):
+        yield Problem("file", "dangling", f"Tệp nhắc đến một đối tượng không có ({number} {generation}).")
 
 
 def _is_one(number: bytes) -> bool:

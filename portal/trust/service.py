@@ -195,7 +195,8 @@ def add_school(session: Session, school: SchoolInput, *, actor: str, now: dateti
     """Register a school for a period. Raises InvalidInput with everything that is wrong.
 
     Periods of one code must not overlap; the department must exist; an end may name a successor. Where the
-    code had ended and now goes on, its signers may sign again: files that rest on them are affected.
+    code goes on from the next day on, so do its signers: files that rest on them are affected. After a gap
+    signers are registered anew.
     """
     _lock(session)
     # 1 The fields by themselves.

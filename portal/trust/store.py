@@ -313,29 +313,35 @@ def signer_names(session: Session, certificates: Iterable[str]) -> dict[str, str
     }
 
 
-def _school_ends(session: Session) -> dict[str, datetime]:
-    """When each school that has ended, or will, ceased to be: the first moment after its last day in Vietnam.
-    A code with an open period has no end.
+def _school_ends(session: Session) -> dict[str, list[datetime | None]]:
+    """When each school ceased to be, or will: the first moment after its last day in Vietnam, None while that
+    is open. A school that went on under another name from the next day on is the same school; one that began
+    again after a gap has an end for each stretch of time, in order.
     """
-    last: dict[str, date] = {}
-    going_on: set[str] = set()
-    for code, valid_to in session.execute(select(School.code, School.valid_to)):
-        if valid_to is None:
-            going_on.add(code)
+    ends: dict[str, list[date | None]] = {}
+    periods = select(School.code, School.valid_from, School.valid_to).order_by(School.valid_from)
+    for code, begins, until in session.execute(periods):
+        stretches = ends.setdefault(code, [])
+        last = stretches[-1] if stretches else None
+        if last is not None and begins - last <= timedelta(days=1):
+            stretches[-1] = until
         else:
-            last[code] = max(last.get(code, valid_to), valid_to)
-    return {
-        code: datetime.combine(day + timedelta(days=1), time(), VIETNAM)
-        for code, day in last.items()
-        if code not in going_on and day < date.max
-    }
+            stretches.append(until)
+    return {code: [_first_moment_after(day) for day in days] for code, days in ends.items()}
+
+
+def _first_moment_after(day: date | None) -> datetime | None:
+    if day is None or day == date.max:
+        return None
+    return datetime.combine(day + timedelta(days=1), time(), VIETNAM)
 
 
 def _authorities(
-    rows: Sequence[Signer], school_ends: Mapping[str, datetime]
+    rows: Sequence[Signer], school_ends: Mapping[str, Sequence[datetime | None]]
 ) -> Iterator[tuple[Signer, AuthorisedSigner]]:
     """The rows as a check sees them; ``rows`` hold all of a certificate at a school, or none. Nobody signs
-    for a school that is no more, however long the registration was to last.
+    for a school that is no more, however long the registration was to last, nor for one that began again
+    under its code: who signs for that is registered anew.
 
     A suspension binds every registration of the same certificate, school and role that begins at or before
     it, in whatever capacity: registering again must not bring back what was withdrawn. Only a registration
@@ -350,8 +356,16 @@ def _authorities(
         since = suspended.get((row.certificate_sha256, row.school_code, row.role), [])
         binding = [moment for moment in since if row.valid_from <= moment]
         binding += [own for own in (row.invalid_since, row.compromised_since) if own is not None]
-        ends = [end for end in (row.valid_to, school_ends.get(row.school_code)) if end is not None]
+        school_end = _end_of_stretch(school_ends.get(row.school_code, ()), row.valid_from)
+        ends = [end for end in (row.valid_to, school_end) if end is not None]
         yield row, _authority(row, min(ends, default=None), min(binding, default=None))
+
+
+def _end_of_stretch(ends: Sequence[datetime | None], begins: datetime) -> datetime | None:
+    """Of the stretch in which a registration begins, or of the last when it begins after all."""
+    if not ends:
+        return None
+    return next((end for end in ends if end is None or end > begins), ends[-1])
 
 
 def _authority(row: Signer, valid_to: datetime | None, invalid_since: datetime | None) -> AuthorisedSigner:

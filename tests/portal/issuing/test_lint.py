@@ -318,6 +318,13 @@ def test_names_do_not_hide_behind_escapes(escaped: bytes, good: bytes) -> None:
     assert "active" in codes(findings(bad.replace(b"/JavaScript", escaped)))
 
 
+def test_what_is_named_and_not_there_is_found(good: bytes) -> None:
+    """Whoever brings it in a later revision changes nothing that stands in the file."""
+    pdf = good.replace(b"/Type /Catalog", b"/AA0 9999 0 R ", 1)
+    assert len(pdf) == len(good)
+    assert [(p.code, "9999 0" in p.message) for p in findings(pdf)] == [("dangling", True)]
+
+
 def test_the_quick_look_and_the_thorough_one_agree(good: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """The renderer's plain files are cut up without parsing; the parser, kept from that, sees the same
     objects.

@@ -207,6 +207,25 @@ class TestSchools:
         assert trust.add_school(trusted, renamed, **WHO).certificates == {teacher.sha256, other.sha256}
         assert ends() == before
 
+    def test_who_signs_for_a_school_that_began_again_is_registered_anew(
+        self, trusted: Session, authority: Authority
+    ) -> None:
+        """After a gap the code may be another school's; what was registered before ends with the first."""
+        old, new = (authority.person(name, Role.GVCN) for name in ("Trần Thị B", "Lê Văn A"))
+        approved(trusted, old)
+        trust.close_school(trusted, "001234", date(2026, 3, 31), "005678", **WHO)
+        again = replace(SCHOOL, name="Trường TH Rạch Giá 2", valid_from=date(2026, 5, 1))
+        trust.add_school(trusted, again, **WHO)
+        approved(trusted, new, valid_from=datetime(2026, 5, 1, tzinfo=UTC))
+        ends = {s.authority.certificate_sha256: s.authority.valid_to for s in trust.list_signers(trusted)}
+        certificate_ends = new.certificate.not_valid_after_utc
+        assert ends == {old.sha256: datetime(2026, 3, 31, 17, tzinfo=UTC), new.sha256: certificate_ends}
+        # The second ends as well, and nobody's right begins again with the first.
+        trust.close_school(trusted, "001234", date(2026, 5, 31), "005678", **WHO)
+        ends = {s.authority.certificate_sha256: s.authority.valid_to for s in trust.list_signers(trusted)}
+        first, second = (datetime(2026, month, 31, 17, tzinfo=UTC) for month in (3, 5))
+        assert ends == {old.sha256: first, new.sha256: second}
+
     def test_a_department_is_added_once(self, trusted: Session) -> None:
         again = partial(trust.add_department, trusted, "91", "Sở", "An Giang", **WHO)
         assert codes(again) == {("code", "exists")}
