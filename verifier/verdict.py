@@ -295,7 +295,8 @@ def _state_reasons(version: VersionFacts) -> tuple[str, ...]:
 
 def authorised_seal(report: ValidationReport) -> SignatureReport | None:
     """The seal of a school that may sign. A seal whose key signed bytes we do not know is an alarm, whatever
-    follows it (coverage) and whatever its maker wrote beside it to silence the alarm (:data:`_MAKERS_WORD`).
+    follows it (coverage), whatever its maker wrote beside it to silence the alarm (:data:`_MAKERS_WORD`), and
+    whatever a second opinion makes of that.
     """
     needed = tuple(name for name in _SIGNATURE_CHECKS if name is not CheckName.COVERAGE)
     seals = (s for s in report.signatures if s.role is Role.KY_PHAT_HANH)
@@ -309,19 +310,21 @@ _MAKERS_WORD = frozenset(
     {
         (CheckName.INTEGRITY, "no_signing_certificate_attribute"),
         (CheckName.INTEGRITY, "unknown_unsigned_attribute"),
-        (CheckName.INTEGRITY, "library_refused"),
-        (CheckName.INTEGRITY, "library_disagrees"),
-        (CheckName.INTEGRITY, "library_failed"),
         (CheckName.CERTIFICATE, "certificate_unrelated"),
         (CheckName.CERTIFICATE, "certificate_damaged"),
         (CheckName.TIME, "claimed_in_future"),
         (CheckName.TIME, "timestamp_broken"),
     }
 )
+_SECOND_OPINIONS = frozenset(
+    {"library_contradicts_itself", "library_disagrees", "library_failed", "library_refused"}
+)
 
 
 def _without_makers_word(check: Check) -> Check:
-    return Check(check.name, CheckStatus.PASSED) if (check.name, check.code) in _MAKERS_WORD else check
+    others = check.status is CheckStatus.FAILED and check.code in _SECOND_OPINIONS
+    silenced = others or (check.name, check.code) in _MAKERS_WORD
+    return Check(check.name, CheckStatus.PASSED) if silenced else check
 
 
 def _by_code(facts: RegistryFacts, evidence: Evidence) -> Verdict:

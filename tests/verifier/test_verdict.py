@@ -301,6 +301,16 @@ def test_a_seal_that_fails_a_check_raises_no_alarm_but_coverage_does_not_save_it
     assert alarm is (name is CheckName.COVERAGE)
 
 
+@pytest.mark.parametrize("code", ["library_disagrees", "library_failed", "library_refused"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_second_opinion_silences_no_alarm_and_lets_nothing_pass(name: CheckName, code: str) -> None:
+    """Our own mathematics and tables decide about the alarm; the strictest about what is genuine."""
+    doubted = with_check(2, Check(name, CheckStatus.FAILED, code))
+    assert decide(doubted, RegistryFacts()).outcome is Outcome.SEAL_VALID_NOT_REGISTERED
+    registered = decide(doubted, RegistryFacts(file=version()))
+    assert registered.outcome is Outcome.REGISTERED_BUT_SIGNATURE_FAILS
+
+
 # Row 5
 
 
