@@ -321,6 +321,11 @@ _ASK_GIVER: Final[Pair] = (
     "Chưa nên dùng tệp này. Hãy xin tệp PDF gốc, hoặc hỏi trường có tên trên học bạ.",
     "Do not rely on this file yet. Ask for the original PDF, or ask the school named on the record.",
 )
+#: Ends a sentence about a signature; said once an answer, however many reasons it has.
+_NOT_EDITED: Final[Pair] = (
+    "Điều này không nói lên rằng tệp bị sửa.",
+    "This does not say that the file was changed.",
+)
 _NOT_KNOWN_HEAD: Final[Pair] = ("Không xác định được nơi cấp", "We cannot confirm who issued this")
 _NOT_RECORD_HEAD: Final[Pair] = (
     "Cổng không kiểm tra được loại tệp này",
@@ -464,9 +469,9 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
         ("Chứng thư của người ký đã hết hạn", "A signer's certificate has expired"),
         (
             "Chứng thư số của ít nhất một người ký đã hết hạn, và không có bằng chứng tệp được ký trước lúc "
-            "đó. Điều này không nói lên rằng tệp bị sửa.",
+            f"đó. {_NOT_EDITED[0]}",
             "The certificate of at least one signer has expired, and nothing proves that the file was signed "
-            "before that. This does not say that the file was changed.",
+            f"before that. {_NOT_EDITED[1]}",
         ),
         _ASK_GIVER,
     ),
@@ -500,9 +505,9 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
         ),
         (
             "Theo danh sách của cổng, ít nhất một chữ ký trên tệp không phải của người hoặc con dấu được "
-            "duyệt ký học bạ cho trường ở vai trò đó. Điều này không nói lên rằng tệp bị sửa.",
+            f"duyệt ký học bạ cho trường ở vai trò đó. {_NOT_EDITED[0]}",
             "According to the portal's list, at least one signature on this file is not by someone approved "
-            "to sign records for the school in that role. This does not say that the file was changed.",
+            f"to sign records for the school in that role. {_NOT_EDITED[1]}",
         ),
         _ASK_GIVER,
     ),
@@ -510,10 +515,10 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
         Tone.WARN,
         ("Chữ ký số dùng thuật toán đã yếu", "A digital signature uses a weak algorithm"),
         (
-            "Ít nhất một chữ ký trên tệp dùng khóa quá ngắn, thuật toán cũ (như SHA-1) hoặc không được chấp "
-            "nhận, không đủ làm bằng chứng. Điều này không nói lên rằng tệp bị sửa.",
+            "Ít nhất một chữ ký trên tệp dùng khoá quá ngắn, thuật toán cũ (như SHA-1) hoặc không được chấp "
+            f"nhận, không đủ làm bằng chứng. {_NOT_EDITED[0]}",
             "At least one signature uses a short key, an old algorithm (such as SHA-1) or one that is not "
-            "accepted, which is not enough as proof. This does not say that the file was changed.",
+            f"accepted, which is not enough as proof. {_NOT_EDITED[1]}",
         ),
         _ASK_GIVER,
     ),
@@ -876,6 +881,10 @@ _NOT_OPENED: Final[Pair] = (
     "Đã nhận tệp, nhưng không kiểm tra được nội dung.",
     "The file was received, but its content could not be checked.",
 )
+_ONLY_COMPARED: Final[Pair] = (
+    "Chỉ so được tệp với sổ đăng ký, từng byte.",
+    "The file could only be compared with the registry, byte by byte.",
+)
 _PARTLY: Final[Pair] = ("Mới kiểm tra được một phần.", "Only part of the check could be done.")
 _FILE_UNFINISHED: Final[Pair] = (
     "Đã nhận tệp, nhưng chưa kiểm tra xong.",
@@ -937,11 +946,11 @@ _CHECKS: Final[Mapping[tuple[CheckName, CheckStatus], Pair]] = {
         "The signature does not match the content.",
     ),
     (CheckName.BYTE_RANGE, CheckStatus.PASSED): (
-        "Ngoài chính chữ ký, không byte nào trong phạm vi ký bị bỏ ra ngoài.",
+        "Ngoài chỗ của chính chữ ký, phạm vi ký không bỏ sót byte nào.",
         "No byte of the signed range is left out but the signature itself.",
     ),
     (CheckName.BYTE_RANGE, CheckStatus.FAILED): (
-        "Phạm vi ký bỏ ra ngoài những byte không phải của chính chữ ký.",
+        "Phạm vi ký bỏ sót những byte không thuộc về chính chữ ký.",
         "The signed range leaves out bytes that are not the signature itself.",
     ),
     (CheckName.COVERAGE, CheckStatus.PASSED): (
@@ -1057,6 +1066,10 @@ _FAILED_BY_CODE: Final[Mapping[tuple[CheckName, str], Pair]] = {
         "Sau phần được ký, tệp còn có nội dung khác.",
         "More follows in the file after the part that was signed.",
     ),
+    (CheckName.COVERAGE, "seal_not_last"): (
+        "Sau con dấu số còn có chữ ký khác; con dấu phải là chữ ký cuối cùng của học bạ.",
+        "Another signature follows the school seal, which has to be the last one of a record.",
+    ),
     (CheckName.COVERAGE, "foreign_signature"): (
         "Chữ ký này không thuộc mẫu học bạ.",
         "This signature is not part of the school record form.",
@@ -1116,7 +1129,7 @@ _AGREEMENTS: Final[Mapping[Agreement, Pair]] = {
     Agreement.SAME: ("", ""),
     Agreement.OTHER_REASON: ("cùng kết quả, lý do khác", "the same result for another reason"),
     Agreement.STRICTER: ("chặt hơn, nên được dùng", "stricter, so it counts"),
-    Agreement.LAXER: ("nhẹ hơn, nên không được dùng", "laxer, so it does not count"),
+    Agreement.LAXER: ("lỏng hơn, nên không được dùng", "laxer, so it does not count"),
 }
 
 _TIMESTAMPS: Final[Mapping[TimestampKind, Pair]] = {
@@ -1134,7 +1147,7 @@ _STATUSES: Final[Mapping[CheckStatus, Pair]] = {
 
 #: What a later revision did; the object, the page and the field follow in :func:`change_sentence`.
 _CHANGES: Final[Mapping[ChangeKind, Pair]] = {
-    ChangeKind.SIGNATURE_FILLED: ("ký vào ô chữ ký có sẵn", "a signature field that was there was signed"),
+    ChangeKind.SIGNATURE_FILLED: ("ký vào một ô chữ ký", "a signature field was signed"),
     ChangeKind.SIGNATURE_ADDED: ("thêm một ô chữ ký", "a signature field was added"),
     ChangeKind.SIGNATURE_CHANGED: ("thay một chữ ký đã có", "a signature that was there was replaced"),
     ChangeKind.SIGNATURE_REMOVED: ("gỡ một chữ ký", "a signature was taken out"),
@@ -1192,7 +1205,7 @@ _CHANGES: Final[Mapping[ChangeKind, Pair]] = {
         "data was added that nothing before it uses",
     ),
     ChangeKind.UNEXPLAINED_BYTES: (
-        "có dữ liệu không thuộc lần ghi nào",
+        "có dữ liệu không thuộc lần lưu nào",
         "there is data that belongs to no revision",
     ),
 }
@@ -1265,13 +1278,9 @@ _COMPARED: Final[Mapping[CheckStatus, Pair]] = {
     ),
 }
 _NO_SIGNATURES: Final[Pair] = ("Tệp không có chữ ký số nào.", "The file carries no digital signature.")
-_ONE_SIGNATURE_PASSES: Final[Pair] = (
-    "Chữ ký số trên tệp đạt mọi bước kiểm tra.",
-    "The digital signature on the file passes every check.",
-)
-_ALL_SIGNATURES_PASS: Final[Pair] = (
-    "Cả {count} chữ ký số đều đạt mọi bước kiểm tra.",
-    "All {count} digital signatures pass every check.",
+_SIGNATURES_UNREAD: Final[Pair] = (
+    "Chữ ký số: không kiểm tra được, vì không đọc được trọn vẹn tệp.",
+    "Digital signatures: they could not be checked, because the file cannot be read whole.",
 )
 #: Of several signatures, by how each ended; the gravest first.
 _SIGNATURES: Final[Mapping[CheckStatus, Pair]] = {
@@ -1292,7 +1301,26 @@ _SIGNATURES: Final[Mapping[CheckStatus, Pair]] = {
         "Passed every check: {some} of {count} digital signatures.",
     ),
 }
-#: The same of the only one.
+#: Of several that all ended alike.
+_ALL_SIGNATURES: Final[Mapping[CheckStatus, Pair]] = {
+    CheckStatus.FAILED: (
+        "Cả {count} chữ ký số đều không đạt.",
+        "None of the {count} digital signatures passes.",
+    ),
+    CheckStatus.WEAK: (
+        "Cả {count} chữ ký số đều dùng thuật toán đã yếu.",
+        "All {count} digital signatures use a weak algorithm.",
+    ),
+    CheckStatus.INCOMPLETE: (
+        "Cả {count} chữ ký số đều chưa kiểm tra xong.",
+        "The checks of all {count} digital signatures are not finished.",
+    ),
+    CheckStatus.PASSED: (
+        "Cả {count} chữ ký số đều đạt mọi bước kiểm tra.",
+        "All {count} digital signatures pass every check.",
+    ),
+}
+#: Of the only one.
 _ONE_SIGNATURE: Final[Mapping[CheckStatus, Pair]] = {
     CheckStatus.FAILED: ("Chữ ký số trên tệp không đạt.", "The digital signature on the file does not pass."),
     CheckStatus.WEAK: (
@@ -1302,6 +1330,10 @@ _ONE_SIGNATURE: Final[Mapping[CheckStatus, Pair]] = {
     CheckStatus.INCOMPLETE: (
         "Chữ ký số trên tệp chưa kiểm tra xong.",
         "The check of the digital signature on the file is not finished.",
+    ),
+    CheckStatus.PASSED: (
+        "Chữ ký số trên tệp đạt mọi bước kiểm tra.",
+        "The digital signature on the file passes every check.",
     ),
 }
 #: Codes that never reached the registry, or whose version stays open.
@@ -1323,12 +1355,17 @@ def say(
     entry = _choose(verdict)
     at = _at(language)
     sentence = _fill(entry.sentence[at], verdict, language, issuer, current_version)
-    others = [
-        _fill(_reason_sentence(verdict.outcome, reason, language), verdict, language, issuer, current_version)
-        for reason in verdict.reasons[1:]
-    ]
-    further = tuple(dict.fromkeys(other for other in others if other and other not in sentence))
-    return Words(entry.headline[at], sentence, entry.next_step[at], entry.tone, further)
+    told = sentence
+    further: list[str] = []
+    for reason in verdict.reasons[1:]:
+        words = _reason_sentence(verdict.outcome, reason, language)
+        other = _fill(words, verdict, language, issuer, current_version)
+        if _NOT_EDITED[at] in told:
+            other = other.removesuffix(_NOT_EDITED[at]).rstrip()
+        if other and other not in told:
+            further.append(other)
+            told += other
+    return Words(entry.headline[at], sentence, entry.next_step[at], entry.tone, tuple(further))
 
 
 def spoken(said: Words, verdict: Verdict, report: ValidationReport, language: Language) -> dict[str, Any]:
@@ -1353,9 +1390,14 @@ def findings(verdict: Verdict, report: ValidationReport, language: Language) -> 
     beside a failure is left out: that all signatures are there when one of them does not pass, and that the
     version is current when its signatures fail.
     """
+    at = _at(language)
+    if _compared_unread(verdict, report):
+        return (
+            Finding(CheckStatus.FAILED, _IN_REGISTRY["file", False][at]),
+            Finding(CheckStatus.NOT_AVAILABLE, _SIGNATURES_UNREAD[at]),
+        )
     if report.medium is Medium.OTHER or report.problem is not None or report.incomplete is not None:
         return ()
-    at = _at(language)
     found: list[Finding] = []
     known = verdict.outcome in _KNOWN or "values_differ" in verdict.reasons
     standing = verdict.outcome is not Outcome.REGISTERED_BUT_SIGNATURE_FAILS
@@ -1497,7 +1539,9 @@ def _changed_since(report: ValidationReport, language: Language) -> list[Finding
                 places = _places(change, language)
                 if revision.number is not None:
                     number = revision.number
-                    places.append(f"lần ghi {number} của tệp" if language == "vi" else f"revision {number}")
+                    places.append(
+                        f"lần lưu thứ {number} của tệp" if language == "vi" else f"revision {number}"
+                    )
                 what = _CHANGES[change.kind][_at(language)]
                 sentences[f"{head}: {what}{_in_brackets(places)}."] = None
     listed = list(sentences)[:_MOST_CHANGES]
@@ -1524,7 +1568,7 @@ def revision_sentence(revision: Revision, language: Language) -> str:
     """Which revision, where in the file, and after which signatures."""
     count, last = revision.signed_before, revision.after
     if language == "vi":
-        name = "sau lần ghi cuối" if revision.number is None else f"lần ghi {revision.number}"
+        name = "sau lần lưu cuối" if revision.number is None else f"lần lưu thứ {revision.number}"
         after = f"sau {count} chữ ký, gần nhất là “{last}”" if last else "trước mọi chữ ký"
         return f"{name}, byte {revision.start}–{revision.end}, {after}"
     name = "after the last revision" if revision.number is None else f"revision {revision.number}"
@@ -1569,11 +1613,9 @@ def _signatures(report: ValidationReport, language: Language) -> list[Finding]:
     count = len(results)
     if not count:
         return [Finding(CheckStatus.NOT_AVAILABLE, _NO_SIGNATURES[at])]
-    if set(results) == {CheckStatus.PASSED}:
-        pair = _ONE_SIGNATURE_PASSES if count == 1 else _ALL_SIGNATURES_PASS
-        return [Finding(CheckStatus.PASSED, pair[at].format(count=count))]
-    if count == 1:
-        return [Finding(results[0], _ONE_SIGNATURE[results[0]][at])]
+    if len(set(results)) == 1:
+        alike = _ONE_SIGNATURE if count == 1 else _ALL_SIGNATURES
+        return [Finding(results[0], alike[results[0]][at].format(count=count))]
     return [
         Finding(status, pair[at].format(some=results.count(status), count=count))
         for status, pair in _SIGNATURES.items()
@@ -1595,12 +1637,18 @@ def _looked_at(verdict: Verdict, report: ValidationReport) -> Pair:
     if "no_code" in verdict.reasons:
         return _NO_CODE
     if report.medium is Medium.OTHER or report.problem is not None:
-        return _NOT_OPENED
+        return _ONLY_COMPARED if _compared_unread(verdict, report) else _NOT_OPENED
     if verdict.evidence is Evidence.PAPER_COMPARED and verdict.outcome is not Outcome.CONTENT_DIFFERS:
         return _EVIDENCE[verdict.evidence] if verdict.outcome in GENUINE else _MATCH_UNSAID
     if verdict.evidence is Evidence.CODE and _ONLY_READ & set(verdict.reasons):
         return _CODE_ONLY_READ
     return _EVIDENCE[verdict.evidence]
+
+
+def _compared_unread(verdict: Verdict, report: ValidationReport) -> bool:
+    """A file that begins as one of the registry's, or names its record, and cannot be read itself."""
+    differs = verdict.outcome is Outcome.CONTENT_DIFFERS and verdict.evidence is Evidence.FILE
+    return differs and report.problem is not None
 
 
 def _head(level: str | None) -> Pair:

@@ -355,6 +355,7 @@ def _technical(answer: Answer, language: Language) -> str:
             f"evidence: {verdict.evidence}",
             f"reasons: {', '.join(verdict.reasons) or '-'}",
             f"medium: {report.medium}",
+            *((f"problem: {report.problem}",) if report.problem else ()),
             *(("read leniently: yes",) if report.lenient else ()),
             *(_check_line(c, language) for c in report.checks),
             *(f"field: {_quoted(s.field)}" for s in report.signatures if s.role is None),
@@ -519,6 +520,12 @@ def _signature_view(
     if answer.names_shown and signature.signer is not None:
         name = answer.signers.get(signature.signer.certificate_sha256)
     status = signature.result
+    checks = dict.fromkeys(
+        (c.status, words.check_status(c.status, language), words.check_sentence(c, language))
+        for c in signature.checks
+        # said once, by the check that could not read it, or found that it does not hold
+        if c.code not in ("signature_unreadable", "not_asked")
+    )
     return {
         "role": role,
         "subject": subject,
@@ -528,12 +535,6 @@ def _signature_view(
         "status": status,
         "open": status is not CheckStatus.PASSED and opened,
         "status_word": words.check_status(status, language),
-        "checks": list(
-            dict.fromkeys(
-                (c.status, words.check_status(c.status, language), words.check_sentence(c, language))
-                for c in signature.checks
-                # said once, by the check that could not read it, or found that it does not hold
-                if c.code not in ("signature_unreadable", "not_asked")
-            )
-        ),
+        # What did not pass is why it was opened.
+        "checks": sorted(checks, key=lambda check: check[0] is CheckStatus.PASSED),
     }

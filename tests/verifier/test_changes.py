@@ -359,8 +359,8 @@ def test_what_was_changed_after_signing_is_told_among_what_was_checked() -> None
     told = [f for f in words.findings(verdict, report, "vi") if f.sentence.startswith("Thay đổi")]
     assert {f.status for f in told} == {CheckStatus.FAILED}
     assert [f.sentence for f in told] == [
-        "Thay đổi sau khi ký: thêm một ô chữ ký (trang 1, ô “Signature1”, lần ghi 5 của tệp).",
-        "Thay đổi sau khi ký: có dữ liệu không thuộc lần ghi nào.",
+        "Thay đổi sau khi ký: thêm một ô chữ ký (trang 1, ô “Signature1”, lần lưu thứ 5 của tệp).",
+        "Thay đổi sau khi ký: có dữ liệu không thuộc lần lưu nào.",
     ]
     pages = tuple(Change(ChangeKind.PAGE_CONTENT_CHANGED, allowed=False, page=n) for n in range(1, 9))
     report = replace(report, revisions=(Revision(5, 20, 30, 3, "KY_PHAT_HANH", pages),))

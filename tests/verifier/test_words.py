@@ -154,6 +154,31 @@ def test_a_resaved_file_is_not_an_accusation() -> None:
     assert "không còn nguyên như bản trường cấp; chưa có nghĩa là bị sửa điểm" in say(verdict, "vi").sentence
 
 
+def test_that_nothing_says_a_file_was_changed_is_said_once() -> None:
+    reasons = ("signer_not_authorised", "weak_signature", "certificate_expired", "not_registered")
+    tails: dict[Language, str] = {"vi": "Điều này không nói lên rằng", "en": "This does not say that"}
+    for language, tail in tails.items():
+        said = say(Verdict(Outcome.NOT_VERIFIED, Evidence.FILE, reasons), language)
+        assert len(said.further) == 3
+        assert " ".join((said.sentence, *said.further)).count(tail) == 1
+        later = say(Verdict(Outcome.NOT_VERIFIED, Evidence.FILE, ("untrusted_signer", *reasons)), language)
+        assert tail in later.further[0]
+        assert " ".join(later.further).count(tail) == 1
+
+
+def test_a_file_that_begins_as_issued_and_cannot_be_read_is_said_to_have_been_compared() -> None:
+    """That it begins as issued was seen, so "the content could not be checked" would contradict it."""
+    verdict = Verdict(Outcome.CONTENT_DIFFERS, Evidence.FILE, ("changed_after_issue",), CURRENT)
+    found = words.findings(verdict, ValidationReport(WHEN, Medium.PDF, problem="broken_pdf"), "vi")
+    assert [(f.status, f.sentence) for f in found] == [
+        (CheckStatus.FAILED, "Tệp không trùng với tệp nào trong sổ đăng ký học bạ."),
+        (
+            CheckStatus.NOT_AVAILABLE,
+            "Chữ ký số: không kiểm tra được, vì không đọc được trọn vẹn tệp.",
+        ),
+    ]
+
+
 def test_dates_are_those_of_vietnam_and_what_replaced_it_is_named() -> None:
     version = VersionFacts("7K3M9QXTZ2ABCDEFG", 1, VersionState.SUPERSEDED, Standing.PASSED, WHEN)
     verdict = Verdict(Outcome.GENUINE_SUPERSEDED, Evidence.FILE, (), version)
@@ -261,6 +286,10 @@ def test_results_of_signatures_are_never_added_up() -> None:
         ("passed", "2 trong 5 chữ ký số đạt mọi bước kiểm tra."),
     ]
     assert words.findings(verdict, _pdf(PASSED, PASSED), "en")[1].sentence.startswith("All 2 ")
+    for signature in (FAILED, WEAK, UNFINISHED):
+        (alike,) = words.findings(verdict, _pdf(signature, signature), "vi")[1:]
+        assert alike.status is signature.result
+        assert alike.sentence.startswith("Cả 2 chữ ký số đều ")
     assert words.findings(verdict, _pdf(PASSED), "vi")[1].sentence.startswith("Chữ ký số trên tệp đạt")
 
 
@@ -311,6 +340,11 @@ def test_a_match_is_not_claimed_where_the_signatures_fail() -> None:
                 (Medium.PDF, "encrypted"),
                 (Medium.PDF, "broken_pdf"),
             ]
+        ),
+        (
+            Verdict(Outcome.CONTENT_DIFFERS, Evidence.FILE, ("changed_after_issue",), CURRENT),
+            ValidationReport(WHEN, Medium.PDF, problem="broken_pdf"),
+            "Chỉ so được tệp với sổ đăng ký, từng byte.",
         ),
         (
             Verdict(Outcome.NOT_VERIFIED, Evidence.CODE, ("broken_image",)),
@@ -412,6 +446,8 @@ def test_a_signature_that_cannot_be_read_does_not_accuse_the_content() -> None:
     for name in (CheckName.INTEGRITY, CheckName.COVERAGE):
         unreadable = words.check_sentence(Check(name, CheckStatus.FAILED, "malformed_signature"), "vi")
         assert unreadable.startswith("Chữ ký không đọc được")
+    followed = words.check_sentence(Check(CheckName.COVERAGE, CheckStatus.FAILED, "seal_not_last"), "vi")
+    assert followed.startswith("Sau con dấu số còn có chữ ký khác")
     changed = words.check_sentence(Check(CheckName.INTEGRITY, CheckStatus.FAILED, "digest_mismatch"), "vi")
     assert changed == "Chữ ký không khớp với nội dung."
 

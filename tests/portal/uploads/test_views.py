@@ -377,6 +377,27 @@ class TestAnswers:
         answer = body(send(world, content, **JSON))
         assert [o["agreement"] for o in answer["signatures"][0]["opinions"]] == ["same", "laxer"]
 
+    def test_what_did_not_pass_leads_the_checks_of_a_signature(self, world: World) -> None:
+        content = b"%PDF-1.7 weak"
+        sha = hashlib.sha256(content).hexdigest()
+        first = world.primary.report.signatures[0]
+        weak = replace(
+            first, checks=(*first.checks, Check(CheckName.ALGORITHM, CheckStatus.WEAK, "weak_key"))
+        )
+        world.checker.reports[sha] = replace(
+            world.primary.report, sha256=sha, size=len(content), signatures=(weak,)
+        )
+        listed = send(world, content).text.partition('<ol class="signatures"')[2].partition("</ol>")[0]
+        assert listed.index("Thuật toán ký đã yếu") < listed.index("Chữ ký khớp với nội dung đã ký")
+
+    def test_why_a_file_could_not_be_read_stands_in_the_details(self, world: World) -> None:
+        content = b"%PDF-1.7 unread"
+        sha = hashlib.sha256(content).hexdigest()
+        world.checker.reports[sha] = replace(
+            world.primary.report, sha256=sha, size=len(content), signatures=(), problem="broken_pdf"
+        )
+        assert "problem: broken_pdf" in send(world, content).text.partition("<pre")[2]
+
     def test_what_changed_after_signing_stands_in_the_details(self, world: World) -> None:
         content = b"%PDF-1.7 changed"
         sha = hashlib.sha256(content).hexdigest()
@@ -387,7 +408,7 @@ class TestAnswers:
             world.primary.report, sha256=sha, size=len(content), revisions=(revision,), lenient=True
         )
         for language, lines in (
-            ("vi", ("lần ghi 5, byte 2000–3000", "không được phép: thêm chú thích", "và 7 thay đổi nữa")),
+            ("vi", ("lần lưu thứ 5, byte 2000–3000", "không được phép: thêm chú thích", "và 7 thay đổi nữa")),
             ("en", ("revision 5, bytes 2000–3000", "not permitted: something was put", "and 7 more")),
         ):
             page = send(world, content, f"/check?lang={language}").text
