@@ -100,10 +100,10 @@ _REFUSALS: Final = {
         marked("Hãy thử lại sau %(wait)s. Quét mã QR và kiểm tra tệp PDF vẫn dùng được."),
     ),
     "too_many_uploads": _Text(
-        marked("Có quá nhiều tệp lạ"),
+        marked("Có quá nhiều tệp chưa xác nhận được"),
         marked(
-            "Từ mạng của bạn vừa có nhiều tệp hoặc ảnh không phải bản trường cấp, nên cổng tạm dừng nhận tệp "
-            "và ảnh như vậy."
+            "Từ mạng của bạn vừa có nhiều tệp hoặc ảnh mà cổng chưa xác nhận được, nên cổng tạm dừng nhận "
+            "tệp và ảnh như vậy; điều này không nói gì về học bạ."
         ),
         marked("Hãy thử lại sau %(wait)s. Tệp đúng bản trường cấp vẫn kiểm tra được, mã QR vẫn quét được."),
     ),
