@@ -122,7 +122,9 @@ def _parser() -> argparse.ArgumentParser:
     inspect.set_defaults(run=_inspect)
 
     report = commands.add_parser("report", help="in JSON Schema của báo cáo kiểm tra")
-    report.add_argument("--schema", action="store_true", required=True, help="in JSON Schema")
+    report.add_argument(
+        "--schema", action="store_true", required=True, help="in JSON Schema của báo cáo như cổng lưu giữ"
+    )
     report.set_defaults(run=_report)
 
     record = commands.add_parser("record", help="dữ liệu học bạ đính kèm, đã đối chiếu với mã băm")

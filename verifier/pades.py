@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
@@ -240,11 +241,16 @@ def validate(
         return _refused(report, data, looked, policy, own)
     reader, found, lenient = looked
 
-    # 2 Ask pyHanko about each signature and timestamp, twice, at the time that we hold for proven; what it
-    #   says about the bytes joins the facts.
+    # 2 Judge by our own rules alone. Of what followed each signature they decide in a record; in other files
+    #   the library is asked.
+    record = _is_record(found.signatures)
+    own_word = settle(found.walked, [None] * len(found.walked.marks), record=record).faults if record else ()
     proofs = _registrations(data, registered_at, earlier, at)
     basis = Basis(trust, policy, at, proofs, found.structure.school_code)
-    first = judge(data, found.structure.contents, basis)
+    first = judge(data, _uncovered(found.structure, own_word).contents, basis)
+
+    # 3 Ask pyHanko about each signature and timestamp, twice, at the time that we hold for proven; what it
+    #   says about the bytes joins the facts.
     store = read_evidence(data, found.structure.evidence, policy)
     opinions = [
         _ask_library(
@@ -260,10 +266,9 @@ def validate(
     ]
     of_timestamps = seconds.about_timestamps(found)
 
-    # 3 With its word on what followed each signature, say of every change whether it was allowed.
+    # 4 With its word on what followed each signature, say of every change whether it was allowed.
     every = (*found.signatures, *found.timestamps)
     answers = (*opinions, *stamps)
-    record = _is_record(found.signatures)
     settled = settle(found.walked, [opinion.approves for opinion in answers], record=record)
     joined = [
         _joined(signature, opinion, fault, lenient=lenient)
@@ -277,7 +282,7 @@ def validate(
         lenient=lenient,
     )
 
-    # 4 Judge with our own rules: a timestamp that pyHanko doubts proves nothing.
+    # 5 Judge again with all that: a timestamp that pyHanko doubts proves nothing.
     doubted = {s.facts.field for s, opinion in zip(every, answers, strict=True) if opinion.doubts_time}
     doubted |= {
         stamp.field
@@ -286,7 +291,7 @@ def validate(
     }
     judgement = judge(data, replace(structure.contents, doubted=frozenset(doubted)), basis)
 
-    # 5 Of our own result and pyHanko's two the strictest counts.
+    # 6 Of our own result and pyHanko's two the strictest counts.
     reports = tuple(
         _strictest(*each)
         for each in zip(judgement.reports, first.reports, opinions, of_signatures, strict=True)
@@ -300,7 +305,7 @@ def validate(
         )
     )
 
-    # 6 Put the report together; look for an earlier end of bytes nobody has registered.
+    # 7 Put the report together; look for an earlier end of bytes nobody has registered.
     report = _complete(report, structure, replace(judgement, reports=reports, timestamps=timestamps))
     if not own:
         archival_from = _NEVER_ARCHIVAL
@@ -420,8 +425,16 @@ def _refused(
     return replace(report, prefixes=() if own else earlier_ends(data, policy.limits)), structure
 
 
+# Where a PDF names its last table (ISO 32000-2, 7.5.5). pyHanko looks for it from the end of the file, one
+# byte at a time and however long a line is: ten megabytes of nothing would take all the time of a check.
+_END_MARK = re.compile(rb"startxref\s*\d+\s*[\r\n]\s*%%EOF")
+_TAIL = 4096
+
+
 def _open(data: bytes, limits: Limits, *, strict: bool = True) -> PdfFileReader | str:
     """A reader, or the reason code why not."""
+    if not _END_MARK.search(data, max(0, len(data) - _TAIL)):
+        return "broken_pdf"
     streams = StreamDecodeLimits(max_output_size=limits.stream_bytes)
     decode_limits = DecodeLimits(
         per_stream=streams,
@@ -1003,6 +1016,20 @@ def _joined(signature: _Signature, opinion: _Opinion, followed: str, *, lenient:
         coverage=facts.coverage or opinion.coverage or followed or (READ_LENIENTLY if lenient else ""),
         stamp=opinion.stamp,
     )
+
+
+def _uncovered(structure: Structure, faults: Sequence[str]) -> Structure:
+    """The facts of signatures and timestamps with why what followed each is not covered; without, as they
+    are.
+    """
+    if not faults:
+        return structure
+    count = len(structure.signatures)
+    facts = [
+        replace(each, coverage=each.coverage or fault)
+        for each, fault in zip((*structure.signatures, *structure.timestamps), faults, strict=True)
+    ]
+    return replace(structure, signatures=tuple(facts[:count]), timestamps=tuple(facts[count:]))
 
 
 def _library_coverage(status: PdfSignatureStatus, *, own: bool) -> str:

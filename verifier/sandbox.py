@@ -18,6 +18,7 @@ import contextlib
 import gc
 import hashlib
 import json
+import logging
 import os
 import select
 import signal
@@ -60,6 +61,9 @@ class CheckJob:
 
 
 _HOME = str(Path(__file__).resolve().parent.parent)
+log = logging.getLogger(__name__)
+_GONE = "the fork server died or does not answer, the next check starts another"
+
 _FRAME = struct.Struct("!I")
 _READY = b"ready"
 _START_SECONDS = 60.0  # the fork server imports for a second; a busy machine may need many
@@ -152,8 +156,8 @@ class ForkServer:
             if answer is not None:
                 return _believable(answer, job, self._policy) or _unfinished(job, "crashed")
             how = _last_byte(ending, give_up)
-        if not how:  # the fork server has died, or does not answer either
-            self._discard(server)
+        if not how and self._discard(server):  # it has died, or does not answer either
+            log.warning(_GONE)
         if how is None:
             return _unfinished(job, "deadline")
         return _unfinished(job, _INCOMPLETE.get(how, "crashed")) if how else None
@@ -167,12 +171,14 @@ class ForkServer:
         """End the fork server; the next check starts a new one."""
         self._discard(self._server)
 
-    def _discard(self, server: _Server | None) -> None:
-        """End this fork server, unless another thread has done so and started the next."""
+    def _discard(self, server: _Server | None) -> bool:
+        """End this fork server; False when another thread has done so and started the next."""
         with self._lock:
-            if server is not None and server is self._server:
-                self._server = None
-                server.end()
+            if server is None or server is not self._server:
+                return False
+            self._server = None
+            server.end()
+            return True
 
     @property
     def pid(self) -> int | None:
@@ -209,6 +215,7 @@ class ForkServer:
             except OSError as fault:
                 ours.close()
                 os.close(status)
+                log.warning(_GONE)
                 server.end()
                 self._server = None
                 raise ConnectionError("the fork server takes no requests") from fault
@@ -227,6 +234,8 @@ class ForkServer:
         """
         server = self._server
         if server is not None and (server.owner != os.getpid() or server.process.poll() is not None):
+            if server.owner == os.getpid():
+                log.warning(_GONE)
             server.end()
             server = None
         if server is None:

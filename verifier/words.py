@@ -1408,6 +1408,8 @@ def findings(verdict: Verdict, report: ValidationReport, language: Language) -> 
         if report.lenient:
             found.append(Finding(CheckStatus.NOT_AVAILABLE, _LENIENT[at]))
         found += _signatures(report, language)
+        if not standing:
+            found += _why_signatures_fail(report, language)
         found += _changed_since(report, language)
         found += [
             Finding(c.status, check_sentence(c, language)) for c in report.checks if _worth_saying(c, report)
@@ -1621,6 +1623,24 @@ def _signatures(report: ValidationReport, language: Language) -> list[Finding]:
         for status, pair in _SIGNATURES.items()
         if status in results
     ]
+
+
+def _why_signatures_fail(report: ValidationReport, language: Language) -> list[Finding]:
+    """Of a registered file: whose signature, and the first of its checks that failed. A reason that many
+    share is said once.
+    """
+    reasons: dict[tuple[str, CheckStatus], list[str]] = {}
+    bad = (CheckStatus.FAILED, CheckStatus.WEAK)
+    for signature in report.signatures:
+        failing = next((c for c in signature.checks if c.status in bad), None)
+        if failing is not None:
+            said = check_sentence(failing, language), failing.status
+            whose = signature.field if signature.role is None else role_name(signature.role, language)
+            reasons.setdefault(said, []).append(whose)
+    return [
+        Finding(status, f"{', '.join(dict.fromkeys(names))}: {sentence}")
+        for (sentence, status), names in reasons.items()
+    ][:_MOST_CHANGES]
 
 
 def _worth_saying(check: Check, report: ValidationReport) -> bool:

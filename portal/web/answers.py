@@ -359,6 +359,8 @@ def _technical(answer: Answer, language: Language) -> str:
             *(("read leniently: yes",) if report.lenient else ()),
             *(_check_line(c, language) for c in report.checks),
             *(f"field: {_quoted(s.field)}" for s in report.signatures if s.role is None),
+            *(line for s in report.signatures for line in _proof_lines(s, language)),
+            *(_timestamp_line(t, language) for t in report.timestamps),
             *(_opinions_line(s.field, s.opinions, language) for s in report.signatures if s.opinions),
             *(_opinions_line(t.field, t.opinions, language) for t in report.timestamps if t.opinions),
             *(line for revision in report.revisions for line in _revision_lines(revision, language)),
@@ -369,6 +371,19 @@ def _technical(answer: Answer, language: Language) -> str:
 def _check_line(check: Check, language: Language) -> str:
     line = f"{check.name}: {check.status}"
     return line if check.status is CheckStatus.PASSED else f"{line} ({words.check_sentence(check, language)})"
+
+
+def _proof_lines(signature: SignatureReport, language: Language) -> Iterator[str]:
+    """Since when a signature is known to have existed, and by what."""
+    if signature.proven_time is not None:
+        proof = words.proven_by(signature.proven_by, language)
+        yield f"{_quoted(signature.field)}: {proof}: {signature.proven_time.isoformat(timespec='seconds')}"
+
+
+def _timestamp_line(stamp: TimestampReport, language: Language) -> str:
+    """One timestamp: of what, the time it gives, and its indication."""
+    time = "-" if stamp.time is None else stamp.time.isoformat(timespec="seconds")
+    return f"{words.timestamp_name(stamp.kind, language)} {_quoted(stamp.field)}: {time} {stamp.indication}"
 
 
 def _opinions_line(field: str, opinions: Sequence[Opinion], language: Language) -> str:

@@ -431,6 +431,16 @@ def late_header() -> bytes:
     return b"\n" * 1000 + one_page()
 
 
+def long_last_line() -> bytes:
+    """Nine megabytes of nothing behind the end mark."""
+    return one_page() + bytes(9 * MIB)
+
+
+def long_line_before_the_end_mark() -> bytes:
+    """Where the place of the last table should stand."""
+    return one_page() + bytes(9 * MIB) + b"\n%%EOF\n"
+
+
 def too_late_header() -> bytes:
     return b"\n" * 1024 + one_page()
 
@@ -529,6 +539,8 @@ FILES: Final[dict[str, tuple[Callable[[], bytes], frozenset[str | None]]]] = {
         ("PNG with a PDF inside", lambda: png_with(one_page(), picture("PNG")), "no_code"),
         ("PNG and PDF", png_and_pdf, "no_code"),
         ("PDF header at byte 1000", late_header, None, "broken_pdf"),
+        ("long last line", long_last_line, "broken_pdf"),
+        ("long line before the end mark", long_line_before_the_end_mark, "broken_pdf"),
         ("PDF header at byte 1024", too_late_header, "not_pdf_or_image"),
         ("EPS", lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n{} loop\n", "not_pdf_or_image"),
         ("TIFF", lambda: picture("TIFF"), "not_pdf_or_image"),

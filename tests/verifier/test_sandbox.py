@@ -343,8 +343,12 @@ def test_a_fork_server_that_stops_keeps_nobody_beyond_the_deadline(slow: CheckJo
         running.close()
 
 
-def test_a_fork_server_killed_again_and_again_costs_no_answer(trust_path: Path, primary: bytes) -> None:
-    """Under parallel checks: each ends with a report or unfinished, never with an error, never too late."""
+def test_a_fork_server_killed_again_and_again_costs_no_answer(
+    trust_path: Path, primary: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Under parallel checks: each ends with a report or unfinished, never with an error, never too late. The
+    log tells of every death.
+    """
     running = ForkServer()
     jobs = [CheckJob(primary + b" " * n, trust_path, NOW) for n in range(10)]
     kills = 0
@@ -361,6 +365,7 @@ def test_a_fork_server_killed_again_and_again_costs_no_answer(trust_path: Path, 
                 time.sleep(0.05)
             reports = [f.result() for f in futures]
         assert kills == 4
+        assert len([r for r in caplog.records if "fork server died" in r.message]) >= kills - 1
         assert {r.incomplete for r in reports} <= {None, "crashed", "deadline"}
         assert [r.sha256 for r in reports] == [hashlib.sha256(j.data).hexdigest() for j in jobs]
         assert time.monotonic() - begin < 2 * (Resources().deadline + Resources().grace)
