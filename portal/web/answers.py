@@ -359,7 +359,7 @@ def _technical(answer: Answer, language: Language) -> str:
             *(("read leniently: yes",) if report.lenient else ()),
             *(_check_line(c, language) for c in report.checks),
             *(f"field: {_quoted(s.field)}" for s in report.signatures if s.role is None),
-            *(line for s in report.signatures for line in _proof_lines(s, language)),
+            *_proof_lines(report.signatures, language),
             *(_timestamp_line(t, language) for t in report.timestamps),
             *(_opinions_line(s.field, s.opinions, language) for s in report.signatures if s.opinions),
             *(_opinions_line(t.field, t.opinions, language) for t in report.timestamps if t.opinions),
@@ -373,11 +373,16 @@ def _check_line(check: Check, language: Language) -> str:
     return line if check.status is CheckStatus.PASSED else f"{line} ({words.check_sentence(check, language)})"
 
 
-def _proof_lines(signature: SignatureReport, language: Language) -> Iterator[str]:
-    """Since when a signature is known to have existed, and by what."""
-    if signature.proven_time is not None:
-        proof = words.proven_by(signature.proven_by, language)
-        yield f"{_quoted(signature.field)}: {proof}: {signature.proven_time.isoformat(timespec='seconds')}"
+def _proof_lines(signatures: Sequence[SignatureReport], language: Language) -> Iterator[str]:
+    """Since when signatures are known to have existed, and by what; whose, where that differs."""
+    fields: dict[str, list[str]] = {}
+    for signature in signatures:
+        if signature.proven_time is not None:
+            proof = words.proven_by(signature.proven_by, language)
+            said = f"{proof}: {signature.proven_time.isoformat(timespec='seconds')}"
+            fields.setdefault(said, []).append(_quoted(signature.field))
+    for said, whose in fields.items():
+        yield said if len(fields) == 1 else f"{', '.join(whose)}: {said}"
 
 
 def _timestamp_line(stamp: TimestampReport, language: Language) -> str:

@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -133,6 +134,18 @@ def test_every_page_is_light(world: World) -> None:
     for page in pages(world):
         assert len(page.data) + files < 60_000
         assert len(re.findall(r'(?:src|href)="/static/', page.text)) == 3
+
+
+def test_technical_details_tell_since_when_signatures_are_proven() -> None:
+    """Once where all share it, which keeps the page of fifteen signatures light; else whose."""
+    one, other = (replace(signature(field, NOW), proven_time=NOW) for field in ("GVCN", "CBQL"))
+    alike = list(answers._proof_lines((one, other), "vi"))
+    assert len(alike) == 1
+    assert alike[0].endswith(f": {NOW.isoformat()}")
+    assert '"GVCN"' not in alike[0]
+    apart = list(answers._proof_lines((one, replace(other, proven_time=NOW + timedelta(days=1))), "vi"))
+    assert [line.partition(":")[0] for line in apart] == ['"GVCN"', '"CBQL"']
+    assert list(answers._proof_lines((replace(one, proven_time=None),), "vi")) == []
 
 
 NASTY = "Trường <b>\"Đá & 'Cỏ'\"</b> {{ 7*7 }} %(x)s {school} \ue000\uf8ff"
