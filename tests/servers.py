@@ -226,7 +226,8 @@ def without_network() -> list[str]:
     for options in (["--net"], ["--user", "--map-root-user", "--net"]):
         command = ["unshare", *options]
         try:
-            done = subprocess.run([*command, "true"], capture_output=True, text=True, check=False)  # noqa: S603
+            probe = [*command, "true"]
+            done = subprocess.run(probe, capture_output=True, text=True, check=False)  # noqa: S603 - our own
         except FileNotFoundError:
             raise Missing("unshare is not here; install util-linux (apt-get install util-linux)") from None
         if done.returncode == 0:

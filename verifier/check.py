@@ -122,9 +122,9 @@ def _examine_image(data: bytes, base: ValidationReport, policy: ValidationPolicy
 
 
 def could_be_ours(text: str) -> bool:
-    """Whether a code has the outline of a record's address; on which host is for the registry to say. In a
-    photo of a paper no other code beside such a one changes the answer, but a smaller one of ours beside a
-    stranger's does.
+    """Whether a code has the outline of a record's address; on which host is for the registry to say. Beside
+    such a one in a large photo no smaller code is looked for: a second record of ours, too small for half the
+    size, goes unseen, and the answer, evidence ``code``, is about the one that is read.
     """
     return "/V/" in text.upper()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema  # type: ignore[import-untyped]  # it has no types
 
 from verifier.report import CheckName, CheckStatus, SignatureReport, TimestampReport, ValidationReport
 from verifier.schema import report_schema

@@ -23,6 +23,7 @@ from pyhanko.sign.fields import SigSeedSubFilter
 from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigIOSetup, SigObjSetup
 from pyhanko.sign.signers.pdf_byterange import SignatureObject
 
+from tests.certificates import reissued
 from tests.verifier import pki
 from tests.verifier.pki import NOW, World
 from tests.verifier.test_ocsp import answer, judged
@@ -327,22 +328,12 @@ def test_what_came_along_releases_from_no_pinned_hold(world: World) -> None:
 def test_constraints_on_names_bind_on_both_ways(world: World, primary: bytes, *, critical: bool) -> None:
     """RFC 5280 §6.1: whether marked or not. The full way and the fast way say the same."""
     _, structure = validate(primary, world.trust(), DEFAULT, NOW, registered_at=NOW, own=True)
-    old = world.intermediate.certificate
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(old.subject)
-        .issuer_name(old.issuer)
-        .public_key(old.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(old.not_valid_before_utc)
-        .not_valid_after(old.not_valid_after_utc)
-    )
-    for extension in old.extensions:
-        builder = builder.add_extension(extension.value, extension.critical)
     other = x509.Name([x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "Chỉ cơ quan này")])
-    bound = builder.add_extension(
-        x509.NameConstraints([x509.DirectoryName(other)], None), critical=critical
-    ).sign(_signing_key(world), hashes.SHA256())
+    bound = (
+        reissued(world.intermediate.certificate)
+        .add_extension(x509.NameConstraints([x509.DirectoryName(other)], None), critical=critical)
+        .sign(_signing_key(world), hashes.SHA256())
+    )
     store: TrustStore = replace(
         world.trust(),
         intermediates=(pki.der(bound),),

@@ -31,6 +31,7 @@ from portal.errors import Refusal
 from portal.trust import service as trust
 from portal.trust.models import RevocationList, TrustEvent
 from portal.trust.service import Change, SchoolInput, SignerInput
+from tests.certificates import reissued
 from tests.conftest import NOW
 from verifier.certificates import find_path, read_certificate
 from verifier.errors import InvalidInput
@@ -500,19 +501,7 @@ def _same_key(authority: Authority, credential: Credential) -> Credential:
     path = authority.directory / "ca" / f"{STATE_PEOPLE}.key"
     key = serialization.load_pem_private_key(path.read_bytes(), None)
     assert isinstance(key, rsa.RSAPrivateKey)
-    old = credential.certificate
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(old.subject)
-        .issuer_name(old.issuer)
-        .public_key(old.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(old.not_valid_before_utc)
-        .not_valid_after(old.not_valid_after_utc)
-    )
-    for extension in old.extensions:
-        builder = builder.add_extension(extension.value, extension.critical)
-    return replace(credential, certificate=builder.sign(key, hashes.SHA256()))
+    return replace(credential, certificate=reissued(credential.certificate).sign(key, hashes.SHA256()))
 
 
 _LOST = x509.ReasonFlags.key_compromise
