@@ -1,4 +1,4 @@
-"""The command line: ``python -m verifier check | inspect | report | record | locator``.
+"""The command line: ``python -m verifier check | inspect | report | record | locator | audit``.
 
 ``check`` gives the portal's answer without the portal: the same examination in a restricted child, the same
 fold, the same words, from an offline bundle. What it cannot know it says.
@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
-from verifier import words
+from verifier import audit, words
 from verifier.bundle import Bundle, read_bundle
 from verifier.check import Known
 from verifier.errors import InvalidInput, Problem
@@ -136,7 +136,36 @@ def _parser() -> argparse.ArgumentParser:
     locator = commands.add_parser("locator", help="đọc mã tra cứu, liên kết hoặc nội dung mã QR")
     locator.add_argument("text", metavar="TEXT")
     locator.set_defaults(run=_locator, on_refusal=OTHER, hint="Mã in cạnh mã QR, trên mọi trang học bạ.")
+
+    trail = commands.add_parser(
+        "audit",
+        help="bản xuất của nhật ký kiểm toán có bị sửa, xóa, chèn, đổi chỗ hay cắt không",
+        epilog="Mã thoát: 0 nguyên vẹn đến điểm kiểm; 1 sai, nêu mục sai đầu tiên; 2 chưa kết luận được; "
+        "64 dùng lệnh sai.",
+    )
+    trail.add_argument("export", type=Path, metavar="EXPORT", help="tệp của flask --app wsgi audit export")
+    trail.add_argument(
+        "--checkpoint",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="CHECKPOINT",
+        help="điểm kiểm giữ ở nơi khác; lặp lại được",
+    )
+    trail.add_argument("--key", metavar="KEY", help="khóa công khai mà mọi điểm kiểm phải được ký bằng")
+    trail.add_argument(
+        "--from", type=_position, default=1, dest="first", metavar="N", help="bản xuất bắt đầu từ mục N"
+    )
+    trail.add_argument("--json", action="store_true", help="in JSON cho chương trình đọc")
+    trail.set_defaults(run=_audit, on_refusal=USAGE, hint="Xem docs/audit.md.")
     return parser
+
+
+def _position(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("số thứ tự bắt đầu từ 1")
+    return number
 
 
 def _hours(text: str) -> timedelta:
@@ -392,6 +421,68 @@ def _locator(options: argparse.Namespace) -> int:
     elif typed.short_digest is not None:
         print(f"short   {typed.short_digest}")
     return GENUINE
+
+
+def _audit(options: argparse.Namespace) -> int:
+    # 1 What the copy is held against.
+    checkpoints = [audit.read_checkpoint(path.read_bytes(), str(path)) for path in options.checkpoint]
+    key = None if options.key is None else audit.read_verifier_key(options.key)
+
+    # 2 The copy, line by line; a line that never ends is not read to its end.
+    with options.export.open("rb") as file:
+        lines = iter(lambda: file.readline(audit.MAX_LINE + 1), b"")
+        found = audit.check_export(lines, checkpoints, first=options.first, key=key)
+
+    # 3 Missing evidence never passes: without a checkpoint, or with signatures that nobody looked at.
+    unread = key is None and any(each.signatures for each in checkpoints)
+    unfinished = found.fault is None and (found.covered == 0 or unread)
+    said = list(_trail_lines(found, unread=unread, signed=key is not None))
+    if options.json:
+        _print_json(
+            {
+                "first": found.first,
+                "last": found.last,
+                "covered": found.covered,
+                "digest": found.digest.hex(),
+                "fault": None
+                if found.fault is None
+                else {
+                    "number": found.fault.number,
+                    "code": found.fault.code,
+                    "message": found.fault.message,
+                },
+                "signatures": "checked" if key is not None else "not_checked" if unread else "none",
+                "words": said,
+            }
+        )
+    else:
+        _print_lines(iter(said))
+    if found.fault is not None:
+        return OTHER
+    return UNFINISHED if unfinished else GENUINE
+
+
+def _trail_lines(found: audit.Checked, *, unread: bool, signed: bool) -> Iterator[str]:
+    """What the walk found, the worst first."""
+    if found.fault is not None:
+        yield f"Mục {found.fault.number}: {found.fault.message} [{found.fault.code}]"
+        if found.covered:
+            yield f"Các mục {found.first}–{found.covered} khớp với điểm kiểm."
+        return
+    if found.covered:
+        yield f"Nhật ký nguyên vẹn từ mục {found.first} đến mục {found.covered}, theo điểm kiểm."
+        if unread:
+            yield "Chưa kiểm tra chữ ký của điểm kiểm: thêm --key."
+        elif not signed:
+            yield "Điểm kiểm không có chữ ký: chỉ đáng tin bằng nơi đã giữ nó."
+    if found.last > max(found.covered, found.first - 1):
+        begin = max(found.covered + 1, found.first)
+        yield (
+            f"Các mục {begin}–{found.last} nối tiếp đúng, nhưng chưa có điểm kiểm: không loại trừ được việc "
+            "chúng bị viết lại, hay các mục sau chúng bị cắt."
+        )
+    if found.last < found.first:
+        yield "Bản xuất không có mục nào: không loại trừ được việc mọi mục đã bị cắt."
 
 
 def _print_json(value: Any) -> None:
