@@ -71,6 +71,7 @@ class Settings:
     demo: bool = False
     signing_keys: Path | None = None  # read by the issuing command only; the web process never opens it
     tsa_url: str | None = None
+    audit_key: Path | None = None  # read by the command that signs checkpoints of the trail only
     limits_url: str = "memory://"  # rate-limit counters: memory:// or redis://
     limits: Mapping[str, Policy] = field(default_factory=lambda: table.DEFAULT)
     checks: Bounds = field(default_factory=lambda: Bounds(*_places()))  # in each server process
@@ -115,6 +116,7 @@ class Settings:
                 "PUBLIC_URL", "missing", "phải có khi ENVIRONMENT=production, dạng https://tên-miền."
             )
         signing_keys = reader.text("SIGNING_KEYS")
+        audit_key = reader.text("AUDIT_KEY")
         owner_name = reader.text("OWNER_NAME")
         if production and not owner_name:
             reader.problem(
@@ -139,6 +141,7 @@ class Settings:
             demo=demo,
             signing_keys=Path(signing_keys).absolute() if signing_keys else None,
             tsa_url=reader.web_address("TSA_URL"),
+            audit_key=Path(audit_key).absolute() if audit_key else None,
             limits_url=reader.counters("LIMITS_URL", cls.limits_url),
             limits=reader.limits("LIMITS"),
             checks=reader.checks(),

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 COMMANDS: Final = {
     "trust": "portal.commands.trust:trust",
     "registry": "portal.commands.registry:registry",
+    "audit": "portal.commands.audit:audit",
     "database": "portal.commands.database:database",
     "template": "portal.commands.template:template",
     "issue": "portal.commands.issuing:issue",

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from portal.audit.service import Actor
 from portal.config import Settings
 from portal.database import Base, make_engine
 from portal.filestore import ObjectFiles
@@ -27,6 +28,8 @@ hypothesis.settings.register_profile("portal", deadline=None)
 hypothesis.settings.load_profile("portal")
 
 NOW = datetime(2026, 10, 5, 2, 30, tzinfo=UTC)
+#: Who does in tests what the trail tells of.
+ACTOR = Actor.command("an.nguyen")
 
 
 class FrozenClock:

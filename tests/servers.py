@@ -79,9 +79,12 @@ class PostgresCluster:
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
+            connection.execute("SET session_replication_role = replica")  # the trail refuses to be emptied
             for table in tables:
                 connection.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(table)))
             connection.execute("INSERT INTO trust_state (id, epoch) VALUES (1, 0)")
+            zeros = bytes(32)
+            connection.execute("INSERT INTO audit_head (id, number, digest) VALUES (1, 0, %s)", [zeros])
 
     def drop(self, name: str) -> None:
         self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -4,8 +4,8 @@ scripts can rely on (0 done, 1 refused, 2 wrong usage).
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +19,7 @@ from flask.cli import AppGroup
 from obstore.exceptions import BaseError as StoreError
 from sqlalchemy.exc import DatabaseError, DBAPIError, IntegrityError
 
+from portal.audit.service import Actor
 from portal.errors import InvalidSettings, Refusal
 from portal.filestore import CorruptFile
 from portal.vault import VaultError
@@ -149,12 +150,14 @@ def read_input(path: Path) -> bytes:
         raise Refusal("not_read", f"Không đọc được tệp {path}: {error.strerror or error}.") from error
 
 
-def actor() -> str:
-    """Who runs this command, for the event."""
+def actor() -> Actor:
+    """Who runs this command, for the trail: the user of the operating system, whatever the environment
+    says.
+    """
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return f"uid {os.getuid()}"
+        return Actor.command(pwd.getpwuid(os.getuid()).pw_name)
+    except KeyError:  # a container's user may have no name
+        return Actor.command(f"uid-{os.getuid()}")
 
 
 def _wrong(param: click.Parameter | None, message: str) -> NoReturn:

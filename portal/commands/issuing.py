@@ -16,9 +16,12 @@ from pathlib import Path
 
 import click
 from flask.cli import with_appcontext
+from sqlalchemy.orm import Session
 
-from portal.commands.console import Command, Room, fail, refusals, refuse
+from portal.audit.service import Action, Object
+from portal.commands.console import Command, Room, actor, fail, refusals, refuse
 from portal.commands.renew import no_timestamp_anchor
+from portal.commands.trail import told
 from portal.errors import InvalidSettings, PortalError, Refusal
 from portal.extensions import reading, resources, transaction
 from portal.issuing import exchange, intake
@@ -35,6 +38,7 @@ from portal.issuing.service import (
     Row,
     State,
     Work,
+    attempt,
     check_signers,
     examine,
     find_issued,
@@ -102,8 +106,14 @@ def recall(record_id: str, reason: str, version: int | None) -> None:
     """Thu hồi một học bạ theo mã tra cứu RECORD_ID."""
     with refusals():
         identity = _identity(record_id)
-        with transaction() as session:
-            number = registry.recall(session, identity, reason, now=resources().clock.now(), version=version)
+
+        def find(session: Session) -> Object:
+            return registry.trail_object(session, resources().vault, identity)
+
+        with told(Action.RECALL, find), transaction() as session:
+            number = registry.recall(
+                session, identity, reason, actor=actor(), now=resources().clock.now(), version=version
+            )
     click.echo(f"Đã thu hồi bản số {number} của học bạ {group(identity)} ({reason}).")
 
 
@@ -184,10 +194,11 @@ def export(directory: Path) -> None:
 def import_(file: Path, out: Path | None) -> None:
     """Nhập các chữ ký trong FILE, kiểm tra từng chữ ký rồi cấp tiếp."""
     with refusals(), exclusive(resources().engine, resources().settings.instance_dir):
-        content = _read(file)
-        desk, store = _desk()
-        with reading() as session:
-            incoming = exchange.read_signatures(session, desk.vault, content, file.name)
+        with told(Action.KEY_USE):
+            content = _read(file)
+            desk, store = _desk()
+            with reading() as session:
+                incoming = exchange.read_signatures(session, desk.vault, content, file.name)
         if out is not None:
             _make_folder(out)
 
@@ -198,15 +209,18 @@ def import_(file: Path, out: Path | None) -> None:
                 begin=desk.begin,
                 vault=desk.vault,
                 clock=desk.clock,
+                actor=desk.actor,
                 timestamper=desk.timestamper,
             )
             return proceed(desk, issuance, store)
 
         def outcomes() -> Iterator[Outcome]:
             for brought in incoming.brought:
-                yield settle(group(brought.job.intent.record_id), partial(taken, brought))
+                job = brought.job
+                yield settle(desk, group(job.intent.record_id), partial(taken, brought), attempt(desk, job))
             for job in incoming.ready:
-                yield settle(group(job.intent.record_id), partial(proceed, desk, job.id, store))
+                step = partial(proceed, desk, job.id, store)
+                yield settle(desk, group(job.intent.record_id), step, attempt(desk, job))
 
         if incoming.before:
             click.echo(f"{incoming.before} chữ ký đã được nhập trước đây.")
@@ -223,27 +237,12 @@ def _issue(
         refuse(Refusal("usage", "--dry-run không ghi gì: đừng dùng cùng --out."), status=2)
     bundle = resources()
     lock = nullcontext() if dry_run else exclusive(bundle.engine, bundle.settings.instance_dir)
+    # A dry run would have changed nothing: the trail has nothing to tell of it.
+    asked = told(Action.ISSUE if correction is None else Action.CORRECT)
     with refusals(), lock:
         # 1 Everything that is wrong, of all rows, before anything is written.
-        class_file = intake.read_class_file(_read(file), file.name)
-        checked = intake.validate(class_file)
-        for warning in once(checked.warnings):
-            click.secho(f"warning: {warning.where}: {warning.message}", fg="yellow", err=True)
-        cells = {row.number: row.cells for row in class_file.rows}
-        rows = [Row(f"dòng {number}", record, cells[number]) for number, record, _ in checked.records]
-        problems = list(checked.problems)
-        choices = _choices(plan, class_file, rows, problems)
-        try:
-            desk, store = _desk()
-        except InvalidSettings as error:
-            raise InvalidInput((*problems, *error.problems)) from error
-        works: tuple[Work, ...] = ()
-        try:
-            works = examine(desk, rows, Order(choices, store, correction, restart), draw=not problems)
-        except InvalidInput as error:
-            problems += error.problems
-        if problems:
-            raise InvalidInput(once(sorted(problems, key=row_of)))
+        with nullcontext() if dry_run else asked:
+            desk, works, store = _examined(file, plan, restart=restart, correction=correction)
         if dry_run:
             resumed = unfit_resumed(desk, works, store)
             if resumed:
@@ -258,6 +257,32 @@ def _issue(
         if out is not None:
             _make_folder(out)
         _run(issue_works(desk, works, store), len(works), out)
+
+
+def _examined(
+    file: Path, plan: Path | None, *, restart: bool, correction: str | None
+) -> tuple[Desk, tuple[Work, ...], TrustStore]:
+    """What there is to do for a class file. Raises InvalidInput with the mistakes of all rows."""
+    class_file = intake.read_class_file(_read(file), file.name)
+    checked = intake.validate(class_file)
+    for warning in once(checked.warnings):
+        click.secho(f"warning: {warning.where}: {warning.message}", fg="yellow", err=True)
+    cells = {row.number: row.cells for row in class_file.rows}
+    rows = [Row(f"dòng {number}", record, cells[number]) for number, record, _ in checked.records]
+    problems = list(checked.problems)
+    choices = _choices(plan, class_file, rows, problems)
+    try:
+        desk, store = _desk()
+    except InvalidSettings as error:
+        raise InvalidInput((*problems, *error.problems)) from error
+    works: tuple[Work, ...] = ()
+    try:
+        works = examine(desk, rows, Order(choices, store, correction, restart), draw=not problems)
+    except InvalidInput as error:
+        problems += error.problems
+    if problems:
+        raise InvalidInput(once(sorted(problems, key=row_of)))
+    return desk, works, store
 
 
 def _choices(
@@ -296,6 +321,7 @@ def _desk() -> tuple[Desk, TrustStore]:
         vault=bundle.vault,
         files=bundle.files,
         clock=bundle.clock,
+        actor=actor(),
         renderer=Renderer(),
         ring=load_keys(settings.signing_keys),
         public_url=settings.public_url,
@@ -402,9 +428,11 @@ def _make_folder(folder: Path) -> None:
 def _hand_out(where: str, issued: Issued, folder: Path) -> list[Problem]:
     """Writes the file and says its name; a file that could not be written does not stop the others."""
     bundle = resources()
+    now = bundle.clock.now()
     try:
-        with reading() as session:
-            click.echo(f"  {hand_out(session, bundle.vault, bundle.files, issued, folder)}")
+        with transaction() as session:
+            path = hand_out(session, bundle.vault, bundle.files, issued, folder, actor=actor(), now=now)
+        click.echo(f"  {path}")
     except Refusal as error:
         return [Problem(where, error.code, f"{error.message} {error.hint}".strip())]
     except (PortalError, FileNotFoundError) as error:

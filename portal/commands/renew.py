@@ -9,7 +9,9 @@ from datetime import timedelta
 import click
 from flask.cli import with_appcontext
 
-from portal.commands.console import Command, fail, refusals
+from portal.audit.service import Action
+from portal.commands.console import Command, actor, fail, refusals
+from portal.commands.trail import told
 from portal.errors import Refusal
 from portal.extensions import reading, resources, transaction
 from portal.issuing import renewal
@@ -39,27 +41,16 @@ def renew(record_ids: tuple[str, ...], within: int) -> None:
     chạy lại. Tệp mà danh sách thu hồi còn cũ hơn chữ ký thì chờ lần sau.
     """
     portal = resources()
-    settings = portal.settings
-    with refusals(), exclusive(portal.engine, settings.instance_dir):
-        if settings.tsa_url is None:
-            raise Refusal(
-                "no_tsa",
-                "Chưa đặt địa chỉ dịch vụ cấp dấu thời gian.",
-                "Đặt biến TSA_URL, xem docs/settings.md.",
-            )
-        named = _known(record_ids)
-        with reading() as session:
-            if not trust.load_store(session).timestamping.anchors:
-                raise no_timestamp_anchor()
-            due = renewal.due(
-                session, now=portal.clock.now(), within=timedelta(days=within), record_ids=named
-            )
+    with refusals(), exclusive(portal.engine, portal.settings.instance_dir):
+        with told(Action.RENEW):
+            tsa_url, due = _due(record_ids, timedelta(days=within))
         bench = Bench(
             begin=transaction,
             vault=portal.vault,
             files=portal.files,
             clock=portal.clock,
-            timestamper=HttpTimestamper(settings.tsa_url),
+            actor=actor(),
+            timestamper=HttpTimestamper(tsa_url),
         )
         outcomes: list[Outcome] = []
         with click.progressbar(
@@ -74,6 +65,23 @@ def renew(record_ids: tuple[str, ...], within: int) -> None:
         problems = [o.problem for o in outcomes if o.problem is not None and o.state is State.FAILED]
         if problems:
             fail(problems)
+
+
+def _due(record_ids: tuple[str, ...], within: timedelta) -> tuple[str, tuple[str, ...]]:
+    """Who gives the timestamps, and the SHA-256 of the files to renew. Raises Refusal, InvalidInput."""
+    portal = resources()
+    if portal.settings.tsa_url is None:
+        raise Refusal(
+            "no_tsa",
+            "Chưa đặt địa chỉ dịch vụ cấp dấu thời gian.",
+            "Đặt biến TSA_URL, xem docs/settings.md.",
+        )
+    named = _known(record_ids)
+    with reading() as session:
+        if not trust.load_store(session).timestamping.anchors:
+            raise no_timestamp_anchor()
+        due = renewal.due(session, now=portal.clock.now(), within=within, record_ids=named)
+    return portal.settings.tsa_url, due
 
 
 def _known(record_ids: tuple[str, ...]) -> list[str]:

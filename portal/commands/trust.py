@@ -13,8 +13,10 @@ from typing import Any
 import click
 from sqlalchemy.orm import Session
 
+from portal.audit.service import Action
 from portal.commands.console import Day, Moment, Room, actor, fail, read_input, refusals
 from portal.commands.registry import REFRESH, revalidate_all
+from portal.commands.trail import tell, told
 from portal.errors import Refusal
 from portal.extensions import reading, resources, transaction
 from portal.registry import service as registry
@@ -26,6 +28,9 @@ from verifier.errors import InvalidInput, Problem
 from verifier.record import Level
 from verifier.report import Role
 from verifier.trust import Approval, Pki, Purpose
+
+#: What these commands would have done, where they are refused.
+CHANGE = Action.TRUST_CHANGE
 
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
@@ -47,7 +52,7 @@ trust = Room("trust", help="Ai được ký: sở, trường, tổ chức chứn
 def add_department(code: str, name: str, province: str) -> None:
     """Thêm một Sở Giáo dục và Đào tạo."""
     now = resources().clock.now()
-    with refusals(), transaction() as session:
+    with refusals(), told(CHANGE), transaction() as session:
         trusted.add_department(session, code, name, province, actor=actor(), now=now)
     click.echo(f"Đã thêm {name} ({code}).")
 
@@ -69,7 +74,7 @@ def add_school(**fields: Any) -> None:
     school = SchoolInput(**fields)
     now = resources().clock.now()
     with refusals():
-        with transaction() as session:
+        with told(CHANGE), transaction() as session:
             change = trusted.add_school(session, school, actor=actor(), now=now)
             withdrawn = _withdraw(session, change, now)
         click.echo(f"Đã thêm {school.name} ({school.code}).")
@@ -88,7 +93,7 @@ def close_school(code: str, valid_to: date, successor: str | None) -> None:
     """
     now = resources().clock.now()
     with refusals():
-        with transaction() as session:
+        with told(CHANGE), transaction() as session:
             change = trusted.close_school(session, code, valid_to, successor, actor=actor(), now=now)
             withdrawn = _withdraw(session, change, now)
         click.echo(f"Trường {code} có hiệu lực đến hết ngày {valid_to:%d/%m/%Y}.")
@@ -109,7 +114,7 @@ def add_anchor(certificate: Path, pki: Pki, purpose: Purpose, name: str) -> None
     """Ghim chứng thư gốc, hoặc chứng thư cấp dưới của một chứng thư gốc đã ghim, cho một mục đích."""
     now = resources().clock.now()
     with refusals():
-        with transaction() as session:
+        with told(CHANGE), transaction() as session:
             change = trusted.add_anchor(
                 session,
                 read_input(certificate),
@@ -131,7 +136,7 @@ def remove_anchor(sha256: str, purpose: Purpose) -> None:
     """Thôi tin một tổ chức chứng thực cho một mục đích: không gì bên dưới còn được tính."""
     now = resources().clock.now()
     with refusals():
-        with transaction() as session:
+        with told(CHANGE), transaction() as session:
             change = trusted.remove_anchor(session, sha256, purpose=purpose, actor=actor(), now=now)
             withdrawn = _withdraw(session, change, now)
         click.echo("Đã thôi ghim chứng thư.")
@@ -151,7 +156,7 @@ def add_signer(certificate: Path, **fields: Any) -> None:
     """Đăng ký chứng thư của một người ký hoặc con dấu; đăng ký chờ duyệt."""
     signer = SignerInput(certificate=read_input(certificate), **fields)
     now = resources().clock.now()
-    with refusals(), transaction() as session:
+    with refusals(), told(CHANGE), transaction() as session:
         change = trusted.add_signer(session, signer, actor=actor(), now=now)
         _withdraw(session, change, now)
     click.echo(f"Đã đăng ký, chờ duyệt. Mã: {change.created}")
@@ -164,7 +169,7 @@ def approve(signers: tuple[str, ...], refuse: bool) -> None:
     """Duyệt (hoặc từ chối) đăng ký, theo mã hoặc dấu vân tay SHA-256 của chứng thư."""
     now = resources().clock.now()
     with refusals():
-        with transaction() as session:
+        with told(CHANGE), transaction() as session:
             keys = [key for text in signers for key in trusted.find_signers(session, text)]
             change = trusted.approve(session, keys, actor=actor(), now=now, refuse=refuse)
             withdrawn = _withdraw(session, change, now)
@@ -193,7 +198,7 @@ def suspend(signers: tuple[str, ...], invalid_since: datetime, *, compromised: b
     """
     now = resources().clock.now()
     with refusals():
-        with transaction() as session:
+        with told(CHANGE), transaction() as session:
             keys = [key for text in signers for key in trusted.find_signers(session, text)]
             change = trusted.suspend(
                 session, keys, invalid_since, compromised=compromised, actor=actor(), now=now
@@ -222,8 +227,10 @@ def import_crl(lists: tuple[Path, ...]) -> None:
                     change = trusted.import_crl(session, read_input(path), actor=actor(), now=now)
                     withdrawn += _withdraw(session, change, now)
             except Refusal as refused:
+                tell(CHANGE, refused.code)
                 bad.append(Problem(str(path), refused.code, refused.message))
             except InvalidInput as invalid:
+                tell(CHANGE, invalid.problems[0].code, count=len(invalid.problems))
                 bad += [Problem(str(path), p.code, p.message) for p in invalid.problems]
             else:
                 click.echo(f"Đã nạp {path}.")
@@ -239,7 +246,7 @@ def import_crl(lists: tuple[Path, ...]) -> None:
 def add_crl_address(sha256: str, url: str) -> None:
     """Ghim địa chỉ công bố danh sách thu hồi của tổ chức chứng thực có dấu vân tay SHA256."""
     now = resources().clock.now()
-    with refusals(), transaction() as session:
+    with refusals(), told(CHANGE), transaction() as session:
         trusted.add_crl_address(session, sha256, url, actor=actor(), now=now)
     click.echo(f"Đã ghim {url}. Lấy danh sách: flask --app wsgi trust refresh")
 
@@ -249,7 +256,7 @@ def add_crl_address(sha256: str, url: str) -> None:
 def remove_crl_address(url: str) -> None:
     """Thôi lấy danh sách thu hồi từ một địa chỉ; danh sách đã lấy vẫn dùng đến hết hạn."""
     now = resources().clock.now()
-    with refusals(), transaction() as session:
+    with refusals(), told(CHANGE), transaction() as session:
         trusted.remove_crl_address(session, url, actor=actor(), now=now)
     click.echo(f"Đã bỏ ghim {url}.")
 
@@ -293,6 +300,8 @@ def refresh() -> None:
                     else [Problem(address.url, p.code, p.message) for p in fault.problems]
                 )
                 bad += found
+                if isinstance(fault, InvalidInput):  # a list that we refuse; what does not answer is no act
+                    tell(CHANGE, found[0].code, count=len(found))
                 with transaction() as session:
                     trusted.tried_crl_address(session, address.id, found[0].message, now=now)
         _hint_of_stale(now)

@@ -32,6 +32,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from portal.audit.service import Actor
 from portal.demo import manifest, samples
 from portal.demo.authority import (
     PUBLIC_SECOND,
@@ -64,7 +65,7 @@ from verifier.record import Record
 from verifier.report import Role
 from verifier.trust import Purpose, TrustStore
 
-ACTOR: Final = "demo"
+ACTOR: Final = Actor.command("demo")
 STOLEN: Final = "hoa-mai"  # the school whose seal was stolen
 STALE: Final = PUBLIC_SECOND  # the authority whose CRL runs out
 STAMPED: Final = "suong-mai"  # the school that issues with timestamps
@@ -331,6 +332,7 @@ class _Story:
             vault=self.shop.vault,
             files=self.shop.files,
             clock=_FixedClock(at),
+            actor=ACTOR,
             timestamper=DemoTimestamper(self.authority.timestamp_authority(), at),
         )
         with self.shop.begin() as session:
@@ -353,7 +355,7 @@ class _Story:
         with self.shop.begin() as session:
             for place, reason in RECALLED.items():
                 issued = self.progress.issued(_pupil(self._record(place)), 1)
-                registry.recall(session, issued["record_id"], reason, now=self.moments.recall)
+                registry.recall(session, issued["record_id"], reason, actor=ACTOR, now=self.moments.recall)
 
     # 5 -------------------------------------------------------------------------------------------------
 
@@ -564,6 +566,7 @@ class _Story:
             vault=self.shop.vault,
             files=self.shop.files,
             clock=_FixedClock(at),
+            actor=ACTOR,
             renderer=self._renderer,
             ring=self._ring,
             public_url=self.shop.public_url,

@@ -32,9 +32,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.audit import service as audit
+from portal.audit.service import Actor
 from portal.errors import Refusal
 from portal.issuing import signing
-from portal.issuing.intents import Held, Job, change, read, seal_held
+from portal.issuing.intents import Held, Job, change, key_use, read, seal_held
 from portal.issuing.models import Issuance, Stage
 from portal.ports import Clock, Timestamper
 from portal.trust.store import signer_names
@@ -226,11 +228,12 @@ def take(
     begin: Callable[[], AbstractContextManager[Session]],
     vault: Vault,
     clock: Clock,
+    actor: Actor,
     timestamper: Timestamper | None,
     at: Callable[[str], None] = lambda point: None,
 ) -> uuid.UUID:
-    """Puts one value into its file and commits; the issuance may then proceed. Raises Refusal,
-    PortalError.
+    """Puts one value into its file and commits, with its entry in the trail; the issuance may then proceed.
+    Raises Refusal, PortalError.
     """
     job = brought.job
     prepared = job.held.prepared if job.held else None
@@ -240,8 +243,10 @@ def take(
     pdf = signing.complete(prepared, brought.value, timestamper if last else None)
     at("completed")
     held = seal_held(vault, job, Held(pdf, job.held.done + 1))
+    now = clock.now()
     with begin() as session:
-        change(session, job, clock.now(), next_field=None, stage_sealed=held)
+        change(session, job, now, next_field=None, stage_sealed=held)
+        audit.record(session, key_use(job, prepared, key="external", actor=actor), now=now)
     at("taken")
     return job.id
 

@@ -13,11 +13,13 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from portal.audit.service import Action, Actor, Event, Object
 from portal.errors import Refusal
 from portal.issuing.appearance import Signatory
 from portal.issuing.models import Issuance, Stage
@@ -202,6 +204,26 @@ def change(session: Session, job: Job, now: datetime, **values: Any) -> None:
     ).all()
     if len(changed) != 1:
         raise elsewhere(job.intent)
+
+
+def key_use(job: Job, prepared: Prepared, *, key: str, actor: Actor) -> Event:
+    """One signature, for the trail: whose key, over which digest, in which field; ``key`` is local or
+    external.
+    """
+    return Event(
+        actor,
+        Action.KEY_USE,
+        Object("issuance", job.id),
+        organisation=job.school_code,
+        pupil=job.pupil_index,
+        details={
+            "certificate": sha256(prepared.certificate).hexdigest(),
+            "digest": prepared.digest.hex(),
+            "field": prepared.field,
+            "key": key,
+            "version": job.intent.version,
+        },
+    )
 
 
 def elsewhere(intent: Intent) -> Refusal:

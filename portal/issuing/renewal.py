@@ -30,6 +30,9 @@ from itertools import pairwise
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
+from portal.audit import service as audit
+from portal.audit.service import Action, Actor, Event, Object
+from portal.audit.service import Outcome as Told
 from portal.errors import PortalError, Refusal
 from portal.filestore import name_of
 from portal.issuing.archiving import Proofs, archive
@@ -62,7 +65,8 @@ WITHIN = timedelta(days=365)
 
 @dataclass(frozen=True)
 class Bench:
-    """What renewing works with, chosen by the command. ``begin`` opens a transaction and commits at its end.
+    """What renewing works with, chosen by the command, for whom ``actor`` stands in the trail. ``begin``
+    opens a transaction and commits at its end.
 
     ``at`` is told the name of each point between two steps; tests end the process there.
     """
@@ -71,6 +75,7 @@ class Bench:
     vault: Vault
     files: FileStore
     clock: Clock
+    actor: Actor
     timestamper: Timestamper
     policy: ValidationPolicy = DEFAULT
     at: Callable[[str], None] = lambda point: None
@@ -81,6 +86,9 @@ class Source:
     """A registered file that is to be renewed."""
 
     version_pk: uuid.UUID
+    record_pk: uuid.UUID
+    school_code: str
+    pupil_index: str
     record_id: str
     version: int
     sha256: str
@@ -165,10 +173,28 @@ def _settle(bench: Bench, source_sha256: str) -> Outcome:
     except Refusal as refusal:
         state = State.WAITING if refusal.code == "lists_older" else State.FAILED
         message = f"{refusal.message} {refusal.hint}".strip()
+        if state is State.FAILED:
+            _tell(bench, source, Told.REFUSED, refusal.code)
         return Outcome(source.name, state, Problem(source.name, refusal.code, message))
     except PortalError as fault:
+        _tell(bench, source, Told.FAILED, type(fault).__name__)
         return Outcome(source.name, State.FAILED, Problem(source.name, type(fault).__name__, str(fault)))
     return Outcome(source.name, State.RENEWED)
+
+
+def _tell(bench: Bench, source: Source, outcome: Told, reason: str) -> None:
+    """A renewal that was not made, for the trail. One that waits for a list is none: it comes by itself."""
+    event = Event(
+        bench.actor,
+        Action.RENEW,
+        Object("record", source.record_pk),
+        outcome,
+        organisation=source.school_code,
+        pupil=source.pupil_index,
+        details={"version": source.version, "earlier_file": source.sha256, "reason": reason},
+    )
+    with bench.begin() as session:
+        audit.record(session, event, now=bench.clock.now())
 
 
 def _load(bench: Bench, source_sha256: str) -> Source:
@@ -182,6 +208,9 @@ def _load(bench: Bench, source_sha256: str) -> Source:
                 RegisteredFile.registered_at,
                 RegisteredFile.structure,
                 RecordVersion.version,
+                Record.id.label("record_pk"),
+                Record.school_code,
+                Record.pupil_index,
                 Record.record_id,
                 Record.wrapped_key,
             )
@@ -191,6 +220,9 @@ def _load(bench: Bench, source_sha256: str) -> Source:
         ).one()
     return Source(
         version_pk=row.version_pk,
+        record_pk=row.record_pk,
+        school_code=row.school_code,
+        pupil_index=row.pupil_index,
         record_id=row.record_id,
         version=row.version,
         sha256=row.sha256,
@@ -338,6 +370,7 @@ def _register(bench: Bench, source: Source, stored_name: str, made: _Made) -> No
                 kind="renewed",
             ),
             epoch=trust.current_epoch(session, lock=True),
+            actor=bench.actor,
             now=now,
         )
         bench.at("registering, not committed")

@@ -29,7 +29,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from functools import partial
 from hashlib import sha256
@@ -41,10 +41,23 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from portal.audit import service as audit
+from portal.audit.service import Action, Actor, Event, Object
+from portal.audit.service import Outcome as Told
 from portal.errors import PortalError, Refusal
 from portal.filestore import name_of
 from portal.issuing import lint, signing
-from portal.issuing.intents import Held, Intent, Job, change, elsewhere, read, seal_held, seal_intent
+from portal.issuing.intents import (
+    Held,
+    Intent,
+    Job,
+    change,
+    elsewhere,
+    key_use,
+    read,
+    seal_held,
+    seal_intent,
+)
 from portal.issuing.keys import Key, KeyRing
 from portal.issuing.models import Issuance, Stage
 from portal.issuing.plan import Choices, Seat, seats, unfit
@@ -81,7 +94,8 @@ _RESTART = "Giải quyết xong thì chạy lại; để người khác ký, ch�
 
 @dataclass(frozen=True)
 class Desk:
-    """What issuing works with, chosen by the command. ``begin`` opens a transaction and commits at its end.
+    """What issuing works with, chosen by the command, for whom ``actor`` stands in the trail. ``begin`` opens
+    a transaction and commits at its end.
 
     ``at`` is told the name of each point between two steps; tests end the process there.
     """
@@ -90,6 +104,7 @@ class Desk:
     vault: Vault
     files: FileStore
     clock: Clock
+    actor: Actor
     renderer: Renderer
     ring: KeyRing
     public_url: str
@@ -138,6 +153,7 @@ class Work:
     """
 
     where: str
+    school_code: str
     pupil_index: str
     content_index: str
     version: int
@@ -337,13 +353,13 @@ def _place(session: Session, desk: Desk, record: Record, order: Order, found: li
     else:
         newest = rows.get(known.newest_version)
         if newest is not None and newest.content_index == content:
-            return Work("", pupil, content, newest.version, known, existing=newest.id)
+            return Work("", record.issuer, pupil, content, newest.version, known, existing=newest.id)
         version = known.newest_version + 1
         found += _correction_problems(session, desk, record, known)
 
     # 2 The same key again: the same content goes on, another is refused.
     row = rows.get(version)
-    work = Work("", pupil, content, version, known)
+    work = Work("", record.issuer, pupil, content, version, known)
     if row is None:
         return work
     unfinished = row.stage in (Stage.RESERVED, Stage.WAITING)
@@ -444,24 +460,55 @@ def issue(desk: Desk, works: Sequence[Work], store: TrustStore) -> Iterator[Outc
     """
     batch = uuid.uuid4()
     for work in works:
-        yield settle(work.where, partial(_bring, desk, work, store, batch))
+        yield settle(desk, work.where, partial(_bring, desk, work, store, batch), _attempt(desk, work))
 
 
 def _bring(desk: Desk, work: Work, store: TrustStore, batch: uuid.UUID) -> Outcome:
     return proceed(desk, work.existing or _reserve(desk, work, batch), store, base=work.base)
 
 
-def settle(where: str, step: Callable[[], Outcome]) -> Outcome:
-    """The outcome of ``step``; what it refuses becomes a failed row. A fault of ours still ends the run."""
+def attempt(desk: Desk, job: Job) -> Event:
+    """What bringing ``job`` further is in the trail, should it be refused."""
+    action = Action.ISSUE if job.intent.version == 1 else Action.CORRECT
+    details = {"version": job.intent.version}
+    return Event(
+        desk.actor,
+        action,
+        Object("issuance", job.id),
+        organisation=job.school_code,
+        pupil=job.pupil_index,
+        details=details,
+    )
+
+
+def _attempt(desk: Desk, work: Work) -> Event:
+    return Event(
+        desk.actor,
+        Action.ISSUE if work.version == 1 else Action.CORRECT,
+        None if work.existing is None else Object("issuance", work.existing),
+        organisation=work.school_code,
+        pupil=work.pupil_index,
+        details={"version": work.version},
+    )
+
+
+def settle(desk: Desk, where: str, step: Callable[[], Outcome], event: Event) -> Outcome:
+    """The outcome of ``step``; what it refuses becomes a failed row, told by the trail as ``event``. A fault
+    of ours still ends the run.
+    """
+    told = Told.REFUSED
     try:
         return replace(step(), where=where)
     except InvalidInput as error:
-        return Outcome(where, State.FAILED, problems=error.problems)
+        problems = error.problems
     except Refusal as error:
-        message = f"{error.message} {error.hint}".strip()
-        return Outcome(where, State.FAILED, problems=(Problem(where, error.code, message),))
+        problems = (Problem(where, error.code, f"{error.message} {error.hint}".strip()),)
     except PortalError as error:
-        return Outcome(where, State.FAILED, problems=(Problem(where, type(error).__name__, str(error)),))
+        told, problems = Told.FAILED, (Problem(where, type(error).__name__, str(error)),)
+    details = {**event.details, "reason": problems[0].code, "count": len(problems)}
+    with desk.begin() as session:
+        audit.record(session, replace(event, outcome=told, details=details), now=desk.clock.now())
+    return Outcome(where, State.FAILED, problems=problems)
 
 
 def proceed(desk: Desk, issuance: uuid.UUID, store: TrustStore, *, base: bytes | None = None) -> Outcome:
@@ -481,21 +528,29 @@ def proceed(desk: Desk, issuance: uuid.UUID, store: TrustStore, *, base: bytes |
         if data is not None:
             return _register(desk, job, data, store)
 
-    # 3 Signed by every role whose key is at hand.
-    signed = _sign(desk, job, base, store)
-    if signed is None:
-        waiting = load(desk, issuance)
-        return replace(_outcome(waiting, State.WAITING), waiting_for=waiting.next_field)
-    desk.at("signed")
+    # 3 Signed by every role whose key is at hand. What a key did is told in the transaction that first keeps
+    #   its signature, or by itself when the signature is given up.
+    uses: list[Event] = []
+    try:
+        signed = _sign(desk, job, base, store, uses)
+        if signed is None:
+            waiting = load(desk, issuance)
+            return replace(_outcome(waiting, State.WAITING), waiting_for=waiting.next_field)
+        desk.at("signed")
 
-    # 4 Our own verifier's word, before the file has a name.
-    checked = _validate(desk, job, signed, store)
+        # 4 Our own verifier's word, before the file has a name.
+        checked = _validate(desk, job, signed, store)
+    except PortalError:
+        with desk.begin() as session:
+            lost = (replace(use, outcome=Told.FAILED) for use in uses)
+            audit.record(session, *lost, now=desk.clock.now())
+        raise
     desk.at("validated")
 
     # 5 The name is committed before the object exists.
     digest = sha256(signed).hexdigest()
     sealed = seal_file(desk.vault, job.wrapped_key, signed, sha256=digest, version=job.intent.version)
-    job = _advance(desk, job, stage=Stage.SEALED, sealed_sha256=digest, sealed_name=name_of(sealed))
+    job = _advance(desk, job, uses, stage=Stage.SEALED, sealed_sha256=digest, sealed_name=name_of(sealed))
     desk.at("sealed")
 
     # 6 Stored, create-only, and read back.
@@ -552,14 +607,19 @@ def load(desk: Desk, issuance: uuid.UUID) -> Job:
         return read(desk.vault, session.get_one(Issuance, issuance))
 
 
-def _advance(desk: Desk, job: Job, **values: Any) -> Job:
+def _advance(desk: Desk, job: Job, uses: Sequence[Event], **values: Any) -> Job:
+    """To the next stage; the signatures that are kept by it are told by it."""
+    now = desk.clock.now()
     with desk.begin() as session:
-        change(session, job, desk.clock.now(), **values)
+        change(session, job, now, **values)
+        audit.record(session, *uses, now=now)
     return load(desk, job.id)
 
 
-def _sign(desk: Desk, job: Job, base: bytes | None, store: TrustStore) -> bytes | None:
-    """The finished file, or None: the row now waits for a signature made elsewhere."""
+def _sign(desk: Desk, job: Job, base: bytes | None, store: TrustStore, uses: list[Event]) -> bytes | None:
+    """The finished file, or None: the row now waits for a signature made elsewhere. ``uses`` takes up what
+    was signed and is not yet told.
+    """
     intent, held = job.intent, job.held
 
     # 1 Where the last wait ended, or at the beginning.
@@ -578,41 +638,36 @@ def _sign(desk: Desk, job: Job, base: bytes | None, store: TrustStore) -> bytes 
     for number, seat in enumerate(intent.seats[done:], done):
         key = _key(desk, seat)
         last = number == len(intent.seats) - 1
+        prepared = signing.prepare(
+            pdf,
+            seat.field,
+            key.certificate,
+            key.chain,
+            at=at,
+            first=number == 0,
+            last=last,
+            lines=seat.lines,
+            timestamped=last and desk.timestamper is not None,
+        )
         if key.external:
-            prepared = signing.prepare(
-                pdf,
-                seat.field,
-                key.certificate,
-                key.chain,
-                at=at,
-                first=number == 0,
-                last=last,
-                lines=seat.lines,
-                timestamped=last and desk.timestamper is not None,
-            )
             desk.at("prepared")
             waiting = seal_held(desk.vault, job, Held(prepared.pdf, number, prepared))
             _advance(
                 desk,
                 job,
+                uses,
                 stage=Stage.WAITING,
                 next_field=seat.field,
                 sealed_name=None,
                 sealed_sha256=None,
                 stage_sealed=waiting,
             )
+            uses.clear()
             desk.at("waiting")
             return None
-        pdf = signing.sign_field(
-            pdf,
-            seat.field,
-            key,
-            at=at,
-            first=number == 0,
-            last=last,
-            lines=seat.lines,
-            timestamper=desk.timestamper if last else None,
-        )
+        value = key.sign_digest(prepared.digest)
+        uses.append(key_use(job, prepared, key="local", actor=desk.actor))
+        pdf = signing.complete(prepared, value, desk.timestamper if last else None)
         desk.at("signed one")
     return pdf
 
@@ -704,6 +759,7 @@ def _register(
                 header=intent.header,
                 disclosures=intent.disclosures,
                 wrapped_key=job.wrapped_key,
+                issuance=job.id,
             ),
             NewFile(
                 sha256=sha256(data).hexdigest(),
@@ -715,6 +771,7 @@ def _register(
                 policy=desk.policy.name,
             ),
             epoch=trust.current_epoch(session, lock=True),
+            actor=desk.actor,
             now=desk.clock.now(),
         )
         desk.at("registering, not committed")
@@ -762,8 +819,18 @@ def find_issued(session: Session, record_id: str, version: int | None = None) ->
     )
 
 
-def hand_out(session: Session, vault: Vault, files: FileStore, issued: Issued, folder: Path) -> Path:
-    """Writes the sealed file as ``<class>-<record id>-v<version>.pdf``, readable by its owner alone.
+def hand_out(
+    session: Session,
+    vault: Vault,
+    files: FileStore,
+    issued: Issued,
+    folder: Path,
+    *,
+    actor: Actor,
+    now: datetime,
+) -> Path:
+    """Writes the sealed file as ``<class>-<record id>-v<version>.pdf``, readable by its owner alone. The
+    trail has it as a disclosure to whoever runs the school's desk, written before the file has its name.
 
     The same bytes may be there already; other bytes are never overwritten. Raises Refusal.
     """
@@ -771,6 +838,14 @@ def hand_out(session: Session, vault: Vault, files: FileStore, issued: Issued, f
     content = registry.open_record(session, vault, issued.record_id, issued.version)
     if data is None or content is None:
         raise PortalError(f"{issued.record_id} v{issued.version}: not registered")
+    registry.tell_disclosure(
+        session,
+        issued.record_id,
+        {"version": issued.version, "file": issued.sha256},
+        purpose="issuer_copy",
+        actor=actor,
+        now=now,
+    )
     school_class = re.sub(r"[^\w-]+", "_", str(content.fields["lop"]))
     path = folder / f"{school_class}-{issued.record_id}-v{issued.version}.pdf"
     try:

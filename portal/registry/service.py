@@ -33,6 +33,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
+from portal.audit import service as audit
+from portal.audit.service import Action, Actor, Event, Object
 from portal.database import Row
 from portal.errors import Refusal
 from portal.filestore import CorruptFile
@@ -104,6 +106,8 @@ __all__ = [
     "revalidate",
     "seal_file",
     "standing_of",
+    "tell_disclosure",
+    "trail_object",
     "withdraw_standing",
 ]
 
@@ -128,7 +132,8 @@ _MANY = 500  # values of one IN (…): below the limits of both databases
 @dataclass(frozen=True, slots=True)
 class NewVersion:
     """A version to register. ``header`` and ``disclosures`` are the canonical record; ``school_name`` is the
-    name on the day of issue; ``wrapped_key`` is the record's data key (for a later version: the one it has).
+    name on the day of issue; ``wrapped_key`` is the record's data key (for a later version: the one it has);
+    ``issuance`` the key of its write-ahead row, by which the trail joins it with the uses of signing keys.
     """
 
     record_id: str
@@ -139,6 +144,7 @@ class NewVersion:
     header: Mapping[str, Any]
     disclosures: tuple[str, ...]
     wrapped_key: bytes
+    issuance: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,10 +229,10 @@ class Revalidated:
 
 
 def register(
-    session: Session, vault: Vault, new: NewVersion, file: NewFile, *, epoch: int, now: datetime
+    session: Session, vault: Vault, new: NewVersion, file: NewFile, *, epoch: int, actor: Actor, now: datetime
 ) -> Registered:
-    """Enter a version and its file; the version that was current becomes superseded. One transaction, the
-    caller's.
+    """Enter a version and its file; the version that was current becomes superseded; the trail tells it. One
+    transaction, the caller's.
 
     ``epoch`` is the trust epoch of this transaction, read with its lock. If trust changed since the file was
     validated, the version is registered all the same (it is sealed, it exists) but its codes answer "could
@@ -308,31 +314,38 @@ def register(
     session.add(version)
     session.flush()
     _enter(session, version.id, file, standing, epoch=epoch, now=now)
+    told: dict[str, str | int] = {"version": new.version, "file": file.sha256}
+    if new.issuance is not None:
+        told["issuance"] = str(new.issuance)
+    action = Action.ISSUE if new.version == 1 else Action.CORRECT
+    audit.record(session, _event(record, action, told, actor=actor), now=now)
     return Registered(new.record_id, new.version, already=False)
 
 
 def register_renewed(
-    session: Session, source_sha256: str, file: NewFile, *, epoch: int, now: datetime
+    session: Session, source_sha256: str, file: NewFile, *, epoch: int, actor: Actor, now: datetime
 ) -> Registered:
     """Enter the renewed form of a registered file: the same version, whatever became of it since, has one
-    file more, and each answers for it. ``epoch`` as in :func:`register`. One transaction, the caller's.
+    file more, and each answers for it; the trail tells it. ``epoch`` as in :func:`register`. One transaction,
+    the caller's.
 
     Registering the same file again changes nothing. Raises Refusal: ``unknown_file``,
     ``file_registered_elsewhere``, ``file_fails``.
     """
     source = session.execute(
-        select(Record.record_id, RecordVersion.version, RecordVersion.id)
+        select(Record, RecordVersion.version, RecordVersion.id)
         .join(RecordVersion, RecordVersion.record_pk == Record.id)
         .join(RegisteredFile, RegisteredFile.version_pk == RecordVersion.id)
         .where(RegisteredFile.sha256 == source_sha256)
     ).one_or_none()
     if source is None:
         raise Refusal("unknown_file", f"Không có tệp nào mang mã băm {source_sha256} trong sổ đăng ký.")
+    record: Record = source.Record
     there = session.scalar(select(RegisteredFile.version_pk).where(RegisteredFile.sha256 == file.sha256))
     if there is not None:
         if there != source.id:
             raise Refusal("file_registered_elsewhere", "Tệp này đã được đăng ký cho một bản khác.")
-        return Registered(source.record_id, source.version, already=True)
+        return Registered(record.record_id, source.version, already=True)
     standing = standing_of(file.report)
     if standing is not Standing.PASSED:
         raise Refusal("file_fails", "Tệp gia hạn chưa qua đủ các bước kiểm tra nên không được đăng ký.")
@@ -344,7 +357,9 @@ def register_renewed(
         epoch=epoch,
         now=now,
     )
-    return Registered(source.record_id, source.version, already=False)
+    told = {"version": source.version, "file": file.sha256, "earlier_file": source_sha256}
+    audit.record(session, _event(record, Action.RENEW, told, actor=actor), now=now)
+    return Registered(record.record_id, source.version, already=False)
 
 
 def _enter(
@@ -377,9 +392,16 @@ def _enter(
 
 
 def recall(
-    session: Session, record_id: str, reason: str, *, now: datetime, version: int | None = None
+    session: Session,
+    record_id: str,
+    reason: str,
+    *,
+    actor: Actor,
+    now: datetime,
+    version: int | None = None,
 ) -> int:
-    """Recall one version (the current one unless named); answers its number. Recalling twice changes nothing.
+    """Recall one version (the current one unless named); answers its number. Recalling twice changes nothing,
+    and the trail tells it once.
 
     ``reason`` is one of :data:`REASON_CLASSES`: the story behind it is not for the public. Raises Refusal:
     ``unknown_reason``, ``unknown_record``, ``nothing_current``, ``recalled_otherwise``.
@@ -417,8 +439,35 @@ def recall(
     target.state = VersionState.RECALLED
     target.recalled_at = now
     target.recall_reason = reason
-    session.flush()
+    told: dict[str, str | int] = {"version": target.version, "reason": reason}
+    audit.record(session, _event(target.record, Action.RECALL, told, actor=actor), now=now)
     return target.version
+
+
+def trail_object(session: Session, vault: Vault, record_id: str) -> Object:
+    """What the trail calls a record: the key of its row, or a keyed hash of an id that names none of ours."""
+    key = session.scalar(select(Record.id).where(Record.record_id == record_id))
+    if key is None:
+        return Object("record_tag", vault.blind_index(record_id, domain="audit-record"))
+    return Object("record", key)
+
+
+def tell_disclosure(
+    session: Session,
+    record_id: str,
+    details: Mapping[str, str | int],
+    *,
+    purpose: str,
+    basis: str | None = None,
+    actor: Actor,
+    now: datetime,
+) -> None:
+    """Content of a record goes to ``actor``, for ``purpose`` on ``basis`` (codes): an entry of the trail, in
+    the caller's transaction. ``details`` say what is shown.
+    """
+    record = session.scalars(select(Record).where(Record.record_id == record_id)).one()
+    event = replace(_event(record, Action.DISCLOSURE, details, actor=actor), purpose=purpose, basis=basis)
+    audit.record(session, event, now=now)
 
 
 def withdraw_standing(session: Session, certificates: frozenset[str], *, epoch: int) -> int:
@@ -847,6 +896,18 @@ def _attached(report: ValidationReport) -> set[str]:
         return {parse_record_id(report.attached_record_id or "")}
     except InvalidInput:
         return set()
+
+
+def _event(record: Record, action: Action, details: Mapping[str, str | int], *, actor: Actor) -> Event:
+    """An act on a record, for the trail: its random key, its school, its pupil's blind index."""
+    return Event(
+        actor,
+        action,
+        Object("record", record.id),
+        organisation=record.school_code,
+        pupil=record.pupil_index,
+        details=details,
+    )
 
 
 def _record_for(session: Session, new: NewVersion, now: datetime) -> Record:

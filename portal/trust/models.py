@@ -147,23 +147,11 @@ class TimestampUnit(Keyed, Base):
 
 
 class TrustState(Base):
-    """One row: the epoch that grows with every change in trust."""
+    """One row: the epoch that grows with every change in trust. Who changed what is in the audit trail."""
 
     __tablename__ = "trust_state"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     epoch: Mapped[int]
-
-
-class TrustEvent(Keyed, Base):
-    """Who changed what in trust, when; append-only."""
-
-    __tablename__ = "trust_events"
-
-    at: Mapped[datetime]
-    epoch: Mapped[int]
-    actor: Mapped[str] = mapped_column(String(80))
-    action: Mapped[str] = mapped_column(String(40))
-    subject: Mapped[str] = mapped_column(String(200))
-    detail: Mapped[str] = mapped_column(String(400), default="")
-    signer_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("signers.id"))
+    # Random with every change: tells this trust from that of a restored database with the same epoch.
+    mark: Mapped[uuid.UUID | None]

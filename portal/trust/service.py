@@ -1,8 +1,8 @@
 """Who may sign, and since when nobody should believe them: schools, pinned authorities, signers, CRLs.
 
 A certificate counts only with a row here (school × role × capacity × period, approved); a path to a pinned
-root alone is not an authority to issue. Every change writes an event, lets the epoch grow and answers a
-:class:`Change`, which says whose files must be validated anew. Nothing is deleted.
+root alone is not an authority to issue. Every change is an entry of the audit trail, lets the epoch grow and
+answers a :class:`Change`, which says whose files must be validated anew. Nothing is deleted.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from portal.audit import service as audit
+from portal.audit.service import Action, Actor, Event, Object
 from portal.errors import Refusal
 from portal.trust.checks import (
     PATH_FAULTS,
@@ -40,7 +43,6 @@ from portal.trust.models import (
     School,
     Signer,
     TimestampUnit,
-    TrustEvent,
     TrustState,
 )
 from portal.trust.store import (
@@ -63,6 +65,7 @@ from portal.trust.store import (
     write_store,
 )
 from verifier import record as records
+from verifier.audit import moment_text
 from verifier.certificates import Certificate, find_path, read_certificate
 from verifier.policy import DEFAULT
 from verifier.report import Role, TimestampReport
@@ -108,6 +111,7 @@ __all__ = [
 ]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 _LAST_LOCAL = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 
 
@@ -176,7 +180,7 @@ def find_signers(session: Session, text: str) -> tuple[uuid.UUID, ...]:
 
 
 def add_department(
-    session: Session, code: str, name: str, province: str, *, actor: str, now: datetime
+    session: Session, code: str, name: str, province: str, *, actor: Actor, now: datetime
 ) -> Change:
     """Register a Sở Giáo dục và Đào tạo. Raises InvalidInput."""
     _lock(session)
@@ -188,10 +192,10 @@ def add_department(
         problems.add("code", "exists", f"Sở mang mã {code} đã có.")
     problems.refuse()
     session.add(Department(id=uuid.uuid4(), code=code, name=name, province=province))
-    return _changed(session, "add_department", code, name, actor=actor, now=now)
+    return _changed(session, "add_department", Object("department", code), actor=actor, now=now, office=code)
 
 
-def add_school(session: Session, school: SchoolInput, *, actor: str, now: datetime) -> Change:
+def add_school(session: Session, school: SchoolInput, *, actor: Actor, now: datetime) -> Change:
     """Register a school for a period. Raises InvalidInput with everything that is wrong.
 
     Periods of one code must not overlap; the department must exist; an end may name a successor. Where the
@@ -253,10 +257,10 @@ def add_school(session: Session, school: SchoolInput, *, actor: str, now: dateti
     return _changed(
         session,
         "add_school",
-        school.code,
-        school.name,
+        Object("school", school.code),
         actor=actor,
         now=now,
+        office=school.code,
         certificates=_signing_for(session, school.code),
     )
 
@@ -274,7 +278,7 @@ def close_school(
     valid_to: date,
     successor_code: str | None = None,
     *,
-    actor: str,
+    actor: Actor,
     now: datetime,
 ) -> Change:
     """End the open period of a school (merged, renamed, dissolved): its signers sign for it no longer than
@@ -296,10 +300,11 @@ def close_school(
     return _changed(
         session,
         "close_school",
-        code,
-        f"{valid_to} → {successor_code or '—'}",
+        Object("school", code),
+        {"until": valid_to.isoformat()} | ({"successor": successor_code} if successor_code else {}),
         actor=actor,
         now=now,
+        office=code,
         certificates=_signing_for(session, code),
     )
 
@@ -311,7 +316,7 @@ def add_anchor(
     *,
     purpose: Purpose = Purpose.SIGNING,
     name: str = "",
-    actor: str,
+    actor: Actor,
     now: datetime,
 ) -> Change:
     """Pin a root (self-signed) or an intermediate below a pinned root of the same system and purpose. Raises
@@ -367,7 +372,15 @@ def add_anchor(
     row.removed_at = None
     session.flush()
     below = _below(session, {pinned.authority}, purpose)
-    return _changed(session, "add_anchor", row.sha256, row.name, actor=actor, now=now, certificates=below)
+    return _changed(
+        session,
+        "add_anchor",
+        Object("certificate", row.sha256),
+        {"anchor_purpose": purpose.value},
+        actor=actor,
+        now=now,
+        certificates=below,
+    )
 
 
 def remove_anchor(
@@ -375,7 +388,7 @@ def remove_anchor(
     sha256: str,
     *,
     purpose: Purpose = Purpose.SIGNING,
-    actor: str,
+    actor: Actor,
     now: datetime,
 ) -> Change:
     """Stop trusting an authority for a purpose (its row stays): nothing below it counts any more, whatever
@@ -396,10 +409,18 @@ def remove_anchor(
         )
     row.removed_at = now
     below = _below(session, {row.authority_id}, purpose)
-    return _changed(session, "remove_anchor", row.sha256, row.name, actor=actor, now=now, certificates=below)
+    return _changed(
+        session,
+        "remove_anchor",
+        Object("certificate", row.sha256),
+        {"anchor_purpose": purpose.value},
+        actor=actor,
+        now=now,
+        certificates=below,
+    )
 
 
-def add_signer(session: Session, signer: SignerInput, *, actor: str, now: datetime) -> Change:
+def add_signer(session: Session, signer: SignerInput, *, actor: Actor, now: datetime) -> Change:
     """Register a certificate for a school and role; it waits for approval. Raises InvalidInput with every
     problem.
 
@@ -519,7 +540,7 @@ def add_signer(session: Session, signer: SignerInput, *, actor: str, now: dateti
 
 
 def approve(
-    session: Session, signers: Sequence[uuid.UUID], *, actor: str, now: datetime, refuse: bool = False
+    session: Session, signers: Sequence[uuid.UUID], *, actor: Actor, now: datetime, refuse: bool = False
 ) -> Change:
     """Approve (or ``refuse``) registrations that wait. Both are final. Raises Refusal."""
     _lock(session)
@@ -550,7 +571,7 @@ def suspend(
     invalid_since: datetime,
     *,
     compromised: bool = False,
-    actor: str,
+    actor: Actor,
     now: datetime,
 ) -> Change:
     """Nothing that is proven to exist only at or after ``invalid_since`` counts for these rows any more.
@@ -586,11 +607,11 @@ def suspend(
         else:
             row.invalid_since = invalid_since
     action = "suspend_key" if compromised else "suspend"
-    return _signer_changed(session, action, rows, invalid_since.isoformat(), actor=actor, now=now)
+    return _signer_changed(session, action, rows, since=invalid_since, actor=actor, now=now)
 
 
 def import_crl(
-    session: Session, data: bytes, *, issuer_id: str | None = None, actor: str, now: datetime
+    session: Session, data: bytes, *, issuer_id: str | None = None, actor: Actor, now: datetime
 ) -> Change:
     """Pin a CRL (DER or PEM) of a pinned authority (of ``issuer_id`` when that is named); of each scope
     (``checks.scope``) the newest counts. Raises InvalidInput.
@@ -670,11 +691,18 @@ def import_crl(
         affected = _named(session, issuer.authority, said.changed)
         if _registered(session, issuer.authority, said.dropped):
             newest.kept_since = now
-    detail = f"{crl.this_update.isoformat()} #{crl.number}"
-    return _changed(session, "import_crl", issuer.sha256, detail, actor=actor, now=now, certificates=affected)
+    return _changed(
+        session,
+        "import_crl",
+        Object("certificate", issuer.sha256),
+        {"since": moment_text(crl.this_update)},
+        actor=actor,
+        now=now,
+        certificates=affected,
+    )
 
 
-def add_crl_address(session: Session, sha256: str, url: str, *, actor: str, now: datetime) -> Change:
+def add_crl_address(session: Session, sha256: str, url: str, *, actor: Actor, now: datetime) -> Change:
     """Pin the address at which a pinned authority (by a certificate's SHA-256) publishes its list. Nothing is
     collected from anywhere else. Raises Refusal, InvalidInput.
     """
@@ -692,10 +720,10 @@ def add_crl_address(session: Session, sha256: str, url: str, *, actor: str, now:
         row = CrlAddress(id=uuid.uuid4(), issuer_id=anchor.authority_id, url=url, added_at=now)
         session.add(row)
     row.removed_at, row.tried_at, row.fault = None, None, ""
-    return _changed(session, "add_crl_address", anchor.sha256, url, actor=actor, now=now)
+    return _changed(session, "add_crl_address", Object("certificate", anchor.sha256), actor=actor, now=now)
 
 
-def remove_crl_address(session: Session, url: str, *, actor: str, now: datetime) -> Change:
+def remove_crl_address(session: Session, url: str, *, actor: Actor, now: datetime) -> Change:
     """Collect nothing from this address any more. Lists that came from there stay. Raises Refusal."""
     _lock(session)
     rows = session.scalars(
@@ -709,7 +737,8 @@ def remove_crl_address(session: Session, url: str, *, actor: str, now: datetime)
         )
     for row in rows:
         row.removed_at = now
-    return _changed(session, "remove_crl_address", rows[0].issuer_id, url, actor=actor, now=now)
+    authority = Object("authority", rows[0].issuer_id)
+    return _changed(session, "remove_crl_address", authority, actor=actor, now=now)
 
 
 def tried_crl_address(session: Session, key: uuid.UUID, fault: str, *, now: datetime) -> None:
@@ -764,50 +793,53 @@ def _lock(session: Session) -> None:
 
 def _changed(
     session: Session,
-    action: str,
-    subject: str,
-    detail: str = "",
+    change: str,
+    what: Object,
+    details: Mapping[str, str] = _NOTHING,
     *,
-    actor: str,
+    actor: Actor,
     now: datetime,
     certificates: frozenset[str] = frozenset(),
     signer: uuid.UUID | None = None,
+    office: str | None = None,
 ) -> Change:
-    """Write the event and let the epoch grow."""
+    """Let the epoch grow and append the entry; ``office`` is the code of the school or department
+    concerned.
+    """
     state = session.get(TrustState, 1, with_for_update=True)
     if state is None:
         state = TrustState(id=1, epoch=0)
         session.add(state)
     state.epoch += 1
-    session.add(
-        TrustEvent(
-            id=uuid.uuid4(),
-            at=now,
-            epoch=state.epoch,
-            actor=actor[:80],
-            action=action,
-            subject=subject[:200],
-            detail=detail[:400],
-            signer_id=signer,
-        )
-    )
-    session.flush()
+    state.mark = uuid.uuid4()
+    told: dict[str, str | int] = {"change": change, "epoch": state.epoch, **details}
+    if signer is not None:
+        told["signer"] = str(signer)
+    event = Event(actor, Action.TRUST_CHANGE, what, organisation=office, details=told)
+    audit.record(session, event, now=now)
     return Change(state.epoch, certificates, signer)
 
 
 def _signer_changed(
-    session: Session, action: str, rows: Sequence[Signer], detail: str = "", *, actor: str, now: datetime
+    session: Session,
+    change: str,
+    rows: Sequence[Signer],
+    *,
+    since: datetime | None = None,
+    actor: Actor,
+    now: datetime,
 ) -> Change:
-    """One event a row, one change for all."""
+    """One entry a row, one change for all."""
     changes = [
         _changed(
             session,
-            action,
-            row.certificate_sha256,
-            detail or f"{row.role} {row.school_code}",
+            change,
+            Object("certificate", row.certificate_sha256),
+            _NOTHING if since is None else {"since": moment_text(since)},
             actor=actor,
             now=now,
             signer=row.id,
+            office=row.school_code,
         )
         for row in rows
     ]

@@ -40,6 +40,7 @@ class TestDevelopment:
         assert settings.database_url == f"sqlite:///{tmp_path}/instance/portal.sqlite3"
         assert settings.file_store_url == f"file://{tmp_path}/instance/files"
         assert settings.signing_keys is None
+        assert settings.audit_key is None
         assert not settings.demo
         with pytest.raises(dataclasses.FrozenInstanceError):
             settings.demo = True  # type: ignore[misc]
@@ -57,6 +58,10 @@ class TestDevelopment:
         assert len(key) == len(index_key) == 32
         assert key != index_key
         assert base64.b64encode(key).decode() not in repr(made[0])
+
+    def test_the_key_of_checkpoints_is_a_file(self, tmp_path: Path) -> None:
+        env = {"INSTANCE_DIR": str(tmp_path / "instance"), "AUDIT_KEY": " audit.pem "}
+        assert Settings.from_environment(env).audit_key == Path("audit.pem").absolute()
 
     def test_a_given_key_goes_before_a_kept_one(self, tmp_path: Path) -> None:
         env = {"INSTANCE_DIR": str(tmp_path / "instance")}

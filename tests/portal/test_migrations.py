@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -16,14 +18,18 @@ from alembic.script import ScriptDirectory
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import DateTime, Engine, Uuid, bindparam, inspect, select, text
+from sqlalchemy.orm import Session
 
+import portal.audit.models
 import portal.issuing.models
 import portal.lookup.models
 import portal.migrations
 import portal.registry.models
 import portal.trust.models
+from portal.audit import service as audit
 from portal.database import Base, make_engine
+from portal.trust.models import TrustState
 from tests.servers import PostgresCluster
 from verifier.pades import Structure
 
@@ -177,3 +183,75 @@ def test_lists_of_before_have_a_scope_after(tmp_path: Path) -> None:
         found = connection.execute(text("SELECT scope FROM revocation_lists ORDER BY id")).scalars().all()
     engine.dispose()
     assert found == ["ca users", "users at http://crl.test/1"]
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_changes_in_trust_of_before_begin_the_trail(
+    tmp_path: Path, postgres: PostgresCluster, database: str
+) -> None:
+    """0007: in their order, chained, without their words; and back again."""
+    name = postgres.create() if database == "postgresql" else ""
+    engine = make_engine(postgres.url(name) if name else f"sqlite:///{tmp_path / 'old.sqlite3'}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(portal.migrations.__file__).parent))
+    signer, mark = uuid.UUID(int=5), uuid.UUID(int=9)
+    at = datetime(2026, 6, 1, 1, tzinfo=UTC)
+    events = [
+        ("add_school", "001234", "Trường Một", None, "Nguyễn An", uuid.UUID(int=8)),
+        ("close_school", "001234", "2026-08-31 → 005678", None, "an", uuid.UUID(int=7)),
+        ("add_anchor", "ab" * 32, "DEMO CA", None, "an", uuid.UUID(int=6)),
+        ("suspend", "cd" * 32, "2026-05-30T08:00:00+07:00", signer, "an", mark),
+    ]
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0006")
+        connection.execute(
+            text(
+                "INSERT INTO signers (id, certificate_sha256, certificate, issuer_id, serial, not_after,"
+                " school_code, role, capacity, subject_codes, display_name, valid_from, approval)"
+                " VALUES (:id, 'c', :der, 'a', '1', :at, '001234', 'GVCN', '', '', 'Cô', :at, 'approved')"
+            ).bindparams(bindparam("id", type_=Uuid()), bindparam("at", type_=DateTime(timezone=True))),
+            {"id": signer, "der": b"", "at": at},
+        )
+        for epoch, (action, subject, detail, of, actor, identity) in enumerate(events, 1):
+            connection.execute(
+                text(
+                    "INSERT INTO trust_events VALUES"
+                    " (:id, :at, :epoch, :actor, :action, :subject, :detail, :of)"
+                ).bindparams(
+                    bindparam("id", type_=Uuid()),
+                    bindparam("of", type_=Uuid()),
+                    bindparam("at", type_=DateTime(timezone=True)),
+                ),
+                {"id": identity, "at": at, "epoch": epoch, "actor": actor, "action": action,
+                 "subject": subject, "detail": detail, "of": of},
+            )  # fmt: skip
+        command.upgrade(config, "head")
+    with Session(engine) as session:
+        told = [json.loads(line) for line in audit.lines(session)]
+        assert (audit.check(session).fault, audit.check(session).last) == (None, 4)
+        assert session.scalar(select(TrustState.mark)) == mark
+    assert [entry["object"] for entry in told] == [
+        *(["school:001234"] * 2),
+        "certificate:" + "ab" * 32,
+        "certificate:" + "cd" * 32,
+    ]
+    assert [entry["details"] for entry in told] == [
+        {"change": "add_school", "epoch": 1},
+        {"change": "close_school", "epoch": 2, "until": "2026-08-31", "successor": "005678"},
+        {"change": "add_anchor", "epoch": 3},
+        {"change": "suspend", "epoch": 4, "since": "2026-05-30T01:00:00.000000Z", "signer": str(signer)},
+    ]
+    assert [entry["organisation"] for entry in told] == ["001234", "001234", None, "001234"]
+    assert [entry["actor"] for entry in told][:2] == ["command:Nguy_n_An", "command:an"]
+    assert {entry["at"] for entry in told} == {"2026-06-01T01:00:00.000000Z"}
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0006")
+        back = connection.execute(
+            text("SELECT epoch, action, subject FROM trust_events ORDER BY epoch")
+        ).all()
+    engine.dispose()
+    if name:
+        postgres.drop(name)
+    assert [tuple(row) for row in back] == [(n, e[0], e[1]) for n, e in enumerate(events, 1)]

@@ -13,10 +13,10 @@ from click.testing import Result
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from portal.audit.models import AuditEntry
 from portal.config import Settings
 from portal.database import make_engine
 from portal.factory import create_app
-from portal.trust.models import TrustEvent
 from portal.vault import VaultError
 from tests.servers import PostgresCluster
 
@@ -125,7 +125,7 @@ def test_a_wrong_key_is_named_and_nothing_is_written(
         assert hint.startswith("hint: ")
     engine = make_engine(database_url)
     with Session(engine) as session:
-        assert session.scalar(select(func.count()).select_from(TrustEvent)) == 0
+        assert session.scalar(select(func.count()).select_from(AuditEntry)) == 0
     engine.dispose()
     assert run(settings, *department).exit_code == 0
 

@@ -17,9 +17,10 @@ from sqlalchemy.orm import Session
 
 from portal.trust import service as trust
 from portal.trust.collecting import CollectFault, fetch
-from portal.trust.models import RevocationList, TrustEvent
+from portal.trust.models import RevocationList
 from tests.conftest import NOW, FrozenClock
 from tests.pki_server import PkiServer
+from tests.portal.audit.reading import changes_told
 from tests.portal.commands.conftest import Run
 from tests.verifier import pki
 from verifier.certificates import read_certificate
@@ -338,11 +339,11 @@ def test_a_whole_authority_as_certomancer_runs_one(
     assert len([line for line in told.stderr.splitlines() if line.startswith("error: ")]) == 2
     with Session(engine) as session:
         store = trust.load_store(session)
-        actions = set(session.scalars(select(TrustEvent.action)))
+        on_record = set(changes_told(session))
     assert (store.anchors, len(store.timestamping.anchors), len(store.timestamping.intermediates)) == (
         (),
         1,
         1,
     )
-    assert {"add_crl_address", "import_crl"} <= actions
+    assert {"add_crl_address", "import_crl"} <= on_record
     assert "dấu thời gian" in run("trust", "list").stdout

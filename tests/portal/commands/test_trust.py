@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import pwd
 import shutil
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -24,9 +26,9 @@ from portal.issuing.rendering import Renderer
 from portal.registry import service as registry
 from portal.registry.models import RegisteredFile
 from portal.trust import service as trust
-from portal.trust.models import TrustEvent
 from portal.vault import Vault
-from tests.conftest import NOW, FrozenClock
+from tests.conftest import ACTOR, NOW, FrozenClock
+from tests.portal.audit.reading import entries
 from tests.portal.commands.conftest import Run
 from tests.portal.issuing.world import World, class_plan, enter_trust, key_list, open_school
 from tests.portal.trust.test_renewed_authority import renewed
@@ -112,9 +114,8 @@ def test_from_nothing_to_an_approved_signer(pinned: Run, authority: Authority, e
         (row,) = trust.load_store(session).signers
         assert row.invalid_since is not None
         assert row.invalid_since.isoformat() == "2026-10-01T01:00:00+00:00"
-        actors = set(session.scalars(select(TrustEvent.actor)))
-    assert len(actors) == 1
-    assert actors.pop()
+        (actor,) = {entry["actor"] for entry in entries(session)}
+    assert actor == f"command:{pwd.getpwuid(os.getuid()).pw_name}"
 
 
 def test_refusals_name_everything_and_change_nothing(
@@ -316,7 +317,7 @@ class TestWithARealRecord:
         seal = world.schools[0].seal.sha256
         with Session(engine) as session, session.begin():
             keys = trust.find_signers(session, seal)
-            change = trust.suspend(session, keys, NOW - timedelta(days=1), actor="a", now=world.clock.now())
+            change = trust.suspend(session, keys, NOW - timedelta(days=1), actor=ACTOR, now=world.clock.now())
             assert registry.withdraw_standing(session, change.certificates, epoch=change.epoch) == 1
         assert self.answers(world)[0] is Outcome.CHECK_INCOMPLETE
         assert "1 không đạt" in run("registry", "revalidate").output

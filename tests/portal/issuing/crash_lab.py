@@ -29,6 +29,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from portal.audit import service as audit
 from portal.config import Settings
 from portal.database import make_engine
 from portal.demo.authority import Authority
@@ -46,6 +47,7 @@ from portal.registry.rows import open_file
 from portal.registry.service import standing_of
 from portal.vault import Vault
 from tests.conftest import FrozenClock
+from tests.portal.audit.reading import entries
 from tests.portal.issuing.world import (
     NOW,
     School,
@@ -336,8 +338,29 @@ class Lab:
         made = {line["name"]: line["sha256"] for line in _lines(folder / "sealed.jsonl")}
         hashes = {file.sha256 for *_, file in registered}
         problems += [f"{name} holds a registered file" for name in objects - names if made[name] in hashes]
+
+        # 5 The trail tells it, once.
+        problems += _trail_problems(world, hashes)
         world.engine.dispose()
         return problems
+
+
+def _trail_problems(world: World, hashes: set[str]) -> list[str]:
+    """The trail is one chain; each version is told once, with a use of a key for each of its signatures."""
+    with world.begin() as session:
+        fault, trail = audit.check(session).fault, entries(session)
+    problems = [] if fault is None else [f"the trail is broken at {fault.number}: {fault.code}"]
+    done = [e for e in trail if e["outcome"] == "done"]
+    issued = [e["details"] for e in done if e["action"] in ("issue", "correct")]
+    if sorted(each["file"] for each in issued) != sorted(hashes):
+        problems.append(f"{len(issued)} issues told, {len(hashes)} files registered")
+    uses: dict[str, set[str]] = {}
+    for e in done:
+        if e["action"] == "key_use":
+            uses.setdefault(e["object"], set()).add(e["details"]["field"])
+    wanted = set(world.schools[0].rows[0].record.signature_fields)
+    without = [each for each in issued if uses.get(f"issuance:{each['issuance']}") != wanted]
+    return problems + [f"version {each['version']} without its uses of keys" for each in without]
 
 
 def killer(place: int, trace: Path) -> Callable[[str], None]:

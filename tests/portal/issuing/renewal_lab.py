@@ -20,7 +20,7 @@ from portal.demo.timestamps import DemoTimestamper
 from portal.filestore import ObjectFiles
 from portal.issuing.renewal import Bench, due, renew
 from portal.vault import Vault
-from tests.conftest import FrozenClock
+from tests.conftest import ACTOR, FrozenClock
 
 
 def main(arguments: list[str]) -> None:
@@ -39,6 +39,7 @@ def main(arguments: list[str]) -> None:
         Vault(settings.key_encryption_keys, settings.index_key),
         ObjectFiles(settings.file_store_url),
         FrozenClock(now),
+        ACTOR,
         DemoTimestamper(signer, now),
         at=at,
     )

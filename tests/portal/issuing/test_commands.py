@@ -35,7 +35,7 @@ from portal.trust import service as trust
 from portal.trust import store as trust_store
 from portal.trust.models import Signer
 from portal.trust.service import SignerInput
-from tests.conftest import FrozenClock
+from tests.conftest import ACTOR, FrozenClock
 from tests.portal.issuing.world import ISSUED_ON, NOW, School, class_plan, enter_trust, key_list
 from verifier.policy import DEFAULT
 from verifier.report import Medium, Role, ValidationReport
@@ -335,7 +335,7 @@ def test_signatures_of_a_plan_that_no_longer_holds_are_refused(
     )
     manager = primary.people[primary.plan.manager.name]
     with Session(office.app.extensions[KEY].engine) as session, session.begin():
-        trust.suspend(session, trust.find_signers(session, manager.sha256), NOW, actor="test", now=NOW)
+        trust.suspend(session, trust.find_signers(session, manager.sha256), NOW, actor=ACTOR, now=NOW)
 
     refused = office.run("signatures", "import", brought)
     assert refused.exit_code == 1
@@ -404,7 +404,7 @@ def test_no_digest_goes_out_for_a_signature_that_would_not_count(two_step: Offic
     engine = office.app.extensions[KEY].engine
     with Session(engine) as session, session.begin():
         rows = trust.find_signers(session, primary.seal.sha256)
-        trust.suspend(session, rows, NOW, actor="test", now=NOW)
+        trust.suspend(session, rows, NOW, actor=ACTOR, now=NOW)
 
     refused = office.run("signatures", "export", out)
 
@@ -499,9 +499,9 @@ def test_a_period_longer_than_the_certificate(office: Office, authority: Authori
     brief = authority.person(name, "CBQL", handle="brief", valid_from=start, life=life)
     with Session(office.app.extensions[KEY].engine) as session, session.begin():
         entry = SignerInput(brief.der, primary.plan.code, Role.CBQL, display_name=name)
-        created = trust.add_signer(session, entry, actor="test", now=NOW).created
+        created = trust.add_signer(session, entry, actor=ACTOR, now=NOW).created
         assert created is not None
-        trust.approve(session, [created], actor="test", now=NOW)
+        trust.approve(session, [created], actor=ACTOR, now=NOW)
         store = trust_store.load_store(session)
     endless = (replace(s, valid_from=NOW - timedelta(days=999), valid_to=None) for s in store.signers)
     store = replace(store, signers=tuple(endless))
@@ -542,7 +542,7 @@ def test_a_signer_who_is_suspended(office: Office, primary: School) -> None:
     engine, name = office.app.extensions[KEY].engine, primary.plan.manager.name
     with Session(engine) as session, session.begin():
         rows = trust.find_signers(session, primary.people[name].sha256)
-        trust.suspend(session, rows, NOW, actor="test", now=NOW)
+        trust.suspend(session, rows, NOW, actor=ACTOR, now=NOW)
     line = _told(office)
     assert [word in line for word in (name, "đình chỉ quyền ký từ 10:00 10/06/2026", "--plan")] == [True] * 3
 

@@ -88,6 +88,7 @@ def bring_in(world: World, path: Path) -> list[Outcome]:
                 begin=desk.begin,
                 vault=desk.vault,
                 clock=desk.clock,
+                actor=desk.actor,
                 timestamper=None,
                 at=desk.at,
             )
@@ -235,7 +236,13 @@ def test_a_kill_after_the_signature_came_in(
 
     def take_and_proceed() -> None:
         taken = exchange.take(
-            brought, begin=desk.begin, vault=desk.vault, clock=desk.clock, timestamper=None, at=at
+            brought,
+            begin=desk.begin,
+            vault=desk.vault,
+            clock=desk.clock,
+            actor=desk.actor,
+            timestamper=None,
+            at=at,
         )
         proceed(desk, taken, world.store())
 

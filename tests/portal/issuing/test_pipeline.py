@@ -31,9 +31,10 @@ from portal.registry.rows import open_file
 from portal.trust import service as trust
 from portal.trust import store as trust_store
 from portal.trust.service import Change, SchoolInput
+from tests.conftest import ACTOR
 from tests.portal.issuing.conftest import MakeWorld
 from tests.portal.issuing.judges import assert_sealed
-from tests.portal.issuing.world import ACTOR, NOW, School, World, changed, trust_timestamps
+from tests.portal.issuing.world import NOW, School, World, changed, trust_timestamps
 from verifier import pades
 from verifier.errors import InvalidInput
 from verifier.locator import Locator

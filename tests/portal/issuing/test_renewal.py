@@ -38,13 +38,12 @@ from portal.registry.models import RegisteredFile
 from portal.registry.rows import open_file
 from portal.trust import service as trust
 from portal.trust.service import find_signers
-from tests.conftest import FrozenClock
+from tests.conftest import ACTOR, FrozenClock
 from tests.pki_server import PkiServer
 from tests.portal.issuing.conftest import MakeWorld
 from tests.portal.issuing.judges import assert_sealed
 from tests.portal.issuing.test_commands import NoChecker
 from tests.portal.issuing.world import (
-    ACTOR,
     NOW,
     School,
     World,
@@ -99,7 +98,7 @@ def settle(world: World) -> None:
 
 def bench(world: World, timestamper: Timestamper | None = None, **changes: Any) -> Bench:
     stamper = timestamper or DemoTimestamper(world.authority.timestamp_authority(), world.clock.now())
-    return Bench(world.begin, world.vault, world.files, world.clock, stamper, **changes)
+    return Bench(world.begin, world.vault, world.files, world.clock, ACTOR, stamper, **changes)
 
 
 def run(world: World, timestamper: Timestamper | None = None, **wanted: Any) -> list[Outcome]:
@@ -244,7 +243,7 @@ def test_superseded_and_recalled_versions_are_kept_too(issued: World, primary: S
     (outcome,) = issued.run([changed(primary.rows[0], can_nang="31.5")], correction="Nhập nhầm")
     assert outcome.state is Issued.ISSUED, outcome.problems
     with issued.begin() as session:
-        registry.recall(session, outcome.record_id, "data_error", now=issued.clock.now())
+        registry.recall(session, outcome.record_id, "data_error", actor=ACTOR, now=issued.clock.now())
     at_day(issued, 2)
     assert [o.state for o in run(issued)] == [State.RENEWED] * 2
     answers = {verdict(issued, data) for _, data, _, _ in files(issued)}
@@ -365,11 +364,11 @@ def test_the_same_file_is_registered_once(issued: World) -> None:
     new = registry.NewFile(row.sha256, row.size, row.stored_name, report, structure, 1, kind="renewed")
     with issued.begin() as session:
         again = registry.register_renewed(
-            session, sha256(before).hexdigest(), new, epoch=1, now=issued.clock.now()
+            session, sha256(before).hexdigest(), new, epoch=1, actor=ACTOR, now=issued.clock.now()
         )
         assert again.already
         with pytest.raises(Refusal) as caught:
-            registry.register_renewed(session, "0" * 64, new, epoch=1, now=issued.clock.now())
+            registry.register_renewed(session, "0" * 64, new, epoch=1, actor=ACTOR, now=issued.clock.now())
     assert caught.value.code == "unknown_file"
     assert len(files(issued)) == 2
 

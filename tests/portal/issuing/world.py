@@ -32,7 +32,7 @@ from portal.trust import service as trust
 from portal.trust import store as trust_store
 from portal.trust.service import SchoolInput, SignerInput
 from portal.vault import Vault
-from tests.conftest import FrozenClock
+from tests.conftest import ACTOR, FrozenClock
 from verifier import record as records
 from verifier.report import Role
 from verifier.trust import Pki, Purpose, TrustStore
@@ -40,7 +40,6 @@ from verifier.trust import Pki, Purpose, TrustStore
 ISSUED_ON = date(2026, 6, 10)
 NOW = datetime(2026, 6, 10, 3, 0, tzinfo=UTC)
 PUBLIC_URL = "https://hocba.example.vn"
-ACTOR = "test"
 
 
 def class_plan(level: str) -> ClassPlan:
@@ -168,6 +167,7 @@ class World:
             vault=self.vault,
             files=self.files,
             clock=self.clock,
+            actor=ACTOR,
             renderer=self.renderer,
             ring=self.ring,
             public_url=PUBLIC_URL,

@@ -18,7 +18,7 @@ from werkzeug.test import TestResponse
 from portal.extensions import Resources, transaction
 from portal.registry import service as registry
 from portal.vault import Vault
-from tests.conftest import NOW
+from tests.conftest import ACTOR, NOW
 from tests.portal.lookup.test_service import paper
 from tests.portal.web.world import Issued, World, enter
 from verifier.locator import Locator, digest_text, group, new_record_id, short_digest
@@ -622,7 +622,9 @@ def _flat(page: str) -> str:
 def test_a_recall_shows_at_the_next_scan(world: World) -> None:
     assert body(world.client.get(world.primary.path, headers=JSON))["verdict"] == "GENUINE_CURRENT"
     with world.app.app_context(), transaction() as session:
-        registry.recall(session, world.primary.locator.record_id, "issued_in_error", now=world.clock.now())
+        registry.recall(
+            session, world.primary.locator.record_id, "issued_in_error", actor=ACTOR, now=world.clock.now()
+        )
     answer = json.loads(world.client.get(world.primary.path, headers=JSON).data)
     assert (answer["verdict"], answer["reasons"]) == ("GENUINE_REVOKED", ["recalled:issued_in_error"])
     assert "đã được thu hồi" in world.client.get(world.primary.path).text

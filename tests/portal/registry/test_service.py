@@ -30,7 +30,7 @@ from portal.registry import service as registry
 from portal.registry.models import Record, RecordVersion, RegisteredFile
 from portal.registry.service import NewFile, NewVersion, PublicRecord
 from portal.vault import Vault, VaultError
-from tests.conftest import NOW
+from tests.conftest import ACTOR, NOW
 from tests.portal.registry.samples import SEAL, SIGNER, locator, new_file, new_version, report, structure
 from verifier.errors import InvalidInput
 from verifier.locator import Hosts, Locator, new_record_id, url
@@ -57,7 +57,7 @@ def enter(
 ) -> NewFile:
     """Register a version with a file of its own; answers the file."""
     file = new_file(data or os.urandom(30), NOW, epoch=epoch, **changes)
-    done = registry.register(session, vault, new, file, epoch=epoch, now=NOW)
+    done = registry.register(session, vault, new, file, epoch=epoch, actor=ACTOR, now=NOW)
     assert done == registry.Registered(new.record_id, new.version, already=False)
     return file
 
@@ -113,7 +113,7 @@ class TestRegister:
     def test_registering_again_changes_nothing(self, session: Session, vault: Vault) -> None:
         new = new_version(vault)
         file = enter(session, vault, new)
-        again = registry.register(session, vault, new, file, epoch=7, now=SOON)
+        again = registry.register(session, vault, new, file, epoch=7, actor=ACTOR, now=SOON)
         assert again == registry.Registered(new.record_id, 1, already=True)
         assert len(session.scalars(select(RecordVersion)).all()) == 1
 
@@ -121,7 +121,7 @@ class TestRegister:
         first = new_version(vault)
         second = new_version(vault, version=2, like=first, ho_va_ten="Nguyễn Thị Hương")
         enter(session, vault, first)
-        registry.register(session, vault, second, new_file(b"second", SOON), epoch=0, now=SOON)
+        registry.register(session, vault, second, new_file(b"second", SOON), epoch=0, actor=ACTOR, now=SOON)
         session.commit()
         old, new = look(session, vault, locator(first)), look(session, vault, locator(second))
         assert isinstance(old, PublicRecord)
@@ -138,7 +138,7 @@ class TestRegister:
 
     def test_versions_have_no_gap_and_no_twin(self, session: Session, vault: Vault) -> None:
         first = new_version(vault)
-        enter_version = partial(registry.register, session, vault, epoch=0, now=NOW)
+        enter_version = partial(registry.register, session, vault, epoch=0, actor=ACTOR, now=NOW)
         late = new_version(vault, version=2)
         assert refusal(lambda: enter_version(late, new_file(b"late", NOW))) == "version_gap"
         file = enter(session, vault, first)
@@ -152,7 +152,7 @@ class TestRegister:
         first = new_version(vault)
         enter(session, vault, first)
         twin = replace(new_version(vault), pupil_index=first.pupil_index)
-        act = partial(registry.register, session, vault, epoch=0, now=NOW)
+        act = partial(registry.register, session, vault, epoch=0, actor=ACTOR, now=NOW)
         assert refusal(lambda: act(twin, new_file(b"twin", NOW))) == "record_differs"
         other = replace(new_version(vault, version=2, like=first), pupil_index="ff" * 32)
         assert refusal(lambda: act(other, new_file(b"other", NOW))) == "record_differs"
@@ -183,12 +183,12 @@ class TestRegister:
         file, other = new_file(b"these bytes", NOW), new_file(b"others", NOW)
         mixed = replace(file, **{what: getattr(other, what)})
         with pytest.raises(ValueError, match="other bytes"):
-            registry.register(session, vault, new_version(vault), mixed, epoch=0, now=NOW)
+            registry.register(session, vault, new_version(vault), mixed, epoch=0, actor=ACTOR, now=NOW)
         assert session.scalars(select(Record)).all() == []
 
     def test_a_change_of_trust_meanwhile_leaves_the_answer_open(self, session: Session, vault: Vault) -> None:
         new = new_version(vault)
-        registry.register(session, vault, new, new_file(b"x", NOW, epoch=3), epoch=4, now=NOW)
+        registry.register(session, vault, new, new_file(b"x", NOW, epoch=3), epoch=4, actor=ACTOR, now=NOW)
         assert standing(session, vault, locator(new)) is Standing.INCOMPLETE
 
     def test_the_database_itself_allows_one_current_version(self, session: Session, vault: Vault) -> None:
@@ -226,8 +226,11 @@ class TestRecall:
     def test_a_recall_is_answered_with_its_class(self, session: Session, vault: Vault) -> None:
         new = new_version(vault)
         enter(session, vault, new)
-        assert registry.recall(session, new.record_id, "data_error", now=SOON) == 1
-        assert registry.recall(session, new.record_id, "data_error", now=SOON + timedelta(days=1)) == 1
+        assert registry.recall(session, new.record_id, "data_error", actor=ACTOR, now=SOON) == 1
+        assert (
+            registry.recall(session, new.record_id, "data_error", actor=ACTOR, now=SOON + timedelta(days=1))
+            == 1
+        )
         public = look(session, vault, locator(new), SOON)
         assert isinstance(public, PublicRecord)
         assert (public.state, public.since, public.recall_reason) == (
@@ -238,14 +241,18 @@ class TestRecall:
         assert public.current_version is None
         other = registry.REASON_CLASSES[1]
         assert (
-            refusal(lambda: registry.recall(session, new.record_id, other, now=SOON)) == "recalled_otherwise"
+            refusal(lambda: registry.recall(session, new.record_id, other, actor=ACTOR, now=SOON))
+            == "recalled_otherwise"
         )
 
     def test_an_older_version_may_be_recalled_by_number(self, session: Session, vault: Vault) -> None:
         first = new_version(vault)
         enter(session, vault, first)
         enter(session, vault, new_version(vault, version=2, like=first))
-        assert registry.recall(session, first.record_id, "issued_in_error", now=SOON, version=1) == 1
+        assert (
+            registry.recall(session, first.record_id, "issued_in_error", actor=ACTOR, now=SOON, version=1)
+            == 1
+        )
         old = look(session, vault, locator(first))
         assert isinstance(old, PublicRecord)
         assert (old.state, old.current_version) == (VersionState.RECALLED, 2)
@@ -253,7 +260,7 @@ class TestRecall:
     def test_after_a_recall_a_new_version_may_follow(self, session: Session, vault: Vault) -> None:
         first = new_version(vault)
         enter(session, vault, first)
-        registry.recall(session, first.record_id, "data_error", now=SOON)
+        registry.recall(session, first.record_id, "data_error", actor=ACTOR, now=SOON)
         second = new_version(vault, version=2, like=first)
         enter(session, vault, second)
         old = look(session, vault, locator(first))
@@ -264,14 +271,20 @@ class TestRecall:
         new = new_version(vault)
         enter(session, vault, new)
         story = "Phụ huynh khiếu nại"
-        assert refusal(lambda: registry.recall(session, new.record_id, story, now=NOW)) == "unknown_reason"
         assert (
-            refusal(lambda: registry.recall(session, new.record_id, "unspecified", now=NOW))
+            refusal(lambda: registry.recall(session, new.record_id, story, actor=ACTOR, now=NOW))
+            == "unknown_reason"
+        )
+        assert (
+            refusal(lambda: registry.recall(session, new.record_id, "unspecified", actor=ACTOR, now=NOW))
             == "unknown_reason"
         )
         stranger = new_record_id(bytes(10))
-        assert refusal(lambda: registry.recall(session, stranger, "data_error", now=NOW)) == "unknown_record"
-        act = partial(registry.recall, session, new.record_id, "data_error", now=NOW, version=9)
+        assert (
+            refusal(lambda: registry.recall(session, stranger, "data_error", actor=ACTOR, now=NOW))
+            == "unknown_record"
+        )
+        act = partial(registry.recall, session, new.record_id, "data_error", actor=ACTOR, now=NOW, version=9)
         assert refusal(act) == "unknown_record"
 
 
@@ -394,7 +407,7 @@ class TestTyped:
     def test_a_record_without_a_current_version_says_so(
         self, session: Session, vault: Vault, entered: NewVersion
     ) -> None:
-        registry.recall(session, entered.record_id, "data_error", now=SOON)
+        registry.recall(session, entered.record_id, "data_error", actor=ACTOR, now=SOON)
         facts, _, _ = registry.look_up_typed(session, vault, entered.record_id, None, BIRTH, now=SOON)
         assert facts.version is not None
         assert (facts.version.version, facts.version.state) == (1, VersionState.RECALLED)
@@ -558,7 +571,7 @@ class TestStanding:
     def test_another_policy_decided_it(self, session: Session, vault: Vault) -> None:
         new = new_version(vault)
         file = replace(new_file(b"x", NOW), policy="hoc-ba-so-0")
-        registry.register(session, vault, new, file, epoch=0, now=NOW)
+        registry.register(session, vault, new, file, epoch=0, actor=ACTOR, now=NOW)
         assert standing(session, vault, locator(new)) is Standing.INCOMPLETE
 
     def test_a_change_in_trust_withdraws_what_rests_on_it(self, session: Session, vault: Vault) -> None:
@@ -591,9 +604,11 @@ class TestStanding:
         enter(session, vault, lapsing)
         assert checked_at(lapsing, NOW + timedelta(days=8)) == NOW  # its lists ended after 7 days
         old_policy = replace(new_file(b"former", NOW), policy="hoc-ba-so-0")
-        registry.register(session, vault, former, old_policy, epoch=0, now=NOW)
+        registry.register(session, vault, former, old_policy, epoch=0, actor=ACTOR, now=NOW)
         assert checked_at(former, SOON) is None
-        registry.register(session, vault, late, new_file(b"late", NOW), epoch=1, now=NOW)  # trust moved on
+        registry.register(
+            session, vault, late, new_file(b"late", NOW), epoch=1, actor=ACTOR, now=NOW
+        )  # trust moved on
         assert checked_at(late, SOON) is None
         enter(session, vault, withdrawn)
         registry.withdraw_standing(session, frozenset({SEAL}), epoch=3)
@@ -669,7 +684,7 @@ class TestRevalidate:
         sealed = registry.seal_file(vault, new.wrapped_key, data, sha256=file.sha256, version=1)
         name = hashlib.sha256(sealed).hexdigest()
         files.put_new(name, sealed)
-        registry.register(session, vault, new, replace(file, stored_name=name), epoch=0, now=NOW)
+        registry.register(session, vault, new, replace(file, stored_name=name), epoch=0, actor=ACTOR, now=NOW)
         return new
 
     def trust(self, epoch: int) -> TrustStore:
@@ -841,7 +856,7 @@ class TestSealed:
         name = hashlib.sha256(sealed).hexdigest()
         files.put_new(name, sealed)
         file = replace(new_file(data, NOW), stored_name=name)
-        registry.register(session, vault, new, file, epoch=0, now=NOW)
+        registry.register(session, vault, new, file, epoch=0, actor=ACTOR, now=NOW)
         assert registry.read_file(session, vault, files, file.sha256) == data
         assert registry.read_file(session, vault, files, "0" * 64) is None
         session.execute(update(RegisteredFile).values(sha256="1" * 64))
@@ -853,8 +868,8 @@ def test_the_offline_export_has_states_and_no_names(session: Session, vault: Vau
     first = new_version(vault, ho_va_ten="Tống Khánh Huyền Trân", ngay_sinh=BIRTH)
     second = new_version(vault, version=2, like=first)
     file = enter(session, vault, first)
-    registry.register(session, vault, second, new_file(b"second", SOON), epoch=0, now=SOON)
-    registry.recall(session, first.record_id, "data_error", now=SOON)
+    registry.register(session, vault, second, new_file(b"second", SOON), epoch=0, actor=ACTOR, now=SOON)
+    registry.recall(session, first.record_id, "data_error", actor=ACTOR, now=SOON)
     exported = registry.registry_facts_export(session)
     assert exported["files"][0] == {
         "sha256": file.sha256,

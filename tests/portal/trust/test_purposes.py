@@ -16,13 +16,13 @@ from portal.demo.authority import PUBLIC_FIRST, PUBLIC_ROOT, Authority
 from portal.errors import Refusal
 from portal.trust import service as trust
 from portal.trust.service import SchoolInput, SignerInput
-from tests.conftest import NOW
+from tests.conftest import ACTOR, NOW
 from verifier.certificates import read_certificate
 from verifier.errors import InvalidInput
 from verifier.report import Indication, Role, SignerInfo, TimestampKind, TimestampReport
 from verifier.trust import Pki, Purpose, TrustStore
 
-WHO: dict[str, Any] = {"actor": "an.nguyen", "now": NOW}
+WHO: dict[str, Any] = {"actor": ACTOR, "now": NOW}
 
 
 @pytest.fixture
@@ -142,5 +142,5 @@ def test_the_last_list_before_a_timestamps_certificate_ended_is_kept(
     for moment in (end - timedelta(days=9), end - timedelta(days=2), end + timedelta(days=5)):
         authority.reissue_crls(moment)
         kept.append(authority.crl(PUBLIC_FIRST))
-        trust.import_crl(session, kept[-1], actor="an.nguyen", now=moment)
+        trust.import_crl(session, kept[-1], actor=ACTOR, now=moment)
     assert [crl in trust.load_store(session).crls for crl in kept] == [False, True, True]

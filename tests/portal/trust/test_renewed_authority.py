@@ -16,7 +16,7 @@ from portal.demo.authority import STATE_ROOT, STATE_SEALS, Authority, Credential
 from portal.registry import service as registry
 from portal.trust import service as trust
 from portal.vault import Vault
-from tests.conftest import NOW
+from tests.conftest import ACTOR, NOW
 from tests.portal.registry.samples import locator, new_file, new_version
 from tests.portal.trust.test_service import SCHOOL, WHO, approved
 from verifier.certificates import find_path, read_certificate
@@ -93,7 +93,7 @@ def test_a_list_speaks_of_an_authority_whichever_of_its_certificates_was_noted(
     for moment, revoked in ((NOW + HOUR, seal), (NOW + 2 * HOUR, later_seal)):
         own.revoke(revoked, NOW)
         own.reissue_crls(moment)
-        change = trust.import_crl(trusted, own.crl(STATE_SEALS), actor="a", now=moment)
+        change = trust.import_crl(trusted, own.crl(STATE_SEALS), actor=ACTOR, now=moment)
         assert change.certificates == {revoked.sha256}
         store = trust.load_store(trusted)
         path = find_path(read_certificate(revoked.der), (), store, DEFAULT, moment)
@@ -111,7 +111,7 @@ def test_a_code_stops_answering_when_the_list_of_a_renewed_authority_revokes_its
     epoch = trust.current_epoch(trusted)
     new = new_version(vault)
     file = new_file(b"a sealed file", NOW, epoch=epoch, certificates={Role.KY_PHAT_HANH: seal.sha256})
-    registry.register(trusted, vault, new, file, epoch=epoch, now=NOW)
+    registry.register(trusted, vault, new, file, epoch=epoch, actor=ACTOR, now=NOW)
 
     def standing() -> Standing:
         facts, _ = registry.look_up_locator(trusted, vault, locator(new), now=NOW + HOUR)
@@ -121,7 +121,7 @@ def test_a_code_stops_answering_when_the_list_of_a_renewed_authority_revokes_its
     assert standing() is Standing.PASSED
     own.revoke(seal, NOW)
     own.reissue_crls(NOW + HOUR)
-    change = trust.import_crl(trusted, own.crl(STATE_SEALS), actor="a", now=NOW + HOUR)
+    change = trust.import_crl(trusted, own.crl(STATE_SEALS), actor=ACTOR, now=NOW + HOUR)
     assert registry.withdraw_standing(trusted, change.certificates, epoch=change.epoch) == 1
     assert standing() is Standing.INCOMPLETE
 

@@ -29,10 +29,12 @@ from portal.demo.authority import (
 )
 from portal.errors import Refusal
 from portal.trust import service as trust
-from portal.trust.models import RevocationList, TrustEvent
+from portal.trust.models import RevocationList
 from portal.trust.service import Change, SchoolInput, SignerInput
 from tests.certificates import reissued
-from tests.conftest import NOW
+from tests.conftest import ACTOR, NOW
+from tests.portal.audit.reading import changes_told, entries
+from verifier.audit import moment_text
 from verifier.certificates import find_path, read_certificate
 from verifier.errors import InvalidInput
 from verifier.policy import DEFAULT
@@ -40,7 +42,7 @@ from verifier.report import Role
 from verifier.revocation import check_revocation
 from verifier.trust import Approval, Pki, TrustStore, read_store
 
-WHO: dict[str, Any] = {"actor": "an.nguyen", "now": NOW}
+WHO: dict[str, Any] = {"actor": ACTOR, "now": NOW}
 HOUR = timedelta(hours=1)
 SCHOOL = SchoolInput(
     code="001234",
@@ -470,10 +472,7 @@ class TestSigners:
         change = trust.suspend(trusted, [one], since, compromised=True, **WHO)
         assert change.signers == 4
         assert change.certificates == {teacher.sha256, again.sha256}
-        assert (
-            trusted.scalars(select(TrustEvent.action).order_by(TrustEvent.epoch.desc()).limit(4)).all()
-            == ["suspend_key"] * 4
-        )
+        assert changes_told(trusted)[-4:] == ["suspend_key"] * 4
         for row in trust.load_store(trusted).signers:
             if row.certificate_sha256 == other.sha256:
                 assert row.covers(NOW)
@@ -532,7 +531,7 @@ def _revocation(
 class TestCrls:
     def test_the_newest_list_counts_and_never_goes_back(self, trusted: Session, own: Authority) -> None:
         before = own.crl(STATE_PEOPLE)
-        later: dict[str, Any] = {"actor": "a", "now": NOW + HOUR}
+        later: dict[str, Any] = {"actor": ACTOR, "now": NOW + HOUR}
         own.reissue_crls(NOW + HOUR)
         newer = own.crl(STATE_PEOPLE)
         change = trust.import_crl(trusted, newer, **later)
@@ -556,7 +555,7 @@ class TestCrls:
             if revoked:
                 own.revoke(teacher, NOW)
             own.reissue_crls(moment)
-            change = trust.import_crl(trusted, own.crl(STATE_PEOPLE), actor="a", now=moment)
+            change = trust.import_crl(trusted, own.crl(STATE_PEOPLE), actor=ACTOR, now=moment)
             assert change.certificates == ({teacher.sha256} if revoked else frozenset())
 
     def test_the_first_list_of_an_authority_speaks_of_everybody(
@@ -580,7 +579,7 @@ class TestCrls:
         approved(trusted, seal, Role.KY_PHAT_HANH)
         own.revoke(replace(teacher, certificate=own.ca_certificate(STATE_PEOPLE)), NOW)
         own.reissue_crls(NOW + HOUR)
-        change = trust.import_crl(trusted, own.crl(STATE_ROOT), actor="a", now=NOW + HOUR)
+        change = trust.import_crl(trusted, own.crl(STATE_ROOT), actor=ACTOR, now=NOW + HOUR)
         assert change.certificates == {teacher.sha256}
 
     def test_lists_that_are_not_taken(self, trusted: Session, own: Authority, tmp_path: Path) -> None:
@@ -607,7 +606,7 @@ class TestCrls:
         ahead = _list(own, moment, x509.CRLNumber(10**15), named={serial: revoked})
         assert codes(lambda: trust.import_crl(trusted, ahead, **WHO)) == {("crl", "future")}
         assert _revocation(trusted, teacher, NOW) == ""  # the list at hand answers as before
-        change = trust.import_crl(trusted, ahead, actor="a", now=moment)
+        change = trust.import_crl(trusted, ahead, actor=ACTOR, now=moment)
         assert change.certificates == {teacher.sha256}
         assert _revocation(trusted, teacher, moment) == "certificate_revoked"
 
@@ -622,7 +621,7 @@ class TestCrls:
             moment = NOW + hours * HOUR
             number = x509.CRLNumber(10**15 + hours)
             crl = _list(own, moment, number, named=dict.fromkeys(serials, reason))
-            change = trust.import_crl(trusted, crl, actor="a", now=moment)
+            change = trust.import_crl(trusted, crl, actor=ACTOR, now=moment)
             return change.certificates, _revocation(trusted, teacher, moment)
 
         serial = teacher.certificate.serial_number
@@ -661,7 +660,7 @@ class TestCrls:
             moment = NOW + hours * HOUR
             named = {} if entry is None else {serial: entry}
             crl = _list(own, moment, x509.CRLNumber(10**15 + hours), named=named)
-            trust.import_crl(trusted, crl, actor="a", now=moment)
+            trust.import_crl(trusted, crl, actor=ACTOR, now=moment)
             assert _revocation(trusted, teacher, moment, proven) == "certificate_revoked"
             # Before the key was lost it was good, also by the list that counts on.
             assert _revocation(trusted, teacher, moment, NOW - 2 * HOUR) == ""
@@ -674,7 +673,7 @@ class TestCrls:
         for hours, reason in ((1, _LOST), (2, _ENDED)):
             moment = NOW + hours * HOUR
             crl = _list(own, moment, x509.CRLNumber(10**15 + hours), named={serial: reason})
-            trust.import_crl(trusted, crl, actor="a", now=moment)
+            trust.import_crl(trusted, crl, actor=ACTOR, now=moment)
             store = trust.load_store(trusted)
             path = find_path(read_certificate(unit.der), (), store, DEFAULT, moment)
             assert path is not None
@@ -688,7 +687,7 @@ class TestCrls:
         for hours, entry in enumerate((_Entry(_HOLD), _Entry(_LOST), _Entry(_LOST, invalid=NOW - HOUR)), 1):
             moment = NOW + hours * HOUR
             crl = _list(own, moment, x509.CRLNumber(10**15 + hours), named={serial: entry})
-            trust.import_crl(trusted, crl, actor="a", now=moment)
+            trust.import_crl(trusted, crl, actor=ACTOR, now=moment)
         assert all(row.kept_since is None for row in trusted.scalars(select(RevocationList)))
         assert len(trust.load_store(trusted).crls) == len(own.crls())
 
@@ -703,7 +702,7 @@ class TestCrls:
             part = x509.IssuingDistributionPoint(None, None, users, not users, None, False, False)
             entries = {serial: _LOST} if named else {}
             crl = _list(own, moment, x509.CRLNumber(number), part, named=entries)
-            return trust.import_crl(trusted, crl, actor="a", now=moment)
+            return trust.import_crl(trusted, crl, actor=ACTOR, now=moment)
 
         assert publish(1, 40, users=True).certificates == {teacher.sha256}  # the first of its scope
         assert publish(2, 7, users=False).certificates == {teacher.sha256}
@@ -719,7 +718,7 @@ class TestCrls:
     def test_pem_is_read(self, trusted: Session, own: Authority) -> None:
         own.reissue_crls(NOW + HOUR)
         pem = x509.load_der_x509_crl(own.crl(PUBLIC_FIRST)).public_bytes(serialization.Encoding.PEM)
-        trust.import_crl(trusted, pem, actor="a", now=NOW + HOUR)
+        trust.import_crl(trusted, pem, actor=ACTOR, now=NOW + HOUR)
         assert own.crl(PUBLIC_FIRST) in trust.load_store(trusted).crls
 
     def test_the_last_list_before_a_certificates_end_is_kept_for_checks(
@@ -733,7 +732,7 @@ class TestCrls:
             moment = NOW + timedelta(days=days)
             own.reissue_crls(moment)
             lists.append(own.crl(STATE_PEOPLE))
-            trust.import_crl(trusted, lists[-1], actor="a", now=moment)
+            trust.import_crl(trusted, lists[-1], actor=ACTOR, now=moment)
         kept = [crl for crl in lists if crl in trust.load_store(trusted).crls]
         assert kept == [lists[2], lists[5]]  # day 9: the last that had to name it; day 20: the newest
 
@@ -770,20 +769,23 @@ def _list(
 
 
 class TestStore:
-    def test_every_change_is_an_event_and_grows_the_epoch(
+    def test_every_change_is_an_entry_of_the_trail_and_grows_the_epoch(
         self, trusted: Session, authority: Authority
     ) -> None:
-        events = trusted.scalars(select(TrustEvent).order_by(TrustEvent.epoch)).all()
-        assert [e.epoch for e in events] == list(range(1, len(events) + 1))
-        assert {e.action for e in events} == {"add_department", "add_school", "add_anchor", "import_crl"}
-        assert {e.actor for e in events} == {"an.nguyen"}
+        """SEC-30: who changed what, on which school or certificate."""
+        events = entries(trusted, "trust_change")
+        assert [e["details"]["epoch"] for e in events] == list(range(1, len(events) + 1))
+        assert set(changes_told(trusted)) == {"add_department", "add_school", "add_anchor", "import_crl"}
+        assert {e["actor"] for e in events} == {"command:an.nguyen"}
         assert trust.current_epoch(trusted) == len(events)
         teacher = authority.person("Trần Thị B", Role.GVCN)
         approved(trusted, teacher)
         trust.suspend(trusted, trust.find_signers(trusted, teacher.sha256), NOW, **WHO)
-        last = trusted.scalars(select(TrustEvent).order_by(TrustEvent.epoch.desc()).limit(3)).all()
-        assert [e.action for e in last] == ["suspend", "approve", "add_signer"]
-        assert {e.subject for e in last} == {teacher.sha256}
+        last = entries(trusted)[-3:]
+        assert [e["details"]["change"] for e in last] == ["add_signer", "approve", "suspend"]
+        assert {e["object"] for e in last} == {f"certificate:{teacher.sha256}"}
+        assert {e["organisation"] for e in last} == {"001234"}
+        assert last[-1]["details"]["since"] == moment_text(NOW)
         assert trust.load_store(trusted).epoch == len(events) + 3
 
     def test_the_store_reaches_checks_as_a_file(
@@ -817,7 +819,7 @@ def test_an_expired_certificate_is_refused_not_approved(trusted: Session, author
     signer = SignerInput(certificate=der, school_code="001234", role=Role.GVCN)
     key = trust.add_signer(trusted, signer, **WHO).created
     assert key is not None
-    late: dict[str, Any] = {"actor": "an.nguyen", "now": teacher.certificate.not_valid_after_utc}
+    late: dict[str, Any] = {"actor": ACTOR, "now": teacher.certificate.not_valid_after_utc}
     with pytest.raises(Refusal) as refusal:
         trust.approve(trusted, [key], **late)
     assert refusal.value.code == "expired"

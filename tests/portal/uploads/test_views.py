@@ -34,7 +34,7 @@ from portal.trust.models import Anchor
 from portal.trust.service import SchoolInput
 from portal.uploads import service
 from portal.vault import Vault
-from tests.conftest import NOW
+from tests.conftest import ACTOR, NOW
 from tests.portal.lookup.test_views import personal
 from tests.portal.web.world import Issued, World, enter, signature
 from tests.verifier import hostile
@@ -259,7 +259,7 @@ class TestAnswers:
 
         def change(code: str) -> None:
             with Session(bundle.engine) as session, session.begin():
-                added = trust.add_department(session, code, f"Sở {code}", "Hà Nội", actor="x", now=NOW)
+                added = trust.add_department(session, code, f"Sở {code}", "Hà Nội", actor=ACTOR, now=NOW)
                 assert added.epoch == 1
 
         with (
@@ -317,7 +317,7 @@ class TestAnswers:
         """The file says what it likes of its school; the certificate is approved for this one."""
         bundle = world.app.extensions["portal"]
         with Session(bundle.engine) as session, session.begin():
-            trust.add_department(session, "01", "Sở Giáo dục và Đào tạo", "Hà Nội", actor="thử", now=NOW)
+            trust.add_department(session, "01", "Sở Giáo dục và Đào tạo", "Hà Nội", actor=ACTOR, now=NOW)
             school = SchoolInput(
                 code="01000123",
                 name="Trường Tiểu học Cây Bàng",
@@ -329,7 +329,7 @@ class TestAnswers:
                 sector="cong_lap",
                 valid_from=date(2020, 9, 1),
             )
-            trust.add_school(session, school, actor="thử", now=NOW)
+            trust.add_school(session, school, actor=ACTOR, now=NOW)
         content = b"%PDF-1.7 sealed, never registered"
         sha = hashlib.sha256(content).hexdigest()
         world.checker.reports[sha] = replace(world.primary.report, sha256=sha, size=len(content))
@@ -725,6 +725,6 @@ def test_a_recalled_file_is_still_its_holders(world: World) -> None:
     issued = genuine_pdf(world)
     bundle = world.app.extensions["portal"]
     with Session(bundle.engine) as session, session.begin():
-        registry.recall(session, issued.locator.record_id, "data_error", now=NOW)
+        registry.recall(session, issued.locator.record_id, "data_error", actor=ACTOR, now=NOW)
     answer = send(world, issued.file, "/check/data?format=json")
     assert body(answer)["verdict"] == "GENUINE_REVOKED"

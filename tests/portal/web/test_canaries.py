@@ -21,11 +21,13 @@ import pytest
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from portal.audit import service as audit
 from portal.config import Settings
 from portal.database import make_engine
+from portal.extensions import KEY
 from portal.registry import service as registry
 from portal.vault import Vault
-from tests.conftest import NOW
+from tests.conftest import ACTOR, NOW
 from tests.portal.limits.codes import unknown, wrong_digest
 from tests.portal.lookup.test_views import paper_form, typed_form
 from tests.portal.web.test_journal import lines, printed
@@ -138,7 +140,7 @@ def canary_stock(tmp_path_factory: pytest.TempPathFactory, _sqlite_template: Pat
                                                             if k not in ("level", "grade")})  # fmt: skip
         secondary = canary_record(session, vault, "THPT", 11)
         recalled = canary_record(session, vault, "THCS", 8)
-        registry.recall(session, recalled.locator.record_id, "data_error", now=NOW)
+        registry.recall(session, recalled.locator.record_id, "data_error", actor=ACTOR, now=NOW)
     with engine.connect() as connection:
         connection.exec_driver_sql("COMMIT")
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -239,6 +241,18 @@ def check_log(nest: Nest, printed: io.StringIO) -> None:
     assert {canary for canary in nest.canaries if canary in text} == set()
     for issued in nest.records:
         assert issued.locator.record_id not in text.upper().replace("-", "").replace(" ", "")
+
+
+def test_the_trail_holds_nothing_of_a_person(nest: Nest) -> None:
+    """SEC-28: the table of the audit trail and its export, after issues, a correction and a recall."""
+    with Session(nest.world.app.extensions[KEY].engine) as session:
+        rows = session.connection().exec_driver_sql("SELECT * FROM audit_entries").all()
+        copy = b"".join(audit.lines(session)).decode("ascii")
+    assert len(rows) == len(copy.splitlines())
+    assert {json.loads(line)["action"] for line in copy.splitlines()} == {"issue", "correct", "recall"}
+    for sink in (copy, " ".join(str(value) for row in rows for value in row)):
+        assert {canary for canary in nest.canaries if canary in sink} == set()
+        assert [i.locator.record_id for i in nest.records if i.locator.record_id in sink] == []
 
 
 def test_what_is_sent_stays_out_of_the_log(nest: Nest, printed: io.StringIO) -> None:

@@ -27,7 +27,7 @@ from portal.factory import create_app
 from portal.registry import service as registry
 from portal.registry.service import NewFile, NewVersion
 from portal.vault import Vault
-from tests.conftest import NOW, FrozenClock
+from tests.conftest import ACTOR, NOW, FrozenClock
 from tests.verifier.record_samples import sample
 from verifier import record as records
 from verifier.check import examine
@@ -171,6 +171,7 @@ def enter(
             epoch=0,
         ),
         epoch=0,
+        actor=ACTOR,
         now=now,
     )
     return Issued(
@@ -252,7 +253,9 @@ def stock(folder: Path, template: Path) -> Stock:
             session, vault, before + timedelta(days=2), grade=5, before=first, ho_va_ten="H'Nga Niê"
         )
         recalled = enter(session, vault, before, grade=3)
-        registry.recall(session, recalled.locator.record_id, "data_error", now=before + timedelta(days=1))
+        registry.recall(
+            session, recalled.locator.record_id, "data_error", actor=ACTOR, now=before + timedelta(days=1)
+        )
         secondary = enter(session, vault, before, level="THPT", grade=11)
     with engine.connect() as connection:  # fold the write-ahead log into the file that tests copy
         connection.exec_driver_sql("COMMIT")

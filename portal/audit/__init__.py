@@ -1,0 +1,1 @@
+"""The append-only trail of what was done, by whom, on what."""
