@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,6 +22,7 @@ from portal.issuing.exchange import Incoming
 from portal.issuing.keys import KeyRing, load_keys
 from portal.issuing.models import Stage
 from portal.issuing.service import Outcome, State, proceed, unfit_signers
+from tests.portal.audit.reading import entries
 from tests.portal.issuing.conftest import MakeWorld
 from tests.portal.issuing.judges import assert_sealed
 from tests.portal.issuing.test_pipeline import SQLITE, Killed, content, killed_at, verdict
@@ -148,6 +150,17 @@ def test_digests_out_signatures_in_role_by_role(
     for name in ("cbql.json", "seal.json"):
         again = read(world, tmp_path / name)
         assert (again.brought, again.before, again.ready) == ((), 2, ())
+
+    # 4 Each signature is told once, over the digest that went out, and by whose key (SEC-30).
+    with Session(world.engine) as session:
+        uses = [use["details"] for use in entries(session, "key_use")]
+    assert Counter((use["field"], use["key"]) for use in uses) == {
+        ("GVCN", "local"): 2,
+        ("CBQL", "external"): 2,
+        ("KY_PHAT_HANH", "external"): 2,
+    }
+    went_out = {line["digest"] for each in (file, *files) for line in each["digests"]}
+    assert {use["digest"] for use in uses if use["key"] == "external"} == went_out
     assert [o.state for o in world.run(rows)] == [State.ALREADY] * 2
 
 

@@ -40,6 +40,7 @@ from portal.trust import service as trust
 from portal.trust.service import find_signers
 from tests.conftest import ACTOR, FrozenClock
 from tests.pki_server import PkiServer
+from tests.portal.audit.reading import entries
 from tests.portal.issuing.conftest import MakeWorld
 from tests.portal.issuing.judges import assert_sealed
 from tests.portal.issuing.test_commands import NoChecker
@@ -179,6 +180,12 @@ def test_a_renewed_file_continues_the_issued_one_and_both_are_genuine(issued: Wo
     assert run(issued) == []
     assert verdict(issued, renewed[:-1]) is not Verdict.GENUINE_CURRENT
     assert verdict(issued, renewed + b"\n") is not Verdict.GENUINE_CURRENT
+    # It is told once, on the record that it is of (SEC-30).
+    with issued.begin() as session:
+        (first,), (told,) = entries(session, "issue"), entries(session, "renew")
+    assert (told["object"], told["outcome"]) == (first["object"], "done")
+    made = {"version": 1, "file": sha256(renewed).hexdigest(), "earlier_file": sha256(before).hexdigest()}
+    assert told["details"] == made
 
 
 @SQLITE
@@ -335,6 +342,9 @@ def test_a_file_that_no_longer_stands_is_not_renewed(issued: World) -> None:
     assert outcome.state is State.FAILED
     assert outcome.problem is not None
     assert outcome.problem.code == "own_check_fails"
+    with issued.begin() as session:
+        (told,) = entries(session, "renew")
+    assert (told["outcome"], told["details"]["reason"]) == ("refused", "own_check_fails")
 
 
 @SQLITE
