@@ -5,6 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import text
 
+import portal.accounts.models
 import portal.audit.models
 import portal.issuing.models
 import portal.lookup.models

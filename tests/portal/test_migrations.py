@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import DateTime, Engine, Uuid, bindparam, inspect, select, text
 from sqlalchemy.orm import Session
 
+import portal.accounts.models
 import portal.audit.models
 import portal.issuing.models
 import portal.lookup.models
