@@ -12,6 +12,8 @@ from flask import Flask
 from flask.cli import AppGroup
 
 from portal import extensions, web
+from portal.accounts.doorkeeper import AccountsDoorkeeper
+from portal.accounts.views import accounts
 from portal.clock import SystemClock
 from portal.config import Settings
 from portal.database import make_engine, reading_engine
@@ -119,11 +121,12 @@ def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clo
     extensions.install(app, bundle)
 
     # 3 What every page has: languages, components, error pages.
-    pages = web.install(app, settings)
+    pages = web.install(app, settings, AccountsDoorkeeper())
 
     # 4 Features.
     app.register_blueprint(lookup)
     app.register_blueprint(uploads)
+    app.register_blueprint(accounts)
     install_limits(app, limiter, gate, Workroom(_receiving(settings)))
     access.refuse_unruled(app)
 

@@ -56,6 +56,7 @@ class Action(StrEnum):
     # People.
     SIGN_IN = "sign_in"
     SIGN_OUT = "sign_out"
+    ACCESS = "access"  # only ever refused: somebody signed in asked for what their role may not
     ACCOUNT_CHANGE = "account_change"  # made, role given or taken, closed
     HOLDER_ACTIVATED = "holder_activated"  # a guardian or pupil used the slip of the school
     HOLDER_CHANGE = "holder_change"  # kind of relation, its period, dispute state
@@ -137,6 +138,9 @@ DETAILS: Final[Mapping[str, str | type[int]]] = {
     "successor": _OFFICE,
     "command": r"[a-z][a-z0-9-]{0,39}( [a-z][a-z0-9-]{0,39})?",  # whose refusal this is
     "reason": r"[A-Za-z][A-Za-z0-9_]{0,39}",  # code of a recall or of a refusal
+    "method": _CODE,  # how somebody proved who they are
+    "role": _CODE,  # given, taken, or acted in
+    "act": _CODE,  # what was asked for
     "count": int,
     "number": int,  # of the entry that a checkpoint names
 }

@@ -52,6 +52,7 @@ MISS: Final = "miss"
 WRONG_TRY: Final = "wrong-try"
 UPLOAD: Final = "upload"
 FORM: Final = "form"
+WRONG_SIGN_IN: Final = "wrong-sign-in"
 
 #: name -> policy, as shipped; the setting ``LIMITS`` replaces single numbers.
 DEFAULT: Final[Mapping[str, Policy]] = {
@@ -94,6 +95,16 @@ DEFAULT: Final[Mapping[str, Policy]] = {
             n64="120/minute",
             n56="360/minute",
             n48="3000/minute",
+        ),
+        _policy(
+            WRONG_SIGN_IN,
+            "a password, a one-time code, a slip or a share code that is not right",
+            "too_many_wrong_sign_ins",
+            v4="300/10 minutes",
+            n64="20/10 minutes",
+            n56="40/10 minutes",
+            n48="120/10 minutes",
+            all="50/second",
         ),
     )
 }

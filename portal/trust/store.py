@@ -279,6 +279,11 @@ def list_crl_addresses(session: Session) -> tuple[CrlAddressFacts, ...]:
     )
 
 
+def department_names(session: Session) -> dict[str, str]:
+    """Code -> name of every department."""
+    return {row.code: row.name for row in session.scalars(select(Department).order_by(Department.code))}
+
+
 def list_schools(session: Session) -> tuple[SchoolFacts, ...]:
     """Every school and every name it had, by code and time."""
     rows = session.execute(

@@ -7,13 +7,14 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from portal.config import Settings
-from portal.web import access, errors, home, journal
+from portal.web import access, errors, home, journal, sessions
 from portal.web.pages import Pages
+from portal.web.sessions import Doorkeeper
 
 KEY = "pages"
 
 
-def install(app: Flask, settings: Settings) -> Pages:
+def install(app: Flask, settings: Settings, doorkeeper: Doorkeeper) -> Pages:
     """Wire the web parts into ``app``; the security headers are put around everything at the end."""
     pages = app.extensions[KEY] = Pages(
         {
@@ -26,6 +27,7 @@ def install(app: Flask, settings: Settings) -> Pages:
         }
     )
     journal.install(app)
+    sessions.install(app, doorkeeper)
     access.install(app)
     errors.install(app)
     app.register_blueprint(home.home)

@@ -1,27 +1,36 @@
 """Who may use a route: one explicit rule each (SEC-17), and what a route may do to anybody (SEC-25).
 
 A route without a rule, or one that takes a changing method without saying why that is safe, stops the start
-of the portal. The rules:
+of the portal. What makes a changing method safe:
 
 - ``asks_only``: the route takes POST only because its question must not stand in an address. It reads no
   session and changes nothing that belongs to anybody (wrong tries are counted), so a form on a strange
-  site gains nothing by sending it, and it needs no token. Any other changing method is refused: there is
-  no session yet whose holder could be tricked, and so nothing yet that would protect one.
+  site gains nothing by sending it, and it needs no token.
+- ``Access.SIGN_IN`` and ``Access.ROLE``: a POST must come from a form of ours, with this browser's token.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeVar
+from urllib.parse import quote
 
-from flask import Flask, abort, current_app, request
+from flask import Flask, abort, current_app, g, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
 
+from portal.errors import Refusal
 from portal.extensions import resources
+from portal.permissions import STRONG, Act
+from portal.web import sessions
+from portal.web.i18n import language, link
+from portal.web.requests import Mistake, Rejection
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _MARK: Final = "portal_access"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+SIGN_IN_PAGE: Final = "/sign-in"
 
 
 class Access(Enum):
@@ -32,13 +41,35 @@ class Access(Enum):
     TYPED = "whoever types what stands on the paper: the public answer or one yes or no, counted"
     FILE = "whoever sends the file: what it says of itself"
     DEMO = "everyone, in demo mode only: invented records"
+    SIGN_IN = "everyone: ways to prove who one is"
+    ROLE = "whoever is signed in and has a role that may do the act"
 
 
-def allowed(rule: Access, *, asks_only: bool = False) -> Callable[[_View], _View]:
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A view's rule; ``act`` stands with :attr:`Access.ROLE` and nowhere else."""
+
+    access: Access
+    asks_only: bool = False
+    act: Act | None = None
+
+    def __post_init__(self) -> None:
+        if (self.act is not None) != (self.access is Access.ROLE):
+            raise ValueError("an act belongs to Access.ROLE, and every such rule names one")
+
+    @property
+    def safe_methods(self) -> frozenset[str]:
+        """What a route under this rule may take."""
+        own_forms = self.access in (Access.SIGN_IN, Access.ROLE)
+        return _SAFE | {"POST"} if self.asks_only or own_forms else _SAFE
+
+
+def allowed(access: Access, act: Act | None = None, *, asks_only: bool = False) -> Callable[[_View], _View]:
     """Declare a view's rule; stands below the route's own decorator."""
+    rule = Rule(access, asks_only, act)
 
     def mark(view: _View) -> _View:
-        vars(view)[_MARK] = (rule, asks_only)
+        vars(view)[_MARK] = rule
         return view
 
     return mark
@@ -47,18 +78,26 @@ def allowed(rule: Access, *, asks_only: bool = False) -> Callable[[_View], _View
 def install(app: Flask) -> None:
     """Ask the rule before each request."""
 
-    def ask() -> None:
+    def ask() -> AnyResponse | None:
         view = current_app.view_functions.get(request.endpoint or "")
-        if view is not None and rule_of(view) is Access.DEMO and not resources().settings.demo:
+        rule = None if view is None else rule_of(view)
+        if rule is None:
+            return None
+        if rule.access is Access.DEMO and not resources().settings.demo:
             abort(404)
+        if rule.access is Access.SIGN_IN:
+            _refuse_strange_form()
+        if rule.act is not None:
+            return _admit(rule.act)
+        return None
 
     allowed(Access.EVERYONE)(app.view_functions["static"])
     app.before_request(ask)
 
 
-def rule_of(view: Callable[..., Any]) -> Access | None:
+def rule_of(view: Callable[..., Any]) -> Rule | None:
     """The rule that was declared for a view, None for none."""
-    rule: Access | None = vars(view).get(_MARK, (None, False))[0]
+    rule: Rule | None = vars(view).get(_MARK)
     return rule
 
 
@@ -66,11 +105,44 @@ def refuse_unruled(app: Flask) -> None:
     """Raises LookupError with every route that declares no rule or may change something unprotected."""
     wrong = []
     for route in app.url_map.iter_rules():
-        rule, asks_only = vars(app.view_functions[route.endpoint]).get(_MARK, (None, False))
+        rule = rule_of(app.view_functions[route.endpoint])
         if rule is None:
             wrong.append(f"{route.rule}: no access rule")
-        changing = (route.methods or set()) - _SAFE - ({"POST"} if asks_only else set())
+        changing = (route.methods or set()) - (_SAFE if rule is None else rule.safe_methods)
         if changing:
             wrong.append(f"{route.rule}: {', '.join(sorted(changing))} without protection")
     if wrong:
         raise LookupError("; ".join(wrong))
+
+
+def _admit(act: Act) -> AnyResponse | None:
+    """Let the viewer through, or lead to the sign-in page. Raises Rejection for what is not theirs."""
+    # 1 Who: an unknown session and one that is over are the same.
+    keeper = sessions.doorkeeper()
+    viewer = keeper.identify(sessions.session_token())
+    if viewer is None:
+        if request.method in ("GET", "HEAD"):
+            here = quote(request.full_path.rstrip("?"), safe="")
+            return redirect(link(f"{SIGN_IN_PAGE}?next={here}", language()), 303)
+        raise Rejection(401, "signed_out")
+    g.viewer = viewer
+
+    # 2 What: the one table.
+    if not viewer.may(act):
+        keeper.turned_away(viewer, act, "role")
+        raise Rejection(403, "not_yours")
+
+    # 3 How: a form of ours; and for what cannot be undone the person, once more.
+    _refuse_strange_form()
+    if request.method == "POST" and act in STRONG:
+        try:
+            keeper.confirm(viewer, act, request.path, request.form.get(sessions.PASSKEY_FIELD, ""))
+        except Refusal as refused:
+            keeper.turned_away(viewer, act, refused.code)
+            raise Rejection(403, refused.code, (Mistake("passkey", refused.message),)) from None
+    return None
+
+
+def _refuse_strange_form() -> None:
+    if request.method not in _SAFE and not sessions.is_own_form():
+        raise Rejection(403, "strange_form")

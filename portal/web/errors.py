@@ -35,6 +35,16 @@ _TEXTS: Final = {
         marked("Yêu cầu gửi tới không đầy đủ hoặc có quá nhiều phần."),
         marked("Quay lại trang chủ và thử lại từ đầu."),
     ),
+    401: _Text(
+        marked("Bạn chưa đăng nhập, hoặc phiên đăng nhập đã hết"),
+        marked("Việc bạn vừa gửi chưa được làm."),
+        marked("Hãy đăng nhập rồi làm lại."),
+    ),
+    403: _Text(
+        marked("Việc này chưa được làm"),
+        marked("Vai trò bạn đang dùng không làm được việc này."),
+        marked("Nếu bạn có vai trò khác, hãy đổi vai trò ở trang tài khoản của bạn."),
+    ),
     404: _Text(
         marked("Không có trang này"),
         marked("Nếu bạn gõ địa chỉ, hãy kiểm tra lại. Nếu bạn dán địa chỉ, hãy dán đủ cả dòng."),
@@ -98,6 +108,21 @@ _REFUSALS: Final = {
             "dừng để bảo vệ học sinh."
         ),
         marked("Hãy thử lại sau %(wait)s. Quét mã QR và kiểm tra tệp PDF vẫn dùng được."),
+    ),
+    "too_many_wrong_sign_ins": _Text(
+        marked("Có quá nhiều lần đăng nhập hoặc nhập mã không đúng"),
+        marked("Từ mạng của bạn, hoặc từ nhiều nơi cùng lúc, vừa có nhiều lần nhập không đúng."),
+        marked("Hãy thử lại sau %(wait)s. Kiểm tra học bạ vẫn dùng được."),
+    ),
+    "strange_form": _Text(
+        marked("Biểu mẫu này đã cũ"),
+        marked("Trang đã mở quá lâu, hoặc biểu mẫu không được gửi từ trang của cổng; chưa có gì được làm."),
+        marked("Mở lại trang rồi làm lại."),
+    ),
+    "passkey_missing": _Text(
+        marked("Cần xác nhận bằng khoá truy cập"),
+        marked("Việc này phải được chính bạn xác nhận bằng khoá truy cập (passkey), mỗi lần làm."),
+        marked("Quay lại trang trước và bấm nút xác nhận; trình duyệt phải bật JavaScript."),
     ),
     "too_many_uploads": _Text(
         marked("Có quá nhiều tệp chưa xác nhận được"),

@@ -34,6 +34,8 @@ COMPONENTS: Final = (
     "message",
     "tongue",
     "error_summary",
+    "token",
+    "field",
     "birth",
     "lookup_form",
     "pdf_form",

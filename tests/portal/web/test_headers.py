@@ -53,6 +53,8 @@ REQUESTS: dict[str, tuple[int, Callable[[FlaskClient, World], TestResponse]]] = 
 
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
+#: Fits whatever a route takes: a path, a UUID.
+SAMPLE = "00000000-0000-0000-0000-000000000001"
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "X\x7fY")
 
 
@@ -87,7 +89,10 @@ def assert_headers(answer: TestResponse) -> None:
         assert answer.headers.getlist(header) == [value]
     assert len(answer.headers.getlist("Cache-Control")) == 1
     assert re.fullmatch("[0-9a-f]{16}", answer.headers["X-Request-Id"])
-    assert "Set-Cookie" not in answer.headers
+    # A form by which people sign in has a cookie of its own; a public answer never sets one.
+    for cookie in answer.headers.getlist("Set-Cookie"):
+        assert re.fullmatch("form=[^;]+; HttpOnly; Path=/; SameSite=Lax", cookie)
+        assert answer.request.path.startswith("/sign-in")
     assert "Strict-Transport-Security" not in answer.headers
 
 
@@ -95,7 +100,7 @@ def assert_headers(answer: TestResponse) -> None:
 def test_every_route_and_every_method(world: World, method: str) -> None:
     """SEC-26, SEC-43: no method makes an exception, and TRACE gives nothing back."""
     for rule in world.app.url_map.iter_rules():
-        for path in {re.sub("<[^>]*>", "x", rule.rule), world.primary.path}:
+        for path in {re.sub("<[^>]*>", SAMPLE, rule.rule), world.primary.path}:
             answer = world.client.open(path, method=method, headers={"X-Secret": "echo"})
             assert_headers(answer)
             assert answer.status_code < 500
@@ -180,7 +185,7 @@ def test_a_shared_cache_never_mixes_answers(world: World) -> None:
     """
     others = {"Cookie": "a=b", "Authorization": "Bearer x", "Accept-Language": "en", "User-Agent": "y"}
     kept: dict[tuple[str, str | None], bytes] = {}
-    paths = [re.sub("<[^>]*>", "x", rule.rule) for rule in world.app.url_map.iter_rules()]
+    paths = [re.sub("<[^>]*>", SAMPLE, rule.rule) for rule in world.app.url_map.iter_rules()]
     for path in [*paths, world.primary.path, world.primary.path.lower(), unknown(1), "/static/app.css"]:
         for suffix in ("", "?lang=en"):
             for accept in ("text/html", "application/json"):

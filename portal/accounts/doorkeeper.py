@@ -1,0 +1,51 @@
+"""Answers the routes' questions about who is there (:class:`portal.web.sessions.Doorkeeper`)."""
+
+from __future__ import annotations
+
+from portal.accounts import sessions
+from portal.audit import service as audit
+from portal.audit.service import Action, Event, Outcome
+from portal.errors import Refusal, marked
+from portal.extensions import resources, transaction
+from portal.permissions import Act
+from portal.web.sessions import Viewer
+
+
+class AccountsDoorkeeper:
+    """Asks the sessions and the trail, each time in a transaction of its own."""
+
+    def identify(self, token: str) -> Viewer | None:
+        bundle = resources()
+        if not token:
+            return None
+        with transaction() as session:
+            found = sessions.find(session, bundle.vault, token, now=bundle.clock.now())
+        if found is None:
+            return None
+        return Viewer(
+            found.account,
+            found.actor,
+            found.name,
+            found.session,
+            found.role,
+            found.organisation,
+            found.organisation_name,
+            found.organisation_kind,
+        )
+
+    def confirm(self, viewer: Viewer, act: Act, path: str, answer: str) -> None:
+        raise Refusal("passkey_missing", marked("Việc này phải được xác nhận bằng khoá truy cập (passkey)."))
+
+    def turned_away(self, viewer: Viewer, act: Act, reason: str) -> None:
+        with transaction() as session:
+            audit.record(
+                session,
+                Event(
+                    viewer.actor,
+                    Action.ACCESS,
+                    outcome=Outcome.REFUSED,
+                    organisation=viewer.organisation,
+                    details={"act": act.value, "reason": reason},
+                ),
+                now=resources().clock.now(),
+            )

@@ -1,0 +1,95 @@
+"""An account's personal values: how they are sealed, found and spelled.
+
+Every value of a person is sealed under the account's own key; what must be found is found by a blind index
+over its one spelling.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+import uuid
+from typing import Final
+
+from portal.accounts.models import Account, ContactKind
+from portal.vault import Vault
+
+#: What a person may call themselves; RFC 5321 §4.5.3.1.3 for addresses.
+MAX_NAME: Final = 120
+MAX_EMAIL: Final = 254
+# One @, a dot in the domain, no blanks: the rest is for the mail server to say.
+_EMAIL: Final = re.compile(r"[^\s@]{1,64}@[^\s@]+\.[^\s@.]{2,}")
+# Mobile numbers of Vietnam since 2018: ten digits, 03, 05, 07, 08 or 09 in front.
+_PHONE: Final = re.compile(r"0[35789]\d{8}", re.ASCII)
+
+
+def seal_name(vault: Vault, account: Account, name: str) -> bytes:
+    """A person's name, for its column."""
+    return _seal(vault, account, "name_sealed", name)
+
+
+def open_name(vault: Vault, account: Account) -> str:
+    """A person's name."""
+    return _open(vault, account, "name_sealed", account.name_sealed)
+
+
+def seal_contact(vault: Vault, account: Account, contact: uuid.UUID, value: str) -> bytes:
+    """A contact's value, for its row."""
+    return vault.seal(
+        account.wrapped_key,
+        value.encode(),
+        table="contacts",
+        column="value_sealed",
+        row=str(contact),
+        version=1,
+    )
+
+
+def open_contact(vault: Vault, account: Account, contact: uuid.UUID, sealed: bytes) -> str:
+    """A contact's value."""
+    plain = vault.open(
+        account.wrapped_key, sealed, table="contacts", column="value_sealed", row=str(contact), version=1
+    )
+    return plain.decode()
+
+
+def contact_index(vault: Vault, kind: ContactKind, value: str) -> str:
+    """What a contact is found by; ``value`` in its one spelling."""
+    return vault.blind_index(f"{kind}/{value}", domain="contact")
+
+
+def read_email(text: str) -> str | None:
+    """An e-mail address in its one spelling (lower case: nobody has two that differ in case), None for what
+    is none.
+    """
+    text = unicodedata.normalize("NFC", text.strip()).lower()
+    return text if len(text) <= MAX_EMAIL and _EMAIL.fullmatch(text) else None
+
+
+def read_phone(text: str) -> str | None:
+    """A mobile number of Vietnam in its one spelling, ``0`` in front; None for what is none."""
+    digits = re.sub(r"[\s.()-]", "", text)
+    if digits.startswith(("+84", "84")):
+        digits = "0" + digits.removeprefix("+").removeprefix("84")
+    return digits if _PHONE.fullmatch(digits) else None
+
+
+def read_contact(text: str) -> tuple[ContactKind, str] | None:
+    """An e-mail address or a mobile number, whichever ``text`` is; None for neither."""
+    if (email := read_email(text)) is not None:
+        return ContactKind.EMAIL, email
+    phone = read_phone(text)
+    return None if phone is None else (ContactKind.PHONE, phone)
+
+
+def _seal(vault: Vault, account: Account, column: str, text: str) -> bytes:
+    return vault.seal(
+        account.wrapped_key, text.encode(), table="accounts", column=column, row=str(account.id), version=1
+    )
+
+
+def _open(vault: Vault, account: Account, column: str, sealed: bytes) -> str:
+    plain = vault.open(
+        account.wrapped_key, sealed, table="accounts", column=column, row=str(account.id), version=1
+    )
+    return plain.decode()

@@ -1,0 +1,704 @@
+"""Organisations, the accounts of their people and the roles these have; and how staff sign in.
+
+Accounts are made by an administrator of the organisation and taken up by whoever has the one-time code that
+was sent: nobody makes an account for themselves. A role ends, it is never deleted: the trail names it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.accounts import credentials, sessions
+from portal.accounts.models import (
+    Account,
+    AccountKind,
+    AccountState,
+    CodePurpose,
+    Contact,
+    ContactKind,
+    Membership,
+    Method,
+    Organisation,
+    Passkey,
+    Password,
+)
+from portal.accounts.people import (
+    MAX_NAME,
+    contact_index,
+    open_contact,
+    open_name,
+    read_email,
+    seal_contact,
+    seal_name,
+)
+from portal.audit import service as audit
+from portal.audit.service import Action, Actor, Event, Object, Outcome
+from portal.errors import Refusal, marked
+from portal.permissions import ROLES_OF, OrganisationKind, Role
+from portal.trust import store as trust
+from portal.vault import Vault
+from verifier.errors import InvalidInput, Problem
+from verifier.words import VIETNAM
+
+_CODE_LENGTH: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """An organisation with accounts. ``department_code`` is the department that let it in."""
+
+    key: uuid.UUID
+    kind: OrganisationKind
+    code: str
+    name: str
+    department_code: str
+    email: str
+    approved_at: datetime
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class OfficeInput:
+    """An organisation as it asks to be let in."""
+
+    kind: OrganisationKind
+    code: str
+    name: str
+    department_code: str
+    email: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PersonInput:
+    """Somebody who is to have roles. ``valid_to`` is the roles' last day."""
+
+    name: str
+    email: str
+    roles: tuple[Role, ...]
+    language: str = "vi"
+    valid_to: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What somebody must be told to sign in for the first time. ``code`` is None for a person who has an
+    account already and was given a further role.
+    """
+
+    account: uuid.UUID
+    email: str
+    language: str
+    code: str | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person of an organisation, for its administrator."""
+
+    account: uuid.UUID
+    name: str
+    email: str
+    state: AccountState
+    roles: tuple[tuple[uuid.UUID, Role, date, date | None], ...]  # membership, role, from, to
+
+
+@dataclass(frozen=True, slots=True)
+class RoleHeld:
+    """A role that a signed-in person may act in."""
+
+    membership: uuid.UUID
+    role: Role
+    organisation: str
+    organisation_name: str
+
+
+# ---------------------------------------------------------------------------------------------- organisations
+
+
+def open_office(session: Session, new: OfficeInput, *, actor: Actor, now: datetime) -> Office:
+    """Let an organisation in. A school or department must be known to trust under its code; an agency brings
+    a code of its own. Raises InvalidInput with everything that is wrong.
+    """
+    problems = _office_problems(session, new, now)
+    if problems:
+        raise InvalidInput(tuple(problems))
+    row = Organisation(
+        kind=new.kind,
+        code=new.code,
+        name=new.name.strip(),
+        department_code=new.department_code,
+        email=read_email(new.email) or "",
+        approved_at=now,
+    )
+    session.add(row)
+    session.flush()
+    _tell(session, actor, "office_opened", row.code, None, now=now)
+    return _office(row)
+
+
+def close_office(session: Session, code: str, *, actor: Actor, now: datetime) -> None:
+    """Close an organisation: its people can act for it no more, from their next request on. Raises Refusal
+    ``unknown_office``.
+    """
+    row = _row(session, code)
+    if row.closed_at is None:
+        row.closed_at = now
+        _tell(session, actor, "office_closed", code, None, now=now)
+
+
+def offices(session: Session, *, department_code: str | None = None) -> tuple[Office, ...]:
+    """Organisations by kind and name; of one department where its code is given."""
+    wanted = select(Organisation).order_by(Organisation.kind, Organisation.name, Organisation.code)
+    if department_code is not None:
+        wanted = wanted.where(Organisation.department_code == department_code)
+    return tuple(_office(row) for row in session.scalars(wanted))
+
+
+def office(session: Session, code: str) -> Office | None:
+    """The organisation of a code, None for none."""
+    row = session.scalars(select(Organisation).filter_by(code=code)).one_or_none()
+    return None if row is None else _office(row)
+
+
+def _office_problems(session: Session, new: OfficeInput, now: datetime) -> list[Problem]:
+    problems = []
+    today = now.astimezone(VIETNAM).date()
+    departments = set(trust.department_names(session))
+    if (
+        not new.code
+        or len(new.code) > _CODE_LENGTH
+        or not new.code.isascii()
+        or not new.code.replace("-", "").isalnum()
+    ):
+        problems.append(
+            Problem("code", "code", marked("Mã gồm chữ không dấu, số và “-”, dài nhất 20 ký tự."))
+        )
+    elif office(session, new.code) is not None:
+        problems.append(Problem("code", "exists", marked("Đã có đơn vị mang mã này.")))
+    elif new.kind is OrganisationKind.SCHOOL and trust.school_on(session, new.code, today) is None:
+        problems.append(Problem("code", "unknown_school", marked("Danh mục chưa có trường nào mang mã này.")))
+    elif new.kind is OrganisationKind.DEPARTMENT and new.code not in departments:
+        problems.append(Problem("code", "unknown_department", marked("Danh mục chưa có Sở nào mang mã này.")))
+    if new.department_code not in departments:
+        problems.append(
+            Problem("department_code", "unknown_department", marked("Danh mục chưa có Sở nào mang mã này."))
+        )
+    elif new.kind is OrganisationKind.DEPARTMENT and new.department_code != new.code:
+        problems.append(
+            Problem("department_code", "own", marked("Sở tự quản lý mình: hai mã phải như nhau."))
+        )
+    if not 0 < len(new.name.strip()) <= 200:
+        problems.append(Problem("name", "name", marked("Nhập tên đơn vị, dài nhất 200 ký tự.")))
+    if new.email.strip() and read_email(new.email) is None:
+        problems.append(
+            Problem("email", "email", marked("Địa chỉ e-mail chưa đúng, ví dụ vanthu@truong.edu.vn."))
+        )
+    return problems
+
+
+# ------------------------------------------------------------------------------------------ people and roles
+
+
+def invite(
+    session: Session, vault: Vault, organisation: str, new: PersonInput, *, actor: Actor, now: datetime
+) -> Invitation:
+    """Give somebody roles in an organisation; who has no staff account under this e-mail yet gets one and a
+    one-time code. The name of somebody who has one stays as it is. Raises InvalidInput, Refusal.
+    """
+    row = _row(session, organisation)
+    address = read_email(new.email)
+    problems = []
+    if address is None:
+        problems.append(Problem("email", "email", marked("Nhập địa chỉ e-mail, ví dụ an@truong.edu.vn.")))
+    if not 0 < len(new.name.strip()) <= MAX_NAME:
+        problems.append(Problem("name", "name", marked("Nhập họ và tên, dài nhất 120 ký tự.")))
+    if not new.roles:
+        problems.append(Problem("roles", "none", marked("Chọn ít nhất một vai trò.")))
+    elif not ROLES_OF[OrganisationKind(row.kind)].issuperset(new.roles):
+        problems.append(Problem("roles", "foreign", marked("Đơn vị này không có vai trò đã chọn.")))
+    if new.valid_to is not None and new.valid_to < now.astimezone(VIETNAM).date():
+        problems.append(Problem("valid_to", "past", marked("Ngày kết thúc đã qua.")))
+    if problems or address is None:
+        raise InvalidInput(tuple(problems))
+
+    account = _account_of(session, vault, address)
+    if account is None:
+        account = new_account(session, vault, AccountKind.STAFF, new.name.strip(), new.language, now=now)
+        add_contact(session, vault, account, ContactKind.EMAIL, address, now=now)
+        _tell(session, actor, "made", organisation, account, now=now)
+    held = {
+        Role(m.role)
+        for m in session.scalars(
+            select(Membership).filter_by(account_pk=account.id, organisation_pk=row.id, ended_at=None)
+        )
+    }
+    for role in dict.fromkeys(new.roles):
+        if role not in held:
+            session.add(
+                Membership(
+                    account_pk=account.id,
+                    organisation_pk=row.id,
+                    role=role,
+                    valid_from=now.astimezone(VIETNAM).date(),
+                    valid_to=new.valid_to,
+                    given_at=now,
+                )
+            )
+            _tell(session, actor, "role_given", organisation, account, now=now, role=role)
+    session.flush()
+    if account.state != AccountState.INVITED:
+        return Invitation(account.id, address, account.language, None, None)
+    return _invitation(session, vault, account, CodePurpose.INVITATION, now=now)
+
+
+def invite_again(
+    session: Session, vault: Vault, organisation: str, account: uuid.UUID, *, actor: Actor, now: datetime
+) -> Invitation:
+    """A new one-time code for a person of the organisation: the first was not used, or they lost every way of
+    signing in, which then all end. Raises Refusal ``unknown_person``; ``other_office`` for somebody who has
+    roles elsewhere too: whoever could take over that person would act there as well.
+    """
+    person = _person(session, organisation, account)
+    if person.state == AccountState.INVITED:
+        return _invitation(session, vault, person, CodePurpose.INVITATION, now=now)
+    elsewhere = session.scalars(
+        select(Membership.id)
+        .join(Organisation)
+        .where(
+            Membership.account_pk == account,
+            Membership.ended_at.is_(None),
+            Organisation.code != organisation,
+        )
+    ).first()
+    if elsewhere is not None:
+        raise Refusal(
+            "other_office",
+            marked("Người này còn có vai trò ở đơn vị khác nên không cấp lại cách đăng nhập từ đây được."),
+            marked("Liên hệ Sở."),
+        )
+    sessions.end_all(session, account, now=now)
+    credentials.forget_all(session, account, now=now)
+    _tell(session, actor, "recovery", organisation, person, now=now)
+    return _invitation(session, vault, person, CodePurpose.RECOVERY, now=now)
+
+
+def end_role(
+    session: Session, organisation: str, membership: uuid.UUID, *, actor: Actor, now: datetime
+) -> None:
+    """Take a role back, from the next request on. Raises Refusal: ``unknown_person``; ``last_administrator``
+    when nobody would be left to give roles.
+    """
+    row = _row(session, organisation)
+    held = session.get(Membership, membership, with_for_update=True)
+    if held is None or held.organisation_pk != row.id or held.ended_at is not None:
+        raise _unknown_person()
+    if held.role == Role.ADMINISTRATOR:
+        left = session.scalars(
+            select(Membership).filter_by(organisation_pk=row.id, role=Role.ADMINISTRATOR, ended_at=None)
+        ).all()
+        if not any(m.id != held.id and sessions.stands(m, now) for m in left):
+            raise Refusal(
+                "last_administrator",
+                marked("Đây là quản trị viên cuối cùng của đơn vị."),
+                marked("Trao vai trò quản trị cho người khác trước."),
+            )
+    held.ended_at = now
+    account = session.get_one(Account, held.account_pk)
+    _tell(session, actor, "role_ended", organisation, account, now=now, role=Role(held.role))
+
+
+def members(session: Session, vault: Vault, organisation: str) -> tuple[Member, ...]:
+    """Everyone who has a role in the organisation, by name."""
+    row = _row(session, organisation)
+    by_account: dict[uuid.UUID, list[Membership]] = {}
+    for held in session.scalars(
+        select(Membership).filter_by(organisation_pk=row.id, ended_at=None).order_by(Membership.given_at)
+    ):
+        by_account.setdefault(held.account_pk, []).append(held)
+    found = []
+    for key, roles in by_account.items():
+        account = session.get_one(Account, key)
+        email = _contact(session, vault, account, ContactKind.EMAIL)
+        found.append(
+            Member(
+                key,
+                open_name(vault, account),
+                email or "",
+                AccountState(account.state),
+                tuple((m.id, Role(m.role), m.valid_from, m.valid_to) for m in roles),
+            )
+        )
+    return tuple(sorted(found, key=lambda each: each.name.split()[::-1]))  # the given name leads
+
+
+# ---------------------------------------------------------------------------------------- signing in as staff
+
+
+def sign_in_by_password(
+    session: Session, vault: Vault, email: str, password: str, app_code: str, *, replaces: str, now: datetime
+) -> str | None:
+    """A new session's token; None when anything is wrong, and nobody is told what. The caller commits either
+    way: wrong tries are counted. Raises Refusal ``wait``, ``passkey_only``.
+    """
+    address = read_email(email) or ""
+    index = contact_index(vault, ContactKind.EMAIL, address)
+    credentials.refuse_guessing(session, index, now=now)
+    account = _account_of(session, vault, address)
+    right = credentials.is_password(session, None if account is None else account.id, password)
+    if (
+        account is None
+        or not right
+        or account.state != AccountState.ACTIVE
+        or not credentials.is_app_code(session, vault, account, app_code, now=now)
+    ):
+        credentials.note_failure(session, index, now=now)
+        _tell_failed_sign_in(session, account, Method.PASSWORD, "wrong", now=now)
+        return None
+    return start(session, account, Method.PASSWORD, replaces=replaces, now=now)
+
+
+def sign_in_by_invitation(
+    session: Session, vault: Vault, email: str, code: str, *, replaces: str, now: datetime
+) -> str | None:
+    """A session in which the own account can be set up, and nothing else; None when e-mail and code do not
+    fit. The caller commits either way. Raises Refusal ``wait``.
+    """
+    address = read_email(email) or ""
+    index = contact_index(vault, ContactKind.EMAIL, address)
+    credentials.refuse_guessing(session, index, now=now)
+    account = _account_of(session, vault, address)
+    purpose = CodePurpose.RECOVERY
+    if account is None or account.state == AccountState.INVITED:
+        purpose = CodePurpose.INVITATION
+    key = None if account is None else account.id
+    if not credentials.use_code(session, vault, key, purpose, code, now=now) or account is None:
+        credentials.note_failure(session, index, now=now)
+        _tell_failed_sign_in(session, account, Method.CODE, "wrong", now=now)
+        return None
+    account.state = AccountState.ACTIVE
+    contact = session.scalars(select(Contact).filter_by(account_pk=account.id, ended_at=None)).first()
+    if contact is not None:
+        contact.confirmed_at = now
+    return sessions.begin(session, account, Method.CODE, replaces=replaces, now=now)
+
+
+def start(session: Session, account: Account, method: Method, *, replaces: str, now: datetime) -> str:
+    """A session in the first role that ``method`` may take up. Raises Refusal: ``passkey_only`` where every
+    role asks for a passkey; ``no_role`` where there is none.
+    """
+    if account.kind == AccountKind.HOLDER:
+        return sessions.begin(session, account, method, replaces=replaces, now=now)
+    roles = sessions.roles_for(session, account.id, method, now=now)
+    if not roles:
+        if sessions.roles_for(session, account.id, Method.PASSKEY, now=now):
+            _tell_failed_sign_in(session, account, method, "passkey_only", now=now)
+            raise Refusal(
+                "passkey_only",
+                marked("Vai trò của bạn chỉ đăng nhập được bằng khoá truy cập (passkey)."),
+                marked("Dùng nút “Đăng nhập bằng khoá truy cập”. Mất khoá thì nhờ quản trị viên của đơn vị."),
+            )
+        _tell_failed_sign_in(session, account, method, "no_role", now=now)
+        raise Refusal(
+            "no_role",
+            marked("Tài khoản này hiện không có vai trò nào."),
+            marked("Hỏi quản trị viên của đơn vị."),
+        )
+    return sessions.begin(session, account, method, membership=roles[0], replaces=replaces, now=now)
+
+
+def roles_held(
+    session: Session, account: uuid.UUID, method: Method, *, now: datetime
+) -> tuple[RoleHeld, ...]:
+    """What the signed-in person may act as, by this way of signing in."""
+    return tuple(
+        RoleHeld(m.id, Role(m.role), office_row.code, office_row.name)
+        for m in sessions.roles_for(session, account, method, now=now)
+        for office_row in (session.get_one(Organisation, m.organisation_pk),)
+    )
+
+
+def act_as(
+    session: Session,
+    account: uuid.UUID,
+    method: Method,
+    membership: uuid.UUID,
+    *,
+    replaces: str,
+    now: datetime,
+) -> str:
+    """A new session in another role of the same person. Raises Refusal ``not_held``."""
+    held = {m.id: m for m in sessions.roles_for(session, account, method, now=now)}
+    if membership not in held:
+        raise Refusal(
+            "not_held", marked("Bạn không có vai trò này."), marked("Chọn một vai trò trong danh sách.")
+        )
+    person = session.get_one(Account, account)
+    return sessions.begin(session, person, method, membership=held[membership], replaces=replaces, now=now)
+
+
+# --------------------------------------------------------------------------------------- the own account
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPasskey:
+    """A passkey, as its owner tells it from others."""
+
+    key: uuid.UUID
+    label: str
+    added_at: datetime
+    used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """How an account can sign in."""
+
+    password: bool
+    app: bool
+    passkeys: tuple[KnownPasskey, ...]
+
+
+def ways(session: Session, account: uuid.UUID) -> Ways:
+    """What is set up."""
+    return Ways(
+        session.get(Password, account) is not None,
+        credentials.has_app(session, account),
+        tuple(
+            KnownPasskey(row.id, row.label, row.added_at, row.used_at)
+            for row in session.scalars(
+                select(Passkey).filter_by(account_pk=account, removed_at=None).order_by(Passkey.added_at)
+            )
+        ),
+    )
+
+
+def set_password(
+    session: Session,
+    vault: Vault,
+    account: uuid.UUID,
+    current: str,
+    new: str,
+    *,
+    session_id: str,
+    now: datetime,
+) -> None:
+    """A first password, or another in the place of ``current``; every other session ends. Raises
+    InvalidInput.
+    """
+    person = session.get_one(Account, account)
+    has_one = session.get(Password, account) is not None
+    if has_one and not credentials.is_password(session, account, current):
+        raise InvalidInput((Problem("current", "wrong", marked("Mật khẩu đang dùng không đúng.")),))
+    known = (
+        *open_name(vault, person).split(),
+        *(_contact(session, vault, person, ContactKind.EMAIL) or "").split("@"),
+    )
+    credentials.check_password(new, known)
+    credentials.set_password(session, account, new, now=now)
+    _changed_sign_in(session, person, "password_set", session_id=session_id, now=now)
+
+
+def begin_app(session: Session, vault: Vault, account: uuid.UUID, *, now: datetime) -> None:
+    """Begin an authenticator app where none counts yet. Raises Refusal ``has_app``."""
+    if credentials.has_app(session, account):
+        raise Refusal(
+            "has_app",
+            marked("Tài khoản này đã có ứng dụng tạo mã."),
+            marked("Mất điện thoại thì nhờ quản trị viên của đơn vị cấp lại."),
+        )
+    credentials.begin_app(session, vault, session.get_one(Account, account), now=now)
+
+
+def confirm_app(
+    session: Session, vault: Vault, account: uuid.UUID, code: str, *, session_id: str, now: datetime
+) -> bool:
+    """The first code of the app that was begun: whether it is right, and so the app counts."""
+    person = session.get_one(Account, account)
+    if not credentials.is_app_code(session, vault, person, code, now=now, confirms=True):
+        return False
+    _changed_sign_in(session, person, "app_set", session_id=session_id, now=now)
+    return True
+
+
+def _changed_sign_in(
+    session: Session, account: Account, change: str, *, session_id: str, now: datetime
+) -> None:
+    """Whoever else is signed in as this person is not any more."""
+    sessions.end_all(session, account.id, now=now, but=session_id)
+    kind = AccountKind(account.kind).value
+    audit.record(
+        session,
+        Event(
+            Actor(kind, str(account.id)),
+            Action.ACCOUNT_CHANGE,
+            Object(kind, account.id),
+            details={"change": change},
+        ),
+        now=now,
+    )
+
+
+# ------------------------------------------------------------------------------------------- who is who
+
+
+def add_contact(
+    session: Session, vault: Vault, account: Account, kind: ContactKind, value: str, *, now: datetime
+) -> Contact:
+    """A contact of an account, not yet confirmed; ``value`` in its one spelling."""
+    key = uuid.uuid4()
+    contact = Contact(
+        id=key,
+        account_pk=account.id,
+        account_kind=account.kind,
+        kind=kind,
+        value_index=contact_index(vault, kind, value),
+        value_sealed=seal_contact(vault, account, key, value),
+        added_at=now,
+    )
+    session.add(contact)
+    session.flush()
+    return contact
+
+
+def find_account(
+    session: Session, vault: Vault, account_kind: AccountKind, kind: ContactKind, value: str
+) -> Account | None:
+    """Whose contact this is, among accounts of one kind that are not closed."""
+    return session.scalars(
+        select(Account)
+        .join(Contact)
+        .where(
+            Contact.value_index == contact_index(vault, kind, value),
+            Contact.account_kind == account_kind,
+            Contact.ended_at.is_(None),
+            Account.state != AccountState.CLOSED,
+        )
+    ).one_or_none()
+
+
+# ------------------------------------------------------------------------------------------------ in common
+
+
+def new_account(
+    session: Session, vault: Vault, kind: AccountKind, name: str, language: str, *, now: datetime
+) -> Account:
+    """An account that nobody has signed in to."""
+    key, wrapped = uuid.uuid4(), vault.new_key()
+    account = Account(
+        id=key, kind=kind, wrapped_key=wrapped, state=AccountState.INVITED, language=language, created_at=now
+    )
+    account.name_sealed = seal_name(vault, account, name)
+    session.add(account)
+    session.flush()
+    return account
+
+
+def _account_of(session: Session, vault: Vault, address: str) -> Account | None:
+    return find_account(session, vault, AccountKind.STAFF, ContactKind.EMAIL, address)
+
+
+def _contact(session: Session, vault: Vault, account: Account, kind: ContactKind) -> str | None:
+    row = session.scalars(select(Contact).filter_by(account_pk=account.id, kind=kind, ended_at=None)).first()
+    return None if row is None else open_contact(vault, account, row.id, row.value_sealed)
+
+
+def _invitation(
+    session: Session, vault: Vault, account: Account, purpose: CodePurpose, *, now: datetime
+) -> Invitation:
+    code, expires = credentials.make_code(session, vault, account.id, purpose, now=now)
+    address = _contact(session, vault, account, ContactKind.EMAIL)
+    if address is None:
+        raise _unknown_person()
+    return Invitation(account.id, address, account.language, code, expires)
+
+
+def _person(session: Session, organisation: str, account: uuid.UUID) -> Account:
+    """An account that has a role in the organisation. Raises Refusal ``unknown_person``."""
+    found = session.scalars(
+        select(Account)
+        .join(Membership)
+        .join(Organisation)
+        .where(Account.id == account, Organisation.code == organisation, Membership.ended_at.is_(None))
+    ).first()
+    if found is None:
+        raise _unknown_person()
+    return found
+
+
+def _row(session: Session, code: str) -> Organisation:
+    row = session.scalars(select(Organisation).filter_by(code=code)).one_or_none()
+    if row is None:
+        raise Refusal("unknown_office", marked("Không có đơn vị nào mang mã này."))
+    return row
+
+
+def _office(row: Organisation) -> Office:
+    return Office(
+        row.id,
+        OrganisationKind(row.kind),
+        row.code,
+        row.name,
+        row.department_code,
+        row.email,
+        row.approved_at,
+        row.closed_at,
+    )
+
+
+def _unknown_person() -> Refusal:
+    return Refusal("unknown_person", marked("Không có người này, hoặc vai trò này, trong đơn vị."))
+
+
+def _tell(
+    session: Session,
+    actor: Actor,
+    change: str,
+    organisation: str,
+    account: Account | None,
+    *,
+    now: datetime,
+    role: Role | None = None,
+) -> None:
+    """An entry about an organisation or one of its people."""
+    details: dict[str, str | int] = {"change": change}
+    if role is not None:
+        details["role"] = role.value
+    audit.record(
+        session,
+        Event(
+            actor,
+            Action.ACCOUNT_CHANGE,
+            None if account is None else Object(AccountKind(account.kind).value, account.id),
+            organisation=organisation,
+            details=details,
+        ),
+        now=now,
+    )
+
+
+def _tell_failed_sign_in(
+    session: Session, account: Account | None, method: Method, reason: str, *, now: datetime
+) -> None:
+    """Somebody tried to be this account; who, nobody knows. What is typed of nobody's name is no entry: a
+    stranger could fill the trail with it.
+    """
+    if account is None:
+        return
+    audit.record(
+        session,
+        Event(
+            Actor.system("sign_in"),
+            Action.SIGN_IN,
+            Object(AccountKind(account.kind).value, account.id),
+            Outcome.REFUSED,
+            details={"method": method.value, "reason": reason},
+        ),
+        now=now,
+    )

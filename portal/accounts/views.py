@@ -1,0 +1,361 @@
+"""Pages of signing in, of the own account, and of an organisation's people."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any, Final
+
+import qrcode
+from flask import Blueprint, Response, redirect, request
+from qrcode.image.svg import SvgPathImage
+from werkzeug.wrappers import Response as AnyResponse
+
+from portal.accounts import credentials, service, sessions
+from portal.accounts.forms import ROLE_NAMES, messages, read_person
+from portal.accounts.models import Account
+from portal.errors import Refusal, marked
+from portal.extensions import reading, resources, transaction
+from portal.limits.table import WRONG_SIGN_IN
+from portal.permissions import ROLES_OF, Act, Role
+from portal.web.access import SIGN_IN_PAGE, Access, allowed
+from portal.web.i18n import gettext, language, link
+from portal.web.limits import admit, charge
+from portal.web.sessions import hand_over, page, session_token, take_back, viewer
+from verifier.errors import InvalidInput
+
+accounts = Blueprint("accounts", __name__)
+
+WORK: Final = "/work"
+ACCOUNT: Final = "/account"
+PEOPLE: Final = "/people"
+
+_WRONG: Final = marked("E-mail, mật khẩu hoặc mã của ứng dụng không đúng")
+_WRONG_CODE: Final = marked("E-mail hoặc mã mời không đúng, hoặc mã đã hết hạn")
+
+
+# ------------------------------------------------------------------------------------------------- signing in
+
+
+@accounts.get(SIGN_IN_PAGE)
+@allowed(Access.SIGN_IN)
+def sign_in() -> Response:
+    """The doors: families on one side, staff on the other."""
+    return _sign_in({}, {})
+
+
+@accounts.post("/sign-in/password")
+@allowed(Access.SIGN_IN)
+def sign_in_by_password() -> AnyResponse:
+    """Staff: e-mail, password and the code of the authenticator app, all in one."""
+    admit(WRONG_SIGN_IN)
+    bundle = resources()
+    form = request.form
+    try:
+        with transaction() as session:
+            token = service.sign_in_by_password(
+                session,
+                bundle.vault,
+                form.get("email", ""),
+                form.get("password", ""),
+                form.get("app_code", ""),
+                replaces=session_token(),
+                now=bundle.clock.now(),
+            )
+    except Refusal as refused:
+        return _sign_in(form, {"email": _said(refused)}, 422)
+    if token is None:
+        charge(WRONG_SIGN_IN)
+        return _sign_in(form, {"email": gettext(_WRONG)}, 422)
+    return _signed_in(token, WORK)
+
+
+@accounts.get("/sign-in/first")
+@allowed(Access.SIGN_IN)
+def first() -> Response:
+    """The first sign-in of staff, with the code of an invitation."""
+    return page("accounts/first.html", {"values": {}, "errors": {}})
+
+
+@accounts.post("/sign-in/first")
+@allowed(Access.SIGN_IN)
+def sign_in_by_invitation() -> AnyResponse:
+    """E-mail and code of an invitation: leads to the own account, where a way of signing in is set up."""
+    admit(WRONG_SIGN_IN)
+    bundle = resources()
+    form = request.form
+    error = gettext(_WRONG_CODE)
+    try:
+        with transaction() as session:
+            token = service.sign_in_by_invitation(
+                session,
+                bundle.vault,
+                form.get("email", ""),
+                form.get("code", ""),
+                replaces=session_token(),
+                now=bundle.clock.now(),
+            )
+    except Refusal as refused:
+        token, error = None, _said(refused)
+    if token is None:
+        charge(WRONG_SIGN_IN)
+        return page("accounts/first.html", {"values": form, "errors": {"email": error}}, 422)
+    return hand_over(redirect(link(ACCOUNT, language()), 303), token)
+
+
+@accounts.post("/sign-out")
+@allowed(Access.ROLE, Act.OWN_ACCOUNT)
+def sign_out() -> AnyResponse:
+    """End this session."""
+    with transaction() as session:
+        sessions.end(session, session_token(), now=resources().clock.now())
+    return take_back(redirect(link("/", language()), 303))
+
+
+def _sign_in(values: Mapping[str, str], errors: Mapping[str, str], status: int = 200) -> Response:
+    wanted = _own_path(values.get("next", "") or request.args.get("next", ""))
+    # What was typed stays, but for the secrets.
+    kept = {"email": values.get("email", "")}
+    context = {"values": kept, "errors": errors, "next": wanted}
+    return page("accounts/sign_in.html", context, status, here=SIGN_IN_PAGE)
+
+
+def _signed_in(token: str, otherwise: str) -> AnyResponse:
+    """On to where the person wanted to go."""
+    wanted = _own_path(request.form.get("next", "")) or link(otherwise, language())
+    return hand_over(redirect(wanted, 303), token)
+
+
+def _own_path(text: str) -> str:
+    """A path on this portal, empty for anything that might lead elsewhere."""
+    strange = not text.startswith("/") or text.startswith("//") or "\\" in text or not text.isprintable()
+    return "" if strange else text
+
+
+# ------------------------------------------------------------------------------------------- the own account
+
+
+@accounts.get(WORK)
+@allowed(Access.ROLE, Act.OWN_ACCOUNT)
+def work() -> AnyResponse:
+    """Where a signed-in person begins: what their role can do."""
+    if viewer().role is None:
+        return redirect(link(ACCOUNT, language()), 303)
+    return page("accounts/work.html", {"role_name": _role_name(viewer().role)})
+
+
+@accounts.get(ACCOUNT)
+@allowed(Access.ROLE, Act.OWN_ACCOUNT)
+def own_account() -> Response:
+    """Ways of signing in, roles, sessions."""
+    return _account_page({})
+
+
+@accounts.post("/account/password")
+@allowed(Access.ROLE, Act.OWN_ACCOUNT)
+def set_password() -> AnyResponse:
+    """A password of one's own; every other session ends."""
+    bundle, form = resources(), request.form
+    me = viewer()
+    try:
+        with transaction() as session:
+            service.set_password(
+                session,
+                bundle.vault,
+                me.account,
+                form.get("current", ""),
+                form.get("password", ""),
+                session_id=me.session,
+                now=bundle.clock.now(),
+            )
+    except InvalidInput as mistakes:
+        return _account_page(_translated(messages(mistakes)), 422)
+    return redirect(link(ACCOUNT, language()), 303)
+
+
+@accounts.post("/account/app")
+@allowed(Access.ROLE, Act.OWN_ACCOUNT)
+def begin_app() -> AnyResponse:
+    """A new secret for an authenticator app."""
+    bundle = resources()
+    with transaction() as session:
+        service.begin_app(session, bundle.vault, viewer().account, now=bundle.clock.now())
+    return redirect(link(ACCOUNT, language()), 303)
+
+
+@accounts.post("/account/app/confirm")
+@allowed(Access.ROLE, Act.OWN_ACCOUNT)
+def confirm_app() -> AnyResponse:
+    """The first code of a new app: from now on it counts."""
+    bundle, me = resources(), viewer()
+    with transaction() as session:
+        right = service.confirm_app(
+            session,
+            bundle.vault,
+            me.account,
+            request.form.get("app_code", ""),
+            session_id=me.session,
+            now=bundle.clock.now(),
+        )
+    if not right:
+        wrong = gettext("Mã không đúng. Mã đổi sau mỗi 30 giây; hãy xem giờ của điện thoại có đúng không")
+        return _account_page({"app_code": wrong}, 422)
+    return redirect(link(ACCOUNT, language()), 303)
+
+
+@accounts.post("/account/role")
+@allowed(Access.ROLE, Act.OWN_ACCOUNT)
+def act_as() -> AnyResponse:
+    """Act in another role of one's own: a session of its own."""
+    bundle, me = resources(), viewer()
+    try:
+        membership = uuid.UUID(request.form.get("membership", ""))
+        with transaction() as session:
+            method = sessions.method_of(session, me.session)
+            token = service.act_as(
+                session, me.account, method, membership, replaces=session_token(), now=bundle.clock.now()
+            )
+    except ValueError:
+        return _account_page({"membership": gettext("Chọn một vai trò trong danh sách.")}, 422)
+    except Refusal as refused:
+        return _account_page({"membership": _said(refused)}, 422)
+    return hand_over(redirect(link(WORK, language()), 303), token)
+
+
+@accounts.post("/account/sign-out-everywhere")
+@allowed(Access.ROLE, Act.OWN_ACCOUNT)
+def sign_out_everywhere() -> AnyResponse:
+    """End every session of this person, on every device, this one too."""
+    now = resources().clock.now()
+    with transaction() as session:
+        sessions.end_all(session, viewer().account, now=now, but=viewer().session)
+        sessions.end(session, session_token(), now=now)
+    return take_back(redirect(link(SIGN_IN_PAGE, language()), 303))
+
+
+def _account_page(errors: Mapping[str, str], status: int = 200) -> Response:
+    bundle, me = resources(), viewer()
+    now = bundle.clock.now()
+    with reading() as session:
+        account = session.get_one(Account, me.account)
+        method = sessions.method_of(session, me.session)
+        secret = credentials.app_secret(session, bundle.vault, account)
+        ways = service.ways(session, me.account)
+        roles = service.roles_held(session, me.account, method, now=now)
+    context = {
+        "errors": errors,
+        "ways": ways,
+        "staff": me.role is not Role.HOLDER,
+        "roles": [(held, _role_name(held.role)) for held in roles],
+        "secret": None if secret is None else " ".join(secret[i : i + 4] for i in range(0, len(secret), 4)),
+        "app_qr": None if secret is None else _drawn(_app_address(secret, me.name)),
+    }
+    return page("accounts/account.html", context, status, here=ACCOUNT)
+
+
+def _app_address(secret: str, name: str) -> str:
+    return credentials.app_address(secret, name, resources().settings.system_name)
+
+
+def _drawn(text: str) -> str:
+    """A QR code as the path of an SVG; nothing of it leaves the page."""
+    code = qrcode.QRCode(error_correction=qrcode.ERROR_CORRECT_M, border=2)
+    code.add_data(text)
+    drawing = BytesIO()
+    code.make_image(image_factory=SvgPathImage).save(drawing)
+    return drawing.getvalue().decode().partition("?>")[2]
+
+
+# ----------------------------------------------------------------------------------- an organisation's people
+
+
+@accounts.get(PEOPLE)
+@allowed(Access.ROLE, Act.MANAGE_ACCOUNTS)
+def people() -> Response:
+    """Who has which role, and the form to invite somebody."""
+    return _people_page({}, {})
+
+
+@accounts.post(PEOPLE)
+@allowed(Access.ROLE, Act.MANAGE_ACCOUNTS)
+def invite() -> AnyResponse:
+    """Give somebody roles; a person who is new here gets a code."""
+    bundle, me = resources(), viewer()
+    new = read_person(request.form, request.form.getlist("roles"))
+    try:
+        with transaction() as session:
+            service.invite(session, bundle.vault, _own_office(), new, actor=me.actor, now=bundle.clock.now())
+    except InvalidInput as mistakes:
+        return _people_page(request.form, _translated(messages(mistakes)), 422)
+    return redirect(link(PEOPLE, language()), 303)
+
+
+@accounts.post("/people/<uuid:account>/invite")
+@allowed(Access.ROLE, Act.MANAGE_ACCOUNTS)
+def invite_again(account: uuid.UUID) -> AnyResponse:
+    """A new code for somebody who did not use theirs, or lost every way of signing in."""
+    bundle = resources()
+    try:
+        with transaction() as session:
+            service.invite_again(
+                session, bundle.vault, _own_office(), account, actor=viewer().actor, now=bundle.clock.now()
+            )
+    except Refusal as refused:
+        return _people_page({}, {"people": _said(refused)}, 422)
+    return redirect(link(PEOPLE, language()), 303)
+
+
+@accounts.post("/people/roles/<uuid:membership>/end")
+@allowed(Access.ROLE, Act.MANAGE_ACCOUNTS)
+def end_role(membership: uuid.UUID) -> AnyResponse:
+    """Take a role back."""
+    try:
+        with transaction() as session:
+            service.end_role(
+                session, _own_office(), membership, actor=viewer().actor, now=resources().clock.now()
+            )
+    except Refusal as refused:
+        return _people_page({}, {"people": _said(refused)}, 422)
+    return redirect(link(PEOPLE, language()), 303)
+
+
+def _people_page(values: Mapping[str, Any], errors: Mapping[str, str], status: int = 200) -> Response:
+    me = viewer()
+    with reading() as session:
+        members = service.members(session, resources().vault, _own_office())
+    kind = me.organisation_kind
+    given = sorted(ROLES_OF[kind], key=list(Role).index) if kind is not None else []
+    context = {
+        "values": values,
+        "errors": errors,
+        "chosen": request.form.getlist("roles"),
+        "members": members,
+        "given": [(role.value, _role_name(role)) for role in given],
+        "role_names": {role.value: _role_name(role) for role in Role},
+    }
+    return page("accounts/people.html", context, status, here=PEOPLE)
+
+
+# ------------------------------------------------------------------------------------------------- in common
+
+
+def _own_office() -> str:
+    """The code of the viewer's organisation; every role that gets here has one."""
+    office = viewer().organisation
+    if office is None:
+        raise LookupError("a role of an organisation without an organisation")
+    return office
+
+
+def _role_name(role: Role | None) -> str:
+    return "" if role is None else gettext(ROLE_NAMES[role])
+
+
+def _said(refused: Refusal) -> str:
+    """A refusal's sentence and hint, in the language of this request."""
+    return " ".join(gettext(part) for part in (refused.message, refused.hint) if part)
+
+
+def _translated(errors: Mapping[str, str]) -> dict[str, str]:
+    return {field: gettext(message) for field, message in errors.items()}
