@@ -831,14 +831,9 @@ def hand_out(
     content = registry.open_record(session, vault, issued.record_id, issued.version)
     if data is None or content is None:
         raise PortalError(f"{issued.record_id} v{issued.version}: not registered")
-    registry.tell_disclosure(
-        session,
-        issued.record_id,
-        {"version": issued.version, "file": issued.sha256},
-        purpose="issuer_copy",
-        actor=actor,
-        now=now,
-    )
+    shown: dict[str, str | int] = {"version": issued.version, "file": issued.sha256}
+    event = registry.trail_event(session, issued.record_id, Action.DISCLOSURE, shown, actor=actor)
+    audit.record(session, replace(event, purpose="issuer_copy"), now=now)
     school_class = re.sub(r"[^\w-]+", "_", str(content.fields["lop"]))
     path = folder / f"{school_class}-{issued.record_id}-v{issued.version}.pdf"
     try:

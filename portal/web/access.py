@@ -4,9 +4,9 @@ A route without a rule, or one that takes a changing method without saying why t
 of the portal. The rules:
 
 - ``asks_only``: the route takes POST only because its question must not stand in an address. It reads no
-  session and changes nothing that belongs to anybody (wrong tries are counted), so a form on a strange
-  site gains nothing by sending it, and it needs no token. Any other changing method is refused: there is
-  no session yet whose holder could be tricked, and so nothing yet that would protect one.
+  session and changes nothing that belongs to anybody (wrong tries are counted, alarms told), so a form on
+  a strange site gains nothing by sending it, and it needs no token. Any other changing method is refused:
+  there is no session yet whose holder could be tricked, and so nothing yet that would protect one.
 """
 
 from __future__ import annotations
