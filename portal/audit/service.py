@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from portal.audit.models import AuditEntry, AuditHead
 from portal.errors import PortalError
+from portal.vault import Vault
 from verifier import audit as form
 from verifier.audit import Action, Checked, Checkpoint, Outcome
 
@@ -32,7 +33,10 @@ __all__ = [
     "checkpoint",
     "head",
     "lines",
+    "named",
     "record",
+    "told_since",
+    "typed",
 ]
 
 _FOREIGN: Final = re.compile(r"[^A-Za-z0-9._-]")
@@ -95,6 +99,19 @@ class Event:
     details: Mapping[str, str | int] = field(default_factory=dict)
 
 
+def named(vault: Vault, kind: str, text: str) -> Object:
+    """What somebody called a ``kind`` of :data:`verifier.audit.OBJECTS`, whether or not we have it; only its
+    keyed hash where nothing of that kind can be called so.
+    """
+    good = re.fullmatch(form.OBJECTS[kind], text, re.ASCII)
+    return Object(kind, text) if good else typed(vault, text)
+
+
+def typed(vault: Vault, text: str) -> Object:
+    """A text that names nothing of ours: who types the same again is seen to, what it was is not."""
+    return Object("typed", vault.blind_index(text, domain="audit-typed"))
+
+
 def record(session: Session, *events: Event, now: datetime) -> None:
     """Append ``events`` in the caller's transaction; flushed, not committed. Raises ValueError for what may
     not stand in an entry.
@@ -141,6 +158,20 @@ def head(session: Session) -> tuple[int, bytes]:
     if row is None:
         raise PortalError("the trail has no head: its row was deleted")
     return row.number, row.digest
+
+
+def told_since(session: Session, event: Event, since: datetime) -> bool:
+    """Whether the same act on the same object, with the same outcome and details, was told at ``since`` or
+    later.
+    """
+    alike = select(AuditEntry.number).where(
+        AuditEntry.object == (None if event.object is None else str(event.object)),
+        AuditEntry.action == event.action.value,
+        AuditEntry.outcome == event.outcome.value,
+        AuditEntry.details == form.canonical(dict(event.details)).decode("ascii"),
+        AuditEntry.at >= since,
+    )
+    return session.scalar(alike.limit(1)) is not None
 
 
 def lines(session: Session, *, first: int = 1) -> Iterator[bytes]:

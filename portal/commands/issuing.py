@@ -107,8 +107,8 @@ def recall(record_id: str, reason: str, version: int | None) -> None:
     with refusals():
         identity = _identity(record_id)
 
-        def find(session: Session) -> Object:
-            return registry.trail_object(session, resources().vault, identity)
+        def find(session: Session) -> tuple[Object]:
+            return (registry.trail_object(session, resources().vault, identity),)
 
         with told(Action.RECALL, find), transaction() as session:
             number = registry.recall(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import click
@@ -23,24 +23,26 @@ log = logging.getLogger(__name__)
 _NOT_OURS = "wrong_keys"
 
 
+#: On what, known beforehand or looked for; none where what was asked for has no name of its own yet.
+What = Sequence[Object] | Callable[[Session], Sequence[Object]]
+
+
 @contextmanager
-def told(action: Action, what: Callable[[Session], Object] | None = None) -> Iterator[None]:
-    """A refusal inside is an entry of its own, then goes on: what would have been done, on what (as ``what``
-    finds it), the command, the refusal's code. What changes something stands inside; what only looks, not.
+def told(action: Action, what: What = ()) -> Iterator[None]:
+    """A refusal inside is told, then goes on: what would have been done, on what (an entry for each), the
+    command, the refusal's code. What changes something stands inside; what only looks, not.
     """
     try:
         yield
     except InvalidInput as refused:
-        tell(action, refused.problems[0].code, what, count=len(refused.problems))
+        _tell(action, refused.problems[0].code, what, count=len(refused.problems))
         raise
     except Refusal as refused:
-        tell(action, refused.code, what)
+        _tell(action, refused.code, what)
         raise
 
 
-def tell(
-    action: Action, code: str, what: Callable[[Session], Object] | None = None, *, count: int = 1
-) -> None:
+def _tell(action: Action, code: str, what: What, *, count: int = 1) -> None:
     """One refusal. A database that cannot be written to is said in the log: the command itself goes on to say
     what was refused.
     """
@@ -49,9 +51,11 @@ def tell(
     details: dict[str, str | int] = {"command": command_name(), "reason": code, "count": count}
     try:
         with transaction() as session:
-            found = None if what is None else what(session)
-            event = Event(actor(), action, found, Outcome.REFUSED, details=details)
-            audit.record(session, event, now=resources().clock.now())
+            on = what(session) if callable(what) else what
+            events = (
+                Event(actor(), action, each, Outcome.REFUSED, details=details) for each in on or (None,)
+            )
+            audit.record(session, *events, now=resources().clock.now())
     except (*UNAVAILABLE, Refusal):
         log.warning("the trail could not be told of a refusal")
 

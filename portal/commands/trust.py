@@ -6,17 +6,21 @@ validated anew, batch by batch, and until a file's turn its codes answer that th
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from functools import partial
+from hashlib import sha256 as fingerprint
 from pathlib import Path
 from typing import Any
 
 import click
 from sqlalchemy.orm import Session
 
-from portal.audit.service import Action
+from portal.audit import service as audit
+from portal.audit.service import Action, Object
 from portal.commands.console import Day, Moment, Room, actor, fail, read_input, refusals
 from portal.commands.registry import REFRESH, revalidate_all
-from portal.commands.trail import tell, told
+from portal.commands.trail import told
 from portal.errors import Refusal
 from portal.extensions import reading, resources, transaction
 from portal.registry import service as registry
@@ -52,7 +56,8 @@ trust = Room("trust", help="Ai được ký: sở, trường, tổ chức chứn
 def add_department(code: str, name: str, province: str) -> None:
     """Thêm một Sở Giáo dục và Đào tạo."""
     now = resources().clock.now()
-    with refusals(), told(CHANGE), transaction() as session:
+    asked = audit.named(resources().vault, "department", code)
+    with refusals(), told(CHANGE, [asked]), transaction() as session:
         trusted.add_department(session, code, name, province, actor=actor(), now=now)
     click.echo(f"Đã thêm {name} ({code}).")
 
@@ -74,7 +79,8 @@ def add_school(**fields: Any) -> None:
     school = SchoolInput(**fields)
     now = resources().clock.now()
     with refusals():
-        with told(CHANGE), transaction() as session:
+        asked = audit.named(resources().vault, "school", school.code)
+        with told(CHANGE, [asked]), transaction() as session:
             change = trusted.add_school(session, school, actor=actor(), now=now)
             withdrawn = _withdraw(session, change, now)
         click.echo(f"Đã thêm {school.name} ({school.code}).")
@@ -93,7 +99,8 @@ def close_school(code: str, valid_to: date, successor: str | None) -> None:
     """
     now = resources().clock.now()
     with refusals():
-        with told(CHANGE), transaction() as session:
+        asked = audit.named(resources().vault, "school", code)
+        with told(CHANGE, [asked]), transaction() as session:
             change = trusted.close_school(session, code, valid_to, successor, actor=actor(), now=now)
             withdrawn = _withdraw(session, change, now)
         click.echo(f"Trường {code} có hiệu lực đến hết ngày {valid_to:%d/%m/%Y}.")
@@ -114,10 +121,11 @@ def add_anchor(certificate: Path, pki: Pki, purpose: Purpose, name: str) -> None
     """Ghim chứng thư gốc, hoặc chứng thư cấp dưới của một chứng thư gốc đã ghim, cho một mục đích."""
     now = resources().clock.now()
     with refusals():
-        with told(CHANGE), transaction() as session:
+        content = read_input(certificate)
+        with told(CHANGE, [trusted.trail_file(content)]), transaction() as session:
             change = trusted.add_anchor(
                 session,
-                read_input(certificate),
+                content,
                 pki,
                 purpose=purpose,
                 name=name,
@@ -136,7 +144,8 @@ def remove_anchor(sha256: str, purpose: Purpose) -> None:
     """Thôi tin một tổ chức chứng thực cho một mục đích: không gì bên dưới còn được tính."""
     now = resources().clock.now()
     with refusals():
-        with told(CHANGE), transaction() as session:
+        asked = trusted.trail_certificate(resources().vault, sha256)
+        with told(CHANGE, [asked]), transaction() as session:
             change = trusted.remove_anchor(session, sha256, purpose=purpose, actor=actor(), now=now)
             withdrawn = _withdraw(session, change, now)
         click.echo("Đã thôi ghim chứng thư.")
@@ -156,7 +165,8 @@ def add_signer(certificate: Path, **fields: Any) -> None:
     """Đăng ký chứng thư của một người ký hoặc con dấu; đăng ký chờ duyệt."""
     signer = SignerInput(certificate=read_input(certificate), **fields)
     now = resources().clock.now()
-    with refusals(), told(CHANGE), transaction() as session:
+    asked = trusted.trail_file(signer.certificate)
+    with refusals(), told(CHANGE, [asked]), transaction() as session:
         change = trusted.add_signer(session, signer, actor=actor(), now=now)
         _withdraw(session, change, now)
     click.echo(f"Đã đăng ký, chờ duyệt. Mã: {change.created}")
@@ -169,7 +179,7 @@ def approve(signers: tuple[str, ...], refuse: bool) -> None:
     """Duyệt (hoặc từ chối) đăng ký, theo mã hoặc dấu vân tay SHA-256 của chứng thư."""
     now = resources().clock.now()
     with refusals():
-        with told(CHANGE), transaction() as session:
+        with told(CHANGE, _named(signers)), transaction() as session:
             keys = [key for text in signers for key in trusted.find_signers(session, text)]
             change = trusted.approve(session, keys, actor=actor(), now=now, refuse=refuse)
             withdrawn = _withdraw(session, change, now)
@@ -198,7 +208,7 @@ def suspend(signers: tuple[str, ...], invalid_since: datetime, *, compromised: b
     """
     now = resources().clock.now()
     with refusals():
-        with told(CHANGE), transaction() as session:
+        with told(CHANGE, _named(signers)), transaction() as session:
             keys = [key for text in signers for key in trusted.find_signers(session, text)]
             change = trusted.suspend(
                 session, keys, invalid_since, compromised=compromised, actor=actor(), now=now
@@ -223,14 +233,14 @@ def import_crl(lists: tuple[Path, ...]) -> None:
         bad: list[Problem] = []
         for path in lists:
             try:
-                with transaction() as session:
-                    change = trusted.import_crl(session, read_input(path), actor=actor(), now=now)
+                content = read_input(path)
+                asked = Object("list", fingerprint(content).hexdigest())
+                with told(CHANGE, [asked]), transaction() as session:
+                    change = trusted.import_crl(session, content, actor=actor(), now=now)
                     withdrawn += _withdraw(session, change, now)
             except Refusal as refused:
-                tell(CHANGE, refused.code)
                 bad.append(Problem(str(path), refused.code, refused.message))
             except InvalidInput as invalid:
-                tell(CHANGE, invalid.problems[0].code, count=len(invalid.problems))
                 bad += [Problem(str(path), p.code, p.message) for p in invalid.problems]
             else:
                 click.echo(f"Đã nạp {path}.")
@@ -246,7 +256,8 @@ def import_crl(lists: tuple[Path, ...]) -> None:
 def add_crl_address(sha256: str, url: str) -> None:
     """Ghim địa chỉ công bố danh sách thu hồi của tổ chức chứng thực có dấu vân tay SHA256."""
     now = resources().clock.now()
-    with refusals(), told(CHANGE), transaction() as session:
+    asked = trusted.trail_certificate(resources().vault, sha256)
+    with refusals(), told(CHANGE, [asked]), transaction() as session:
         trusted.add_crl_address(session, sha256, url, actor=actor(), now=now)
     click.echo(f"Đã ghim {url}. Lấy danh sách: flask --app wsgi trust refresh")
 
@@ -256,7 +267,8 @@ def add_crl_address(sha256: str, url: str) -> None:
 def remove_crl_address(url: str) -> None:
     """Thôi lấy danh sách thu hồi từ một địa chỉ; danh sách đã lấy vẫn dùng đến hết hạn."""
     now = resources().clock.now()
-    with refusals(), told(CHANGE), transaction() as session:
+    asked = audit.typed(resources().vault, url)  # what is pinned is not refused
+    with refusals(), told(CHANGE, [asked]), transaction() as session:
         trusted.remove_crl_address(session, url, actor=actor(), now=now)
     click.echo(f"Đã bỏ ghim {url}.")
 
@@ -283,8 +295,8 @@ def refresh() -> None:
         bad: list[Problem] = []
         for address in addresses:
             try:
-                data = fetch(address.url)
-                with transaction() as session:
+                data = fetch(address.url)  # what does not answer is no act
+                with told(CHANGE, [Object("authority", address.issuer_id)]), transaction() as session:
                     before = trusted.current_epoch(session)
                     change = trusted.import_crl(
                         session, data, issuer_id=address.issuer_id, actor=actor(), now=now
@@ -300,8 +312,6 @@ def refresh() -> None:
                     else [Problem(address.url, p.code, p.message) for p in fault.problems]
                 )
                 bad += found
-                if isinstance(fault, InvalidInput):  # a list that we refuse; what does not answer is no act
-                    tell(CHANGE, found[0].code, count=len(found))
                 with transaction() as session:
                     trusted.tried_crl_address(session, address.id, found[0].message, now=now)
         _hint_of_stale(now)
@@ -394,6 +404,11 @@ def _hint_of_stale(now: datetime) -> None:
         for anchor in trusted.list_anchors(session):
             if anchor.crl_until is not None and anchor.crl_until <= now:
                 click.echo(f"hint: CRL của {anchor.name} quá hạn từ {_time(anchor.crl_until)}.", err=True)
+
+
+def _named(signers: Sequence[str]) -> Callable[[Session], Sequence[Object]]:
+    """The signers that a command was given, as the trail calls them."""
+    return partial(trusted.trail_signers, vault=resources().vault, texts=signers)
 
 
 def _withdraw(session: Session, change: Change, now: datetime) -> int:

@@ -460,7 +460,8 @@ def issue(desk: Desk, works: Sequence[Work], store: TrustStore) -> Iterator[Outc
     """
     batch = uuid.uuid4()
     for work in works:
-        yield settle(desk, work.where, partial(_bring, desk, work, store, batch), _attempt(desk, work))
+        event = _attempt(desk, work.school_code, work.pupil_index, work.version, work.existing)
+        yield settle(desk, work.where, partial(_bring, desk, work, store, batch), event)
 
 
 def _bring(desk: Desk, work: Work, store: TrustStore, batch: uuid.UUID) -> Outcome:
@@ -469,26 +470,17 @@ def _bring(desk: Desk, work: Work, store: TrustStore, batch: uuid.UUID) -> Outco
 
 def attempt(desk: Desk, job: Job) -> Event:
     """What bringing ``job`` further is in the trail, should it be refused."""
-    action = Action.ISSUE if job.intent.version == 1 else Action.CORRECT
-    details = {"version": job.intent.version}
-    return Event(
-        desk.actor,
-        action,
-        Object("issuance", job.id),
-        organisation=job.school_code,
-        pupil=job.pupil_index,
-        details=details,
-    )
+    return _attempt(desk, job.school_code, job.pupil_index, job.intent.version, job.id)
 
 
-def _attempt(desk: Desk, work: Work) -> Event:
+def _attempt(desk: Desk, school: str, pupil: str, version: int, issuance: uuid.UUID | None) -> Event:
     return Event(
         desk.actor,
-        Action.ISSUE if work.version == 1 else Action.CORRECT,
-        None if work.existing is None else Object("issuance", work.existing),
-        organisation=work.school_code,
-        pupil=work.pupil_index,
-        details={"version": work.version},
+        Action.ISSUE if version == 1 else Action.CORRECT,
+        None if issuance is None else Object("issuance", issuance),
+        organisation=school,
+        pupil=pupil,
+        details={"version": version},
     )
 
 
@@ -540,17 +532,18 @@ def proceed(desk: Desk, issuance: uuid.UUID, store: TrustStore, *, base: bytes |
 
         # 4 Our own verifier's word, before the file has a name.
         checked = _validate(desk, job, signed, store)
-    except PortalError:
-        with desk.begin() as session:
-            lost = (replace(use, outcome=Told.FAILED) for use in uses)
-            audit.record(session, *lost, now=desk.clock.now())
-        raise
-    desk.at("validated")
+        desk.at("validated")
 
-    # 5 The name is committed before the object exists.
-    digest = sha256(signed).hexdigest()
-    sealed = seal_file(desk.vault, job.wrapped_key, signed, sha256=digest, version=job.intent.version)
-    job = _advance(desk, job, uses, stage=Stage.SEALED, sealed_sha256=digest, sealed_name=name_of(sealed))
+        # 5 The name is committed before the object exists.
+        digest = sha256(signed).hexdigest()
+        sealed = seal_file(desk.vault, job.wrapped_key, signed, sha256=digest, version=job.intent.version)
+        job = _advance(desk, job, uses, stage=Stage.SEALED, sealed_sha256=digest, sealed_name=name_of(sealed))
+    except BaseException:  # whatever ends it, a fault of ours and Ctrl-C too
+        if uses:
+            with desk.begin() as session:
+                lost = (replace(use, outcome=Told.FAILED) for use in uses)
+                audit.record(session, *lost, now=desk.clock.now())
+        raise
     desk.at("sealed")
 
     # 6 Stored, create-only, and read back.
@@ -607,12 +600,13 @@ def load(desk: Desk, issuance: uuid.UUID) -> Job:
         return read(desk.vault, session.get_one(Issuance, issuance))
 
 
-def _advance(desk: Desk, job: Job, uses: Sequence[Event], **values: Any) -> Job:
-    """To the next stage; the signatures that are kept by it are told by it."""
+def _advance(desk: Desk, job: Job, uses: list[Event], **values: Any) -> Job:
+    """To the next stage; the signatures that are kept by it are told by it, which empties ``uses``."""
     now = desk.clock.now()
     with desk.begin() as session:
         change(session, job, now, **values)
         audit.record(session, *uses, now=now)
+    uses.clear()
     return load(desk, job.id)
 
 
@@ -662,7 +656,6 @@ def _sign(desk: Desk, job: Job, base: bytes | None, store: TrustStore, uses: lis
                 sealed_sha256=None,
                 stage_sealed=waiting,
             )
-            uses.clear()
             desk.at("waiting")
             return None
         value = key.sign_digest(prepared.digest)
@@ -838,14 +831,9 @@ def hand_out(
     content = registry.open_record(session, vault, issued.record_id, issued.version)
     if data is None or content is None:
         raise PortalError(f"{issued.record_id} v{issued.version}: not registered")
-    registry.tell_disclosure(
-        session,
-        issued.record_id,
-        {"version": issued.version, "file": issued.sha256},
-        purpose="issuer_copy",
-        actor=actor,
-        now=now,
-    )
+    shown: dict[str, str | int] = {"version": issued.version, "file": issued.sha256}
+    event = registry.trail_event(session, issued.record_id, Action.DISCLOSURE, shown, actor=actor)
+    audit.record(session, replace(event, purpose="issuer_copy"), now=now)
     school_class = re.sub(r"[^\w-]+", "_", str(content.fields["lop"]))
     path = folder / f"{school_class}-{issued.record_id}-v{issued.version}.pdf"
     try:

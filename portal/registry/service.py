@@ -106,7 +106,7 @@ __all__ = [
     "revalidate",
     "seal_file",
     "standing_of",
-    "tell_disclosure",
+    "trail_event",
     "trail_object",
     "withdraw_standing",
 ]
@@ -447,27 +447,15 @@ def recall(
 def trail_object(session: Session, vault: Vault, record_id: str) -> Object:
     """What the trail calls a record: the key of its row, or a keyed hash of an id that names none of ours."""
     key = session.scalar(select(Record.id).where(Record.record_id == record_id))
-    if key is None:
-        return Object("record_tag", vault.blind_index(record_id, domain="audit-record"))
-    return Object("record", key)
+    return audit.typed(vault, record_id) if key is None else Object("record", key)
 
 
-def tell_disclosure(
-    session: Session,
-    record_id: str,
-    details: Mapping[str, str | int],
-    *,
-    purpose: str,
-    basis: str | None = None,
-    actor: Actor,
-    now: datetime,
-) -> None:
-    """Content of a record goes to ``actor``, for ``purpose`` on ``basis`` (codes): an entry of the trail, in
-    the caller's transaction. ``details`` say what is shown.
-    """
+def trail_event(
+    session: Session, record_id: str, action: Action, details: Mapping[str, str | int], *, actor: Actor
+) -> Event:
+    """An act on a registered record, for the trail: its random key, its school, its pupil's blind index."""
     record = session.scalars(select(Record).where(Record.record_id == record_id)).one()
-    event = replace(_event(record, Action.DISCLOSURE, details, actor=actor), purpose=purpose, basis=basis)
-    audit.record(session, event, now=now)
+    return _event(record, action, details, actor=actor)
 
 
 def withdraw_standing(session: Session, certificates: frozenset[str], *, epoch: int) -> int:
@@ -899,7 +887,7 @@ def _attached(report: ValidationReport) -> set[str]:
 
 
 def _event(record: Record, action: Action, details: Mapping[str, str | int], *, actor: Actor) -> Event:
-    """An act on a record, for the trail: its random key, its school, its pupil's blind index."""
+    """:func:`trail_event` of a record at hand."""
     return Event(
         actor,
         action,

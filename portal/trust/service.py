@@ -7,6 +7,7 @@ answers a :class:`Change`, which says whose files must be validated anew. Nothin
 
 from __future__ import annotations
 
+import hashlib
 import re
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -64,9 +65,11 @@ from portal.trust.store import (
     write_bundle,
     write_store,
 )
+from portal.vault import Vault
 from verifier import record as records
 from verifier.audit import moment_text
 from verifier.certificates import Certificate, find_path, read_certificate
+from verifier.errors import InvalidInput
 from verifier.policy import DEFAULT
 from verifier.report import Role, TimestampReport
 from verifier.revocation import read_crl
@@ -105,6 +108,9 @@ __all__ = [
     "school_on",
     "signer_names",
     "suspend",
+    "trail_certificate",
+    "trail_file",
+    "trail_signers",
     "tried_crl_address",
     "write_bundle",
     "write_store",
@@ -163,7 +169,7 @@ class SignerInput:
 
 def find_signers(session: Session, text: str) -> tuple[uuid.UUID, ...]:
     """Rows that a person named: by row id, or by a certificate's SHA-256 (all its rows). Raises Refusal."""
-    key = text.strip().lower().replace(":", "")
+    key = _fingerprint(text)
     with suppress(ValueError):
         row = session.get(Signer, uuid.UUID(key)) if not _SHA256.fullmatch(key) else None
         if row is not None:
@@ -174,6 +180,36 @@ def find_signers(session: Session, text: str) -> tuple[uuid.UUID, ...]:
     if not rows:
         raise _unknown_signer(text)
     return tuple(rows)
+
+
+# ----------------------------------------------------------------------- what the trail calls what was named
+
+
+def trail_signers(session: Session, vault: Vault, texts: Iterable[str]) -> tuple[Object, ...]:
+    """The certificates of the signers that somebody named as :func:`find_signers` reads it, each once."""
+    named: dict[Object, None] = {}
+    for text in texts:
+        try:
+            keys = find_signers(session, text)
+        except Refusal:
+            named[trail_certificate(vault, text)] = None
+        else:
+            rows = session.scalars(select(Signer.certificate_sha256).where(Signer.id.in_(keys)))
+            named |= {Object("certificate", each): None for each in rows}
+    return tuple(named)
+
+
+def trail_certificate(vault: Vault, text: str) -> Object:
+    """The certificate with this SHA-256, registered or not."""
+    return audit.named(vault, "certificate", _fingerprint(text))
+
+
+def trail_file(data: bytes) -> Object:
+    """The certificate in a file; one that cannot be read has the SHA-256 of the file."""
+    try:
+        return Object("certificate", certificate_of(data).sha256)
+    except InvalidInput:
+        return Object("certificate", hashlib.sha256(data).hexdigest())
 
 
 # ------------------------------------------------------------------------------------------------ changing
@@ -398,7 +434,7 @@ def remove_anchor(
     _lock(session)
     row = session.scalar(
         select(Anchor).where(
-            Anchor.sha256 == sha256.lower(), Anchor.purpose == purpose, Anchor.removed_at.is_(None)
+            Anchor.sha256 == _fingerprint(sha256), Anchor.purpose == purpose, Anchor.removed_at.is_(None)
         )
     )
     if row is None:
@@ -770,9 +806,7 @@ def note_timestamp_units(session: Session, timestamps: Iterable[TimestampReport]
 
 def _anchor_named(session: Session, sha256: str) -> Anchor:
     row = session.scalar(
-        select(Anchor)
-        .where(Anchor.sha256 == sha256.strip().lower().replace(":", ""), Anchor.removed_at.is_(None))
-        .limit(1)
+        select(Anchor).where(Anchor.sha256 == _fingerprint(sha256), Anchor.removed_at.is_(None)).limit(1)
     )
     if row is None:
         raise Refusal(
@@ -948,6 +982,11 @@ def _again(row: Signer) -> str:
         f"Đăng ký lại (add-signer) với --valid-from sau thời điểm đình chỉ ({since}), rồi duyệt; "
         "chữ ký trước lúc đó không được tính lại."
     )
+
+
+def _fingerprint(text: str) -> str:
+    """A SHA-256 as people copy it."""
+    return text.strip().lower().replace(":", "")
 
 
 def _unknown_signer(text: str) -> Refusal:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -22,6 +23,8 @@ import pikepdf
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.audit import service as audit
+from portal.audit.service import Action, Actor, Event, Object
 from portal.database import UNAVAILABLE
 from portal.ports import Checker
 from portal.registry import service as registry
@@ -39,6 +42,11 @@ from verifier.words import VIETNAM
 
 log = logging.getLogger(__name__)
 
+#: A stolen key, a lost row, a file of ours that no longer stands: somebody has to look.
+ALARMS: Final = frozenset({Outcome.SEAL_VALID_NOT_REGISTERED, Outcome.REGISTERED_BUT_SIGNATURE_FAILS})
+#: The trail has the same alarm once in this time: uploading again fills nothing that nobody may delete.
+_ALARM_AGAIN: Final = timedelta(days=1)
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
 #: Faults of ours, which say nothing about a document: no database, a missing key, no room for the trust file.
 _OURS: Final = (*UNAVAILABLE, VaultError, OSError)
 #: A trust file that is no longer the newest may still be read by a check for this long.
@@ -83,22 +91,25 @@ def check(
     session: Session,
     vault: Vault,
     *,
+    begin: Callable[[], AbstractContextManager[Session]],
     checker: Checker,
     hosts: Hosts,
     instance_dir: Path,
     now: datetime,
     admission: Admission = _everybody,
 ) -> FileAnswer:
-    """Examine one document and fold what was found with what the registry knows.
+    """Examine one document and fold what was found with what the registry knows. An alarm is told by the
+    trail before it is answered, in a transaction that ``begin`` opens and commits.
 
     ``admission`` is entered for the examination alone, with whether these very bytes are registered; what it
     raises is the answer.
 
     ``session`` must hold no changes: it gives its connection back while the document is examined.
     """
+    sha256 = hashlib.sha256(data).hexdigest()
     try:
         # 1 Do we know exactly these bytes, and whom do we trust today?
-        found = registry.find_file(session, hashlib.sha256(data).hexdigest(), now=now)
+        found = registry.find_file(session, sha256, now=now)
         trust_path = trust_file(session, instance_dir)
 
         # 2 The examination, away from this process. It may take seconds, in which no connection is kept.
@@ -112,7 +123,17 @@ def check(
         record = None if verdict.version is None else registry.public_record(session, vault, verdict.version)
         signers = _signers(session, report) if verdict.genuine_file else {}
         locator = _only_locator(verdict, report, hosts)
-        return FileAnswer(verdict, report, record, signers, locator, _sealed_by(session, verdict, report))
+        answer = FileAnswer(verdict, report, record, signers, locator, _sealed_by(session, verdict, report))
+
+        # 4 Somebody has to look. Nothing personal is logged.
+        if verdict.outcome in ALARMS:
+            log.warning("alarm %s: file %s, %s", verdict.outcome, sha256, ", ".join(verdict.reasons))
+            alarm = _alarm(session, answer, sha256)
+            session.rollback()
+            with begin() as writing:
+                if not audit.told_since(writing, alarm, now - _ALARM_AGAIN):
+                    audit.record(writing, alarm, now=now)
+        return answer
     except _OURS as error:
         # A database error's own text may hold what was asked for.
         log.error("not checked: %s", type(error).__name__ if isinstance(error, UNAVAILABLE) else error)
@@ -178,6 +199,29 @@ def _newest_change(session: Session) -> tuple[int, uuid.UUID | None]:
     """What tells today's trust from any other: the epoch, and the random mark of the change that made it."""
     row = session.execute(select(TrustState.epoch, TrustState.mark).where(TrustState.id == 1)).one_or_none()
     return (0, None) if row is None else (row.epoch, row.mark)
+
+
+def _alarm(session: Session, answer: FileAnswer, sha256: str) -> Event:
+    """The entry of an alarm: on the version that the registry knows, else on the certificate of the seal.
+    The report may say anything: it may come from a child that was taken over.
+    """
+    verdict = answer.verdict
+    details: dict[str, str | int] = {"verdict": verdict.outcome.value}
+    if verdict.evidence is Evidence.FILE:  # a photo of a code is not the file that fails
+        details["file"] = sha256
+    uploads = Actor.system("uploads")
+    if verdict.version is not None:
+        details["version"] = verdict.version.version
+        return registry.trail_event(session, verdict.version.record_id, Action.ALARM, details, actor=uploads)
+    seal = authorised_seal(answer.report)
+    used = "" if seal is None or seal.signer is None else seal.signer.certificate_sha256
+    return Event(
+        uploads,
+        Action.ALARM,
+        Object("certificate", used) if _SHA256.fullmatch(used) else None,
+        organisation=seal.school_code if seal is not None and answer.sealed_by is not None else None,
+        details=details,
+    )
 
 
 def _only_locator(verdict: Verdict, report: ValidationReport, hosts: Hosts) -> Locator | None:

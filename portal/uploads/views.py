@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from typing import Final
 
 from flask import Blueprint, Response, abort, current_app, request
 from sqlalchemy.orm import Session
 
-from portal.extensions import reading, resources
+from portal.extensions import reading, resources, transaction
 from portal.uploads import service
 from portal.uploads.service import FileAnswer
 from portal.uploads.spreadsheet import workbook
@@ -24,15 +23,9 @@ from portal.web.requests import Rejection, one_file, require_multipart, wants_js
 from verifier.locator import digest_text
 from verifier.record import digest
 from verifier.report import jsonable
-from verifier.verdict import Outcome
 
 uploads = Blueprint("uploads", __name__)
 
-log = logging.getLogger(__name__)
-
-#: A stolen key, a lost row, a file of ours that no longer stands: somebody has to look. Nothing personal is
-#: logged.
-ALARMS: Final = frozenset({Outcome.SEAL_VALID_NOT_REGISTERED, Outcome.REGISTERED_BUT_SIGNATURE_FAILS})
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -105,24 +98,17 @@ def data() -> Response:
 
 def _examine(session: Session, content: bytes) -> FileAnswer:
     bundle = resources()
-    found = service.check(
+    return service.check(
         content,
         session,
         bundle.vault,
+        begin=transaction,
         checker=bundle.checker,
         hosts=bundle.hosts,
         instance_dir=bundle.settings.instance_dir,
         now=bundle.clock.now(),
         admission=examining,
     )
-    if found.verdict.outcome in ALARMS:
-        log.warning(
-            "alarm %s: file %s, %s",
-            found.verdict.outcome,
-            found.report.sha256,
-            ", ".join(found.verdict.reasons),
-        )
-    return found
 
 
 def _respond(found: FileAnswer, *, status: int = 200) -> Response:

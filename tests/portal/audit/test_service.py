@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta, timezone
 
 import pytest
@@ -15,6 +16,7 @@ from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object, Outcome
 from portal.database import reading_engine
 from portal.errors import PortalError
+from portal.vault import Vault
 from tests.conftest import ACTOR, NOW
 from tests.portal.audit.reading import entries
 from verifier.audit import BEGINNING, walk
@@ -109,6 +111,48 @@ def test_texts_of_people_have_no_place_sec_28(session: Session, wrong: Event) ->
 def test_a_strange_user_name_is_spelled_with_few_letters(session: Session, user: str, name: str) -> None:
     audit.record(session, Event(Actor.command(user), Action.ISSUE), now=NOW)
     assert entries(session)[0]["actor"] == f"command:{name}"
+
+
+def test_what_was_told_is_found_again(engine: Engine) -> None:
+    """Same action, outcome, object and details, at that time or later; whoever acted."""
+    filled(engine, 2)
+    with Session(engine) as session:
+        assert audit.told_since(session, event(2), NOW)
+        assert audit.told_since(session, replace(event(2), actor=Actor.system("uploads")), NOW)
+        for other in (
+            event(3),
+            replace(event(2), object=None),
+            replace(event(2), action=Action.RECALL),
+            replace(event(2), outcome=Outcome.REFUSED),
+            replace(event(2), details={"version": 1}),
+        ):
+            assert not audit.told_since(session, other, NOW)
+        assert not audit.told_since(session, event(2), NOW + timedelta(microseconds=1))
+        nothing = Event(ACTOR, Action.ISSUE)
+        audit.record(session, nothing, now=NOW)
+        assert audit.told_since(session, nothing, NOW)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "kept"),
+    [
+        ("school", "001234", True),
+        ("school", "Trường An", False),
+        ("school", "001234\n", False),
+        ("certificate", "ab" * 32, True),
+        ("certificate", "AB" * 32, False),
+        ("certificate", "nobody", False),
+    ],
+)
+def test_what_somebody_typed_is_named_or_hashed_sec_28(kind: str, text: str, kept: bool) -> None:
+    vault = Vault([("a", b"k" * 32)], b"i" * 32)
+    named = audit.named(vault, kind, text)
+    if kept:
+        assert str(named) == f"{kind}:{text}"
+    else:
+        assert named == audit.typed(vault, text)
+        assert (named.kind, text in str(named)) == ("typed", False)
+        assert named != audit.typed(Vault([("a", b"k" * 32)], b"j" * 32), text)
 
 
 def test_many_writers_make_one_chain(engine: Engine) -> None:

@@ -8,6 +8,8 @@ import json
 import os
 import pwd
 from collections import Counter
+from contextlib import suppress
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from sqlalchemy.orm import Session
 from portal.errors import Refusal
 from portal.extensions import KEY, Resources
 from portal.issuing import service
+from portal.issuing.intents import Job, elsewhere
 from portal.registry.models import Record
 from tests.portal.audit.reading import entries
 from tests.portal.issuing.conftest import authority, primary
@@ -131,24 +134,50 @@ def primary_fields(office: Office) -> set[str]:
     return set(records.parse(office.rows[0]).signature_fields)
 
 
-def test_a_signature_that_is_given_up_is_told_too(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SEC-30: keys were used, our own check said no, nothing was kept."""
+@pytest.mark.parametrize(
+    ("raised", "ended"),
+    [
+        (Refusal("own_check_fails", "Thử."), [("issue", "refused", "own_check_fails")]),
+        (RuntimeError("a fault of ours"), []),
+        (KeyboardInterrupt(), []),
+    ],
+)
+def test_a_signature_that_is_given_up_is_told_too(
+    office: Office,
+    monkeypatch: pytest.MonkeyPatch,
+    raised: BaseException,
+    ended: list[tuple[str, str, str]],
+) -> None:
+    """SEC-30: keys were used; then our own check said no, or broke, or somebody pressed Ctrl-C."""
 
-    def refuse(*_: object) -> None:
-        raise Refusal("own_check_fails", "Thử.")
+    def stop(*_: object) -> None:
+        raise raised
 
-    with monkeypatch.context() as broken:
-        broken.setattr(service, "_validate", refuse)
-        assert office.run("issue", office.file(office.rows[0])).exit_code == 1
+    with monkeypatch.context() as broken, suppress(RuntimeError):
+        broken.setattr(service, "_validate", stop)
+        office.run("issue", office.file(office.rows[0]))
     fields = primary_fields(office)
-    assert summary(office) == [("key_use", "failed", "")] * len(fields) + [
-        ("issue", "refused", "own_check_fails")
-    ]
+    assert summary(office) == [("key_use", "failed", "")] * len(fields) + ended
     assert office.run("issue", office.file(office.rows[0])).exit_code == 0
     assert Counter(e["outcome"] for e in told(office, "key_use")) == {
         "failed": len(fields),
         "done": len(fields),
     }
+
+
+def test_signatures_that_another_run_overtook_are_told(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SEC-30: the row was no longer ours when the signed file was to be kept."""
+
+    def overtaken(session: Session, job: Job, now: datetime, **values: object) -> None:
+        raise elsewhere(job.intent)
+
+    monkeypatch.setattr(service, "change", overtaken)
+    assert office.run("issue", office.file(office.rows[0])).exit_code == 1
+    assert summary(office) == [("key_use", "failed", "")] * len(primary_fields(office)) + [
+        ("issue", "refused", "issuing_elsewhere")
+    ]
 
 
 def test_nothing_of_a_pupil_is_in_the_trail_sec_28(office: Office, tmp_path: Path) -> None:

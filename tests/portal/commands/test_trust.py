@@ -144,6 +144,52 @@ def test_refusals_name_everything_and_change_nothing(
         assert trust.current_epoch(session) == epoch
 
 
+def test_every_refusal_names_its_object(
+    pinned: Run, authority: Authority, engine: Engine, tmp_path: Path
+) -> None:
+    """SEC-30: what was asked for, on what. SEC-28: what names nothing of ours is there as a keyed hash."""
+    ca = authority.directory / "ca" / f"{STATE_PEOPLE}.cer"
+    teacher = authority.person("Trần Thị B", "GVCN")
+    path = teacher.path.with_suffix(".cer")
+    pinned("trust", "add-signer", path, "--school", "001234", "--role", "GVCN", "--name", "Cô B")
+    rubbish = tmp_path / "rubbish"
+    rubbish.write_bytes(b"rubbish")
+    rubbish_sha = sha256(b"rubbish").hexdigest()
+    nothing = "0a" * 32
+    colons = ":".join(["0A"] * 32)
+    asked: list[tuple[tuple[str | Path, ...], tuple[str, ...]]] = [
+        (("add-department", "91", "--name", "Sở", "--province", "An Giang"), ("department:91",)),
+        (("add-department", "Sở An", "--name", "Sở", "--province", "An Giang"), ("typed:",)),
+        (("add-school", "001234", *SCHOOL), ("school:001234",)),
+        (("add-school", "Trường An", *SCHOOL), ("typed:",)),
+        (("close-school", "000000", "--valid-to", "2026-06-30"), ("school:000000",)),
+        (("add-anchor", path, "--pki", "state"), (f"certificate:{teacher.sha256}",)),
+        (("add-anchor", rubbish, "--pki", "state"), (f"certificate:{rubbish_sha}",)),
+        (("remove-anchor", colons), (f"certificate:{nothing}",)),
+        (("remove-anchor", "nobody"), ("typed:",)),
+        (("add-signer", path, "--school", "9", "--role", "GVCN"), (f"certificate:{teacher.sha256}",)),
+        (("approve", teacher.sha256, "nobody"), (f"certificate:{teacher.sha256}", "typed:")),
+        (
+            ("suspend", "nobody", colons, "--invalid-since", "2026-10-01T08:00"),
+            ("typed:", f"certificate:{nothing}"),
+        ),
+        (("import-crl", rubbish, ca), (f"list:{rubbish_sha}", f"list:{sha256(ca.read_bytes()).hexdigest()}")),
+        (("add-crl-address", nothing, "http://x/y.crl"), (f"certificate:{nothing}",)),
+        (("remove-crl-address", "http://nguyen-van-an/"), ("typed:",)),
+    ]
+    for arguments, objects in asked:
+        with Session(engine) as session:
+            before = len(entries(session))
+        pinned("trust", *arguments, code=1)
+        with Session(engine) as session:
+            told = entries(session)[before:]
+        assert len(told) == len(objects), arguments
+        for entry, wanted in zip(told, objects, strict=True):
+            assert (entry["action"], entry["outcome"]) == ("trust_change", "refused")
+            assert entry["details"]["command"] == f"trust {arguments[0]}"
+            assert entry["object"] == wanted if wanted != "typed:" else entry["object"].startswith(wanted)
+
+
 def test_a_school_is_closed_and_renamed(pinned: Run, engine: Engine) -> None:
     pinned("trust", "close-school", "001234", "--valid-to", "30/06/2026", "--successor", "001234")
     renamed = ("--name", "Trường Tiểu học Rạch Giá 1", *SCHOOL[2:-1], "2026-07-01")
