@@ -17,6 +17,7 @@ from portal.accounts.views import accounts
 from portal.clock import SystemClock
 from portal.config import Settings
 from portal.database import make_engine, reading_engine
+from portal.departments.views import departments
 from portal.errors import InvalidSettings
 from portal.extensions import Resources
 from portal.filestore import ObjectFiles
@@ -127,6 +128,7 @@ def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clo
     app.register_blueprint(lookup)
     app.register_blueprint(uploads)
     app.register_blueprint(accounts)
+    app.register_blueprint(departments)
     install_limits(app, limiter, gate, Workroom(_receiving(settings)))
     access.refuse_unruled(app)
 

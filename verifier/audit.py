@@ -57,6 +57,7 @@ class Action(StrEnum):
     ACCOUNT_CHANGE = "account_change"  # made, role given or taken, closed; ``change`` says which
     # The house itself.
     ALARM = "alarm"  # a check gave an answer after which somebody has to look; ``verdict`` says which
+    ALARM_ANSWERED = "alarm_answered"  # what the department found out: ``number`` of the alarm, ``reason``
     CHECKPOINT = "checkpoint"  # the head of this trail was handed out
 
 
@@ -121,7 +122,7 @@ DETAILS: Final[Mapping[str, str | type[int]]] = {
     "act": _CODE,  # what was asked for
     "count": int,  # mistakes that a refusal named
     "verdict": r"[A-Z][A-Z_]{0,39}",  # answer that is an alarm
-    "number": int,  # of the entry that a checkpoint names
+    "number": int,  # of the entry that a checkpoint names, or of the alarm that was answered
 }
 
 _ORIGIN = re.compile(r"[a-z0-9][a-z0-9.:/-]{0,127}")

@@ -126,7 +126,7 @@ def open_office(session: Session, new: OfficeInput, *, actor: Actor, now: dateti
     """Let an organisation in. A school or department must be known to trust under its code; an agency brings
     a code of its own. Raises InvalidInput with everything that is wrong.
     """
-    problems = _office_problems(session, new, now)
+    problems = office_problems(session, new, now)
     if problems:
         raise InvalidInput(tuple(problems))
     row = Organisation(
@@ -167,7 +167,8 @@ def office(session: Session, code: str) -> Office | None:
     return None if row is None else _office(row)
 
 
-def _office_problems(session: Session, new: OfficeInput, now: datetime) -> list[Problem]:
+def office_problems(session: Session, new: OfficeInput, now: datetime) -> list[Problem]:
+    """What is wrong with an organisation that asks to be let in."""
     problems = []
     today = now.astimezone(VIETNAM).date()
     departments = set(trust.department_names(session))
@@ -213,18 +214,8 @@ def invite(
     one-time code. The name of somebody who has one stays as it is. Raises InvalidInput, Refusal.
     """
     row = _row(session, organisation)
+    problems = person_problems(new, OrganisationKind(row.kind), now)
     address = read_email(new.email)
-    problems = []
-    if address is None:
-        problems.append(Problem("email", "email", marked("Nhập địa chỉ e-mail, ví dụ an@truong.edu.vn.")))
-    if not 0 < len(new.name.strip()) <= MAX_NAME:
-        problems.append(Problem("name", "name", marked("Nhập họ và tên, dài nhất 120 ký tự.")))
-    if not new.roles:
-        problems.append(Problem("roles", "none", marked("Chọn ít nhất một vai trò.")))
-    elif not ROLES_OF[OrganisationKind(row.kind)].issuperset(new.roles):
-        problems.append(Problem("roles", "foreign", marked("Đơn vị này không có vai trò đã chọn.")))
-    if new.valid_to is not None and new.valid_to < now.astimezone(VIETNAM).date():
-        problems.append(Problem("valid_to", "past", marked("Ngày kết thúc đã qua.")))
     if problems or address is None:
         raise InvalidInput(tuple(problems))
 
@@ -256,6 +247,22 @@ def invite(
     if account.state != AccountState.INVITED:
         return Invitation(account.id, address, account.language, None, None)
     return _invitation(session, vault, account, CodePurpose.INVITATION, now=now)
+
+
+def person_problems(new: PersonInput, kind: OrganisationKind, now: datetime) -> list[Problem]:
+    """What is wrong with somebody who is to have roles in an organisation of this kind."""
+    problems = []
+    if read_email(new.email) is None:
+        problems.append(Problem("email", "email", marked("Nhập địa chỉ e-mail, ví dụ an@truong.edu.vn.")))
+    if not 0 < len(new.name.strip()) <= MAX_NAME:
+        problems.append(Problem("name", "name", marked("Nhập họ và tên, dài nhất 120 ký tự.")))
+    if not new.roles:
+        problems.append(Problem("roles", "none", marked("Chọn ít nhất một vai trò.")))
+    elif not ROLES_OF[kind].issuperset(new.roles):
+        problems.append(Problem("roles", "foreign", marked("Đơn vị này không có vai trò đã chọn.")))
+    if new.valid_to is not None and new.valid_to < now.astimezone(VIETNAM).date():
+        problems.append(Problem("valid_to", "past", marked("Ngày kết thúc đã qua.")))
+    return problems
 
 
 def invite_again(

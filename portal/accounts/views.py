@@ -22,7 +22,7 @@ from portal.permissions import ROLES_OF, Act, Role
 from portal.web.access import SIGN_IN_PAGE, Access, allowed
 from portal.web.i18n import gettext, language, link
 from portal.web.limits import admit, charge
-from portal.web.sessions import hand_over, page, session_token, take_back, viewer
+from portal.web.sessions import hand_over, own_office, page, session_token, take_back, viewer
 from verifier.errors import InvalidInput
 
 accounts = Blueprint("accounts", __name__)
@@ -285,7 +285,7 @@ def invite() -> AnyResponse:
     new = read_person(request.form, request.form.getlist("roles"))
     try:
         with transaction() as session:
-            service.invite(session, bundle.vault, _own_office(), new, actor=me.actor, now=bundle.clock.now())
+            service.invite(session, bundle.vault, own_office(), new, actor=me.actor, now=bundle.clock.now())
     except InvalidInput as mistakes:
         return _people_page(request.form, _translated(messages(mistakes)), 422)
     return redirect(link(PEOPLE, language()), 303)
@@ -299,7 +299,7 @@ def invite_again(account: uuid.UUID) -> AnyResponse:
     try:
         with transaction() as session:
             service.invite_again(
-                session, bundle.vault, _own_office(), account, actor=viewer().actor, now=bundle.clock.now()
+                session, bundle.vault, own_office(), account, actor=viewer().actor, now=bundle.clock.now()
             )
     except Refusal as refused:
         return _people_page({}, {"people": _said(refused)}, 422)
@@ -313,7 +313,7 @@ def end_role(membership: uuid.UUID) -> AnyResponse:
     try:
         with transaction() as session:
             service.end_role(
-                session, _own_office(), membership, actor=viewer().actor, now=resources().clock.now()
+                session, own_office(), membership, actor=viewer().actor, now=resources().clock.now()
             )
     except Refusal as refused:
         return _people_page({}, {"people": _said(refused)}, 422)
@@ -323,7 +323,7 @@ def end_role(membership: uuid.UUID) -> AnyResponse:
 def _people_page(values: Mapping[str, Any], errors: Mapping[str, str], status: int = 200) -> Response:
     me = viewer()
     with reading() as session:
-        members = service.members(session, resources().vault, _own_office())
+        members = service.members(session, resources().vault, own_office())
     kind = me.organisation_kind
     given = sorted(ROLES_OF[kind], key=list(Role).index) if kind is not None else []
     context = {
@@ -338,14 +338,6 @@ def _people_page(values: Mapping[str, Any], errors: Mapping[str, str], status: i
 
 
 # ------------------------------------------------------------------------------------------------- in common
-
-
-def _own_office() -> str:
-    """The code of the viewer's organisation; every role that gets here has one."""
-    office = viewer().organisation
-    if office is None:
-        raise LookupError("a role of an organisation without an organisation")
-    return office
 
 
 def _role_name(role: Role | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -29,12 +29,14 @@ __all__ = [
     "Event",
     "Object",
     "Outcome",
+    "Told",
     "check",
     "checkpoint",
     "head",
     "lines",
     "named",
     "record",
+    "told",
     "told_since",
     "typed",
 ]
@@ -172,6 +174,49 @@ def told_since(session: Session, event: Event, since: datetime) -> bool:
         AuditEntry.at >= since,
     )
     return session.scalar(alike.limit(1)) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An entry, for people who may see it."""
+
+    number: int
+    at: datetime
+    actor: str
+    action: Action
+    outcome: Outcome
+    object: str | None
+    organisation: str | None
+    details: Mapping[str, Any]
+
+
+def told(
+    session: Session, action: Action, organisations: Collection[str], *, before: int | None = None, most: int
+) -> tuple[Told, ...]:
+    """The newest ``most`` entries of one action that concern these organisations, newest first; those before
+    the number ``before`` where one is given.
+    """
+    wanted = (
+        select(AuditEntry)
+        .where(AuditEntry.action == action.value, AuditEntry.organisation.in_(organisations))
+        .order_by(AuditEntry.number.desc())
+        .limit(most)
+    )
+    if before is not None:
+        wanted = wanted.where(AuditEntry.number < before)
+    return tuple(
+        Told(
+            row.number,
+            row.at,
+            row.actor,
+            Action(row.action),
+            Outcome(row.outcome),
+            row.object,
+            row.organisation,
+            json.loads(row.details),
+        )
+        for row in session.scalars(wanted)
+    )
 
 
 def lines(session: Session, *, first: int = 1) -> Iterator[bytes]:

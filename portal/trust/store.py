@@ -46,6 +46,7 @@ class SchoolFacts:
 
     code: str
     name: str
+    department_code: str
     department_name: str
     levels: tuple[str, ...]
     commune: str
@@ -392,6 +393,7 @@ def _school(row: School, department: str) -> SchoolFacts:
     return SchoolFacts(
         code=row.code,
         name=row.name,
+        department_code=row.department_code,
         department_name=department,
         levels=tuple(row.levels.split()),
         commune=row.commune,

@@ -144,6 +144,14 @@ def viewer() -> Viewer:
     return cast(Viewer, g.viewer)
 
 
+def own_office() -> str:
+    """The code of the viewer's organisation; every role but a holder's has one."""
+    office = viewer().organisation
+    if office is None:
+        raise LookupError("an act of an organisation's people, and no organisation")
+    return office
+
+
 def page(
     template: str, context: Mapping[str, Any], status: int = 200, *, here: str | None = None
 ) -> Response:

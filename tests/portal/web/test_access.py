@@ -18,7 +18,7 @@ from tests.portal.lookup.test_views import paper_form, typed_form
 from tests.portal.web.world import Stock, World, build
 
 E, C, T, F, D = Access.EVERYONE, Access.CODE, Access.TYPED, Access.FILE, Access.DEMO
-S, OWN, PEOPLE = Access.SIGN_IN, Act.OWN_ACCOUNT, Act.MANAGE_ACCOUNTS
+S, OWN, PEOPLE, ONBOARD = Access.SIGN_IN, Act.OWN_ACCOUNT, Act.MANAGE_ACCOUNTS, Act.ONBOARD
 #: A route's rule, or the act that stands for "whoever may do this".
 ROUTES = {
     ("GET", "/"): E,
@@ -51,6 +51,15 @@ ROUTES = {
     ("POST", "/people"): PEOPLE,
     ("POST", "/people/<uuid:account>/invite"): PEOPLE,
     ("POST", "/people/roles/<uuid:membership>/end"): PEOPLE,
+    ("GET", "/offices"): ONBOARD,
+    ("GET", "/offices/<form>"): ONBOARD,
+    ("POST", "/offices/known-school"): ONBOARD,
+    ("POST", "/offices/school"): ONBOARD,
+    ("POST", "/offices/agency"): ONBOARD,
+    ("POST", "/offices/<code>/close"): ONBOARD,
+    ("GET", "/alarms"): Act.SEE_ALARMS,
+    ("POST", "/alarms/<int:number>"): Act.SEE_ALARMS,
+    ("GET", "/statistics"): Act.SEE_STATISTICS,
 }
 
 

@@ -10,7 +10,6 @@ import io
 import json
 import re
 import shutil
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -33,7 +32,7 @@ from tests.conftest import ACTOR, NOW
 from tests.portal.limits.codes import unknown, wrong_digest
 from tests.portal.lookup.test_views import paper_form, typed_form
 from tests.portal.web.test_journal import lines, printed
-from tests.portal.web.world import Issued, Stock, World, build, enter
+from tests.portal.web.world import Issued, Stock, World, build, enter, filled
 from verifier.locator import group
 
 __all__ = ["printed"]
@@ -167,7 +166,7 @@ def signed_out(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
         declared = rule_of(world.app.view_functions[rule.endpoint])
         if declared is not None and declared.access in (Access.ROLE, Access.SIGN_IN):
             for method in sorted({"GET", "POST"} & (rule.methods or set())):
-                yield method, re.sub("<[^>]*>", str(uuid.UUID(int=1)), rule.rule), {}
+                yield method, filled(rule.rule), {}
 
 
 def questions(records: tuple[Issued, ...]) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -18,7 +18,7 @@ from werkzeug.test import EnvironBuilder, TestResponse, run_wsgi_app
 from portal.extensions import Resources
 from portal.web.headers import CONTENT_SECURITY_POLICY
 from tests.portal.limits.codes import unknown
-from tests.portal.web.world import Stock, World, build
+from tests.portal.web.world import Stock, World, build, filled
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -53,8 +53,6 @@ REQUESTS: dict[str, tuple[int, Callable[[FlaskClient, World], TestResponse]]] = 
 
 
 TOOLS = Path(__file__).resolve().parents[2] / "tools"
-#: Fits whatever a route takes: a path, a UUID.
-SAMPLE = "00000000-0000-0000-0000-000000000001"
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "X\x7fY")
 
 
@@ -100,7 +98,7 @@ def assert_headers(answer: TestResponse) -> None:
 def test_every_route_and_every_method(world: World, method: str) -> None:
     """SEC-26, SEC-43: no method makes an exception, and TRACE gives nothing back."""
     for rule in world.app.url_map.iter_rules():
-        for path in {re.sub("<[^>]*>", SAMPLE, rule.rule), world.primary.path}:
+        for path in {filled(rule.rule), world.primary.path}:
             answer = world.client.open(path, method=method, headers={"X-Secret": "echo"})
             assert_headers(answer)
             assert answer.status_code < 500
@@ -185,7 +183,7 @@ def test_a_shared_cache_never_mixes_answers(world: World) -> None:
     """
     others = {"Cookie": "a=b", "Authorization": "Bearer x", "Accept-Language": "en", "User-Agent": "y"}
     kept: dict[tuple[str, str | None], bytes] = {}
-    paths = [re.sub("<[^>]*>", SAMPLE, rule.rule) for rule in world.app.url_map.iter_rules()]
+    paths = [filled(rule.rule) for rule in world.app.url_map.iter_rules()]
     for path in [*paths, world.primary.path, world.primary.path.lower(), unknown(1), "/static/app.css"]:
         for suffix in ("", "?lang=en"):
             for accept in ("text/html", "application/json"):

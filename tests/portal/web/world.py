@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import re
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -50,6 +52,11 @@ from verifier.trust import TrustStore
 
 _NUMBERS = itertools.count(1)
 CERTIFICATE = "ab" * 32
+
+
+def filled(route: str) -> str:
+    """The pattern of a route with something in its blanks that fits."""
+    return re.sub("<[^>]*>", str(uuid.UUID(int=1)), re.sub("<int:[^>]*>", "1", route))
 
 
 @dataclass(frozen=True, slots=True)

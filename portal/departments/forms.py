@@ -1,0 +1,94 @@
+"""What people of a department type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Final
+
+from portal.accounts.service import OfficeInput, PersonInput
+from portal.departments.service import Finding
+from portal.permissions import OrganisationKind
+from portal.trust.service import SchoolInput
+from portal.web.i18n import marked
+from verifier.errors import InvalidInput, Problem
+from verifier.record import Level
+
+LEVEL_NAMES: Final[Mapping[Level, str]] = {
+    Level.TIEU_HOC: marked("Tiểu học"),
+    Level.THCS: marked("Trung học cơ sở"),
+    Level.THPT: marked("Trung học phổ thông"),
+    Level.GDTX_THPT: marked("Giáo dục thường xuyên cấp THPT"),
+}
+SECTOR_NAMES: Final[Mapping[str, str]] = {
+    "cong_lap": marked("Công lập"),
+    "tu_thuc": marked("Tư thục"),
+}
+FINDING_NAMES: Final[Mapping[Finding, str]] = {
+    Finding.KEY_STOLEN: marked("Khoá ký bị lộ"),
+    Finding.FORGED: marked("Tệp được làm để đánh lừa"),
+    Finding.NOT_REGISTERED: marked("Trường ký ngoài cổng"),
+    Finding.OUR_FAULT: marked("Lỗi của cổng hoặc của dữ liệu"),
+}
+#: What the register finds wrong, by field, as a form says it; the command says it in the register's words.
+_SCHOOL_MISTAKES: Final[Mapping[str, str]] = {
+    "code": marked("Mã gồm chữ không dấu, số và các dấu . _ -, dài nhất 20 ký tự"),
+    "name": marked("Nhập tên trường, dài nhất 200 ký tự"),
+    "commune": marked("Nhập xã, phường hoặc đặc khu"),
+    "province": marked("Nhập tỉnh hoặc thành phố"),
+    "levels": marked("Chọn ít nhất một cấp học"),
+    "sector": marked("Chọn công lập hay tư thục"),
+    "valid_from": marked("Mã này đã thuộc về một trường vào thời gian đó. Trường đã có thì chọn ở mục trên"),
+}
+
+
+def read_school(form: Mapping[str, str], levels: list[str], department: str) -> SchoolInput:
+    """A new school. Raises InvalidInput for a day that is none; the rest is for the register to say."""
+    try:
+        begins = _day(form)
+    except ValueError:
+        raise InvalidInput(
+            (Problem("valid_from", "day", marked("Nhập ngày có thật, ví dụ 1 9 2026")),)
+        ) from None
+    return SchoolInput(
+        code=form.get("code", "").strip(),
+        name=form.get("name", "").strip(),
+        department_code=department,
+        levels=tuple(level for level in Level if level.value in levels),
+        commune=form.get("commune", "").strip(),
+        province=form.get("province", "").strip(),
+        sector=form.get("sector", ""),
+        valid_from=begins,
+    )
+
+
+def read_agency(form: Mapping[str, str], department: str) -> OfficeInput:
+    """An agency."""
+    return OfficeInput(
+        OrganisationKind.AGENCY,
+        form.get("code", "").strip(),
+        form.get("name", "").strip(),
+        department,
+        form.get("email", ""),
+    )
+
+
+def read_administrator(form: Mapping[str, str]) -> PersonInput:
+    """Who keeps the accounts of whoever is let in."""
+    return PersonInput(form.get("admin_name", ""), form.get("admin_email", ""), ())
+
+
+def school_messages(mistakes: InvalidInput) -> dict[str, str]:
+    """field -> message, the first of each field."""
+    found: dict[str, str] = {}
+    for problem in mistakes.problems:
+        words = _SCHOOL_MISTAKES.get(problem.where)
+        if problem.code in ("day", "exists", "unknown_school") or words is None:
+            words = problem.message
+        found.setdefault(problem.where, words)
+    return found
+
+
+def _day(form: Mapping[str, str]) -> date:
+    day, month, year = (form.get(name, "").strip() for name in ("ngay", "thang", "nam"))
+    return datetime.strptime(f"{day}/{month}/{year}", "%d/%m/%Y").date()  # noqa: DTZ007 - a day has no zone

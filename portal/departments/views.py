@@ -1,0 +1,217 @@
+"""A department's pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from flask import Blueprint, Response, abort, redirect, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from portal.departments import service
+from portal.departments.forms import (
+    FINDING_NAMES,
+    LEVEL_NAMES,
+    SECTOR_NAMES,
+    read_administrator,
+    read_agency,
+    read_school,
+    school_messages,
+)
+from portal.departments.service import Finding
+from portal.errors import Refusal
+from portal.extensions import reading, resources, transaction
+from portal.permissions import Act
+from portal.trust.service import SchoolInput
+from portal.web.access import Access, allowed
+from portal.web.i18n import gettext, language, link, moment
+from portal.web.sessions import own_office, page, viewer
+from verifier.errors import InvalidInput
+from verifier.record import Level
+
+departments = Blueprint("departments", __name__)
+
+OFFICES: Final = "/offices"
+ALARMS: Final = "/alarms"
+#: The last part of a form's address.
+FORMS: Final = ("known-school", "school", "agency")
+
+
+@departments.get(OFFICES)
+@allowed(Access.ROLE, Act.ONBOARD)
+def offices() -> Response:
+    """Schools and agencies: who has accounts, and the forms to let one in."""
+    return _offices({})
+
+
+@departments.get("/offices/<form>")
+@allowed(Access.ROLE, Act.ONBOARD)
+def let_in(form: str) -> Response:
+    """One of the three forms by which a school or an agency gets its accounts."""
+    if form not in FORMS:
+        abort(404)
+    return _form(form, {}, {})
+
+
+@departments.post("/offices/known-school")
+@allowed(Access.ROLE, Act.ONBOARD)
+def let_known_school_in() -> AnyResponse:
+    """A school that the register has."""
+    return _let_in("known-school", lambda: request.form.get("code", ""))
+
+
+@departments.post("/offices/school")
+@allowed(Access.ROLE, Act.ONBOARD)
+def let_school_in() -> AnyResponse:
+    """A school that is new to the register."""
+    return _let_in("school", lambda: read_school(request.form, request.form.getlist("levels"), own_office()))
+
+
+@departments.post("/offices/agency")
+@allowed(Access.ROLE, Act.ONBOARD)
+def let_agency_in() -> AnyResponse:
+    """An agency."""
+    bundle, me = resources(), viewer()
+    try:
+        with transaction() as session:
+            service.let_agency_in(
+                session,
+                bundle.vault,
+                own_office(),
+                read_agency(request.form, own_office()),
+                administrator=read_administrator(request.form),
+                actor=me.actor,
+                now=bundle.clock.now(),
+            )
+    except InvalidInput as mistakes:
+        return _form("agency", request.form, school_messages(mistakes), 422)
+    return redirect(link(OFFICES, language()), 303)
+
+
+@departments.post("/offices/<code>/close")
+@allowed(Access.ROLE, Act.ONBOARD)
+def close(code: str) -> AnyResponse:
+    """Close the accounts of a school or agency."""
+    try:
+        with transaction() as session:
+            service.close(session, own_office(), code, actor=viewer().actor, now=resources().clock.now())
+    except Refusal as refused:
+        return _offices({"offices": gettext(refused.message)}, 422)
+    return redirect(link(OFFICES, language()), 303)
+
+
+@departments.get(ALARMS)
+@allowed(Access.ROLE, Act.SEE_ALARMS)
+def alarms() -> Response:
+    """Alarms about the department's schools, newest first."""
+    return _alarms({})
+
+
+@departments.post("/alarms/<int:number>")
+@allowed(Access.ROLE, Act.SEE_ALARMS)
+def answer_alarm(number: int) -> AnyResponse:
+    """What was found out about one."""
+    me = viewer()
+    try:
+        finding = Finding(request.form.get("finding", ""))
+    except ValueError:
+        return _alarms({f"finding{number}": gettext("Chọn điều đã tìm ra.")}, 422)
+    try:
+        with transaction() as session:
+            service.answer_alarm(
+                session,
+                own_office(),
+                number,
+                finding,
+                account=me.account,
+                actor=me.actor,
+                now=resources().clock.now(),
+            )
+    except Refusal as refused:
+        return _alarms({"alarms": gettext(refused.message)}, 422)
+    return redirect(link(ALARMS, language()), 303)
+
+
+@departments.get("/statistics")
+@allowed(Access.ROLE, Act.SEE_STATISTICS)
+def statistics() -> Response:
+    """Numbers of records, from which no pupil can be told."""
+    with reading() as session:
+        rows = service.statistics(session, own_office())
+    totals = [sum(number or 0 for number in column) for column in zip(
+        *((count.records, count.corrected, count.recalled) for _, count in rows), strict=True
+    )]  # fmt: skip
+    context = {"rows": [(name, count, gettext(LEVEL_NAMES[Level(count.level)])) for name, count in rows]}
+    return page("departments/statistics.html", {**context, "totals": totals})
+
+
+def _let_in(form: str, read: Callable[[], SchoolInput | str]) -> AnyResponse:
+    bundle, me = resources(), viewer()
+    try:
+        with transaction() as session:
+            service.let_school_in(
+                session,
+                bundle.vault,
+                own_office(),
+                read(),
+                email=request.form.get("email", ""),
+                administrator=read_administrator(request.form),
+                actor=me.actor,
+                now=bundle.clock.now(),
+            )
+    except InvalidInput as mistakes:
+        return _form(form, request.form, school_messages(mistakes), 422)
+    return redirect(link(OFFICES, language()), 303)
+
+
+def _offices(errors: Mapping[str, str], status: int = 200) -> Response:
+    with reading() as session:
+        schools = service.schools(session, own_office(), now=resources().clock.now())
+        agencies = service.agencies(session, own_office())
+    context = {
+        "schools": [each for each in schools if each.office is not None],
+        "agencies": agencies,
+        "errors": errors,
+    }
+    return page("departments/offices.html", context, status, here=OFFICES)
+
+
+def _form(form: str, values: Mapping[str, str], errors: Mapping[str, str], status: int = 200) -> Response:
+    """One of :data:`FORMS`, as it was sent where it came back with mistakes."""
+    with reading() as session:
+        schools = service.schools(session, own_office(), now=resources().clock.now())
+    context = {
+        "form": form,
+        "without": [each.facts for each in schools if each.office is None],
+        "values": values,
+        "errors": {field: gettext(message) for field, message in errors.items()},
+        "levels": [(level.value, gettext(name)) for level, name in LEVEL_NAMES.items()],
+        "sectors": [(sector, gettext(name)) for sector, name in SECTOR_NAMES.items()],
+        "chosen": request.form.getlist("levels"),
+    }
+    return page("departments/let_in.html", context, status, here=f"{OFFICES}/{form}")
+
+
+def _alarms(errors: Mapping[str, str], status: int = 200) -> Response:
+    before = request.args.get("before", type=int)
+    with reading() as session:
+        found = service.alarms(session, own_office(), before=before)
+    context = {
+        "errors": errors,
+        "alarms": [
+            {
+                "number": alarm.told.number,
+                "school": alarm.school_name,
+                "at": moment(alarm.told.at, language()),
+                "verdict": alarm.told.details["verdict"],
+                "file": alarm.told.details.get("file", ""),
+                "object": alarm.told.object or "",
+                "finding": None if alarm.finding is None else gettext(FINDING_NAMES[alarm.finding]),
+                "found_at": None if alarm.found_at is None else moment(alarm.found_at, language()),
+            }
+            for alarm in found
+        ],
+        "findings": [(finding.value, gettext(name)) for finding, name in FINDING_NAMES.items()],
+        "older": found[-1].told.number if len(found) == service.PAGE else None,
+    }
+    return page("departments/alarms.html", context, status, here=ALARMS)
