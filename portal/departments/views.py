@@ -138,11 +138,15 @@ def statistics() -> Response:
     """Numbers of records, from which no pupil can be told."""
     with reading() as session:
         rows = service.statistics(session, own_office())
-    totals = [sum(number or 0 for number in column) for column in zip(
-        *((count.records, count.corrected, count.recalled) for _, count in rows), strict=True
-    )]  # fmt: skip
+    columns = zip(*((count.records, count.corrected, count.recalled) for _, count in rows), strict=True)
+    # Nothing but hidden numbers adds up to nothing that could be said.
+    totals = [None if set(column) <= {None, 0} and None in column else _sum(column) for column in columns]
     context = {"rows": [(name, count, gettext(LEVEL_NAMES[Level(count.level)])) for name, count in rows]}
     return page("departments/statistics.html", {**context, "totals": totals})
+
+
+def _sum(column: tuple[int | None, ...]) -> int:
+    return sum(number for number in column if number is not None)
 
 
 def _let_in(form: str, read: Callable[[], SchoolInput | str]) -> AnyResponse:
