@@ -1,0 +1,96 @@
+"""The department's pages, as its officer and as others see them."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy.orm import Session
+
+from portal.audit import service as audit
+from portal.audit.service import Action, Actor, Event, Object
+from portal.extensions import KEY, Resources
+from portal.permissions import Role
+from tests.conftest import NOW
+from tests.portal.accounts.world import AWAY, HOME, People, kind_of
+from tests.portal.web.test_pages import inspect
+from tests.portal.web.world import World
+
+OFFICER = Role.DEPARTMENT_OFFICER
+SCHOOL = HOME[kind_of(Role.CLERK)]
+PAGES = (
+    "/offices",
+    "/offices/known-school",
+    "/offices/school",
+    "/offices/agency",
+    "/alarms",
+    "/statistics",
+    "/work",
+)
+
+
+def alarm(world: World, school: str, verdict: str, minute: int = 0) -> int:
+    bundle: Resources = world.app.extensions[KEY]
+    with Session(bundle.engine) as session, session.begin():
+        event = Event(
+            Actor.system("uploads"),
+            Action.ALARM,
+            Object("certificate", "ab" * 32),
+            organisation=school,
+            details={"verdict": verdict, "file": f"{minute:064x}"},
+        )
+        audit.record(session, event, now=NOW + timedelta(minutes=minute))
+        return audit.head(session)[0]
+
+
+@pytest.mark.parametrize("language", ["", "?lang=en"])
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_is_sound(world: World, people: People, path: str, language: str) -> None:
+    alarm(world, SCHOOL, "SEAL_VALID_NOT_REGISTERED")
+    alarm(world, SCHOOL, "REGISTERED_BUT_SIGNATURE_FAILS", 1)
+    answer = people.sign_in(OFFICER).get(path + language)
+    assert answer.status_code == 200
+    inspect(answer.text)
+    assert people.sign_in(Role.CLERK).get(path).status_code == (200 if path == "/work" else 403)
+
+
+def test_numbers_of_the_own_schools(world: World, people: People) -> None:
+    """Three invented records are a handful."""
+    page = people.sign_in(OFFICER).get("/statistics").text
+    assert "&lt; 5" in page
+    assert "2025-2026" in page
+    assert "Chưa có học bạ nào được cấp" in people.sign_in(OFFICER, away=True).get("/statistics").text
+
+
+def test_an_alarm_is_answered_by_its_department_alone(world: World, people: People) -> None:
+    """SEC-18."""
+    number = alarm(world, SCHOOL, "SEAL_VALID_NOT_REGISTERED")
+    alarm(world, AWAY[kind_of(Role.CLERK)], "REGISTERED_BUT_SIGNATURE_FAILS", 1)
+    officer, stranger = people.sign_in(OFFICER), people.sign_in(OFFICER, away=True)
+    shown = officer.get("/alarms").text
+    assert shown.count("<li>\n        <h2>") == 1
+    assert "con dấu số của trường" in shown
+
+    answer = stranger.post(f"/alarms/{number}", {"finding": "forged"})
+    assert answer.status_code == 422
+    assert "Không có cảnh báo này" in answer.text
+    answer = officer.post(f"/alarms/{number}", {"finding": "?"})
+    assert answer.status_code == 422
+    assert f'href="#finding{number}"' in answer.text
+    assert officer.post(f"/alarms/{number}", {"finding": "forged"}).status_code == 303
+    assert re.search("Đã tìm hiểu: Tệp được làm để đánh lừa", officer.get("/alarms").text)
+
+
+def test_older_alarms_are_a_page_away(world: World, people: People) -> None:
+    numbers = [alarm(world, SCHOOL, "SEAL_VALID_NOT_REGISTERED", minute) for minute in range(51)]
+    officer = people.sign_in(OFFICER)
+    first = officer.get("/alarms").text
+    assert f'href="/alarms?before={numbers[1]}"' in first
+    second = officer.get(f"/alarms?before={numbers[1]}").text
+    assert f"/alarms/{numbers[0]}" in second
+    assert f"/alarms/{numbers[1]}" not in second
+
+
+def test_an_unknown_form_is_no_page(people: People) -> None:
+    assert people.sign_in(OFFICER).get("/offices/truong").status_code == 404
