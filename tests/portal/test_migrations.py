@@ -26,6 +26,7 @@ import portal.audit.models
 import portal.departments.models
 import portal.issuing.models
 import portal.lookup.models
+import portal.messages.models
 import portal.migrations
 import portal.registry.models
 import portal.trust.models

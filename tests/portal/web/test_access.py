@@ -60,6 +60,7 @@ ROUTES = {
     ("GET", "/alarms"): Act.SEE_ALARMS,
     ("POST", "/alarms/<int:number>"): Act.SEE_ALARMS,
     ("GET", "/statistics"): Act.SEE_STATISTICS,
+    ("GET", "/hop-thu-demo"): D,
 }
 
 
