@@ -7,18 +7,16 @@ over its one spelling.
 from __future__ import annotations
 
 import re
-import unicodedata
 import uuid
 from typing import Final
 
 from portal.accounts.models import Account, ContactKind
+from portal.messages.service import Address
+from portal.ports import Channel
 from portal.vault import Vault
 
-#: What a person may call themselves; RFC 5321 §4.5.3.1.3 for addresses.
+#: What a person may call themselves.
 MAX_NAME: Final = 120
-MAX_EMAIL: Final = 254
-# One @, a dot in the domain, no blanks: the rest is for the mail server to say.
-_EMAIL: Final = re.compile(r"[^\s@]{1,64}@[^\s@]+\.[^\s@.]{2,}")
 # Mobile numbers of Vietnam since 2018: ten digits, 03, 05, 07, 08 or 09 in front.
 _PHONE: Final = re.compile(r"0[35789]\d{8}", re.ASCII)
 
@@ -60,10 +58,14 @@ def contact_index(vault: Vault, kind: ContactKind, value: str) -> str:
 
 def read_email(text: str) -> str | None:
     """An e-mail address in its one spelling (lower case: nobody has two that differ in case), None for what
-    is none.
+    no message could be sent to.
     """
-    text = unicodedata.normalize("NFC", text.strip()).lower()
-    return text if len(text) <= MAX_EMAIL and _EMAIL.fullmatch(text) else None
+    text = text.strip().lower()
+    try:
+        Address(Channel.EMAIL, text)
+    except ValueError:
+        return None
+    return text if "." in text.partition("@")[2] else None  # a name without a dot is on our own network
 
 
 def read_phone(text: str) -> str | None:

@@ -40,7 +40,10 @@ from portal.accounts.people import (
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object, Outcome
 from portal.errors import Refusal, marked
+from portal.messages import service as messages
+from portal.messages.service import Address, Kind
 from portal.permissions import ROLES_OF, OrganisationKind, Role
+from portal.ports import Channel
 from portal.trust import store as trust
 from portal.vault import Vault
 from verifier.errors import InvalidInput, Problem
@@ -167,6 +170,16 @@ def office(session: Session, code: str) -> Office | None:
     return None if row is None else _office(row)
 
 
+def alarm_address(session: Session, school: str) -> Address | None:
+    """Where somebody has to be told of an alarm about a school, also one that has ended: the e-mail of its
+    department's office; None where there is none.
+    """
+    row = session.scalars(
+        select(Organisation).filter_by(code=trust.department_of(session, school))
+    ).one_or_none()
+    return Address(Channel.EMAIL, row.email) if row is not None and row.email else None
+
+
 def office_problems(session: Session, new: OfficeInput, now: datetime) -> list[Problem]:
     """What is wrong with an organisation that asks to be let in."""
     problems = []
@@ -246,7 +259,7 @@ def invite(
     session.flush()
     if account.state != AccountState.INVITED:
         return Invitation(account.id, address, account.language, None, None)
-    return _invitation(session, vault, account, CodePurpose.INVITATION, now=now)
+    return _invitation(session, vault, organisation, account, CodePurpose.INVITATION, now=now)
 
 
 def person_problems(new: PersonInput, kind: OrganisationKind, now: datetime) -> list[Problem]:
@@ -274,7 +287,7 @@ def invite_again(
     """
     person = _person(session, organisation, account)
     if person.state == AccountState.INVITED:
-        return _invitation(session, vault, person, CodePurpose.INVITATION, now=now)
+        return _invitation(session, vault, organisation, person, CodePurpose.INVITATION, now=now)
     elsewhere = session.scalars(
         select(Membership.id)
         .join(Organisation)
@@ -293,7 +306,7 @@ def invite_again(
     sessions.end_all(session, account, now=now)
     credentials.forget_all(session, account, now=now)
     _tell(session, actor, "recovery", organisation, person, now=now)
-    return _invitation(session, vault, person, CodePurpose.RECOVERY, now=now)
+    return _invitation(session, vault, organisation, person, CodePurpose.RECOVERY, now=now)
 
 
 def end_role(
@@ -617,12 +630,33 @@ def _contact(session: Session, vault: Vault, account: Account, kind: ContactKind
 
 
 def _invitation(
-    session: Session, vault: Vault, account: Account, purpose: CodePurpose, *, now: datetime
+    session: Session,
+    vault: Vault,
+    organisation: str,
+    account: Account,
+    purpose: CodePurpose,
+    *,
+    now: datetime,
 ) -> Invitation:
+    """A code, on its way to the person in the same transaction."""
     code, expires = credentials.make_code(session, vault, account.id, purpose, now=now)
     address = _contact(session, vault, account, ContactKind.EMAIL)
     if address is None:
         raise _unknown_person()
+    messages.enqueue(
+        session,
+        vault,
+        to=Address(Channel.EMAIL, address),
+        kind=Kind.STAFF_INVITATION,
+        language="en" if account.language == "en" else "vi",
+        parameters={
+            "organisation": organisation,
+            "code": code,
+            "day": expires.astimezone(VIETNAM).date(),
+        },
+        about=account.id,
+        now=now,
+    )
     return Invitation(account.id, address, account.language, code, expires)
 
 

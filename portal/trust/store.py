@@ -280,6 +280,12 @@ def list_crl_addresses(session: Session) -> tuple[CrlAddressFacts, ...]:
     )
 
 
+def department_of(session: Session, code: str) -> str | None:
+    """Code of the department that a school is, or last was, under; None for an unknown school."""
+    newest = select(School.department_code).where(School.code == code).order_by(School.valid_from.desc())
+    return session.scalar(newest.limit(1))
+
+
 def department_names(session: Session) -> dict[str, str]:
     """Code -> name of every department."""
     return {row.code: row.name for row in session.scalars(select(Department).order_by(Department.code))}

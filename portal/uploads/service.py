@@ -23,9 +23,12 @@ import pikepdf
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.accounts import service as accounts
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object
 from portal.database import UNAVAILABLE
+from portal.messages import service as messages
+from portal.messages.service import Kind
 from portal.ports import Checker
 from portal.registry import service as registry
 from portal.registry.service import PublicRecord
@@ -133,6 +136,7 @@ def check(
             with begin() as writing:
                 if not audit.told_since(writing, alarm, now - _ALARM_AGAIN):
                     audit.record(writing, alarm, now=now)
+                    _send_alarm(writing, vault, alarm, verdict.outcome, now)
         return answer
     except _OURS as error:
         # A database error's own text may hold what was asked for.
@@ -221,6 +225,25 @@ def _alarm(session: Session, answer: FileAnswer, sha256: str) -> Event:
         Object("certificate", used) if _SHA256.fullmatch(used) else None,
         organisation=seal.school_code if seal is not None and answer.sealed_by is not None else None,
         details=details,
+    )
+
+
+def _send_alarm(session: Session, vault: Vault, alarm: Event, outcome: Outcome, now: datetime) -> None:
+    """A message to the department, which names the entry of the trail."""
+    school = alarm.organisation
+    address = None if school is None else accounts.alarm_address(session, school)
+    if school is None or address is None:
+        return
+    number, _ = audit.head(session)
+    messages.enqueue(
+        session,
+        vault,
+        to=address,
+        kind=Kind(f"alarm_{outcome.value.lower()}"),
+        language="vi",
+        parameters={"organisation": school, "reference": f"{number:06d}", "moment": now},
+        about=None,
+        now=now,
     )
 
 

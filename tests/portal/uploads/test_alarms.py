@@ -13,10 +13,14 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
+from portal.extensions import Resources
+from portal.messages import service as messages
+from portal.messages.service import Kind, Sender
 from portal.registry.models import Record, RecordVersion, RegisteredFile
 from portal.trust import service as trust
 from portal.trust.service import SchoolInput
 from tests.conftest import ACTOR, NOW
+from tests.portal.accounts.world import HOME, open_offices
 from tests.portal.audit.reading import entries
 from tests.portal.uploads.test_views import JSON, body, code_url, picture, send
 from tests.portal.web.world import CERTIFICATE, World, signature
@@ -150,3 +154,22 @@ def test_an_alarm_that_cannot_be_told_is_no_answer(world: World, caplog: pytest.
     assert told(world) == []
     assert body(send(world, SEALED, **JSON))["verdict"] == "SEAL_VALID_NOT_REGISTERED"
     assert len(told(world)) == 1
+
+
+def test_the_department_gets_an_e_mail_once(world: World) -> None:
+    """To its office's address, however often the file is sent."""
+    bundle: Resources = world.app.extensions["portal"]
+    sealed(world)
+    with Session(bundle.engine) as session, session.begin():
+        open_offices(session, HOME, now=NOW)
+    for _ in range(2):
+        assert body(send(world, SEALED, **JSON))["verdict"] == "SEAL_VALID_NOT_REGISTERED"
+    with Session(bundle.engine) as session:
+        sender = Sender.of(bundle.settings)
+        (message,) = messages.outbox(session, bundle.vault, sender=sender, limit=9)
+    assert message.kind is Kind.ALARM_SEAL_VALID_NOT_REGISTERED
+    assert message.to == "van-thu@s01.example"
+    assert message.text is not None
+    assert "01000123" in message.text.text
+    (entry,) = told(world)
+    assert f"{entry['number']:06d}" in message.text.text
