@@ -25,6 +25,7 @@ from typing import Final
 import click
 from flask import Flask, current_app
 
+from portal.accounts import sweeping
 from portal.commands.console import Command, refusals
 from portal.commands.registry import REFRESH
 from portal.extensions import Resources, confirm, reading, resources, transaction
@@ -82,6 +83,15 @@ def _erase(portal: Resources, now: datetime) -> bool:
         return messages.erase_over(session, now=now) > 0
 
 
+def _sweep(portal: Resources, now: datetime) -> bool:
+    """Sessions, one-time codes and wrong tries whose time is over."""
+    with reading() as session:
+        if not sweeping.is_over(session, now=now):
+            return False
+    with transaction() as session:
+        return sweeping.sweep(session, now=now) > 0
+
+
 class Revalidation:
     """Registered files whose standing a change in trust withdrew, at once; those whose standing is about to
     lapse or could not be decided, every hour, as ``registry revalidate`` does.
@@ -127,13 +137,14 @@ FEATURES: Final = (
     Feature("e-mail", _deliver(Channel.EMAIL)),
     Feature("phone messages", _deliver(Channel.PHONE)),
     Feature("erasure of messages", _erase),
+    Feature("sweeping of sign-ins", _sweep),
     Feature("re-validation", Revalidation()),
 )
 
 
 @click.command("work", cls=Command)
 def work() -> None:
-    """Làm việc nền: gửi tin, xóa tin đã hết hạn lưu, kiểm tra lại tệp. Chạy mãi; dừng bằng SIGTERM hoặc
+    """Làm việc nền: gửi tin, xóa những gì đã hết hạn lưu, kiểm tra lại tệp. Chạy mãi; dừng bằng SIGTERM hoặc
     Ctrl-C.
     """
     with refusals():
