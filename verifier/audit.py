@@ -50,6 +50,13 @@ class Action(StrEnum):
     KEY_USE = "key_use"  # a signing key made one signature of a record's file
     DISCLOSURE = "disclosure"  # somebody was given content of a record beyond the public answer
     TRUST_CHANGE = "trust_change"  # schools, authorities, signers, lists; ``change`` says which
+    KEY_ROTATION = "key_rotation"  # wrapped data keys were put under another key-encryption key
+    DECISION_PROPOSED = "decision_proposed"  # of two persons: the first one's part
+    DECISION_CONFIRMED = "decision_confirmed"  # by another person
+    DECISION_REFUSED = "decision_refused"  # by another person, which ends it
+    DECISION_EXPIRED = "decision_expired"  # nobody answered in time
+    DECISION_APPLIED = "decision_applied"  # what was decided was done, once
+    ERASURE = "erasure"  # something was erased for good, or once more after a restore
     ALARM = "alarm"  # a check gave an answer after which somebody has to look; ``verdict`` says which
     CHECKPOINT = "checkpoint"  # the head of this trail was handed out
 
@@ -84,6 +91,8 @@ OBJECTS: Final[Mapping[str, str]] = {
     "list": _HEX,  # SHA-256 of a revocation list that was refused
     "school": _OFFICE,
     "department": _OFFICE,
+    "decision": _UUID,  # of two persons
+    "key": r"[a-z0-9-]{1,16}",  # id of a key-encryption key
     "typed": _HEX,  # keyed hash of what was typed, when nothing is called so
 }
 
@@ -106,7 +115,10 @@ DETAILS: Final[Mapping[str, str | type[int]]] = {
     "successor": _OFFICE,
     "command": r"[a-z][a-z0-9-]{0,39}( [a-z][a-z0-9-]{0,39})?",  # whose refusal this is
     "reason": r"[A-Za-z][A-Za-z0-9_]{0,39}",  # code of a recall or of a refusal
-    "count": int,  # mistakes that a refusal named
+    "count": int,  # mistakes that a refusal named, keys re-wrapped, rows erased
+    "table": _CODE,  # whose wrapped keys
+    "decided": _CODE,  # kind of a decision of two persons
+    "decision": _UUID,  # by which something was done
     "verdict": r"[A-Z][A-Z_]{0,39}",  # answer that is an alarm
     "number": int,  # of the entry that a checkpoint names
 }

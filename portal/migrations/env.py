@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import text
 
 import portal.audit.models
+import portal.decisions.models
 import portal.issuing.models
 import portal.lookup.models
 import portal.registry.models

@@ -22,6 +22,7 @@ from sqlalchemy import DateTime, Engine, Uuid, bindparam, inspect, select, text
 from sqlalchemy.orm import Session
 
 import portal.audit.models
+import portal.decisions.models
 import portal.issuing.models
 import portal.lookup.models
 import portal.migrations
