@@ -17,7 +17,7 @@ from portal.config import Settings
 from portal.database import make_engine, reading_engine
 from portal.errors import InvalidSettings
 from portal.extensions import Resources
-from portal.filestore import ObjectFiles
+from portal.filestore import ObjectFiles, ObjectTombstones
 from portal.limits.work import Bounds, Workroom
 from portal.lookup.scan import Scans
 from portal.lookup.views import lookup
@@ -46,6 +46,9 @@ COMMANDS: Final = {
     "registry": "portal.commands.registry:registry",
     "audit": "portal.commands.audit:audit",
     "database": "portal.commands.database:database",
+    "keys": "portal.commands.keys:keys",
+    "decisions": "portal.commands.decisions:decisions",
+    "erasure": "portal.commands.erasure:erasure",
     "template": "portal.commands.template:template",
     "issue": "portal.commands.issuing:issue",
     "correct": "portal.commands.issuing:correct",
@@ -110,6 +113,7 @@ def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clo
         questions=reading_engine(engine),
         vault=Vault(settings.key_encryption_keys, settings.index_key),
         files=ObjectFiles(settings.file_store_url),
+        tombstones=ObjectTombstones(settings.tombstones_url),
         checker=checker or _fork_server(settings),
         clock=clock or SystemClock(),
         hosts=Hosts(settings.public_url, settings.public_url_former),
