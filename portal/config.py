@@ -87,6 +87,7 @@ class Settings:
     instance_dir: Path
     database_url: str
     file_store_url: str
+    tombstones_url: str  # what was erased, kept apart from every backup of database and files
     public_url: str  # scheme, host and port in the QR
     public_url_former: tuple[str, ...]  # still accepted: paper outlives hosts
     key_encryption_keys: tuple[tuple[str, bytes], ...] = field(repr=False)  # (id, 32 bytes); the first seals
@@ -152,13 +153,18 @@ class Settings:
         keys = reader.key_list("KEY_ENCRYPTION_KEYS")
         index_key = reader.key("INDEX_KEY")
         keys, index_key = reader.complete_secrets(keys, index_key, instance_dir, production=production)
+        file_store = reader.store("FILE_STORE_URL", instance_dir / "files", production=production)
+        tombstones = reader.store("TOMBSTONES_URL", instance_dir / "tombstones", production=production)
+        if tombstones.rstrip("/") == file_store.rstrip("/"):
+            reader.problem("TOMBSTONES_URL", "same_place", "phải là nơi khác với FILE_STORE_URL.")
         if index_key and any(index_key == key for _, key in keys):
             reader.problem("INDEX_KEY", "reused", "phải khác mọi khóa trong KEY_ENCRYPTION_KEYS.")
         settings = cls(
             environment=environment,
             instance_dir=instance_dir,
             database_url=reader.database(instance_dir),
-            file_store_url=reader.file_store(instance_dir, production=production),
+            file_store_url=file_store,
+            tombstones_url=tombstones,
             public_url=public_url,
             public_url_former=reader.origins("PUBLIC_URL_FORMER"),
             key_encryption_keys=keys,
@@ -405,9 +411,9 @@ class _Reader:
                 )
         return url.render_as_string(hide_password=False)
 
-    def file_store(self, instance_dir: Path, *, production: bool) -> str:
+    def store(self, name: str, folder: Path, *, production: bool) -> str:
         schemes = tuple(s for s in _STORE_SCHEMES if not (production and s == "memory"))
-        return self.scheme("FILE_STORE_URL", schemes, (instance_dir / "files").as_uri())
+        return self.scheme(name, schemes, folder.as_uri())
 
     def key(self, name: str) -> bytes:
         text = self.text(name)

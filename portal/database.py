@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -56,6 +56,13 @@ POOL_TIMEOUT: Final = 2
 PATIENCE: Final[ContextVar[float | None]] = ContextVar("PATIENCE", default=None)
 #: Seconds to wait for a server that takes connections but does not greet.
 _CONNECT_TIMEOUT: Final = 3
+_PRAGMAS: Final = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "foreign_keys=ON",
+    "busy_timeout=15000",
+    "secure_delete=ON",
+)
 #: SQLite connections that stay open; those of a rush are closed again.
 _KEPT_OPEN: Final = 16
 
@@ -156,7 +163,8 @@ def make_engine(url: str, *, connections: int = 10, threads: int = 32) -> Engine
     PostgreSQL gets up to ``connections``, for which threads take turns. SQLite gets one for each of
     ``threads``, for they are but an open file; WAL, synchronous FULL (a committed row survives power loss),
     foreign keys on, a busy time-out, and transactions that begin with BEGIN IMMEDIATE (one writer, no
-    deadlock). Its file is made for its owner alone.
+    deadlock). What is deleted or overwritten is zeros in the file (SEC-41). Its file is made for its owner
+    alone.
     """
     if not url.startswith("sqlite"):
         engine = create_engine(
@@ -195,7 +203,7 @@ def make_engine(url: str, *, connections: int = 10, threads: int = 32) -> Engine
     def _pragmas(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not open transactions of its own
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=15000"):
+        for pragma in _PRAGMAS:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
@@ -205,6 +213,28 @@ def make_engine(url: str, *, connections: int = 10, threads: int = 32) -> Engine
         connection.exec_driver_sql("BEGIN" if readonly else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def scrub(engine: Engine, tables: Iterable[str]) -> bool:
+    """After an erasure in ``tables`` was committed: leave nothing of before beside what they hold now.
+
+    SQLite's write-ahead log holds pages as they were; it is folded into the file and emptied, which others
+    that read or write at this moment may prevent: then False. PostgreSQL is asked to free the old versions of
+    rows; its own log and its backups are the operator's (docs/keys.md).
+    """
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for table in sorted(tables):
+                connection.exec_driver_sql(f'VACUUM "{table}"')
+        return True
+    driver = engine.raw_connection()
+    try:
+        cursor = driver.cursor()
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        answer = cursor.fetchone()  # blocked, pages in the log, pages folded
+        return answer is not None and not answer[0]
+    finally:
+        driver.close()
 
 
 def reading_engine(engine: Engine) -> Engine:

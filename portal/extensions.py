@@ -20,7 +20,7 @@ from portal.config import Settings
 from portal.database import confirm_keys
 from portal.limits.gate import Gate
 from portal.limits.work import Workroom
-from portal.ports import Checker, Clock, FileStore, Mailer
+from portal.ports import Checker, Clock, FileStore, Mailer, Tombstones
 from portal.vault import Vault
 from verifier.locator import Hosts
 
@@ -37,6 +37,7 @@ class Resources:
     questions: Engine  # the same database for requests that change nothing
     vault: Vault
     files: FileStore
+    tombstones: Tombstones
     checker: Checker
     clock: Clock
     mailer: Mailer

@@ -20,7 +20,7 @@ from portal.database import make_engine, reading_engine
 from portal.departments.views import departments
 from portal.errors import InvalidSettings
 from portal.extensions import Resources
-from portal.filestore import ObjectFiles
+from portal.filestore import ObjectFiles, ObjectTombstones
 from portal.limits.work import Bounds, Workroom
 from portal.lookup.scan import Scans
 from portal.lookup.views import lookup
@@ -50,6 +50,9 @@ COMMANDS: Final = {
     "registry": "portal.commands.registry:registry",
     "audit": "portal.commands.audit:audit",
     "database": "portal.commands.database:database",
+    "keys": "portal.commands.keys:keys",
+    "decisions": "portal.commands.decisions:decisions",
+    "erasure": "portal.commands.erasure:erasure",
     "template": "portal.commands.template:template",
     "issue": "portal.commands.issuing:issue",
     "correct": "portal.commands.issuing:correct",
@@ -121,6 +124,7 @@ def create_app(
         questions=reading_engine(engine),
         vault=Vault(settings.key_encryption_keys, settings.index_key),
         files=ObjectFiles(settings.file_store_url),
+        tombstones=ObjectTombstones(settings.tombstones_url),
         checker=checker or _fork_server(settings),
         clock=clock or SystemClock(),
         mailer=mailer or mailer_for(settings),

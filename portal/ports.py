@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from portal.tombstone import Tombstone
 from verifier.report import ValidationReport
 from verifier.sandbox import CheckJob
 
@@ -28,7 +30,7 @@ class Checker(Protocol):
 
 class FileStore(Protocol):
     """Blobs under names we choose. ``put_new`` is create-only: FileExistsError when the name is taken.
-    ``get`` raises FileNotFoundError.
+    ``get`` raises FileNotFoundError; ``delete`` of what is not there does nothing.
     """
 
     def put_new(self, name: str, data: bytes) -> None: ...
@@ -36,6 +38,20 @@ class FileStore(Protocol):
     def get(self, name: str) -> bytes: ...
 
     def exists(self, name: str) -> bool: ...
+
+    def delete(self, name: str) -> None: ...
+
+
+class Tombstones(Protocol):
+    """What was erased, kept where no restored backup reaches. ``put_new`` is create-only (FileExistsError);
+    ``get`` raises FileNotFoundError and CorruptFile; ``names`` are those of every kind, sorted.
+    """
+
+    def put_new(self, stone: Tombstone) -> None: ...
+
+    def get(self, kind: str, name: str) -> Tombstone: ...
+
+    def names(self) -> Mapping[str, tuple[str, ...]]: ...
 
 
 class Signer(Protocol):

@@ -14,11 +14,15 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Iterable
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from portal.errors import PortalError
+
+#: Stands where a wrapped key was destroyed: what was sealed under it opens no more.
+DESTROYED: Final = b""
 
 _FORMAT = b"\x01"
 _NONCE = 12
@@ -40,8 +44,9 @@ class Vault:
         ordered = tuple(keys)
         if not ordered or len(index_key) != _KEY or any(len(key) != _KEY for _, key in ordered):
             raise ValueError("a vault needs a key-encryption key and an index key of 32 bytes each")
-        self._active = ordered[0][0]
-        self._keys = {key_id.encode("ascii"): AESGCM(key) for key_id, key in ordered}
+        self.key_ids = tuple(key_id for key_id, _ in ordered)
+        self._active = self.key_ids[0]
+        self._keys = {key_id: AESGCM(key) for key_id, key in ordered}
         self._index_key = index_key
         # HMAC of a constant says nothing about 32 random bytes, and another key gives another value.
         check = _length_prefixed("key-check/1")
@@ -49,10 +54,17 @@ class Vault:
 
     def new_key(self) -> bytes:
         """A fresh data key, wrapped under the active key-encryption key."""
-        header = _header(self._active.encode("ascii"))
-        nonce = os.urandom(_NONCE)
-        wrapping = self._keys[self._active.encode("ascii")]
-        return header + nonce + wrapping.encrypt(nonce, os.urandom(_KEY), header)
+        return self._wrap(os.urandom(_KEY))
+
+    def rewrap(self, wrapped: bytes) -> bytes:
+        """The same data key wrapped under the first key-encryption key; unchanged if it is already. What was
+        sealed under it opens with either. Raises VaultError.
+        """
+        return wrapped if key_id_of(wrapped) == self._active else self._wrap(self._data_key(wrapped))
+
+    def same_key(self, one: bytes, other: bytes) -> bool:
+        """Whether two wrapped keys hold one data key. Raises VaultError."""
+        return hmac.compare_digest(self._data_key(one), self._data_key(other))
 
     def seal(
         self, wrapped: bytes, plaintext: bytes, *, table: str, column: str, row: str, version: int
@@ -93,23 +105,41 @@ class Vault:
         """
         return {"index": self.blind_index("check", domain="key-check"), **self._checks}
 
+    def _wrap(self, data_key: bytes) -> bytes:
+        header = header_of(self._active)
+        nonce = os.urandom(_NONCE)
+        return header + nonce + self._keys[self._active].encrypt(nonce, data_key, header)
+
     def _unwrap(self, wrapped: bytes) -> AESGCM:
-        end = 2 + wrapped[1] if len(wrapped) > 1 else 0
-        if wrapped[:1] != _FORMAT or len(wrapped) != end + _NONCE + _KEY + _TAG:
-            raise VaultError("wrapped key of an unknown format")
-        wrapping = self._keys.get(wrapped[2:end])
+        return AESGCM(self._data_key(wrapped))
+
+    def _data_key(self, wrapped: bytes) -> bytes:
+        key_id = key_id_of(wrapped)
+        wrapping = self._keys.get(key_id)
         if wrapping is None:
-            raise VaultError(f"no key-encryption key named {wrapped[2:end].decode('ascii', 'replace')!r}")
+            raise VaultError(f"no key-encryption key named {key_id!r}")
+        header = header_of(key_id)
+        nonce, rest = wrapped[len(header) : len(header) + _NONCE], wrapped[len(header) + _NONCE :]
         try:
-            return AESGCM(
-                wrapping.decrypt(wrapped[end : end + _NONCE], wrapped[end + _NONCE :], wrapped[:end])
-            )
+            return wrapping.decrypt(nonce, rest, header)
         except InvalidTag:
             raise VaultError("wrapped key does not open") from None
 
 
-def _header(key_id: bytes) -> bytes:
-    return _FORMAT + bytes([len(key_id)]) + key_id
+def key_id_of(wrapped: bytes) -> str:
+    """The id of the key-encryption key that ``wrapped`` is under. Raises VaultError."""
+    if wrapped == DESTROYED:
+        raise VaultError("the data key was destroyed")
+    end = 2 + wrapped[1] if len(wrapped) > 1 else 0
+    if wrapped[:1] != _FORMAT or len(wrapped) != end + _NONCE + _KEY + _TAG:
+        raise VaultError("wrapped key of an unknown format")
+    return wrapped[2:end].decode("ascii", "replace")
+
+
+def header_of(key_id: str) -> bytes:
+    """How every key that is wrapped under ``key_id`` begins."""
+    name = key_id.encode("ascii")
+    return _FORMAT + bytes([len(name)]) + name
 
 
 def _place(table: str, column: str, row: str, version: int) -> bytes:

@@ -86,6 +86,26 @@ class PostgresCluster:
             zeros = bytes(32)
             connection.execute("INSERT INTO audit_head (id, number, digest) VALUES (1, 0, %s)", [zeros])
 
+    def dump(self, name: str) -> str:
+        """The database as SQL text, which is what a backup holds of it."""
+        return self._client("pg_dump", "--dbname", name)
+
+    def restore(self, name: str, dump: str) -> None:
+        """The database as it was when ``dump`` was made, nothing of since."""
+        self.drop(name)
+        self._execute(f'CREATE DATABASE "{name}"')
+        self._client("psql", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", name, given=dump)
+
+    def _client(self, program: str, *arguments: str, given: str = "") -> str:
+        command = [str(self._bin / program), "--host", "127.0.0.1", "--port", str(self.port)]
+        done = subprocess.run(  # noqa: S603 - our own argument list
+            [*command, "--username", "postgres", *arguments],
+            input=given, capture_output=True, text=True, check=False, env=_environment(),
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"{program} failed:\n{done.stderr}")
+        return done.stdout
+
     def drop(self, name: str) -> None:
         self._execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 

@@ -56,6 +56,13 @@ class Action(StrEnum):
     ACCESS = "access"  # only ever refused: somebody signed in asked for what their role may not
     ACCOUNT_CHANGE = "account_change"  # made, role given or taken, closed; ``change`` says which
     # The house itself.
+    KEY_ROTATION = "key_rotation"  # wrapped data keys were put under another key-encryption key
+    DECISION_PROPOSED = "decision_proposed"  # of two persons: the first one's part
+    DECISION_CONFIRMED = "decision_confirmed"  # by another person
+    DECISION_REFUSED = "decision_refused"  # by another person, which ends it
+    DECISION_EXPIRED = "decision_expired"  # nobody answered in time
+    DECISION_APPLIED = "decision_applied"  # what was decided was done, once
+    ERASURE = "erasure"  # something was erased for good, or once more after a restore
     ALARM = "alarm"  # a check gave an answer after which somebody has to look; ``verdict`` says which
     ALARM_ANSWERED = "alarm_answered"  # what the department found out: ``number`` of the alarm, ``reason``
     CHECKPOINT = "checkpoint"  # the head of this trail was handed out
@@ -95,6 +102,8 @@ OBJECTS: Final[Mapping[str, str]] = {
     "department": _OFFICE,
     "account": _UUID,
     "holder": _UUID,
+    "decision": _UUID,  # of two persons
+    "key": r"[a-z0-9-]{1,16}",  # id of a key-encryption key
     "typed": _HEX,  # keyed hash of what was typed, when nothing is called so
 }
 
@@ -120,7 +129,10 @@ DETAILS: Final[Mapping[str, str | type[int]]] = {
     "method": _CODE,  # how somebody proved who they are
     "role": _CODE,  # given, taken, or acted in
     "act": _CODE,  # what was asked for
-    "count": int,  # mistakes that a refusal named
+    "count": int,  # mistakes that a refusal named, keys re-wrapped, rows erased
+    "table": _CODE,  # whose wrapped keys
+    "decided": _CODE,  # kind of a decision of two persons
+    "decision": _UUID,  # by which something was done
     "verdict": r"[A-Z][A-Z_]{0,39}",  # answer that is an alarm
     "number": int,  # of the entry that a checkpoint names, or of the alarm that was answered
 }

@@ -57,12 +57,14 @@ class VersionState(StrEnum):
 
 class Standing(StrEnum):
     """Last validation of a registered file under today's trust; INCOMPLETE until a change in trust is
-    re-validated.
+    re-validated. DESTROYED: two persons decided that file and content are no more, and nothing can be
+    validated ever again.
     """
 
     PASSED = "passed"
     FAILED = "failed"
     INCOMPLETE = "incomplete"
+    DESTROYED = "destroyed"
 
 
 class CodeKind(StrEnum):
@@ -157,6 +159,10 @@ def decide(report: ValidationReport, facts: RegistryFacts) -> Verdict:
     if report.medium is not Medium.OTHER and not facts.available:
         reason = "registry_stale" if facts.stale else "registry_unavailable"
         return Verdict(Outcome.CHECK_INCOMPLETE, evidence, (reason,))
+    if facts.file is not None and facts.file.standing is Standing.DESTROYED:
+        # Also for the very bytes, whose signatures could be looked at: the registry no longer stands behind
+        # what it cannot open, and a scan of the same version must not be told otherwise.
+        return _destroyed(facts.file, evidence)
     unfinished = _unfinished(report)
     if not unfinished:
         return _rows(report, facts, evidence)
@@ -336,6 +342,8 @@ def _by_code(facts: RegistryFacts, evidence: Evidence) -> Verdict:
             return _by_version(code.version, facts.compared, evidence)
         case CodeKind.DIGEST_MISMATCH:
             return Verdict(Outcome.CONTENT_DIFFERS, evidence, ("digest_mismatch",))
+        case CodeKind.RECORD_ONLY if code.version and code.version.standing is Standing.DESTROYED:
+            return _destroyed(code.version, evidence)
         case CodeKind.RECORD_ONLY:
             return Verdict(Outcome.NOT_VERIFIED, evidence, ("version_not_named",), code.version)
         case CodeKind.UNKNOWN:
@@ -352,6 +360,8 @@ def _by_version(version: VersionFacts | None, compared: bool | None, evidence: E
     if version is None:
         return Verdict(Outcome.CHECK_INCOMPLETE, evidence, ("registry_unavailable",))
     match version.standing:
+        case Standing.DESTROYED:
+            return _destroyed(version, evidence)
         case Standing.INCOMPLETE:
             reason = "revalidation_pending" if version.checked_at is None else "standing_lapsed"
             return Verdict(Outcome.CHECK_INCOMPLETE, evidence, (reason,), version)
@@ -361,6 +371,11 @@ def _by_version(version: VersionFacts | None, compared: bool | None, evidence: E
             return Verdict(Outcome.CONTENT_DIFFERS, evidence, ("values_differ",), version)
         case Standing.PASSED:
             return Verdict(_by_state(version), evidence, _state_reasons(version), version)
+
+
+def _destroyed(version: VersionFacts, evidence: Evidence) -> Verdict:
+    """Row 1: what an answer would rest on can be read no more. No word about the record itself."""
+    return Verdict(Outcome.CHECK_INCOMPLETE, evidence, ("evidence_destroyed",), version)
 
 
 def _why_not(report: ValidationReport, facts: RegistryFacts) -> tuple[str, ...]:

@@ -750,6 +750,10 @@ _NEW_LISTS: Final[Pair] = (
     "The operator of the portal must load new lists; trying again before that will not help. If it is "
     "urgent, ask the school that issued the record.",
 )
+_ASK_WHO_DECIDED: Final[Pair] = (
+    "Thử lại cũng không có kết quả khác. Hãy hỏi trường cấp hoặc Sở Giáo dục và Đào tạo.",
+    "Trying again will not help. Ask the school that issued the record, or the department of education.",
+)
 _NEW_BUNDLE: Final[Pair] = (
     "Tải gói tin cậy mới rồi kiểm tra lại, hoặc kiểm tra trực tuyến.",
     "Get a fresh trust bundle and check again, or check online.",
@@ -823,6 +827,15 @@ _INCOMPLETE: Final[Mapping[str, tuple[Pair, Pair]]] = {
             "signers' certificates were still good.",
         ),
         _NEW_LISTS,
+    ),
+    "evidence_destroyed": (
+        (
+            "Học bạ này từng có trong sổ đăng ký, nhưng nội dung và tệp đã bị hủy theo một quyết định, nên "
+            "cổng không còn gì để đối chiếu.",
+            "This record was once in the registry, but its content and files were destroyed by a decision, "
+            "so the portal has nothing left to compare with.",
+        ),
+        _ASK_WHO_DECIDED,
     ),
     "crl_stale": (
         (

@@ -137,6 +137,7 @@ def due(
         .join(Record, RecordVersion.record_pk == Record.id)
         .where(
             RegisteredFile.kind != "extract",
+            RegisteredFile.standing != Standing.DESTROYED,
             ~select(newer.id)
             .where(
                 newer.version_pk == RegisteredFile.version_pk,

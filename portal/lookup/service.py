@@ -166,9 +166,9 @@ def compare(
     """
     left = None
     try:
-        # 1 Only a code that names an issued version can be compared with.
+        # 1 Only a code that names an issued version can be compared with, one that is still there.
         code, record = registry.look_up_locator(session, vault, locator, now=now)
-        if code.kind is not CodeKind.VERSION or code.version is None:
+        if code.kind is not CodeKind.VERSION or code.version is None or record is None:
             return _answer(code, now, record, locator)
 
         # 2 Not after too many wrong tries.

@@ -91,7 +91,7 @@ class RegisteredFile(Keyed, Base):
     structure: Mapped[str] = mapped_column(
         Text
     )  # facts of these bytes that never change (verifier.pades.Structure JSON)
-    standing: Mapped[str] = mapped_column(String(12))  # passed | failed | incomplete
+    standing: Mapped[str] = mapped_column(String(12))  # passed | failed | incomplete | destroyed
     standing_epoch: Mapped[int]  # trust epoch the standing was decided or withdrawn under
     policy: Mapped[str] = mapped_column(String(40))  # name of the validation policy it was decided under
     standing_at: Mapped[datetime]

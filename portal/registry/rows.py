@@ -152,7 +152,11 @@ def version_facts(row: Row, now: datetime) -> VersionFacts:
 
 
 def _standing(row: Row, now: datetime) -> Standing:
-    """What is stored holds only under the policy it was decided by and while its CRLs are fresh."""
+    """What is stored holds only under the policy it was decided by and while its CRLs are fresh; what was
+    destroyed stays so.
+    """
+    if row["standing"] == Standing.DESTROYED:
+        return Standing.DESTROYED
     if row["standing"] is None or row["policy"] != DEFAULT.name or row["fresh_until"] <= now:
         return Standing.INCOMPLETE
     return Standing(row["standing"])

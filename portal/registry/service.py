@@ -57,7 +57,7 @@ from portal.registry.rows import (
     version_facts,
 )
 from portal.trust.service import note_timestamp_units
-from portal.vault import Vault, VaultError
+from portal.vault import DESTROYED, Vault, VaultError
 from verifier import record as records
 from verifier.errors import InvalidInput, Problem
 from verifier.locator import Hosts, Kind, Locator, parse_record_id, read_code, short_digest
@@ -100,6 +100,8 @@ __all__ = [
     "read_birth",
     "read_file",
     "recall",
+    "record_id_of",
+    "refuse_destroyed",
     "register",
     "register_renewed",
     "registry_facts_export",
@@ -271,7 +273,7 @@ def register(
 
     # 3 The record, made with version 1; versions follow each other without a gap.
     header = records.canonical(new.header)
-    record = _record_for(session, new, now)
+    record = _record_for(session, vault, new, now)
     newest = (
         session.scalar(select(func.max(RecordVersion.version)).where(RecordVersion.record_pk == record.id))
         or 0
@@ -341,6 +343,7 @@ def register_renewed(
     if source is None:
         raise Refusal("unknown_file", f"Không có tệp nào mang mã băm {source_sha256} trong sổ đăng ký.")
     record: Record = source.Record
+    _refuse_destroyed(record.wrapped_key)
     there = session.scalar(select(RegisteredFile.version_pk).where(RegisteredFile.sha256 == file.sha256))
     if there is not None:
         if there != source.id:
@@ -450,6 +453,16 @@ def trail_object(session: Session, vault: Vault, record_id: str) -> Object:
     return audit.typed(vault, record_id) if key is None else Object("record", key)
 
 
+def record_id_of(session: Session, what: Object) -> str | None:
+    """The id of a record that the trail names by its key; None when there is none (an older backup)."""
+    return session.scalar(select(Record.record_id).where(Record.id == uuid.UUID(str(what.name))))
+
+
+def refuse_destroyed(record: KnownRecord) -> None:
+    """Raise Refusal ``record_destroyed`` for a record whose content is gone."""
+    _refuse_destroyed(record.wrapped_key)
+
+
 def trail_event(
     session: Session, record_id: str, action: Action, details: Mapping[str, str | int], *, actor: Actor
 ) -> Event:
@@ -524,6 +537,7 @@ def revalidate(
                 RegisteredFile.policy != policy.name,
             ),
             or_(RegisteredFile.standing_at < now, RegisteredFile.standing_epoch < trust.epoch),
+            RegisteredFile.standing != Standing.DESTROYED,
         )
         .order_by(RegisteredFile.standing_at, RegisteredFile.id)
         .limit(limit + 1)
@@ -617,7 +631,8 @@ def fresh_until(report: ValidationReport) -> datetime:
 def read_file(session: Session, vault: Vault, files: FileStore, sha256: str) -> bytes | None:
     """The registered file with this SHA-256, decrypted; None when it is not registered.
 
-    Raises FileNotFoundError, CorruptFile or VaultError when we lost or damaged what we registered.
+    Raises Refusal ``record_destroyed``; FileNotFoundError, CorruptFile or VaultError when we lost or damaged
+    what we registered.
     """
     row = session.execute(
         select(Record.wrapped_key, RegisteredFile.stored_name, RecordVersion.version)
@@ -627,15 +642,16 @@ def read_file(session: Session, vault: Vault, files: FileStore, sha256: str) -> 
     ).one_or_none()
     if row is None:
         return None
+    _refuse_destroyed(row.wrapped_key)
     return open_file(
         vault, files, row.wrapped_key, stored_name=row.stored_name, sha256=sha256, version=row.version
     )
 
 
 def find_file(session: Session, sha256: str, *, now: datetime) -> FoundFile | None:
-    """The registered file with exactly these bytes, None when there is none."""
+    """The registered file with exactly these bytes, None when there is none, or none any more."""
     row = file_rows(session, [sha256]).get(sha256)
-    if row is None:
+    if row is None or row["standing"] == Standing.DESTROYED:
         return None
     structure = Structure.from_json(json.loads(row["structure"]))
     return FoundFile(
@@ -697,7 +713,10 @@ def look_up_locator(
     """The answer to a scanned code: one query, whatever comes out. This is the busiest path of the portal."""
     rows = locator_rows(session, locator)
     facts = _locator_facts(rows, now)
-    return facts, public_of(vault, rows[-1], facts.version) if facts.version is not None else None
+    version = facts.version
+    if version is None or version.standing is Standing.DESTROYED:
+        return facts, None
+    return facts, public_of(vault, rows[-1], version)
 
 
 def look_up_typed(
@@ -707,9 +726,13 @@ def look_up_typed(
 
     With the 8 digest characters the version they name is answered, with its whole locator; without them only
     which version is current. An unknown record id and a wrong birth date get one answer, after the same query
-    and the same decryption. A bare year is right only where the record itself has no more.
+    and the same decryption. A bare year is right only where the record itself has no more. Of a record whose
+    content was destroyed no birth date is known: whoever has its code is told that, and nothing else.
     """
     rows = record_rows(session, record_id)
+    if rows and rows[-1]["standing"] == Standing.DESTROYED:
+        same_work(vault, birth)
+        return _destroyed_facts(rows, short, now), None, None
     matching: list[Row] = []
     for row in rows:
         public = open_public(vault, row)
@@ -747,15 +770,17 @@ def read_birth(text: str) -> str:
     raise InvalidInput((Problem("birth", "birth", message),))
 
 
-def public_record(session: Session, vault: Vault, version: VersionFacts) -> PublicRecord:
-    """What everyone may see of the version a verdict speaks of."""
+def public_record(session: Session, vault: Vault, version: VersionFacts) -> PublicRecord | None:
+    """What everyone may see of the version a verdict speaks of; None when its content was destroyed."""
+    if version.standing is Standing.DESTROYED:
+        return None
     row = next(r for r in record_rows(session, version.record_id) if r["version"] == version.version)
     return public_of(vault, row, version)
 
 
 def open_record(session: Session, vault: Vault, record_id: str, version: int) -> OpenRecord | None:
     """The whole content of a version, None when there is no such version. The caller answers for who may see
-    it.
+    it. Raises Refusal ``record_destroyed``.
     """
     row = session.execute(
         select(Record.wrapped_key, RecordVersion.header, RecordVersion.disclosures_sealed)
@@ -764,6 +789,7 @@ def open_record(session: Session, vault: Vault, record_id: str, version: int) ->
     ).one_or_none()
     if row is None:
         return None
+    _refuse_destroyed(row.wrapped_key)
     plain = open_column(
         vault,
         row.wrapped_key,
@@ -831,7 +857,11 @@ def registry_facts_export(session: Session) -> dict[str, list[dict[str, Any]]]:
             RegisteredFile.kind,
             RegisteredFile.registered_at,
             case(
-                (RegisteredFile.policy == DEFAULT.name, RegisteredFile.standing), else_=Standing.INCOMPLETE
+                (
+                    or_(RegisteredFile.policy == DEFAULT.name, RegisteredFile.standing == Standing.DESTROYED),
+                    RegisteredFile.standing,
+                ),
+                else_=Standing.INCOMPLETE,
             ).label("standing"),
             RegisteredFile.fresh_until,
             case(
@@ -884,6 +914,18 @@ def _locator_facts(rows: Sequence[Row], now: datetime) -> CodeFacts:
     return CodeFacts(CodeKind.VERSION, version_facts(rows[-1], now))
 
 
+def _destroyed_facts(rows: Sequence[Row], short: str | None, now: datetime) -> CodeFacts:
+    """The typed code of a destroyed record: its version, where the 8 characters are those of one."""
+    if short is None:
+        return CodeFacts(CodeKind.RECORD_ONLY, version_facts(rows[-1], now))
+    named = next((row for row in rows if short_digest(row["digest"]) == short), None)
+    return (
+        CodeFacts(CodeKind.UNKNOWN)
+        if named is None
+        else CodeFacts(CodeKind.VERSION, version_facts(named, now))
+    )
+
+
 def _attached(report: ValidationReport) -> set[str]:
     """The record id that an attachment names, if it is one at all: the text comes from a stranger's file."""
     try:
@@ -904,7 +946,7 @@ def _event(record: Record, action: Action, details: Mapping[str, str | int], *, 
     )
 
 
-def _record_for(session: Session, new: NewVersion, now: datetime) -> Record:
+def _record_for(session: Session, vault: Vault, new: NewVersion, now: datetime) -> Record:
     """The record of a new version, locked; made when the version is the first."""
     record = session.scalar(select(Record).where(Record.record_id == new.record_id).with_for_update())
     same_pupil = session.scalar(
@@ -932,12 +974,13 @@ def _record_for(session: Session, new: NewVersion, now: datetime) -> Record:
             scheme=new.header["scheme"],
             grade=new.header["grade"],
             year=new.header["year"],
-            wrapped_key=new.wrapped_key,
+            wrapped_key=vault.rewrap(new.wrapped_key),
             created_at=now,
         )
         session.add(record)
         session.flush()
         return record
+    _refuse_destroyed(record.wrapped_key)
     was = (record.school_code, record.pupil_index, record.level, record.scheme, record.grade, record.year)
     header = new.header
     if was != (new.school_code, new.pupil_index, *(header[k] for k in ("level", "scheme", "grade", "year"))):
@@ -946,9 +989,14 @@ def _record_for(session: Session, new: NewVersion, now: datetime) -> Record:
             f"Bản mới của học bạ {new.record_id} phải cùng trường, học sinh, cấp học, lớp và năm học.",
             "Cấp nhầm trường, lớp hoặc năm học thì thu hồi rồi cấp học bạ khác.",
         )
-    if record.wrapped_key != new.wrapped_key:
+    if not vault.same_key(record.wrapped_key, new.wrapped_key):  # a rotation may have been between
         raise ValueError("a later version is sealed under the record's own key")
     return record
+
+
+def _refuse_destroyed(wrapped_key: bytes) -> None:
+    if wrapped_key == DESTROYED:
+        raise Refusal("record_destroyed", "Nội dung và tệp của học bạ này đã bị hủy theo quyết định.")
 
 
 def _signed_roles(report: ValidationReport) -> Iterator[Role]:

@@ -120,6 +120,7 @@ class TestProduction:
                 "DEMO": "1",
                 "FLASK_DEBUG": "1",
                 "FILE_STORE_URL": "memory:///",
+                "TOMBSTONES_URL": "memory:///",
                 "LIMITS": "miss v4 many",
             },
             tmp_path,
@@ -133,6 +134,7 @@ class TestProduction:
             ("INDEX_KEY", "missing"),
             ("FILE_STORE_URL", "scheme"),
             ("MAIL_URL", "missing"),
+            ("TOMBSTONES_URL", "scheme"),
         }
 
     def test_kept_development_secrets_do_not_count(self, tmp_path: Path) -> None:
@@ -210,6 +212,7 @@ class TestProduction:
         ("DATABASE_URL", "sqlite:///:memory:", "no_file"),
         ("DATABASE_URL", "sqlite:///file:x", "no_file"),
         ("FILE_STORE_URL", "/var/files", "scheme"),
+        ("TOMBSTONES_URL", "/var/tombstones", "scheme"),
         ("LIMITS", "miss v4 thirty/minute", "limit"),
         ("LIMITS", "guess v4 30/minute", "limit"),
         ("CHECKS_RUNNING", "0", "number"),
@@ -285,3 +288,10 @@ def test_limits_are_plain_numbers_and_key_hints_show_the_whole_form() -> None:
     assert "từ 0.1 đến 300." in said["CHECK_DEADLINE_SECONDS"]
     assert "mã:base64" in said["KEY_ENCRYPTION_KEYS"]
     assert "mã:" not in said["INDEX_KEY"]
+
+
+def test_tombstones_lie_elsewhere_than_files(tmp_path: Path) -> None:
+    both = {"FILE_STORE_URL": "s3://one", "TOMBSTONES_URL": "s3://one/"}
+    assert mistakes(both, tmp_path) == {("TOMBSTONES_URL", "same_place")}
+    settings = Settings.from_environment({"INSTANCE_DIR": str(tmp_path)})
+    assert settings.tombstones_url == (tmp_path / "tombstones").as_uri()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portal.vault import Vault, VaultError
+from portal.vault import DESTROYED, Vault, VaultError, key_id_of
 
 OLD, NEW, INDEX = os.urandom(32), os.urandom(32), os.urandom(32)
 PLACE = {"table": "record_versions", "column": "public_sealed", "row": "0123456789ABCDEFG"}
@@ -91,12 +91,34 @@ def test_a_key_under_a_wrong_id_does_not_open(vault: Vault) -> None:
         impostor.seal(key, b"x", **PLACE, version=1)
 
 
-def test_nonces_do_not_repeat(vault: Vault) -> None:
+def test_nonces_do_not_repeat_sec_39(vault: Vault) -> None:
+    """SEC-39: a million seals under one key, a million nonces (a meeting by chance: one in 10¹⁷)."""
     key = vault.new_key()
-    count = 50_000
+    count = 1_000_000
     nonces = {vault.seal(key, b"", **PLACE, version=1)[1:13] for _ in range(count)}
     assert len(nonces) == count
     assert len({vault.new_key() for _ in range(1000)}) == 1000
+
+
+def test_rewrapping_keeps_the_data_key_and_changes_everything_else(vault: Vault) -> None:
+    key, other = vault.new_key(), vault.new_key()
+    rotated = Vault([("k2", NEW), ("k1", OLD)], INDEX)
+    fresh = rotated.rewrap(key)
+    assert (key_id_of(key), key_id_of(fresh)) == ("k1", "k2")
+    assert fresh[4:] not in (key[4:], rotated.rewrap(key)[4:])
+    assert rotated.same_key(key, fresh)
+    assert not rotated.same_key(key, other)
+    assert rotated.rewrap(fresh) == fresh
+    with pytest.raises(VaultError, match="k1"):
+        Vault([("k2", NEW)], INDEX).rewrap(key)
+
+
+def test_a_destroyed_key_opens_nothing(vault: Vault) -> None:
+    sealed = vault.seal(vault.new_key(), b"x", **PLACE, version=1)
+    with pytest.raises(VaultError, match="destroyed"):
+        vault.open(DESTROYED, sealed, **PLACE, version=1)
+    with pytest.raises(VaultError, match="destroyed"):
+        vault.rewrap(DESTROYED)
 
 
 def test_blind_indexes_meet_only_in_their_own_domain_and_under_their_own_key(vault: Vault) -> None:

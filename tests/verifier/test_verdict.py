@@ -364,6 +364,34 @@ def test_a_pending_or_failed_standing_speaks_before_the_state(state: VersionStat
     )
 
 
+@pytest.mark.parametrize("state", VersionState)
+def test_destroyed_evidence_is_one_answer_for_file_and_code(state: VersionState) -> None:
+    """SEC-41: never green, never an accusation, whatever the signatures of the very bytes would say."""
+    gone = version(state, Standing.DESTROYED)
+    broken = Check(CheckName.INTEGRITY, CheckStatus.FAILED, "digest_mismatch")
+    for examined in (report(), with_check(0, broken), report(signatures=())):
+        assert decide(examined, RegistryFacts(file=gone)) == Verdict(
+            Outcome.CHECK_INCOMPLETE, Evidence.FILE, ("evidence_destroyed",), gone
+        )
+    for kind in (CodeKind.VERSION, CodeKind.RECORD_ONLY):
+        facts = RegistryFacts(code=CodeFacts(kind, gone))
+        for medium in (Medium.CODE, Medium.IMAGE, Medium.PDF_OF_IMAGES):
+            assert decide(report(medium), facts) == Verdict(
+                Outcome.CHECK_INCOMPLETE, Evidence.CODE, ("evidence_destroyed",), gone
+            )
+
+
+def test_a_destroyed_records_code_hides_no_alarm() -> None:
+    """Nor does it make an edited file unknown: the registry still knows its digests."""
+    code = CodeFacts(CodeKind.VERSION, version(standing=Standing.DESTROYED))
+    facts = RegistryFacts(named_record_known=True, code=code)
+    assert decide(report(), facts).outcome is Outcome.SEAL_VALID_NOT_REGISTERED
+    unsigned = decide(report(signatures=()), facts)
+    assert (unsigned.outcome, unsigned.reasons) == (Outcome.CONTENT_DIFFERS, ("resaved_or_edited",))
+    longer = decide(report(), RegistryFacts(prefix=version(standing=Standing.DESTROYED)))
+    assert (longer.outcome, longer.reasons) == (Outcome.CONTENT_DIFFERS, ("changed_after_issue",))
+
+
 def test_a_version_without_facts_is_a_fault_of_ours() -> None:
     verdict = decide(report(Medium.CODE), RegistryFacts(code=CodeFacts(CodeKind.VERSION)))
     assert (verdict.outcome, verdict.reasons) == (Outcome.CHECK_INCOMPLETE, ("registry_unavailable",))

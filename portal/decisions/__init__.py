@@ -1,0 +1,1 @@
+"""Decisions that take two persons (SEC-24)."""
