@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from portal.accounts.credentials import TRIES_IN
-from portal.accounts.models import OneTimeCode, SignInFailure, WebSession
+from portal.accounts.models import ActivationSlip, OneTimeCode, SignInFailure, WebSession
 from portal.accounts.sessions import ABSOLUTE
 from portal.database import Base, changed
 
@@ -25,7 +25,7 @@ def is_over(session: Session, *, now: datetime) -> bool:
 
 
 def sweep(session: Session, *, now: datetime) -> int:
-    """Delete sessions, one-time codes and wrong tries whose time is over. Answers how many rows that is."""
+    """Delete sessions, slips, codes and wrong tries whose time is over. Answers how many rows that is."""
     return sum(changed(session, delete(table).where(over)) for table, over in _over(now))
 
 
@@ -35,4 +35,12 @@ def _over(now: datetime) -> tuple[tuple[type[Base], ColumnElement[Any]], ...]:
         (WebSession, or_(WebSession.made_at <= since - ABSOLUTE, WebSession.ended_at <= since)),
         (OneTimeCode, OneTimeCode.expires_at <= since),
         (SignInFailure, SignInFailure.at <= now - TRIES_IN),
+        (
+            ActivationSlip,
+            or_(
+                ActivationSlip.expires_at <= since,
+                ActivationSlip.used_at <= since,
+                ActivationSlip.cancelled_at <= since,
+            ),
+        ),
     )

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import click
 from sqlalchemy.orm import Session
 
+from portal.accounts.erasing import ACCOUNT, refuse_unknown
 from portal.audit.service import Action, Object
 from portal.commands.console import Command, Room, actor
 from portal.commands.trail import told
@@ -83,6 +84,27 @@ def destroy(decision: uuid.UUID) -> None:
             err=True,
         )
         _scrub(erased.rows)
+
+
+@erasure.command("account")
+@click.argument("account", type=click.UUID)
+def account(account: uuid.UUID) -> None:
+    """Xóa một tài khoản: họ tên, liên hệ, mọi cách đăng nhập. Học bạ và nhật ký còn nguyên."""
+    portal = resources()
+    with told(Action.ERASURE), transaction() as session:
+        refuse_unknown(session, account)
+        erased = service.erase(
+            session,
+            ACCOUNT,
+            str(account),
+            tombstones=portal.tombstones,
+            files=portal.files,
+            actor=actor(),
+            now=portal.clock.now(),
+            basis="request",
+        )
+    click.echo(f"Đã xóa tài khoản {account}.")
+    _scrub(erased.rows)
 
 
 @erasure.command("replay")

@@ -45,14 +45,14 @@ class Erased:
 
 @dataclass(frozen=True, slots=True)
 class Eraser:
-    """How one kind of object is erased, in which tables. ``erase(session, name)`` does it as often as it is
-    asked to and flushes; ``alive(session, names)`` are those of ``names`` that are not, or not wholly,
+    """How one kind of object is erased, in which tables. ``erase(session, name, now)`` does it as often as it
+    is asked to and flushes; ``alive(session, names)`` are those of ``names`` that are not, or not wholly,
     erased.
     """
 
     kind: str
     tables: tuple[str, ...]
-    erase: Callable[[Session, str], Erased]
+    erase: Callable[[Session, str, datetime], Erased]
     alive: Callable[[Session, Collection[str]], frozenset[str]]
 
 
@@ -80,7 +80,7 @@ def erase(
 ) -> Erased:
     """Erase one object; ``basis`` is the code of the ground, for the trail. The caller commits at once."""
     # 1 The rows, with their locks.
-    erased = eraser.erase(session, name)
+    erased = eraser.erase(session, name, now)
 
     # 2 No way back from here.
     with suppress(FileExistsError):  # of a try that ended before its commit; what it named is erased again
@@ -113,7 +113,7 @@ def replay(
         for name in names:
             stone = tombstones.get(kind, name)
             with begin() as session:
-                erased = eraser.erase(session, name)
+                erased = eraser.erase(session, name, clock.now())
                 here = [each for each in sorted({*stone.files, *erased.files}) if files.exists(each)]
                 for each in here:
                     files.delete(each)

@@ -7,6 +7,7 @@ A registered record is kept for good (NĐ 88/2026 Đ.8.3), so nobody's wish eras
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import delete, select
@@ -39,7 +40,7 @@ def refuse_registered(session: Session, record_id: str) -> None:
         raise Refusal("unknown_record", f"Không có học bạ nào mang mã tra cứu {record_id}.")
 
 
-def _erase(session: Session, record_id: str) -> Erased:
+def _erase(session: Session, record_id: str, _now: datetime) -> Erased:
     # 1 What was registered.
     destroyed = registry.destroy(session, record_id)
     rows = {} if destroyed is None else dict(destroyed.rows)

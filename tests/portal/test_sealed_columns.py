@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
+from portal.accounts import credentials
+from portal.accounts import service as accounts
+from portal.accounts.models import Account, AccountKind, ContactKind
+from portal.accounts.people import open_contact, open_name
 from portal.database import Base
 from portal.filestore import ObjectFiles, name_of
 from portal.issuing.intents import Held, Intent, Job, read, seal_held, seal_intent
 from portal.issuing.models import Issuance, Stage
+from portal.messages import service as messages
+from portal.messages.service import Address, Kind
+from portal.ports import Channel
 from portal.registry import service as registry
 from portal.registry.models import Record, RecordVersion, RegisteredFile
 from portal.registry.rows import open_column, seal_file
@@ -56,6 +64,117 @@ _WHERE: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Theirs:
+    """One sealed value of one person: where it stands, what it was, how the portal opens it. ``owner`` is the
+    table and row that has the key it is sealed under.
+    """
+
+    session: Session
+    table: str
+    column: str
+    row: tuple[str, uuid.UUID]  # name and value of the key
+    owner: tuple[str, uuid.UUID]
+    text: str
+    open: Callable[[], str]
+
+    @property
+    def plain(self) -> tuple[str]:
+        return (self.text,)
+
+    def opened(self) -> str:
+        self.session.expire_all()
+        return self.open()
+
+    def sealed(self) -> bytes:
+        table = Base.metadata.tables[self.table]
+        mine = select(table.c[self.column]).where(table.c[self.row[0]] == self.row[1])
+        return bytes(self.session.execute(mine).scalar_one())
+
+    def put(self, value: bytes, *, key_of: Theirs | None = None) -> None:
+        table = Base.metadata.tables[self.table]
+        self.session.execute(
+            update(table).where(table.c[self.row[0]] == self.row[1]).values({self.column: value})
+        )
+        if key_of is not None:
+            keys = Base.metadata.tables[self.owner[0]]
+            theirs = select(keys.c.wrapped_key).where(keys.c.id == key_of.owner[1])
+            key = self.session.execute(theirs).scalar_one()
+            self.session.execute(update(keys).where(keys.c.id == self.owner[1]).values(wrapped_key=key))
+
+
+def _person(session: Session, vault: Vault, name: str) -> Account:
+    return accounts.new_account(session, vault, AccountKind.STAFF, name, "vi", now=NOW)
+
+
+def _name(session: Session, vault: Vault, name: str) -> Theirs:
+    account = _person(session, vault, name)
+    owner = ("accounts", account.id)
+    return Theirs(
+        session, "accounts", "name_sealed", ("id", account.id), owner, name, lambda: open_name(vault, account)
+    )
+
+
+def _contact(session: Session, vault: Vault, name: str) -> Theirs:
+    account = _person(session, vault, name)
+    email = f"{account.id.hex}@truong.example"
+    contact = accounts.add_contact(session, vault, account, ContactKind.EMAIL, email, now=NOW)
+    owner, row = ("accounts", account.id), ("id", contact.id)
+
+    def opened() -> str:
+        return open_contact(vault, account, contact.id, contact.value_sealed)
+
+    return Theirs(session, "contacts", "value_sealed", row, owner, email, opened)
+
+
+def _app(session: Session, vault: Vault, name: str) -> Theirs:
+    account = _person(session, vault, name)
+    secret = credentials.begin_app(session, vault, account, now=NOW)
+    owner, row = ("accounts", account.id), ("account_pk", account.id)
+
+    def opened() -> str:
+        return str(credentials.app_secret(session, vault, account))
+
+    return Theirs(session, "authenticator_apps", "secret_sealed", row, owner, secret, opened)
+
+
+def _message(column: str) -> Callable[[Session, Vault, str], Theirs]:
+    def made(session: Session, vault: Vault, name: str) -> Theirs:
+        to = f"{name.encode().hex()}@truong.example"
+        key = messages.enqueue(
+            session,
+            vault,
+            to=Address(Channel.EMAIL, to),
+            kind=Kind.SIGN_IN_CODE,
+            language="vi",
+            parameters={"code": f"{len(name):06d}", "minutes": 10},
+            about=None,
+            now=NOW,
+        )
+        sender = messages.Sender("hocba.example.vn", "Cổng")
+
+        def opened() -> str:
+            shown = next(m for m in messages.outbox(session, vault, sender=sender, limit=9) if m.id == key)
+            if shown.text is None or shown.to is None:
+                raise VaultError("not opened")
+            return shown.to if column == "recipient_sealed" else shown.text.text
+
+        text = opened()
+        return Theirs(session, "messages", column, ("id", key), ("messages", key), text, opened)
+
+    return made
+
+
+#: What people have sealed under keys of their own: a value for each column.
+SINGLE: Final[Mapping[tuple[str, str], Callable[[Session, Vault, str], Theirs]]] = {
+    ("accounts", "name_sealed"): _name,
+    ("contacts", "value_sealed"): _contact,
+    ("authenticator_apps", "secret_sealed"): _app,
+    ("messages", "recipient_sealed"): _message("recipient_sealed"),
+    ("messages", "parameters_sealed"): _message("parameters_sealed"),
+}
+
+
 def test_every_sealed_column_is_tried_sec_39() -> None:
     """SEC-39: a new ``*_sealed`` column has to be added to :data:`OPEN`, and then is tried below."""
     there = {
@@ -64,7 +183,25 @@ def test_every_sealed_column_is_tried_sec_39() -> None:
         for column in table.columns
         if "sealed" in column.name and column.name not in ("sealed_sha256", "sealed_name")
     }
-    assert there == set(OPEN)
+    assert there == set(OPEN) | set(SINGLE)
+
+
+@pytest.mark.parametrize(("table", "column"), sorted(SINGLE))
+def test_what_people_have_sealed_opens_in_its_own_row_sec_39(
+    session: Session, vault: Vault, table: str, column: str
+) -> None:
+    """SEC-39: two rows of two people, ciphertexts swapped in the tables, with and without the keys."""
+    one, other = (SINGLE[table, column](session, vault, name) for name in ("Lò Thị Mai", "Ksor Y Bhăm"))
+    assert (one.opened(), other.opened()) == one.plain + other.plain
+    mine, theirs = one.sealed(), other.sealed()
+    one.put(theirs)
+    other.put(mine)
+    for swapped in (one, other):
+        with pytest.raises(VaultError):
+            swapped.opened()
+    one.put(theirs, key_of=other)
+    with pytest.raises(VaultError):
+        one.opened()
 
 
 @pytest.fixture
