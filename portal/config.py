@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from redis.connection import parse_url as parse_redis_url
 from sqlalchemy.engine import make_url
@@ -38,6 +38,9 @@ SECRETS_FILE = "secrets.json"
 _KEY_ID = re.compile(r"[a-z0-9-]{1,16}")
 # What QR alphanumeric mode can spell: letters, digits, "-", "." and a port; a Unicode name goes in punycode.
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
+_MAIL_FROM = re.compile(r"[A-Za-z0-9._+-]{1,64}@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9-]*[a-z0-9]")
+_MAIL_PORTS = {"smtp": 587, "smtps": 465}
+_PRINTABLE = re.compile("[!-~]+")  # what a bearer token, a user name or a password of SMTP may be made of
 _STORE_SCHEMES = ("file", "memory", "s3", "s3a", "gs", "az")
 # How to make a value: a key in the list also needs a name of its own before the colon.
 _HOW = {
@@ -57,6 +60,26 @@ class Environment(StrEnum):
 
 
 @dataclass(frozen=True)
+class MailServer:
+    """Who takes e-mail: ``smtps`` (``implicit_tls``) or ``smtp``, which becomes TLS by STARTTLS."""
+
+    host: str
+    port: int
+    implicit_tls: bool
+    user: str
+    password: str = field(repr=False)
+    sender: str  # the address that messages come from
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """Who takes SMS and Zalo messages over HTTP."""
+
+    url: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Settings:
     """One installation. URLs carry no trailing slash; keys are raw bytes and are left out of ``repr``."""
 
@@ -72,6 +95,8 @@ class Settings:
     signing_keys: Path | None = None  # read by the issuing command only; the web process never opens it
     tsa_url: str | None = None
     audit_key: Path | None = None  # read by the command that signs checkpoints of the trail only
+    mail: MailServer | None = None
+    sms: Gateway | None = None
     limits_url: str = "memory://"  # rate-limit counters: memory:// or redis://
     limits: Mapping[str, Policy] = field(default_factory=lambda: table.DEFAULT)
     checks: Bounds = field(default_factory=lambda: Bounds(*_places()))  # in each server process
@@ -142,6 +167,8 @@ class Settings:
             signing_keys=Path(signing_keys).absolute() if signing_keys else None,
             tsa_url=reader.web_address("TSA_URL"),
             audit_key=Path(audit_key).absolute() if audit_key else None,
+            mail=reader.mail("MAIL_URL", "MAIL_FROM"),
+            sms=reader.gateway("SMS_URL", "SMS_TOKEN", secure=production),
             limits_url=reader.counters("LIMITS_URL", cls.limits_url),
             limits=reader.limits("LIMITS"),
             checks=reader.checks(),
@@ -163,6 +190,12 @@ class Settings:
             owner_name=owner_name or cls.owner_name,
             owner_contact=reader.text("OWNER_CONTACT") or None,
         )
+        if production and not reader.text("MAIL_URL") and not reader.text("SMS_URL"):
+            reader.problem(
+                "MAIL_URL",
+                "missing",
+                "phải có MAIL_URL hoặc SMS_URL khi ENVIRONMENT=production: để gửi mã, báo tin.",
+            )
         if reader.problems:
             raise InvalidSettings(reader.problems)
         return settings
@@ -249,6 +282,63 @@ class _Reader:
             self.problem(name, "address", f"“{text}” phải là địa chỉ http:// hoặc https://.")
             return None
         return text or None
+
+    def mail(self, name: str, name_of_sender: str) -> MailServer | None:
+        """Both or neither. The address holds a password, so no mistake repeats any of it."""
+        text, sender = self.text(name), self.text(name_of_sender)
+        if not text and not sender:
+            return None
+        before = len(self.problems)
+        if not _MAIL_FROM.fullmatch(sender):
+            self.problem(name_of_sender, "address", "phải là địa chỉ e-mail gửi đi, dạng ten@ten-mien.vn.")
+        try:
+            parts = urlsplit(text)
+            host, port = parts.hostname or "", parts.port or _MAIL_PORTS.get(parts.scheme, 0)
+        except ValueError:
+            host = ""
+        user, password = ("", "") if not host else map(unquote, (parts.username or "", parts.password or ""))
+        if (
+            not host
+            or parts.scheme not in _MAIL_PORTS
+            or parts.path not in ("", "/")
+            or parts.query + parts.fragment
+        ):
+            self.problem(
+                name, "url", "phải có dạng smtps://tên:mật-khẩu@máy:465 hoặc smtp://tên:mật-khẩu@máy:587."
+            )
+        elif bool(user) != bool(password) or not _PRINTABLE.fullmatch(user + password or "-"):
+            self.problem(
+                name,
+                "sign_in",
+                "tên và mật khẩu phải có cả hai, bằng chữ không dấu (ký tự đặc biệt viết dạng %xx).",
+            )
+        if len(self.problems) > before:
+            return None
+        return MailServer(host, port, parts.scheme == "smtps", user, password, sender)
+
+    def gateway(self, name: str, name_of_token: str, *, secure: bool) -> Gateway | None:
+        """Both or neither; https, but for a machine of one's own in development."""
+        text, token = self.text(name), self.text(name_of_token)
+        if not text and not token:
+            return None
+        before = len(self.problems)
+        try:
+            parts = urlsplit(text)
+            bad = not parts.hostname or parts.scheme not in ("http", "https") or "@" in parts.netloc
+            bad = bad or not _PRINTABLE.fullmatch(text) or parts.port == 0 or bool(parts.fragment)
+        except ValueError:  # a port that is no number
+            bad = True
+        if bad:  # it may hold a secret of the provider's, so it is not repeated
+            self.problem(
+                name, "address", "phải là địa chỉ https:// của nhà cung cấp, không kèm tên và mật khẩu."
+            )
+        elif secure and parts.scheme != "https":
+            self.problem(name, "http_in_production", "phải bắt đầu bằng https:// khi ENVIRONMENT=production.")
+        if not _PRINTABLE.fullmatch(token):
+            self.problem(
+                name_of_token, "token", "phải có cùng SMS_URL: một dãy ký tự không dấu, không khoảng trắng."
+            )
+        return Gateway(text, token) if len(self.problems) == before else None
 
     def scheme(self, name: str, schemes: tuple[str, ...], default: str) -> str:
         text = self.text(name)

@@ -8,18 +8,21 @@ from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import psycopg
 from psycopg.abc import PQGen
 from psycopg.pq import TransactionStatus
 from sqlalchemy import (
     Connection,
+    CursorResult,
     DateTime,
+    Delete,
     Engine,
     MetaData,
     Select,
     String,
+    Update,
     Uuid,
     create_engine,
     event,
@@ -211,6 +214,14 @@ def reading_engine(engine: Engine) -> Engine:
     if engine.dialect.name == "sqlite":
         return engine.execution_options(readonly=True)
     return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def changed(session: Session, statement: Update | Delete) -> int:
+    """Run a change of many rows; answers how many there were. Objects that the session holds stay as they
+    are.
+    """
+    result = session.execute(statement.execution_options(synchronize_session=False))
+    return cast("CursorResult[Any]", result).rowcount
 
 
 Row = dict[str, Any]

@@ -20,7 +20,7 @@ from portal.config import Settings
 from portal.database import confirm_keys
 from portal.limits.gate import Gate
 from portal.limits.work import Workroom
-from portal.ports import Checker, Clock, FileStore
+from portal.ports import Checker, Clock, FileStore, Mailer
 from portal.vault import Vault
 from verifier.locator import Hosts
 
@@ -39,6 +39,7 @@ class Resources:
     files: FileStore
     checker: Checker
     clock: Clock
+    mailer: Mailer
     hosts: Hosts
     gate: Gate  # limits by client
     workroom: Workroom  # places for checks

@@ -21,7 +21,8 @@ from portal.filestore import ObjectFiles
 from portal.limits.work import Bounds, Workroom
 from portal.lookup.scan import Scans
 from portal.lookup.views import lookup
-from portal.ports import Checker, Clock
+from portal.messages.channels import mailer_for
+from portal.ports import Checker, Clock, Mailer
 from portal.uploads.views import uploads
 from portal.vault import Vault
 from portal.web import access
@@ -53,6 +54,7 @@ COMMANDS: Final = {
     "export": "portal.commands.issuing:export_files",
     "renew": "portal.commands.renew:renew",
     "signatures": "portal.commands.issuing:signatures",
+    "work": "portal.commands.work:work",
     "demo": "portal.commands.demo:demo",
 }
 
@@ -81,8 +83,14 @@ class _LazyCommands(AppGroup):
         return command
 
 
-def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clock | None = None) -> Flask:
-    """A portal for ``settings``. Tests may bring their own checker and clock."""
+def create_app(
+    settings: Settings,
+    *,
+    checker: Checker | None = None,
+    clock: Clock | None = None,
+    mailer: Mailer | None = None,
+) -> Flask:
+    """A portal for ``settings``. Tests may bring their own checker, clock and mailer."""
     # 1 The app, with its body limits: they hold while a body is read, whether or not it names its length.
     app = Flask("portal")
     # Two slashes are another address: Werkzeug would redirect to whatever host the request names.
@@ -112,6 +120,7 @@ def create_app(settings: Settings, *, checker: Checker | None = None, clock: Clo
         files=ObjectFiles(settings.file_store_url),
         checker=checker or _fork_server(settings),
         clock=clock or SystemClock(),
+        mailer=mailer or mailer_for(settings),
         hosts=Hosts(settings.public_url, settings.public_url_former),
         gate=gate,
         workroom=Workroom(settings.checks),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from verifier.report import ValidationReport
@@ -55,3 +58,47 @@ class Timestamper(Protocol):
     """An RFC 3161 authority: takes the SHA-256 of a signature value, returns the DER TimeStampToken."""
 
     def timestamp(self, digest: bytes) -> bytes: ...
+
+
+class Channel(StrEnum):
+    """By what a message reaches somebody. Which of SMS and Zalo it is, the provider decides."""
+
+    EMAIL = "email"
+    PHONE = "phone"
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """A message as it is sent. The same ``id`` again is the same message again: whoever can, drops it."""
+
+    id: uuid.UUID
+    channel: Channel
+    to: str = field(repr=False)  # an e-mail address, or +84… (E.164)
+    subject: str = field(repr=False)  # of an e-mail
+    text: str = field(repr=False)
+    language: str
+    at: datetime  # when it was written
+
+
+class SendFault(Exception):  # noqa: N818 - the other machine, not we, decides when it works again
+    """A message was not taken, as far as one can know. ``code`` names why, without a word of the message."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class TemporarySendFault(SendFault):
+    """Worth another try later."""
+
+
+class PermanentSendFault(SendFault):
+    """This message will never be taken."""
+
+
+class Mailer(Protocol):
+    """Hands a message on. Answers when it was taken; raises a :class:`SendFault`, and may then have handed it
+    on all the same.
+    """
+
+    def send(self, message: OutgoingMessage) -> None: ...

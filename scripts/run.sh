@@ -17,7 +17,4 @@ export PUBLIC_URL_FORMER="${PUBLIC_URL_FORMER:-$(cat "$former")}"
 echo
 echo "Cổng xác thực học bạ số: $PUBLIC_URL  (Ctrl-C để dừng)"
 echo "Học bạ mẫu và câu trả lời phải có: $INSTANCE_DIR/demo/manifest.json"
-# As many threads as the settings count on: each slow upload of a phone holds one. Granian's warning about that
-# number is the only one it has, hence the log level.
-exec .venv/bin/granian --interface wsgi --host 127.0.0.1 --port "$PORT" --no-ws --log-level error \
-    --log-config portal/logging.json --blocking-threads "$WEB_THREADS" wsgi:app
+exec .venv/bin/python scripts/serve.py "$PORT"

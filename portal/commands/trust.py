@@ -23,10 +23,10 @@ from portal.commands.registry import REFRESH, revalidate_all
 from portal.commands.trail import told
 from portal.errors import Refusal
 from portal.extensions import reading, resources, transaction
+from portal.fetching import FetchFault, fetch
 from portal.registry import service as registry
 from portal.trust import service as trusted
 from portal.trust.checks import CAPACITIES, SECTORS
-from portal.trust.collecting import CollectFault, fetch
 from portal.trust.service import Change, SchoolInput, SignerInput
 from verifier.errors import InvalidInput, Problem
 from verifier.record import Level
@@ -305,10 +305,10 @@ def refresh() -> None:
                     trusted.tried_crl_address(session, address.id, "", now=now)
                 said = "danh sách mới" if change.epoch != before else "không có gì mới"
                 click.echo(f"{address.url}: {said} ({address.authority}).")
-            except (CollectFault, InvalidInput) as fault:
+            except (FetchFault, InvalidInput) as fault:
                 found = (
                     [Problem(address.url, fault.code, str(fault))]
-                    if isinstance(fault, CollectFault)
+                    if isinstance(fault, FetchFault)
                     else [Problem(address.url, p.code, p.message) for p in fault.problems]
                 )
                 bad += found

@@ -1,6 +1,6 @@
 """Asking a timestamp authority over HTTP (RFC 3161, clause 3.4): a ``portal.ports.Timestamper``.
 
-Asked is the configured address alone, in the bounds of ``portal.trust.collecting``: an authority that is
+Asked is the configured address alone, in the bounds of ``portal.fetching``: an authority that is
 down, hangs, drips, floods or sends elsewhere keeps nobody longer than :data:`SECONDS`, and is a fault that
 names it.
 """
@@ -13,7 +13,7 @@ from typing import Final
 from asn1crypto import algos, cms, tsp
 
 from portal.errors import PortalError
-from portal.trust.collecting import CollectFault, Question, fetch
+from portal.fetching import FetchFault, Question, fetch
 from verifier import der
 
 SECONDS: Final = 20.0  # for one answer, in all
@@ -46,7 +46,7 @@ class HttpTimestamper:
         question = Question("application/timestamp-query", asked.dump())
         try:
             body = fetch(self.url, most_bytes=_LARGEST, seconds=self._seconds, question=question)
-        except CollectFault as fault:
+        except FetchFault as fault:
             raise TimestampFault(f"{self.url}: {fault}") from fault
         try:
             answer = der.read(body)

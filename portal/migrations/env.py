@@ -8,6 +8,7 @@ from sqlalchemy import text
 import portal.audit.models
 import portal.issuing.models
 import portal.lookup.models
+import portal.messages.models
 import portal.registry.models
 import portal.trust.models  # noqa: F401 - importing declares the tables
 from portal.database import Base

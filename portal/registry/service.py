@@ -17,14 +17,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from sqlalchemy import (
     Connection,
-    CursorResult,
-    Update,
     and_,
     case,
+    exists,
     func,
     insert,
     or_,
@@ -35,7 +34,7 @@ from sqlalchemy.orm import Session
 
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object
-from portal.database import Row
+from portal.database import Row, changed
 from portal.errors import Refusal
 from portal.filestore import CorruptFile
 from portal.ports import FileStore
@@ -93,6 +92,7 @@ __all__ = [
     "find_file",
     "find_record",
     "fresh_until",
+    "is_undecided",
     "look_up_locator",
     "look_up_typed",
     "open_record",
@@ -472,8 +472,14 @@ def withdraw_standing(session: Session, certificates: frozenset[str], *, epoch: 
         files = select(FileCertificate.file_pk).where(FileCertificate.certificate_sha256.in_(some))
         # Each file counts once, however many of its signers are touched.
         mine = change.where(RegisteredFile.id.in_(files), RegisteredFile.standing_epoch != epoch)
-        count += _changed(session, mine)
+        count += changed(session, mine)
     return count
+
+
+def is_undecided(session: Session) -> bool:
+    """Whether a file waits for :func:`revalidate` since its standing was withdrawn."""
+    waiting = RegisteredFile.standing == Standing.INCOMPLETE, RegisteredFile.standing_at == UNDECIDED
+    return bool(session.scalar(select(exists().where(*waiting))))
 
 
 def revalidate(
@@ -959,11 +965,6 @@ def _certificates(report: ValidationReport) -> set[str]:
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _changed(session: Session, statement: Update) -> int:
-    result = session.execute(statement.execution_options(synchronize_session=False))
-    return cast("CursorResult[Any]", result).rowcount
 
 
 def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -1,4 +1,4 @@
-"""What every page shares: headers, languages, error pages, requests, answers, the home page."""
+"""What every page shares: headers, languages, errors, requests, answers, home page, the demo's outbox."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from portal.config import Settings
-from portal.web import access, errors, home, journal
+from portal.web import access, errors, home, journal, outbox
 from portal.web.pages import Pages
 
 KEY = "pages"
@@ -29,4 +29,5 @@ def install(app: Flask, settings: Settings) -> Pages:
     access.install(app)
     errors.install(app)
     app.register_blueprint(home.home)
+    app.register_blueprint(outbox.outbox)
     return pages

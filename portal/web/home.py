@@ -76,5 +76,6 @@ def sample(name: str) -> Response:
 def robots() -> Response:
     """Nothing here is for search engines but the home page."""
     return Response(
-        "User-agent: *\nDisallow: /V/\nDisallow: /check/\nDisallow: /demo/\n", content_type="text/plain"
+        "User-agent: *\nDisallow: /V/\nDisallow: /check/\nDisallow: /demo/\nDisallow: /hop-thu-demo\n",
+        content_type="text/plain",
     )

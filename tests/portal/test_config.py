@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.config import Environment, Settings
+from portal.config import Environment, Gateway, MailServer, Settings
 from portal.errors import InvalidSettings
 
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -23,6 +23,16 @@ PRODUCTION = {
     "KEY_ENCRYPTION_KEYS": f"k2026:{KEY}",
     "INDEX_KEY": OTHER,
     "OWNER_NAME": "Sở Giáo dục và Đào tạo Kiên Hải",
+    "MAIL_URL": "smtps://portal:m4il-pass@mail.example.vn",
+    "MAIL_FROM": "hocba@example.vn",
+}
+
+#: What a setting cannot do without.
+COMPANIONS = {
+    "MAIL_URL": {"MAIL_FROM": "a@b.vn"},
+    "MAIL_FROM": {"MAIL_URL": "smtps://mail.example.vn"},
+    "SMS_URL": {"SMS_TOKEN": "t0ken"},
+    "SMS_TOKEN": {"SMS_URL": "https://sms.example.vn/"},
 }
 
 
@@ -40,6 +50,8 @@ class TestDevelopment:
         assert settings.database_url == f"sqlite:///{tmp_path}/instance/portal.sqlite3"
         assert settings.file_store_url == f"file://{tmp_path}/instance/files"
         assert settings.signing_keys is None
+        assert settings.mail is None
+        assert settings.sms is None
         assert settings.audit_key is None
         assert not settings.demo
         with pytest.raises(dataclasses.FrozenInstanceError):
@@ -120,6 +132,7 @@ class TestProduction:
             ("KEY_ENCRYPTION_KEYS", "missing"),
             ("INDEX_KEY", "missing"),
             ("FILE_STORE_URL", "scheme"),
+            ("MAIL_URL", "missing"),
         }
 
     def test_kept_development_secrets_do_not_count(self, tmp_path: Path) -> None:
@@ -139,6 +152,32 @@ class TestProduction:
     def test_debugging_turned_off_is_no_mistake(self, tmp_path: Path, value: str) -> None:
         env = PRODUCTION | {"INSTANCE_DIR": str(tmp_path), "FLASK_DEBUG": value}
         assert Settings.from_environment(env).production
+
+    def test_one_way_of_sending_is_enough(self, tmp_path: Path) -> None:
+        env = {k: v for k, v in PRODUCTION.items() if not k.startswith("MAIL_")}
+        env["INSTANCE_DIR"] = str(tmp_path)
+        sms = {"SMS_URL": "https://sms.example.vn/v1/send?app=7", "SMS_TOKEN": "t0ken"}
+        assert Settings.from_environment(env | sms).sms == Gateway(sms["SMS_URL"], "t0ken")
+        plain = {"SMS_URL": "http://sms.example.vn/", "SMS_TOKEN": "t0ken"}
+        assert mistakes(env | plain, tmp_path) == {("SMS_URL", "http_in_production")}
+        assert Settings.from_environment(env | plain | {"ENVIRONMENT": "development"}).sms is not None
+
+    @pytest.mark.parametrize(
+        ("url", "server"),
+        [
+            ("smtps://mail.example.vn", MailServer("mail.example.vn", 465, True, "", "", "a@b.vn")),
+            ("smtp://mail.example.vn", MailServer("mail.example.vn", 587, False, "", "", "a@b.vn")),
+            (
+                "smtp://hocba%40so.vn:p%3Ass%2F@mail.example.vn:2525",
+                MailServer("mail.example.vn", 2525, False, "hocba@so.vn", "p:ss/", "a@b.vn"),
+            ),
+        ],
+    )
+    def test_mail_servers(self, tmp_path: Path, url: str, server: MailServer) -> None:
+        env = PRODUCTION | {"INSTANCE_DIR": str(tmp_path), "MAIL_URL": url, "MAIL_FROM": "a@b.vn"}
+        settings = Settings.from_environment(env)
+        assert settings.mail == server
+        assert not server.password or server.password not in repr(settings)
 
     def test_plain_http_is_refused(self, tmp_path: Path) -> None:
         env = PRODUCTION | {"PUBLIC_URL": "http://hocba.example.vn"}
@@ -181,13 +220,32 @@ class TestProduction:
         ("LIMITS_URL", "redis://:s3cret@cache:port/0", "url"),
         ("LIMITS_URL", "memcached://x", "scheme"),
         ("TSA_URL", "tsa.example.vn", "address"),
+        ("MAIL_URL", "https://mail.example.vn", "url"),
+        ("MAIL_URL", "smtp://", "url"),
+        ("MAIL_URL", "smtp://mail.example.vn:many", "url"),
+        ("MAIL_URL", "smtp://mail.example.vn/x", "url"),
+        ("MAIL_URL", "smtp://user@mail.example.vn", "sign_in"),
+        ("MAIL_URL", "smtp://user:mật-khẩu@mail.example.vn", "sign_in"),
+        ("MAIL_URL", "smtp://user:a%0Ab@mail.example.vn", "sign_in"),
+        ("MAIL_FROM", "Cổng <a@b.vn>", "address"),
+        ("MAIL_FROM", "a@b.vn\r\nBcc: c@d.vn", "address"),
+        ("SMS_URL", "sms.example.vn", "address"),
+        ("SMS_URL", "https://user:secret@sms.example.vn", "address"),
+        ("SMS_URL", "https://sms.example.vn:0/", "address"),
+        ("SMS_TOKEN", "two words", "token"),
         ("MAX_UPLOAD_BYTES", "1e6", "number"),
         ("CHECK_DEADLINE_SECONDS", "nan", "number"),
         ("TRUSTED_PROXIES", "-1", "number"),
     ],
 )
 def test_a_wrong_value_names_its_variable(tmp_path: Path, name: str, value: str, code: str) -> None:
-    assert mistakes({name: value}, tmp_path) == {(name, code)}
+    assert mistakes(COMPANIONS.get(name, {}) | {name: value}, tmp_path) == {(name, code)}
+
+
+@pytest.mark.parametrize("name", ["MAIL_URL", "MAIL_FROM", "SMS_URL", "SMS_TOKEN"])
+def test_settings_that_need_each_other(tmp_path: Path, name: str) -> None:
+    ((missing, _),) = COMPANIONS[name].items()
+    assert {where for where, _ in mistakes({**COMPANIONS[missing]}, tmp_path)} == {missing}
 
 
 def test_one_key_for_two_purposes_is_refused(tmp_path: Path) -> None:
@@ -201,6 +259,10 @@ def test_messages_never_repeat_a_secret(tmp_path: Path) -> None:
         "KEY_ENCRYPTION_KEYS": KEY,
         "INDEX_KEY": OTHER + "=",
         "DATABASE_URL": "postgresql://u:s3cret@h:bad/x",
+        "MAIL_URL": "smtp://u:s3cret@h:bad",
+        "MAIL_FROM": "s3cret",
+        "SMS_URL": "https://u:s3cret@h",
+        "SMS_TOKEN": "s3cret s3cret",
     }
     with pytest.raises(InvalidSettings) as caught:
         Settings.from_environment(env | {"INSTANCE_DIR": str(tmp_path)})

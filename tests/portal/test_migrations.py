@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 import portal.audit.models
 import portal.issuing.models
 import portal.lookup.models
+import portal.messages.models
 import portal.migrations
 import portal.registry.models
 import portal.trust.models

@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from portal.fetching import FetchFault, fetch
 from portal.trust import service as trust
-from portal.trust.collecting import CollectFault, fetch
 from portal.trust.models import RevocationList
 from tests.conftest import NOW, FrozenClock
 from tests.pki_server import PkiServer
@@ -129,7 +129,7 @@ def test_an_answer_is_bounded_in_time_and_size_and_goes_nowhere_else(
     server: str, path: str, code: str
 ) -> None:
     begun = time.monotonic()
-    with pytest.raises(CollectFault) as caught:
+    with pytest.raises(FetchFault) as caught:
         fetch(f"{server}/{path}", most_bytes=256 * 1024, seconds=0.8)
     assert caught.value.code == code
     assert time.monotonic() - begun < 5
@@ -140,13 +140,13 @@ def test_an_answer_is_bounded_in_time_and_size_and_goes_nowhere_else(
     "url", ["http://127.0.0.1:9/x.crl", "http://name.invalid/x.crl", "https://127.0.0.1:9/"]
 )
 def test_who_cannot_be_reached_is_told(url: str) -> None:
-    with pytest.raises(CollectFault) as caught:
+    with pytest.raises(FetchFault) as caught:
         fetch(url, seconds=5)
     assert caught.value.code in ("unreachable", "timeout")
 
 
 def test_https_without_a_certificate_that_counts_is_refused(server: str) -> None:
-    with pytest.raises(CollectFault) as caught:
+    with pytest.raises(FetchFault) as caught:
         fetch(server.replace("http://", "https://") + "/x.crl", seconds=5)
     assert caught.value.code == "unreachable"
 

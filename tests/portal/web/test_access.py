@@ -31,6 +31,7 @@ ROUTES = {
     ("POST", "/check/data"): F,
     ("GET", "/check/sample/<path:name>"): D,
     ("GET", "/demo/<path:name>"): D,
+    ("GET", "/hop-thu-demo"): D,
 }
 
 

@@ -88,6 +88,8 @@ PRODUCTION = {
     "ENVIRONMENT": "production",
     "PUBLIC_URL": "https://hocba.example.vn",
     "OWNER_NAME": "Sở thử",
+    "SMS_URL": "https://sms.example.vn/send",
+    "SMS_TOKEN": "t0ken",
     "KEY_ENCRYPTION_KEYS": "k1:" + base64.b64encode(bytes(range(32))).decode(),
     "INDEX_KEY": base64.b64encode(bytes(range(1, 33))).decode(),
 }

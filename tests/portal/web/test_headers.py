@@ -210,6 +210,8 @@ def test_production_asks_for_https(tmp_path: Path, issued_stock: Stock) -> None:
         ENVIRONMENT="production",
         PUBLIC_URL="https://hocba.example.vn",
         OWNER_NAME="Sở Giáo dục và Đào tạo",
+        MAIL_URL="smtps://mail.example.vn",
+        MAIL_FROM="hocba@example.vn",
         KEY_ENCRYPTION_KEYS="k1:3q2+7wABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhs=",
         INDEX_KEY="AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
     )
