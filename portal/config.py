@@ -38,7 +38,7 @@ SECRETS_FILE = "secrets.json"
 _KEY_ID = re.compile(r"[a-z0-9-]{1,16}")
 # What QR alphanumeric mode can spell: letters, digits, "-", "." and a port; a Unicode name goes in punycode.
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?")
-_MAIL_FROM = re.compile(r"[A-Za-z0-9._+-]{1,64}@([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)*[a-z0-9-]*[a-z0-9]")
+_MAIL_FROM = re.compile(r"[A-Za-z0-9._+-]{1,64}@([A-Za-z0-9-]+\.)*[A-Za-z0-9-]+")
 _MAIL_PORTS = {"smtp": 587, "smtps": 465}
 _PRINTABLE = re.compile("[!-~]+")  # what a bearer token, a user name or a password of SMTP may be made of
 _STORE_SCHEMES = ("file", "memory", "s3", "s3a", "gs", "az")
@@ -167,8 +167,8 @@ class Settings:
             signing_keys=Path(signing_keys).absolute() if signing_keys else None,
             tsa_url=reader.web_address("TSA_URL"),
             audit_key=Path(audit_key).absolute() if audit_key else None,
-            mail=reader.mail("MAIL_URL", "MAIL_FROM"),
-            sms=reader.gateway("SMS_URL", "SMS_TOKEN", secure=production),
+            mail=reader.mail(),
+            sms=reader.gateway(secure=production),
             limits_url=reader.counters("LIMITS_URL", cls.limits_url),
             limits=reader.limits("LIMITS"),
             checks=reader.checks(),
@@ -283,14 +283,14 @@ class _Reader:
             return None
         return text or None
 
-    def mail(self, name: str, name_of_sender: str) -> MailServer | None:
+    def mail(self) -> MailServer | None:
         """Both or neither. The address holds a password, so no mistake repeats any of it."""
-        text, sender = self.text(name), self.text(name_of_sender)
+        text, sender = self.text("MAIL_URL"), self.text("MAIL_FROM")
         if not text and not sender:
             return None
         before = len(self.problems)
         if not _MAIL_FROM.fullmatch(sender):
-            self.problem(name_of_sender, "address", "phải là địa chỉ e-mail gửi đi, dạng ten@ten-mien.vn.")
+            self.problem("MAIL_FROM", "address", "phải là địa chỉ e-mail gửi đi, dạng ten@ten-mien.vn.")
         try:
             parts = urlsplit(text)
             host, port = parts.hostname or "", parts.port or _MAIL_PORTS.get(parts.scheme, 0)
@@ -304,11 +304,13 @@ class _Reader:
             or parts.query + parts.fragment
         ):
             self.problem(
-                name, "url", "phải có dạng smtps://tên:mật-khẩu@máy:465 hoặc smtp://tên:mật-khẩu@máy:587."
+                "MAIL_URL",
+                "url",
+                "phải có dạng smtps://tên:mật-khẩu@máy:465 hoặc smtp://tên:mật-khẩu@máy:587.",
             )
         elif bool(user) != bool(password) or not _PRINTABLE.fullmatch(user + password or "-"):
             self.problem(
-                name,
+                "MAIL_URL",
                 "sign_in",
                 "tên và mật khẩu phải có cả hai, bằng chữ không dấu (ký tự đặc biệt viết dạng %xx).",
             )
@@ -316,9 +318,9 @@ class _Reader:
             return None
         return MailServer(host, port, parts.scheme == "smtps", user, password, sender)
 
-    def gateway(self, name: str, name_of_token: str, *, secure: bool) -> Gateway | None:
+    def gateway(self, *, secure: bool) -> Gateway | None:
         """Both or neither; https, but for a machine of one's own in development."""
-        text, token = self.text(name), self.text(name_of_token)
+        text, token = self.text("SMS_URL"), self.text("SMS_TOKEN")
         if not text and not token:
             return None
         before = len(self.problems)
@@ -330,13 +332,15 @@ class _Reader:
             bad = True
         if bad:  # it may hold a secret of the provider's, so it is not repeated
             self.problem(
-                name, "address", "phải là địa chỉ https:// của nhà cung cấp, không kèm tên và mật khẩu."
+                "SMS_URL", "address", "phải là địa chỉ https:// của nhà cung cấp, không kèm tên và mật khẩu."
             )
         elif secure and parts.scheme != "https":
-            self.problem(name, "http_in_production", "phải bắt đầu bằng https:// khi ENVIRONMENT=production.")
+            self.problem(
+                "SMS_URL", "http_in_production", "phải bắt đầu bằng https:// khi ENVIRONMENT=production."
+            )
         if not _PRINTABLE.fullmatch(token):
             self.problem(
-                name_of_token, "token", "phải có cùng SMS_URL: một dãy ký tự không dấu, không khoảng trắng."
+                "SMS_TOKEN", "token", "phải có cùng SMS_URL: một dãy ký tự không dấu, không khoảng trắng."
             )
         return Gateway(text, token) if len(self.problems) == before else None
 
