@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -64,7 +65,9 @@ def main(port: str) -> int:
 
 
 def _end(processes: list[subprocess.Popen[bytes]]) -> None:
-    """SIGTERM again and again, for granian loses one that comes while it starts; at last SIGKILL."""
+    """SIGTERM again and again, for granian loses one that comes while it starts; at last SIGKILL. What a
+    process that was killed has left behind (granian's own workers) is of its group, and goes with it.
+    """
     give_up = time.monotonic() + _PATIENCE
     while any(process.poll() is None for process in processes):
         late = time.monotonic() > give_up
@@ -72,6 +75,9 @@ def _end(processes: list[subprocess.Popen[bytes]]) -> None:
             if process.poll() is None:
                 process.send_signal(signal.SIGKILL if late else signal.SIGTERM)
         time.sleep(1)
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.demo_instance import ROOT, DemoInstance
+from tests.demo_instance import ROOT, run_flask
 from tests.portal.messages.outside import free_port
 
 
@@ -60,14 +60,14 @@ def eventually(true: Callable[[], bool], seconds: float = 60) -> None:
 
 
 @contextmanager
-def served(instance: DemoInstance) -> Iterator[tuple[subprocess.Popen[str], dict[int, str]]]:
+def served(instance: Path) -> Iterator[tuple[subprocess.Popen[str], dict[int, str]]]:
     """What scripts/run.sh starts last, once it answers; and all processes below it."""
     port = free_port()
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     process = subprocess.Popen(  # noqa: S603 - our own command
         [sys.executable, "scripts/serve.py", str(port)],
         cwd=ROOT,
-        env=inherited | instance.environment | {"WEB_THREADS": "16"},
+        env=inherited | {"INSTANCE_DIR": str(instance), "WEB_THREADS": "16"},
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -86,14 +86,17 @@ def served(instance: DemoInstance) -> Iterator[tuple[subprocess.Popen[str], dict
         yield process, below
     finally:
         process.kill()
-        process.communicate()
         for number in alive(below):
             os.kill(number, signal.SIGKILL)
+        process.communicate()
 
 
 @pytest.fixture
-def instance(tmp_path: Path, demo_instance: DemoInstance) -> DemoInstance:
-    return demo_instance.copy_to(tmp_path / "instance")
+def instance(tmp_path: Path) -> Path:
+    """An empty portal."""
+    done = run_flask({"INSTANCE_DIR": str(tmp_path)}, "database", "upgrade")
+    assert done.returncode == 0, done.stderr
+    return tmp_path
 
 
 def named(below: dict[int, str], word: str) -> int:
@@ -101,7 +104,7 @@ def named(below: dict[int, str], word: str) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_asked_to_end_it_ends_both(instance: DemoInstance, number: signal.Signals) -> None:
+def test_asked_to_end_it_ends_both(instance: Path, number: signal.Signals) -> None:
     with served(instance) as (process, below):
         assert named(below, "granian")
         assert named(below, "wsgi work")
@@ -111,7 +114,7 @@ def test_asked_to_end_it_ends_both(instance: DemoInstance, number: signal.Signal
 
 
 @pytest.mark.parametrize(("word", "name"), [("wsgi work", "worker"), ("granian", "web server")])
-def test_when_one_dies_it_says_so_and_ends_the_other(instance: DemoInstance, word: str, name: str) -> None:
+def test_when_one_dies_it_says_so_and_ends_the_other(instance: Path, word: str, name: str) -> None:
     with served(instance) as (process, below):
         os.kill(named(below, word), signal.SIGKILL)
         _, said = process.communicate(timeout=40)
@@ -120,7 +123,7 @@ def test_when_one_dies_it_says_so_and_ends_the_other(instance: DemoInstance, wor
         eventually(lambda: alive(below) == {}, 20)
 
 
-def test_killed_outright_it_leaves_no_orphan(instance: DemoInstance) -> None:
+def test_killed_outright_it_leaves_no_orphan(instance: Path) -> None:
     with served(instance) as (process, below):
         process.kill()
         process.wait()
