@@ -86,6 +86,7 @@ class Settings:
     environment: Environment
     instance_dir: Path
     database_url: str
+    database_owner_url: str | None  # for migrations alone
     file_store_url: str
     tombstones_url: str  # what was erased, kept apart from every backup of database and files
     public_url: str  # scheme, host and port in the QR
@@ -163,6 +164,7 @@ class Settings:
             environment=environment,
             instance_dir=instance_dir,
             database_url=reader.database(instance_dir),
+            database_owner_url=reader.database_owner(),
             file_store_url=file_store,
             tombstones_url=tombstones,
             public_url=public_url,
@@ -383,15 +385,22 @@ class _Reader:
         return Bounds(running, waiting, per_client, wait)
 
     def database(self, instance_dir: Path) -> str:
-        text = self.text("DATABASE_URL")
+        return self._database("DATABASE_URL") or f"sqlite:///{instance_dir / 'portal.sqlite3'}"
+
+    def database_owner(self) -> str | None:
+        return self._database("DATABASE_OWNER_URL") or None
+
+    def _database(self, name: str) -> str:
+        """The address of a database, empty where none is set."""
+        text = self.text(name)
         if not text:
-            return f"sqlite:///{instance_dir / 'portal.sqlite3'}"
+            return ""
         try:
             url = make_url(text)
         except (ArgumentError, ValueError):  # ValueError: a port that is no number
             # The text may hold a password, so it is not repeated.
             self.problem(
-                "DATABASE_URL",
+                name,
                 "url",
                 "không phải là địa chỉ cơ sở dữ liệu (sqlite:///… hoặc postgresql://…).",
             )
@@ -399,16 +408,12 @@ class _Reader:
         if url.drivername in ("postgres", "postgresql"):
             url = url.set(drivername="postgresql+psycopg")
         if url.drivername not in ("sqlite", "postgresql+psycopg"):
-            self.problem(
-                "DATABASE_URL", "driver", f"“{url.drivername}” không dùng được; chỉ sqlite hoặc postgresql."
-            )
+            self.problem(name, "driver", f"“{url.drivername}” không dùng được; chỉ sqlite hoặc postgresql.")
         if url.drivername == "sqlite":
             if url.query:
-                self.problem("DATABASE_URL", "query", "địa chỉ sqlite không nhận tham số sau dấu “?”.")
+                self.problem(name, "query", "địa chỉ sqlite không nhận tham số sau dấu “?”.")
             if not url.database or url.database.startswith((":", "file:")):
-                self.problem(
-                    "DATABASE_URL", "no_file", "địa chỉ sqlite phải nêu một tệp: sqlite:////đường/dẫn."
-                )
+                self.problem(name, "no_file", "địa chỉ sqlite phải nêu một tệp: sqlite:////đường/dẫn.")
         return url.render_as_string(hide_password=False)
 
     def store(self, name: str, folder: Path, *, production: bool) -> str:

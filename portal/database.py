@@ -26,6 +26,7 @@ from sqlalchemy import (
     Uuid,
     create_engine,
     event,
+    func,
     select,
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -39,6 +40,10 @@ from sqlalchemy.types import TypeDecorator
 from portal.errors import Refusal
 
 _RV = TypeVar("_RV")
+
+#: Of PostgreSQL: for whose rows a connection asks. Without it there are none.
+_SCOPE: Final = "portal.scope"
+EVERY_SCHOOL: Final = "all"
 
 NAMING = {
     "ix": "ix_%(column_0_label)s",
@@ -160,7 +165,8 @@ class _Connection(psycopg.Connection[Any]):
 def make_engine(url: str, *, connections: int = 10, threads: int = 32) -> Engine:
     """An engine for ``url``.
 
-    PostgreSQL gets up to ``connections``, for which threads take turns. SQLite gets one for each of
+    PostgreSQL gets up to ``connections``, for which threads take turns; each asks for all schools until
+    :func:`narrow` says for one. SQLite gets one for each of
     ``threads``, for they are but an open file; WAL, synchronous FULL (a committed row survives power loss),
     foreign keys on, a busy time-out, and transactions that begin with BEGIN IMMEDIATE (one writer, no
     deadlock). What is deleted or overwritten is zeros in the file (SEC-41). Its file is made for its owner
@@ -169,7 +175,7 @@ def make_engine(url: str, *, connections: int = 10, threads: int = 32) -> Engine
     if not url.startswith("sqlite"):
         engine = create_engine(
             url,
-            connect_args={"connect_timeout": _CONNECT_TIMEOUT},
+            connect_args={"connect_timeout": _CONNECT_TIMEOUT, "options": f"-c {_SCOPE}={EVERY_SCHOOL}"},
             pool_pre_ping=True,
             pool_timeout=POOL_TIMEOUT,
             pool_size=connections,
@@ -235,6 +241,14 @@ def scrub(engine: Engine, tables: Iterable[str]) -> bool:
         return answer is not None and not answer[0]
     finally:
         driver.close()
+
+
+def narrow(session: Session, scope: str | None) -> None:
+    """Let the rest of this transaction see and change the rows of one school alone (SEC-18); None changes
+    nothing. PostgreSQL keeps this rule itself (migration 0016); in SQLite the services' own questions do.
+    """
+    if scope is not None and session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.set_config(_SCOPE, scope, True)))
 
 
 def reading_engine(engine: Engine) -> Engine:

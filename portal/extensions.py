@@ -12,12 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, cast
 
-from flask import Flask, current_app, has_request_context
+from flask import Flask, current_app, g, has_request_context
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from portal.config import Settings
-from portal.database import confirm_keys
+from portal.database import confirm_keys, narrow
 from portal.limits.gate import Gate
 from portal.limits.work import Workroom
 from portal.ports import Checker, Clock, FileStore, Mailer, Tombstones
@@ -65,6 +65,7 @@ def transaction() -> Iterator[Session]:
     if not has_request_context():
         confirm()
     with Session(resources().engine) as session, session.begin():
+        narrow(session, _scope())
         yield session
 
 
@@ -79,5 +80,18 @@ def confirm() -> None:
 @contextmanager
 def reading() -> Iterator[Session]:
     """A session for a request that changes nothing."""
-    with Session(resources().questions, autoflush=False) as session:
+    bundle, scope = resources(), _scope()
+    # Only a transaction can be narrowed, and the quick way for questions has none.
+    narrowed = scope is not None and bundle.engine.dialect.name == "postgresql"
+    with Session(bundle.engine if narrowed else bundle.questions, autoflush=False) as session:
+        narrow(session, scope)
         yield session
+
+
+def within(scope: str | None) -> None:
+    """From here on this request sees and changes the rows of one school alone, or, None, of all."""
+    g.scope = scope
+
+
+def _scope() -> str | None:
+    return cast("str | None", g.get("scope")) if has_request_context() else None

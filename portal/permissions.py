@@ -72,9 +72,9 @@ class Act(StrEnum):
     OWN_ACCOUNT = "own_account"
 
 
+#: Acts of a school's people that reach records of other schools: each asks its own basis first.
+RECEIVING: Final = frozenset({Act.ASK_CONSENT, Act.OPEN_SHARED, Act.STATUTORY_ACCESS})
 _TEACHING: Final = frozenset({Act.SIGN_PART, Act.REGISTER_CERTIFICATE, Act.OWN_ACCOUNT})
-_RECEIVING: Final = frozenset({Act.ASK_CONSENT, Act.OPEN_SHARED, Act.STATUTORY_ACCESS, Act.OWN_ACCOUNT})
-
 #: role -> what it may ask for.
 PERMITTED: Final[Mapping[Role, frozenset[Act]]] = {
     Role.MANAGER: frozenset(
@@ -103,8 +103,8 @@ PERMITTED: Final[Mapping[Role, frozenset[Act]]] = {
         {Act.UPLOAD_CLASS, Act.SEE_PROGRESS, Act.SEAL, Act.REGISTER_CERTIFICATE, Act.OWN_ACCOUNT}
     ),
     Role.ADMINISTRATOR: frozenset({Act.MANAGE_ACCOUNTS, Act.OWN_ACCOUNT}),
-    Role.RECEIVING_OFFICER: _RECEIVING,
-    Role.AGENCY_OFFICER: _RECEIVING,
+    Role.RECEIVING_OFFICER: RECEIVING | {Act.OWN_ACCOUNT},
+    Role.AGENCY_OFFICER: RECEIVING | {Act.OWN_ACCOUNT},
     Role.DEPARTMENT_OFFICER: frozenset(
         {
             Act.ONBOARD,

@@ -11,6 +11,7 @@ import sys
 from typing import Final
 
 from obstore.exceptions import BaseError as StoreError
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -33,7 +34,8 @@ def is_command() -> bool:
 
 def refuse_unfit(bundle: Resources) -> None:
     """Compare the keys with the database's, and the tombstones with what is in it. Raises Refusal:
-    ``wrong_keys``, ``key_missing``, ``erased_alive``, ``unknown_kind``, ``not_known`` where database or
+    ``wrong_keys``, ``key_missing``, ``erased_alive``, ``unknown_kind``, in production ``unbound_role``;
+    ``not_known`` where database or
     tombstones cannot be read: whoever cannot know must not serve.
     """
     try:
@@ -41,6 +43,8 @@ def refuse_unfit(bundle: Resources) -> None:
             confirm_keys(session, bundle.vault.check_values())
             refuse_missing_keys(session, bundle.vault)
             refuse_erased_alive(session, ERASERS, bundle.tombstones)
+            if bundle.settings.production:
+                refuse_unbound_role(session)
     except UNAVAILABLE as error:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig is not None else error
         raise Refusal(
@@ -54,3 +58,25 @@ def refuse_unfit(bundle: Resources) -> None:
             f"Chưa đọc được TOMBSTONES_URL ({type(error).__name__}) nên chưa biết có được phục vụ không.",
             "Kiểm tra TOMBSTONES_URL, quyền đọc và kết nối.",
         ) from error
+
+
+def refuse_unbound_role(session: Session) -> None:
+    """The role that serves must be one that the rules of the tables bind and that cannot lift them (SEC-18):
+    no superuser, no BYPASSRLS, not the owner. Raises Refusal ``unbound_role``.
+    """
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    free = session.execute(
+        text(
+            "SELECT rolsuper OR rolbypassrls OR EXISTS ("
+            " SELECT 1 FROM pg_class WHERE relname = 'records' AND pg_has_role(relowner, 'MEMBER'))"
+            " FROM pg_roles WHERE rolname = current_user"
+        )
+    ).scalar_one()
+    if free:
+        raise Refusal(
+            "unbound_role",
+            "Tài khoản PostgreSQL của DATABASE_URL là superuser, có BYPASSRLS, hoặc là chủ các bảng.",
+            "Dùng một tài khoản thường; đặt tài khoản chủ ở DATABASE_OWNER_URL rồi chạy flask --app wsgi "
+            "database upgrade.",
+        )

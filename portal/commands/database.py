@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import click
+from sqlalchemy import make_url
 
 from portal import migrations
 from portal.commands.console import Room
+from portal.database import make_engine
 from portal.extensions import confirm, resources
 
 database = Room("database", help="Cơ sở dữ liệu.")
@@ -13,7 +15,20 @@ database = Room("database", help="Cơ sở dữ liệu.")
 
 @database.command("upgrade")
 def upgrade() -> None:
-    """Tạo hoặc nâng cấp các bảng. Chạy lại được; chạy trước mỗi lần khởi động phiên bản mới."""
-    migrations.upgrade(resources().engine)
+    """Tạo hoặc nâng cấp các bảng. Chạy lại được; chạy trước mỗi lần khởi động phiên bản mới.
+
+    Với DATABASE_OWNER_URL: tạo bảng bằng tài khoản chủ, rồi cấp quyền cho tài khoản của DATABASE_URL.
+    """
+    bundle = resources()
+    owner_url = bundle.settings.database_owner_url
+    if owner_url is None:
+        migrations.upgrade(bundle.engine)
+    else:
+        owner = make_engine(owner_url)
+        try:
+            migrations.upgrade(owner)
+            migrations.grant(owner, make_url(bundle.settings.database_url).username or "")
+        finally:
+            owner.dispose()
     confirm()
     click.echo("Cơ sở dữ liệu đã ở phiên bản mới nhất.")

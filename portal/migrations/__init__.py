@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine
+from sqlalchemy import Engine, inspect, text
+
+#: What the portal's role may do with a table, where that is less than everything.
+_RIGHTS: Final = {
+    "alembic_version": "SELECT",
+    "audit_entries": "SELECT, INSERT",
+    "audit_head": "SELECT, UPDATE",
+}
 
 
 def upgrade(engine: Engine) -> None:
@@ -20,3 +28,15 @@ def upgrade(engine: Engine) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def grant(owner: Engine, role: str) -> None:
+    """Let the role that the portal runs as work with the tables, and no more: it owns none, so it can lift no
+    rule that is laid on them, and of the trail it may only add to the end (SEC-18). PostgreSQL only.
+    """
+    with owner.begin() as connection:
+        quoted = connection.dialect.identifier_preparer.quote(role)
+        for table in inspect(connection).get_table_names():
+            rights = _RIGHTS.get(table, "SELECT, INSERT, UPDATE, DELETE")
+            connection.execute(text(f"REVOKE ALL ON {table} FROM {quoted}"))
+            connection.execute(text(f"GRANT {rights} ON {table} TO {quoted}"))

@@ -21,8 +21,8 @@ from flask import Flask, abort, current_app, g, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.errors import Refusal
-from portal.extensions import resources
-from portal.permissions import STRONG, Act
+from portal.extensions import resources, within
+from portal.permissions import RECEIVING, STRONG, Act, OrganisationKind
 from portal.web import sessions
 from portal.web.i18n import language, link
 from portal.web.requests import Mistake, Rejection
@@ -132,7 +132,11 @@ def _admit(act: Act) -> AnyResponse | None:
         keeper.turned_away(viewer, act, "role")
         raise Rejection(403, "not_yours")
 
-    # 3 How: a form of ours; and for what cannot be undone the person, once more.
+    # 3 Whose rows: a school's people meet their own school's, whatever a question forgets to ask (SEC-18).
+    if viewer.organisation_kind is OrganisationKind.SCHOOL and act not in RECEIVING:
+        within(viewer.organisation)
+
+    # 4 How: a form of ours; and for what cannot be undone the person, once more.
     _refuse_strange_form()
     if request.method == "POST" and act in STRONG:
         try:
