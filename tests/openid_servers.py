@@ -5,6 +5,7 @@ and one of our own that forges, lies, hangs and floods on request.
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import re
 import socket
@@ -23,7 +24,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 from joserfc import jwt
-from joserfc.jwk import Key, OctKey, RSAKey
+from joserfc.jwk import Key, RSAKey
 
 from tests.servers import Missing
 
@@ -121,10 +122,15 @@ class _Walker:
             address, fields = answer.headers["Location"], None
 
 
-def _unsigned(header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
-    """A token whose signature is empty."""
-    parts = [base64.urlsafe_b64encode(json.dumps(p).encode()).rstrip(b"=") for p in (header, claims)]
-    return ".".join([*(part.decode() for part in parts), ""])
+def _encoded(part: bytes) -> str:
+    return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
+
+
+def _by_hand(header: Mapping[str, Any], claims: Mapping[str, Any], secret: bytes) -> str:
+    """A token as no library makes one: an empty signature for "none", else an HMAC under ``secret``."""
+    text = ".".join(_encoded(json.dumps(part).encode()) for part in (header, claims))
+    none = header["alg"] == "none"
+    return f"{text}.{'' if none else _encoded(hmac.digest(secret, text.encode(), 'sha256'))}"
 
 
 @cache
@@ -169,7 +175,10 @@ class ForgingProvider:
                 provider.forger.sent = parse_qs(body)
                 provider._answer(self)
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            request_queue_size = 64
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.issuer = f"http://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -216,8 +225,9 @@ class ForgingProvider:
         }
         claims = {name: value for name, value in claims.items() if value is not None}
         header = {"alg": forger.alg, "kid": forger.key.kid}
-        if forger.alg == "none":
-            return _unsigned(header, claims)
+        if forger.alg in ("none", "HS256"):  # the oldest confusion: the public key is the secret
+            assert isinstance(forger.key, RSAKey)
+            return _by_hand(header, claims, forger.key.as_pem(private=False))
         return jwt.encode(header, claims, forger.key, algorithms=[forger.alg])
 
 
@@ -256,9 +266,3 @@ def drip(handler: BaseHTTPRequestHandler) -> None:
             handler.wfile.write(b" ")
             handler.wfile.flush()
             time.sleep(0.1)
-
-
-def secret_as_key(key: Key) -> OctKey:
-    """The public key's PEM as an HMAC secret: the oldest confusion of algorithms."""
-    assert isinstance(key, RSAKey)
-    return OctKey.import_key(key.as_pem(private=False), {"kid": str(key.kid)})
