@@ -47,6 +47,17 @@ _HOW = {
     "KEY_ENCRYPTION_KEYS": 'echo "k1:$(openssl rand -base64 32)" (dạng mã:base64)',
     "INDEX_KEY": "openssl rand -base64 32",
 }
+# The first four belong together.
+_OIDC = (
+    "OIDC_ISSUER",
+    "OIDC_CLIENT_ID",
+    "OIDC_CLIENT_SECRET",
+    "OIDC_NAME",
+    "OIDC_FOR",
+    "OIDC_ACR",
+    "OIDC_AMR",
+)
+_OIDC_FOR = ("holders", "staff", "both")
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
 _NO_DEBUG = ("", "0", "false", "no")  # what Flask itself takes for "off"; any other word turns it on
@@ -80,6 +91,22 @@ class Gateway:
 
 
 @dataclass(frozen=True)
+class OpenIdClient:
+    """What the portal is at the one OpenID provider it knows. ``issuer`` is the provider's own spelling, byte
+    for byte. ``acr`` and ``amr``: one of each must stand in the ID token; empty asks for nothing.
+    """
+
+    issuer: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    name: str  # of the provider, on the button
+    holders: bool
+    staff: bool
+    acr: tuple[str, ...] = ()
+    amr: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Settings:
     """One installation. URLs carry no trailing slash; keys are raw bytes and are left out of ``repr``."""
 
@@ -96,6 +123,7 @@ class Settings:
     demo: bool = False
     signing_keys: Path | None = None  # read by the issuing command only; the web process never opens it
     tsa_url: str | None = None
+    openid: OpenIdClient | None = None
     audit_key: Path | None = None  # read by the command that signs checkpoints of the trail only
     mail: MailServer | None = None
     sms: Gateway | None = None
@@ -174,6 +202,7 @@ class Settings:
             demo=demo,
             signing_keys=Path(signing_keys).absolute() if signing_keys else None,
             tsa_url=reader.web_address("TSA_URL"),
+            openid=reader.openid(secure=production),
             audit_key=Path(audit_key).absolute() if audit_key else None,
             mail=reader.mail(),
             sms=reader.gateway(secure=production),
@@ -351,6 +380,52 @@ class _Reader:
                 "SMS_TOKEN", "token", "phải có cùng SMS_URL: một dãy ký tự không dấu, không khoảng trắng."
             )
         return Gateway(text, token) if len(self.problems) == before else None
+
+    def openid(self, *, secure: bool) -> OpenIdClient | None:
+        issuer = self._issuer("OIDC_ISSUER", secure=secure)
+        client = self._printable("OIDC_CLIENT_ID", 256)
+        secret = self.text("OIDC_CLIENT_SECRET")
+        name = self._printable("OIDC_NAME", 40)
+        whom = self.text("OIDC_FOR") or "both"
+        if whom not in _OIDC_FOR:
+            self.problem("OIDC_FOR", "choice", f"“{whom}” không phải là một trong: {', '.join(_OIDC_FOR)}.")
+        acr, amr = self._words("OIDC_ACR"), self._words("OIDC_AMR")
+        if not any(self.text(name) for name in _OIDC):
+            return None
+        for needed in _OIDC[:4]:
+            if not self.text(needed):
+                self.problem(needed, "missing", f"phải có khi dùng đăng nhập OpenID: {', '.join(_OIDC[:4])}.")
+        return OpenIdClient(
+            issuer, client, secret, name, whom in ("holders", "both"), whom in ("staff", "both"), acr, amr
+        )
+
+    def _issuer(self, name: str, *, secure: bool) -> str:
+        text = self.text(name)
+        try:
+            parts = urlsplit(text)
+            fit = bool(parts.hostname) and parts.scheme in ("http", "https") and (parts.port or 1) > 0
+        except ValueError:
+            fit = False
+        if text and (not fit or parts.query or parts.fragment or "@" in parts.netloc or len(text) > 200):
+            # A mistyped address may hold a password, so it is not repeated.
+            self.problem(
+                name, "address", "phải là địa chỉ của nhà cung cấp, không kèm “?”, “#” hay tên người dùng."
+            )
+        elif text and secure and parts.scheme != "https":
+            self.problem(name, "http_in_production", "phải bắt đầu bằng https:// khi ENVIRONMENT=production.")
+        return text
+
+    def _printable(self, name: str, longest: int) -> str:
+        text = self.text(name)
+        if len(text) > longest or not text.isprintable():
+            self.problem(name, "text", f"phải là một dòng chữ, dài nhất {longest} ký tự.")
+        return text
+
+    def _words(self, name: str) -> tuple[str, ...]:
+        words = tuple(part for part in re.split(r"[,\s]+", self.text(name)) if part)
+        if any(not word.isascii() or not word.isprintable() for word in words):
+            self.problem(name, "words", "phải là các giá trị ASCII, cách nhau bằng dấu phẩy.")
+        return words
 
     def scheme(self, name: str, schemes: tuple[str, ...], default: str) -> str:
         text = self.text(name)

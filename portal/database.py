@@ -245,7 +245,7 @@ def scrub(engine: Engine, tables: Iterable[str]) -> bool:
 
 def narrow(session: Session, scope: str | None) -> None:
     """Let the rest of this transaction see and change the rows of one school alone (SEC-18); None changes
-    nothing. PostgreSQL keeps this rule itself (migration 0016); in SQLite the services' own questions do.
+    nothing. PostgreSQL keeps this rule itself (migration 0014); in SQLite the services' own questions do.
     """
     if scope is not None and session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.set_config(_SCOPE, scope, True)))

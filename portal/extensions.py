@@ -20,7 +20,7 @@ from portal.config import Settings
 from portal.database import confirm_keys, narrow
 from portal.limits.gate import Gate
 from portal.limits.work import Workroom
-from portal.ports import Checker, Clock, FileStore, Mailer, Tombstones
+from portal.ports import Checker, Clock, FileStore, IdentityProvider, Mailer, Tombstones
 from portal.vault import Vault
 from verifier.locator import Hosts
 
@@ -44,6 +44,7 @@ class Resources:
     hosts: Hosts
     gate: Gate  # limits by client
     workroom: Workroom  # places for checks
+    openid: IdentityProvider | None  # None where the settings name none
 
 
 def install(app: Flask, bundle: Resources) -> None:

@@ -13,6 +13,7 @@ from flask.cli import AppGroup
 
 from portal import extensions, web
 from portal.accounts.doorkeeper import AccountsDoorkeeper
+from portal.accounts.federation_views import CALLBACK, openid
 from portal.accounts.views import accounts
 from portal.clock import SystemClock
 from portal.config import Settings
@@ -25,7 +26,7 @@ from portal.limits.work import Bounds, Workroom
 from portal.lookup.scan import Scans
 from portal.lookup.views import lookup
 from portal.messages.channels import mailer_for
-from portal.ports import Checker, Clock, Mailer
+from portal.ports import Checker, Clock, IdentityProvider, Mailer
 from portal.uploads.views import uploads
 from portal.vault import Vault
 from portal.web import access
@@ -131,6 +132,7 @@ def create_app(
         hosts=Hosts(settings.public_url, settings.public_url_former),
         gate=gate,
         workroom=Workroom(settings.checks),
+        openid=_openid(settings),
     )
     extensions.install(app, bundle)
 
@@ -142,6 +144,7 @@ def create_app(
     app.register_blueprint(uploads)
     app.register_blueprint(accounts)
     app.register_blueprint(departments)
+    app.register_blueprint(openid)
     install_limits(app, limiter, gate, Workroom(_receiving(settings)))
     access.refuse_unruled(app)
 
@@ -163,6 +166,17 @@ def _receiving(settings: Settings) -> Bounds:
     """Bodies that are read at one time: three in four threads, for one client one in eight."""
     threads = settings.web_threads
     return Bounds(max(1, threads * 3 // 4), 0, max(1, threads // 8), settings.checks.wait_seconds)
+
+
+def _openid(settings: Settings) -> IdentityProvider | None:
+    """The provider that the settings name. Its libraries are loaded for it alone."""
+    if settings.openid is None:
+        return None
+    module = import_module("portal.accounts.openid")
+    provider: IdentityProvider = module.OpenIdProvider(
+        settings.openid, settings.public_url + CALLBACK, secure=settings.production
+    )
+    return provider
 
 
 def _fork_server(settings: Settings) -> ForkServer:

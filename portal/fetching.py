@@ -1,7 +1,8 @@
 """Asking other machines over HTTP: the only place of the portal that does.
 
 A feature asks the addresses of its own tables or settings, never one that a certificate, a file or an answer
-names. An answer is bounded in time and size and goes nowhere else: no redirect is followed.
+names; an OpenID provider of the settings alone says itself where its parts are. An answer is bounded in time
+and size and goes nowhere else: no redirect is followed.
 """
 
 from __future__ import annotations

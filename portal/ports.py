@@ -28,6 +28,25 @@ class Checker(Protocol):
     def check(self, job: CheckJob) -> ValidationReport: ...
 
 
+class IdentityProvider(Protocol):
+    """An OpenID provider (:mod:`portal.accounts.openid`). Both calls may ask over the network, in bounds."""
+
+    @property
+    def issuer(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    def offered(self, kind: str) -> bool:
+        """Whether accounts of this kind may sign in by it."""
+
+    def address(self, state: str, nonce: str, verifier: str, *, language: str, now: datetime) -> str: ...
+
+    def identify(
+        self, answer: Mapping[str, str], nonce: str, verifier: str, *, since: datetime, now: datetime
+    ) -> str: ...
+
+
 class FileStore(Protocol):
     """Blobs under names we choose. ``put_new`` is create-only: FileExistsError when the name is taken.
     ``get`` raises FileNotFoundError; ``delete`` of what is not there does nothing.

@@ -28,7 +28,7 @@ need libseccomp2 '/usr/lib/*/libseccomp.so.2'
 need nodejs node
 need npm npm
 
-# The one tool from npm, as its lock file pins it. Node trusts authorities of its own; the machine's are added.
+# The tools from npm, as their lock file pins them. Node trusts authorities of its own; the machine's are added.
 npm_tools() {
     authorities=${NODE_EXTRA_CA_CERTS:-${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}}
     if [ -r "$authorities" ]; then export NODE_EXTRA_CA_CERTS="$authorities"; fi

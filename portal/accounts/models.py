@@ -171,6 +171,24 @@ class Federation(Keyed, Base):
     used_at: Mapped[datetime | None]
 
 
+class FederationAttempt(Base):
+    """Somebody is at the OpenID provider: for one answer, in the same browser, within minutes. The row is
+    deleted by whoever takes it up.
+    """
+
+    __tablename__ = "federation_attempts"
+
+    state_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    browser: Mapped[str] = mapped_column(String(64))
+    account_kind: Mapped[AccountKind] = mapped_column(String(8))
+    linking: Mapped[str | None] = mapped_column(String(64))  # SHA-256 of the session that links its account
+    nonce: Mapped[str] = mapped_column(String(64))
+    verifier: Mapped[str] = mapped_column(String(64))  # PKCE (RFC 7636); worth nothing without the code
+    wanted: Mapped[str] = mapped_column(String(300))  # path on the portal to go on to
+    language: Mapped[str] = mapped_column(String(2))
+    began_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class CodePurpose(StrEnum):
     """What a one-time code is for."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from portal.accounts import credentials, sessions
@@ -22,6 +22,7 @@ from portal.accounts.models import (
     CodePurpose,
     Contact,
     ContactKind,
+    Federation,
     Membership,
     Method,
     Organisation,
@@ -483,6 +484,7 @@ class Ways:
     password: bool
     app: bool
     passkeys: tuple[KnownPasskey, ...]
+    openid_since: datetime | None  # an identity at the OpenID provider is linked
 
 
 def ways(session: Session, account: uuid.UUID) -> Ways:
@@ -496,6 +498,7 @@ def ways(session: Session, account: uuid.UUID) -> Ways:
                 select(Passkey).filter_by(account_pk=account, removed_at=None).order_by(Passkey.added_at)
             )
         ),
+        session.scalar(select(func.max(Federation.added_at)).filter_by(account_pk=account)),
     )
 
 
@@ -522,7 +525,7 @@ def set_password(
     )
     credentials.check_password(new, known)
     credentials.set_password(session, account, new, now=now)
-    _changed_sign_in(session, person, "password_set", session_id=session_id, now=now)
+    changed_sign_in(session, person, "password_set", session_id=session_id, now=now)
 
 
 def begin_app(session: Session, vault: Vault, account: uuid.UUID, *, now: datetime) -> None:
@@ -543,11 +546,11 @@ def confirm_app(
     person = session.get_one(Account, account)
     if not credentials.is_app_code(session, vault, person, code, now=now, confirms=True):
         return False
-    _changed_sign_in(session, person, "app_set", session_id=session_id, now=now)
+    changed_sign_in(session, person, "app_set", session_id=session_id, now=now)
     return True
 
 
-def _changed_sign_in(
+def changed_sign_in(
     session: Session, account: Account, change: str, *, session_id: str, now: datetime
 ) -> None:
     """Whoever else is signed in as this person is not any more."""

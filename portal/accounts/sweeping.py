@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
 from portal.accounts.credentials import TRIES_IN
-from portal.accounts.models import ActivationSlip, OneTimeCode, SignInFailure, WebSession
+from portal.accounts.models import ActivationSlip, FederationAttempt, OneTimeCode, SignInFailure, WebSession
 from portal.accounts.sessions import ABSOLUTE
 from portal.database import Base, changed
 
@@ -35,6 +35,7 @@ def _over(now: datetime) -> tuple[tuple[type[Base], ColumnElement[Any]], ...]:
         (WebSession, or_(WebSession.made_at <= since - ABSOLUTE, WebSession.ended_at <= since)),
         (OneTimeCode, OneTimeCode.expires_at <= since),
         (SignInFailure, SignInFailure.at <= now - TRIES_IN),
+        (FederationAttempt, FederationAttempt.began_at <= since),
         (
             ActivationSlip,
             or_(

@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal.accounts import credentials, service, sessions
 from portal.accounts.forms import ROLE_NAMES, messages, read_person
-from portal.accounts.models import Account
+from portal.accounts.models import Account, AccountKind
 from portal.errors import Refusal, marked
 from portal.extensions import reading, resources, transaction
 from portal.limits.table import WRONG_SIGN_IN
@@ -114,20 +114,26 @@ def sign_out() -> AnyResponse:
 
 
 def _sign_in(values: Mapping[str, str], errors: Mapping[str, str], status: int = 200) -> Response:
-    wanted = _own_path(values.get("next", "") or request.args.get("next", ""))
+    wanted = own_path(values.get("next", "") or request.args.get("next", ""))
     # What was typed stays, but for the secrets.
     kept = {"email": values.get("email", "")}
-    context = {"values": kept, "errors": errors, "next": wanted}
+    context = {"values": kept, "errors": errors, "next": wanted, "openid": _openid_kinds()}
     return page("accounts/sign_in.html", context, status, here=SIGN_IN_PAGE)
 
 
 def _signed_in(token: str, otherwise: str) -> AnyResponse:
     """On to where the person wanted to go."""
-    wanted = _own_path(request.form.get("next", "")) or link(otherwise, language())
+    wanted = own_path(request.form.get("next", "")) or link(otherwise, language())
     return hand_over(redirect(wanted, 303), token)
 
 
-def _own_path(text: str) -> str:
+def _openid_kinds() -> dict[str, str]:
+    """Kind of account -> name of the OpenID provider it may sign in by."""
+    provider = resources().openid
+    return {} if provider is None else {k.value: provider.name for k in AccountKind if provider.offered(k)}
+
+
+def own_path(text: str) -> str:
     """A path on this portal, empty for anything that might lead elsewhere."""
     strange = not text.startswith("/") or text.startswith("//") or "\\" in text or not text.isprintable()
     return "" if strange else text
@@ -246,6 +252,7 @@ def _account_page(errors: Mapping[str, str], status: int = 200) -> Response:
     context = {
         "errors": errors,
         "ways": ways,
+        "openid": _openid_kinds().get(AccountKind(account.kind)),
         "staff": me.role is not Role.HOLDER,
         "roles": [(held, _role_name(held.role)) for held in roles],
         "secret": None if secret is None else " ".join(secret[i : i + 4] for i in range(0, len(secret), 4)),

@@ -89,7 +89,7 @@ DEFAULT: Final[Mapping[str, Policy]] = {
         ),
         _policy(
             FORM,
-            "a form sent to /lookup or /compare, right or wrong",
+            "a form sent to /lookup or /compare, right or wrong; a way begun to the OpenID provider",
             "too_many_requests",
             v4="1200/minute",
             n64="120/minute",

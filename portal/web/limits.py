@@ -26,7 +26,7 @@ from portal.web import errors
 from portal.web.requests import Rejection
 
 #: Endpoints whose every form is counted (:data:`portal.limits.table.FORM`).
-FORMS: Final = ("lookup.typed", "lookup.compare")
+FORMS: Final = ("lookup.typed", "lookup.compare", "openid.begin", "openid.begin_link")
 
 
 class TooMany(Rejection):

@@ -35,6 +35,7 @@ COMPONENTS: Final = (
     "tongue",
     "error_summary",
     "token",
+    "openid_button",
     "field",
     "birth",
     "lookup_form",

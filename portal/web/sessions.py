@@ -110,8 +110,14 @@ def form_token() -> str:
     """What a form of this page must bring back (SEC-25): from the session, or before there is one from a
     cookie that the page sets.
     """
-    secret = session_token() or request.cookies.get(_name("form"), "") or _fresh_secret()
-    return hashlib.sha256(b"form/1 " + secret.encode()).hexdigest()
+    return hashlib.sha256(b"form/1 " + _secret().encode()).hexdigest()
+
+
+def browser() -> str:
+    """What this browser is called by a row that it alone may take up again; no page shows it. Another
+    sign-in in between makes it another browser.
+    """
+    return hashlib.sha256(b"browser/1 " + _secret().encode()).hexdigest()
 
 
 def is_own_form() -> bool:
@@ -122,6 +128,10 @@ def is_own_form() -> bool:
     if not session_token() and not request.cookies.get(_name("form")):
         return False
     return hmac.compare_digest(request.form.get(TOKEN_FIELD, "").encode(), form_token().encode())
+
+
+def _secret() -> str:
+    return session_token() or request.cookies.get(_name("form"), "") or _fresh_secret()
 
 
 def _fresh_secret() -> str:

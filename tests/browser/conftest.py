@@ -75,14 +75,21 @@ def site(demo_instance: DemoInstance, tmp_path_factory: pytest.TempPathFactory) 
         yield running
 
 
+def free_port() -> int:
+    """A port on loopback that nobody has."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
-def serve(instance: DemoInstance, *, log: Path | None = None, **changes: str) -> Iterator[Site]:
+def serve(
+    instance: DemoInstance, *, log: Path | None = None, port: int | None = None, **changes: str
+) -> Iterator[Site]:
     """The server as ``make run`` starts it, with other settings where ``changes`` names some. What it prints
     goes to ``log``.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = port or free_port()
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--no-ws", "--log-level", "error", "--log-config", "portal/logging.json"]
     command += ["--blocking-threads", changes.get("WEB_THREADS", str(Settings.web_threads)), "wsgi:app"]

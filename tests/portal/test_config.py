@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from portal.config import Environment, Gateway, MailServer, Settings
+from portal.config import Environment, Gateway, MailServer, OpenIdClient, Settings
 from portal.errors import InvalidSettings
 
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -295,3 +295,87 @@ def test_tombstones_lie_elsewhere_than_files(tmp_path: Path) -> None:
     assert mistakes(both, tmp_path) == {("TOMBSTONES_URL", "same_place")}
     settings = Settings.from_environment({"INSTANCE_DIR": str(tmp_path)})
     assert settings.tombstones_url == (tmp_path / "tombstones").as_uri()
+
+
+OIDC = {
+    "OIDC_ISSUER": "https://id.example.vn/so/",
+    "OIDC_CLIENT_ID": "hoc-ba",
+    "OIDC_CLIENT_SECRET": "s3cret-of-the-client",
+    "OIDC_NAME": "Định danh của tỉnh",
+}
+
+
+class TestOpenId:
+    def test_none_and_all(self, tmp_path: Path) -> None:
+        env = {"INSTANCE_DIR": str(tmp_path)}
+        assert Settings.from_environment(env).openid is None
+        found = Settings.from_environment(env | OIDC | {"OIDC_ACR": "loa2, loa3", "OIDC_AMR": "mfa"}).openid
+        assert found == OpenIdClient(
+            "https://id.example.vn/so/",
+            "hoc-ba",
+            "s3cret-of-the-client",
+            "Định danh của tỉnh",
+            holders=True,
+            staff=True,
+            acr=("loa2", "loa3"),
+            amr=("mfa",),
+        )
+        assert "s3cret" not in repr(found)
+
+    @pytest.mark.parametrize(
+        ("whom", "holders", "staff"), [("holders", True, False), ("staff", False, True), ("both", True, True)]
+    )
+    def test_for_whom(self, tmp_path: Path, whom: str, holders: bool, staff: bool) -> None:
+        found = Settings.from_environment({"INSTANCE_DIR": str(tmp_path), **OIDC, "OIDC_FOR": whom}).openid
+        assert found is not None
+        assert (found.holders, found.staff) == (holders, staff)
+
+    @pytest.mark.parametrize("name", OIDC)
+    def test_all_or_none(self, tmp_path: Path, name: str) -> None:
+        assert mistakes({n: v for n, v in OIDC.items() if n != name}, tmp_path) == {(name, "missing")}
+
+    @pytest.mark.parametrize("name", ["OIDC_FOR", "OIDC_ACR", "OIDC_AMR"])
+    def test_a_part_alone_is_a_mistake(self, tmp_path: Path, name: str) -> None:
+        """Somebody meant to turn it on."""
+        assert mistakes({name: "staff"}, tmp_path) == {(needed, "missing") for needed in OIDC}
+
+    def test_every_mistake_at_once_and_no_secret(self, tmp_path: Path) -> None:
+        wrong = {
+            "INSTANCE_DIR": str(tmp_path),
+            "OIDC_ISSUER": "https://user:pa55@id.example.vn",
+            "OIDC_CLIENT_ID": "x" * 257,
+            "OIDC_CLIENT_SECRET": "s3cret-of-the-client",
+            "OIDC_NAME": "x" * 41,
+            "OIDC_FOR": "everybody",
+            "OIDC_ACR": "cao,thấp",
+            "OIDC_AMR": "mạnh",
+        }
+        with pytest.raises(InvalidSettings) as caught:
+            Settings.from_environment(wrong)
+        assert {p.where for p in caught.value.problems} == wrong.keys() - {
+            "INSTANCE_DIR",
+            "OIDC_CLIENT_SECRET",
+        }
+        assert "s3cret" not in str(caught.value)
+        assert "pa55" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "issuer",
+        [
+            "id.example.vn",
+            "ftp://id.example.vn",
+            "https://",
+            "https://id.example.vn?x=1",
+            "https://id.example.vn#x",
+            "https://id.example.vn:port",
+            "https://[id",
+            "https://id.example.vn/" + "x" * 200,
+        ],
+    )
+    def test_no_issuer(self, tmp_path: Path, issuer: str) -> None:
+        assert mistakes(OIDC | {"OIDC_ISSUER": issuer}, tmp_path) == {("OIDC_ISSUER", "address")}
+
+    def test_production_asks_for_https(self, tmp_path: Path) -> None:
+        plain = {"OIDC_ISSUER": "http://id.example.vn"}
+        assert mistakes(PRODUCTION | OIDC | plain, tmp_path) == {("OIDC_ISSUER", "http_in_production")}
+        assert Settings.from_environment({"INSTANCE_DIR": str(tmp_path), **OIDC, **plain}).openid is not None
