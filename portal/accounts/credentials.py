@@ -6,6 +6,7 @@ A person who exists and one who does not are compared the same way: the same wor
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import uuid
@@ -15,7 +16,7 @@ from typing import Final, TypedDict
 import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 from zxcvbn import zxcvbn
 
@@ -62,6 +63,7 @@ _LIFETIMES: Final = {
     CodePurpose.INVITATION: timedelta(days=7),
     CodePurpose.RECOVERY: timedelta(days=1),
 }
+_LONG: Final = (CodePurpose.INVITATION, CodePurpose.RECOVERY)
 _DIGITS: Final = {  # what must live for days must be longer
     CodePurpose.SIGN_IN: 6,
     CodePurpose.CONTACT: 6,
@@ -185,7 +187,7 @@ def is_app_code(
     """
     app = session.get(AuthenticatorApp, account.id, with_for_update=True)
     digits = "".join(text.split())
-    if app is None or (app.confirmed_at is None) != confirms:
+    if app is None or (app.confirmed_at is None) != confirms or not re.fullmatch("[0-9]{6}", digits):
         return False
     secret = vault.open(account.wrapped_key, app.secret_sealed, **_app_place(account.id)).decode()
     totp, step = pyotp.TOTP(secret), int(now.timestamp()) // _STEP
@@ -209,6 +211,7 @@ def make_code(
     session: Session, vault: Vault, account: uuid.UUID, purpose: CodePurpose, *, now: datetime
 ) -> tuple[str, datetime]:
     """A one-time code and its end. Those made before for the same purpose count no more."""
+    session.get_one(Account, account, with_for_update=True)  # two at once leave one living code
     session.execute(
         update(OneTimeCode)
         .where(
@@ -242,7 +245,7 @@ def use_code(
     now: datetime,
 ) -> bool:
     """Whether ``text`` is the account's living code, which is then used up. A wrong try is counted; after
-    :data:`CODE_TRIES` the code is dead. The caller commits either way.
+    :data:`CODE_TRIES` a code of six digits is dead. The caller commits either way.
     """
     typed = _code_index(vault, account or uuid.UUID(int=0), purpose, "".join(text.split()).replace("-", ""))
     code = session.scalars(
@@ -252,7 +255,8 @@ def use_code(
             OneTimeCode.purpose == purpose,
             OneTimeCode.used_at.is_(None),
             OneTimeCode.expires_at > now,
-            OneTimeCode.wrong_tries < CODE_TRIES,
+            # Twelve digits are not guessed in the tries that a name has: a stranger must not kill them.
+            or_(OneTimeCode.wrong_tries < CODE_TRIES, OneTimeCode.purpose.in_(_LONG)),
         )
         .with_for_update()
     ).one_or_none()

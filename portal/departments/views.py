@@ -198,6 +198,8 @@ def _form(form: str, values: Mapping[str, str], errors: Mapping[str, str], statu
 
 def _alarms(errors: Mapping[str, str], status: int = 200) -> Response:
     before = request.args.get("before", type=int)
+    if before is not None and not 0 < before < service.MOST:
+        abort(404)
     with reading() as session:
         found = service.alarms(session, own_office(), before=before)
     context = {
