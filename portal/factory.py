@@ -12,6 +12,7 @@ from flask import Flask
 from flask.cli import AppGroup
 
 from portal import extensions, web
+from portal.accounts.demonstration import demo_accounts
 from portal.accounts.doorkeeper import AccountsDoorkeeper
 from portal.accounts.federation_views import CALLBACK, openid
 from portal.accounts.views import accounts
@@ -145,6 +146,7 @@ def create_app(
     app.register_blueprint(accounts)
     app.register_blueprint(departments)
     app.register_blueprint(openid)
+    app.register_blueprint(demo_accounts)
     install_limits(app, limiter, gate, Workroom(_receiving(settings)))
     access.refuse_unruled(app)
 

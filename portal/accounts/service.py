@@ -380,7 +380,7 @@ def sign_in_by_password(
         or not credentials.is_app_code(session, vault, account, app_code, now=now)
     ):
         credentials.note_failure(session, index, now=now)
-        _tell_failed_sign_in(session, account, Method.PASSWORD, "wrong", now=now)
+        tell_failed_sign_in(session, account, Method.PASSWORD, "wrong", now=now)
         return None
     return start(session, account, Method.PASSWORD, replaces=replaces, now=now)
 
@@ -401,7 +401,7 @@ def sign_in_by_invitation(
     key = None if account is None else account.id
     if not credentials.use_code(session, vault, key, purpose, code, now=now) or account is None:
         credentials.note_failure(session, index, now=now)
-        _tell_failed_sign_in(session, account, Method.CODE, "wrong", now=now)
+        tell_failed_sign_in(session, account, Method.CODE, "wrong", now=now)
         return None
     account.state = AccountState.ACTIVE
     contact = session.scalars(select(Contact).filter_by(account_pk=account.id, ended_at=None)).first()
@@ -419,13 +419,13 @@ def start(session: Session, account: Account, method: Method, *, replaces: str, 
     roles = sessions.roles_for(session, account.id, method, now=now)
     if not roles:
         if sessions.roles_for(session, account.id, Method.PASSKEY, now=now):
-            _tell_failed_sign_in(session, account, method, "passkey_only", now=now)
+            tell_failed_sign_in(session, account, method, "passkey_only", now=now)
             raise Refusal(
                 "passkey_only",
                 marked("Vai trò của bạn chỉ đăng nhập được bằng khoá truy cập (passkey)."),
                 marked("Dùng nút “Đăng nhập bằng khoá truy cập”. Mất khoá thì nhờ quản trị viên của đơn vị."),
             )
-        _tell_failed_sign_in(session, account, method, "no_role", now=now)
+        tell_failed_sign_in(session, account, method, "no_role", now=now)
         raise Refusal(
             "no_role",
             marked("Tài khoản này hiện không có vai trò nào."),
@@ -445,6 +445,11 @@ def roles_held(
     )
 
 
+def roles_given(session: Session, account: uuid.UUID, *, now: datetime) -> frozenset[Role]:
+    """Every role that stands, whatever way of signing in it asks for."""
+    return frozenset(Role(m.role) for m in sessions.roles_for(session, account, Method.PASSKEY, now=now))
+
+
 def act_as(
     session: Session,
     account: uuid.UUID,
@@ -452,16 +457,21 @@ def act_as(
     membership: uuid.UUID,
     *,
     replaces: str,
+    since: datetime,
     now: datetime,
 ) -> str:
-    """A new session in another role of the same person. Raises Refusal ``not_held``."""
+    """A new session in another role of the same person, which began, as its end counts, when they signed in:
+    ``since``. Raises Refusal ``not_held``.
+    """
     held = {m.id: m for m in sessions.roles_for(session, account, method, now=now)}
     if membership not in held:
         raise Refusal(
             "not_held", marked("Bạn không có vai trò này."), marked("Chọn một vai trò trong danh sách.")
         )
     person = session.get_one(Account, account)
-    return sessions.begin(session, person, method, membership=held[membership], replaces=replaces, now=now)
+    return sessions.begin(
+        session, person, method, membership=held[membership], replaces=replaces, since=since, now=now
+    )
 
 
 # --------------------------------------------------------------------------------------- the own account
@@ -569,6 +579,11 @@ def changed_sign_in(
 
 
 # ------------------------------------------------------------------------------------------- who is who
+
+
+def email_of(session: Session, vault: Vault, account: uuid.UUID) -> str | None:
+    """The e-mail address of an account, None where it has none."""
+    return _contact(session, vault, session.get_one(Account, account), ContactKind.EMAIL)
 
 
 def add_contact(
@@ -727,7 +742,7 @@ def _tell(
     )
 
 
-def _tell_failed_sign_in(
+def tell_failed_sign_in(
     session: Session, account: Account | None, method: Method, reason: str, *, now: datetime
 ) -> None:
     """Somebody tried to be this account; who, nobody knows. What is typed of nobody's name is no entry: a

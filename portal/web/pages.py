@@ -36,6 +36,7 @@ COMPONENTS: Final = (
     "error_summary",
     "token",
     "openid_button",
+    "passkey",
     "field",
     "birth",
     "lookup_form",
