@@ -108,9 +108,8 @@ def check_password(text: str, known: tuple[str, ...]) -> None:
         )
 
 
-def set_password(session: Session, account: uuid.UUID, text: str, *, now: datetime) -> None:
-    """Keep a checked password's hash in the place of any other."""
-    hashed = _hash(text)
+def set_password(session: Session, account: uuid.UUID, hashed: str, *, now: datetime) -> None:
+    """Keep the hash of a checked password in the place of any other."""
     kept = session.get(Password, account)
     if kept is None:
         session.add(Password(account_pk=account, hash=hashed, changed_at=now))
@@ -119,22 +118,31 @@ def set_password(session: Session, account: uuid.UUID, text: str, *, now: dateti
     session.flush()
 
 
-def is_password(session: Session, account: uuid.UUID | None, text: str) -> bool:
-    """Whether ``text`` is the account's password. Takes as long for nobody (None, or no password set) as for
-    somebody. A hash of older parameters is renewed when the password is right.
-    """
-    kept = None if account is None else session.get(Password, account)
-    right = _verified(_NOBODYS_HASH if kept is None else kept.hash, text[:MAX_PASSWORD])
-    if kept is None or not right or len(text) > MAX_PASSWORD:
-        return False
-    if _HASHER.check_needs_rehash(kept.hash):
-        kept.hash = _hash(text)
-    return True
+def hash_of(session: Session, account: uuid.UUID) -> str | None:
+    """The hash of the account's password, None where none is set."""
+    kept = session.get(Password, account, populate_existing=True)
+    return None if kept is None else kept.hash
 
 
-def _hash(text: str) -> str:
+# Hashing takes most of a second of two processors, so none of these has a session: whoever calls them holds
+# no transaction, or a rush of sign-ins would take every connection from those who check records.
+
+
+def new_hash(text: str) -> str:
+    """The hash of a checked password."""
     with _HASHING:
         return _HASHER.hash(text)
+
+
+def is_password(hashed: str | None, text: str) -> bool:
+    """Whether ``text`` is the password of this hash. Takes as long for nobody's (None) as for somebody's."""
+    right = _verified(_NOBODYS_HASH if hashed is None else hashed, text[:MAX_PASSWORD])
+    return hashed is not None and right and len(text) <= MAX_PASSWORD
+
+
+def is_outdated(hashed: str) -> bool:
+    """Whether a hash was made with older parameters: then the next right password makes a new one."""
+    return _HASHER.check_needs_rehash(hashed)
 
 
 def _verified(hashed: str, text: str) -> bool:

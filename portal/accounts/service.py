@@ -7,6 +7,8 @@ was sent: nobody makes an account for themselves. A role ends, it is never delet
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -49,6 +51,8 @@ from portal.trust import store as trust
 from portal.vault import Vault
 from verifier.errors import InvalidInput, Problem
 from verifier.words import VIETNAM
+
+Begin = Callable[[], AbstractContextManager[Session]]
 
 _CODE_LENGTH: Final = 20
 
@@ -363,26 +367,46 @@ def members(session: Session, vault: Vault, organisation: str) -> tuple[Member, 
 
 
 def sign_in_by_password(
-    session: Session, vault: Vault, email: str, password: str, app_code: str, *, replaces: str, now: datetime
+    begin: Begin, vault: Vault, email: str, password: str, app_code: str, *, replaces: str, now: datetime
 ) -> str | None:
-    """A new session's token; None when anything is wrong, and nobody is told what. The caller commits either
-    way: wrong tries are counted. Raises Refusal ``wait``, ``passkey_only``.
+    """A new session's token; None when anything is wrong, and nobody is told what. ``begin`` opens a
+    transaction and commits at its end; none is open while the password is hashed. Raises Refusal ``wait``,
+    ``passkey_only``, ``no_role``.
     """
     address = read_email(email) or ""
     index = contact_index(vault, ContactKind.EMAIL, address)
-    credentials.refuse_guessing(session, index, now=now)
-    account = _account_of(session, vault, address)
-    right = credentials.is_password(session, None if account is None else account.id, password)
-    if (
-        account is None
-        or not right
-        or account.state != AccountState.ACTIVE
-        or not credentials.is_app_code(session, vault, account, app_code, now=now)
-    ):
-        credentials.note_failure(session, index, now=now)
-        tell_failed_sign_in(session, account, Method.PASSWORD, "wrong", now=now)
-        return None
-    return start(session, account, Method.PASSWORD, replaces=replaces, now=now)
+
+    # 1 Whether to look at all, and at what.
+    with begin() as session:
+        credentials.refuse_guessing(session, index, now=now)
+        account = _account_of(session, vault, address)
+        hashed = None if account is None else credentials.hash_of(session, account.id)
+
+    # 2 The work, which is the same for everybody.
+    right = credentials.is_password(hashed, password)
+    better = credentials.new_hash(password) if right and credentials.is_outdated(hashed or "") else None
+
+    # 3 Others may have tried meanwhile, and the password may be another: tries count one after the other.
+    with begin() as session:
+        credentials.refuse_guessing(session, index, now=now)
+        account = _account_of(session, vault, address)
+        if (
+            account is None
+            or not right
+            or account.state != AccountState.ACTIVE
+            or credentials.hash_of(session, account.id) != hashed
+            or not credentials.is_app_code(session, vault, account, app_code, now=now)
+        ):
+            credentials.note_failure(session, index, now=now)
+            tell_failed_sign_in(session, account, Method.PASSWORD, "wrong", now=now)
+            return None
+        if better is not None:
+            credentials.set_password(session, account.id, better, now=now)
+        try:
+            return start(session, account, Method.PASSWORD, replaces=replaces, now=now)
+        except Refusal as refusal:  # that the code was used, and what the trail tells of it, stay
+            refused = refusal
+    raise refused
 
 
 def sign_in_by_invitation(
@@ -513,7 +537,7 @@ def ways(session: Session, account: uuid.UUID) -> Ways:
 
 
 def set_password(
-    session: Session,
+    begin: Begin,
     vault: Vault,
     account: uuid.UUID,
     current: str,
@@ -522,20 +546,28 @@ def set_password(
     session_id: str,
     now: datetime,
 ) -> None:
-    """A first password, or another in the place of ``current``; every other session ends. Raises
-    InvalidInput.
+    """A first password, or another in the place of ``current``; every other session ends. ``begin`` as in
+    :func:`sign_in_by_password`. Raises InvalidInput; Refusal ``wait`` after too many wrong ones.
     """
-    person = session.get_one(Account, account)
-    has_one = session.get(Password, account) is not None
-    if has_one and not credentials.is_password(session, account, current):
+    index = vault.blind_index(str(account), domain="current password")
+    with begin() as session:
+        credentials.refuse_guessing(session, index, now=now)
+        person = session.get_one(Account, account)
+        hashed = credentials.hash_of(session, account)
+        email = _contact(session, vault, person, ContactKind.EMAIL) or ""
+        known = (*open_name(vault, person).split(), *email.split("@"))
+    if hashed is not None and not credentials.is_password(hashed, current):
+        with begin() as session:
+            credentials.note_failure(session, index, now=now)
         raise InvalidInput((Problem("current", "wrong", marked("Mật khẩu đang dùng không đúng.")),))
-    known = (
-        *open_name(vault, person).split(),
-        *(_contact(session, vault, person, ContactKind.EMAIL) or "").split("@"),
-    )
     credentials.check_password(new, known)
-    credentials.set_password(session, account, new, now=now)
-    changed_sign_in(session, person, "password_set", session_id=session_id, now=now)
+    made = credentials.new_hash(new)
+    with begin() as session:
+        if credentials.hash_of(session, account) != hashed:
+            raise InvalidInput((Problem("current", "wrong", marked("Mật khẩu đang dùng không đúng.")),))
+        credentials.set_password(session, account, made, now=now)
+        person = session.get_one(Account, account)
+        changed_sign_in(session, person, "password_set", session_id=session_id, now=now)
 
 
 def begin_app(session: Session, vault: Vault, account: uuid.UUID, *, now: datetime) -> None:

@@ -67,22 +67,18 @@ def sign_in_by_password() -> AnyResponse:
     admit(WRONG_SIGN_IN)
     bundle = resources()
     form = request.form
-    said = ""
-    with transaction() as session:
-        try:
-            token = service.sign_in_by_password(
-                session,
-                bundle.vault,
-                form.get("email", ""),
-                form.get("password", ""),
-                form.get("app_code", ""),
-                replaces=session_token(),
-                now=bundle.clock.now(),
-            )
-        except Refusal as refused:  # what the trail tells of it, and that the app's code was used, stay
-            token, said = None, _said(refused)
-    if said:
-        return _sign_in(form, {"email": said}, 422)
+    try:
+        token = service.sign_in_by_password(
+            transaction,
+            bundle.vault,
+            form.get("email", ""),
+            form.get("password", ""),
+            form.get("app_code", ""),
+            replaces=session_token(),
+            now=bundle.clock.now(),
+        )
+    except Refusal as refused:
+        return _sign_in(form, {"email": _said(refused)}, 422)
     if token is None:
         charge(WRONG_SIGN_IN)
         return _sign_in(form, {"email": gettext(_WRONG)}, 422)
@@ -218,18 +214,19 @@ def set_password() -> AnyResponse:
     bundle, form = resources(), request.form
     me = viewer()
     try:
-        with transaction() as session:
-            service.set_password(
-                session,
-                bundle.vault,
-                me.account,
-                form.get("current", ""),
-                form.get("password", ""),
-                session_id=me.session,
-                now=bundle.clock.now(),
-            )
+        service.set_password(
+            transaction,
+            bundle.vault,
+            me.account,
+            form.get("current", ""),
+            form.get("password", ""),
+            session_id=me.session,
+            now=bundle.clock.now(),
+        )
     except InvalidInput as mistakes:
         return _account_page(_translated(messages(mistakes)), 422)
+    except Refusal as refused:
+        return _account_page({"current": _said(refused)}, 422)
     return redirect(link(ACCOUNT, language()), 303)
 
 

@@ -110,7 +110,7 @@ def _settle(
     password, secret = "", ""
     if not all(needs_passkey(role) for role in planned.person.roles):
         password = PASSWORD
-        service.set_password(session, vault, account, "", password, session_id=here, now=now)
+        credentials.set_password(session, account, credentials.new_hash(password), now=now)
         service.begin_app(session, vault, account, now=now)
         secret = credentials.app_secret(session, vault, session.get_one(Account, account)) or ""
         # The code before this one, so that a visitor may use this one at once.

@@ -39,7 +39,7 @@ def person(session: Session, vault: Vault, email: str) -> Person:
     key = service.invite(session, vault, SCHOOL, new, **WHO).account
     account = session.get_one(Account, key)
     account.state = AccountState.ACTIVE
-    credentials.set_password(session, key, "bốn từ không liên quan", now=NOW)
+    credentials.set_password(session, key, credentials.new_hash("bốn từ không liên quan"), now=NOW)
     credentials.begin_app(session, vault, account, now=NOW)
     carry(session, key, now=NOW)
     credentials.make_code(session, vault, key, CodePurpose.CONTACT, now=NOW)
