@@ -27,7 +27,7 @@ STEP = timedelta(seconds=30)
 
 @pytest.fixture
 def teacher(session: Session, vault: Vault, staff: Person) -> Person:
-    """Somebody who signs in with a password; the app's secret stands in ``organisation``'s place nowhere."""
+    """Somebody whose role may use a password."""
     return employ(session, vault, staff.organisation, Role.SUBJECT_TEACHER, now=NOW)
 
 
