@@ -179,8 +179,9 @@ def alarm_address(session: Session, school: str) -> Address | None:
     """Where somebody has to be told of an alarm about a school, also one that has ended: the e-mail of its
     department's office; None where there is none.
     """
+    department = trust.department_of(session, school)
     row = session.scalars(
-        select(Organisation).filter_by(code=trust.department_of(session, school))
+        select(Organisation).filter_by(code=department, kind=OrganisationKind.DEPARTMENT)
     ).one_or_none()
     return Address(Channel.EMAIL, row.email) if row is not None and row.email else None
 
@@ -201,6 +202,10 @@ def office_problems(session: Session, new: OfficeInput, now: datetime) -> list[P
         )
     elif office(session, new.code) is not None:
         problems.append(Problem("code", "exists", marked("Đã có đơn vị mang mã này.")))
+    elif new.kind is OrganisationKind.AGENCY and (
+        new.code in departments or trust.department_of(session, new.code) is not None
+    ):
+        problems.append(Problem("code", "of_school", marked("Mã này là của một trường hoặc một Sở.")))
     elif new.kind is OrganisationKind.SCHOOL and trust.school_on(session, new.code, today) is None:
         problems.append(Problem("code", "unknown_school", marked("Danh mục chưa có trường nào mang mã này.")))
     elif new.kind is OrganisationKind.DEPARTMENT and new.code not in departments:
@@ -287,26 +292,17 @@ def invite_again(
     session: Session, vault: Vault, organisation: str, account: uuid.UUID, *, actor: Actor, now: datetime
 ) -> Invitation:
     """A new one-time code for a person of the organisation: the first was not used, or they lost every way of
-    signing in, which then all end. Raises Refusal ``unknown_person``; ``other_office`` for somebody who has
-    roles elsewhere too: whoever could take over that person would act there as well.
+    signing in, which then all end. Raises Refusal ``unknown_person``; ``other_office`` for somebody whose
+    account another organisation made: theirs is to recover it, whoever else gave roles since.
     """
     person = _person(session, organisation, account)
     if person.state == AccountState.INVITED:
         return _invitation(session, vault, organisation, person, CodePurpose.INVITATION, now=now)
-    elsewhere = session.scalars(
-        select(Membership.id)
-        .join(Organisation)
-        .where(
-            Membership.account_pk == account,
-            Membership.ended_at.is_(None),
-            Organisation.code != organisation,
-        )
-    ).first()
-    if elsewhere is not None:
+    if _home(session, account) != _row(session, organisation).id:
         raise Refusal(
             "other_office",
-            marked("Người này còn có vai trò ở đơn vị khác nên không cấp lại cách đăng nhập từ đây được."),
-            marked("Liên hệ Sở."),
+            marked("Người này có tài khoản từ đơn vị khác nên không cấp lại cách đăng nhập từ đây được."),
+            marked("Họ nhờ quản trị viên của đơn vị đó, hoặc liên hệ Sở."),
         )
     sessions.end_all(session, account, now=now)
     credentials.forget_all(session, account, now=now)
@@ -320,13 +316,20 @@ def end_role(
     """Take a role back, from the next request on. Raises Refusal: ``unknown_person``; ``last_administrator``
     when nobody would be left to give roles.
     """
-    row = _row(session, organisation)
+    row = _row(session, organisation, lock=True)  # two who take each other's role do it one after the other
     held = session.get(Membership, membership, with_for_update=True)
     if held is None or held.organisation_pk != row.id or held.ended_at is not None:
         raise _unknown_person()
     if held.role == Role.ADMINISTRATOR:
         left = session.scalars(
-            select(Membership).filter_by(organisation_pk=row.id, role=Role.ADMINISTRATOR, ended_at=None)
+            select(Membership)
+            .join(Account)
+            .where(
+                Membership.organisation_pk == row.id,
+                Membership.role == Role.ADMINISTRATOR,
+                Membership.ended_at.is_(None),
+                Account.state == AccountState.ACTIVE,  # who was only invited may never come
+            )
         ).all()
         if not any(m.id != held.id and sessions.stands(m, now) for m in left):
             raise Refusal(
@@ -350,12 +353,14 @@ def members(session: Session, vault: Vault, organisation: str) -> tuple[Member, 
     found = []
     for key, roles in by_account.items():
         account = session.get_one(Account, key)
-        email = _contact(session, vault, account, ContactKind.EMAIL)
+        email = _contact(session, vault, account, ContactKind.EMAIL) or ""
+        # Whoever types the e-mail of somebody from elsewhere does not learn their name by it.
+        own = account.state != AccountState.CLOSED and _home(session, key) == row.id
         found.append(
             Member(
                 key,
-                open_name(vault, account),
-                email or "",
+                open_name(vault, account) if own else email,
+                email,
                 AccountState(account.state),
                 tuple((m.id, Role(m.role), m.valid_from, m.valid_to) for m in roles),
             )
@@ -710,6 +715,12 @@ def _invitation(
     return Invitation(account.id, address, account.language, code, expires)
 
 
+def _home(session: Session, account: uuid.UUID) -> uuid.UUID | None:
+    """The organisation that made an account: that of its first role."""
+    first = select(Membership.organisation_pk).where(Membership.account_pk == account)
+    return session.scalar(first.order_by(Membership.given_at, Membership.id).limit(1))
+
+
 def _person(session: Session, organisation: str, account: uuid.UUID) -> Account:
     """An account that has a role in the organisation. Raises Refusal ``unknown_person``."""
     found = session.scalars(
@@ -723,8 +734,9 @@ def _person(session: Session, organisation: str, account: uuid.UUID) -> Account:
     return found
 
 
-def _row(session: Session, code: str) -> Organisation:
-    row = session.scalars(select(Organisation).filter_by(code=code)).one_or_none()
+def _row(session: Session, code: str, *, lock: bool = False) -> Organisation:
+    wanted = select(Organisation).filter_by(code=code)
+    row = session.scalars(wanted.with_for_update() if lock else wanted).one_or_none()
     if row is None:
         raise Refusal("unknown_office", marked("Không có đơn vị nào mang mã này."))
     return row

@@ -190,9 +190,9 @@ def employ(
     new = PersonInput(f"Nguyễn {roles[0].value.title().replace('_', ' ')}", email, roles)
     invited = service.invite(session, vault, office, new, actor=ACTOR, now=now)
     session.get_one(Account, invited.account).state = AccountState.ACTIVE
-    held = sessions.roles_for(session, invited.account, Method.PASSKEY, now=now)
+    held = {m.role: m.id for m in sessions.roles_for(session, invited.account, Method.PASSKEY, now=now)}
     key = carry(session, invited.account, now=now)
-    return Person(invited.account, roles[0], office, email, key, held[0].id)
+    return Person(invited.account, roles[0], office, email, key, held[roles[0]])
 
 
 def carry(session: Session, account: uuid.UUID, *, now: datetime, label: str = "Khoá thử") -> SoftKey:
