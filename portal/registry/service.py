@@ -38,6 +38,7 @@ from portal.database import Row, changed
 from portal.errors import Refusal
 from portal.filestore import CorruptFile
 from portal.ports import FileStore
+from portal.registry.learners import learner_index
 from portal.registry.models import FileCertificate, Record, RecordVersion, RegisteredFile
 from portal.registry.rows import (
     UNDECIDED,
@@ -298,6 +299,7 @@ def register(
     # 5 The version, its file, and the certificates the file rests on.
     fields = records.open_disclosures(new.header, new.disclosures)
     public = {"masked_name": records.mask_name(str(fields["ho_va_ten"])), "birth": str(fields["ngay_sinh"])}
+    record.learner_index = learner_index(vault, fields)  # as the newest version has it
     seal = partial(seal_column, vault, record.wrapped_key, record_id=record.record_id, version=new.version)
     version = RecordVersion(
         id=uuid.uuid4(),

@@ -34,10 +34,11 @@ SEAL = "cd" * 32
 def new_version(
     vault: Vault, *, version: int = 1, like: NewVersion | None = None, **fields: Any
 ) -> NewVersion:
-    """A primary record's version with fresh salts; ``like`` makes the next version of the same record."""
-    data = sample(Level.TIEU_HOC, 3)
-    data.update(fields)
-    record = records.parse(data)
+    """A primary record's version with fresh salts; ``like`` makes the next version of the same record. A
+    field given as None is left out.
+    """
+    data = sample(Level.TIEU_HOC, 3) | fields
+    record = records.parse({name: value for name, value in data.items() if value is not None})
     disclosures = records.make_disclosures(record.fields(), lambda: os.urandom(16))
     record_id = new_record_id(os.urandom(10)) if like is None else like.record_id
     header = records.make_header(
