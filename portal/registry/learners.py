@@ -70,6 +70,17 @@ class PupilRecord:
         return self.versions[-1]
 
 
+@dataclass(frozen=True, slots=True)
+class Pupil:
+    """Who a school's pupil is by its records: the name and birth date of the latest year, and every birth
+    date that one of them has (``dd/MM/yyyy`` or ``yyyy``).
+    """
+
+    name: str
+    birth: str
+    births: tuple[str, ...]
+
+
 def learner_index(vault: Vault, fields: Mapping[str, Any]) -> str | None:
     """The blind index of a version's pupil, by personal number and birth date; None without a number."""
     number = fields.get("so_dinh_danh_ca_nhan")
@@ -111,12 +122,32 @@ def records_of(session: Session, school_code: str, pupil: str) -> tuple[PupilRec
     )
 
 
-def pupils_like(session: Session, record: uuid.UUID) -> tuple[tuple[str, str], ...]:
+def pupil_of(session: Session, vault: Vault, school_code: str, pupil: str) -> Pupil | None:
+    """Who the school's records under ``pupil`` (a blind index) are of, None when it has none. What was
+    recalled says nothing as long as something else does.
+    """
+    found = session.scalars(
+        select(Record)
+        .where(Record.school_code == school_code, Record.pupil_index == pupil)
+        .order_by(Record.year)
+        .options(selectinload(Record.versions))
+    ).all()
+    standing = [r for r in found if r.versions[-1].state != VersionState.RECALLED] or found
+    fields = [_fields(vault, record, record.versions[-1]) for record in standing]
+    if not fields:
+        return None
+    births = tuple(dict.fromkeys(str(each["ngay_sinh"]) for each in reversed(fields)))
+    return Pupil(str(fields[-1]["ho_va_ten"]), births[0], births)
+
+
+def pupils_like(session: Session, record_id: str) -> tuple[tuple[str, str], ...]:
     """Every (school code, pupil index) whose holders see this record: its own, and those of records with the
     same number and birth date.
     """
     own = session.execute(
-        select(Record.school_code, Record.pupil_index, Record.learner_index).where(Record.id == record)
+        select(Record.school_code, Record.pupil_index, Record.learner_index).where(
+            Record.record_id == record_id
+        )
     ).one()
     pairs = {(own.school_code, own.pupil_index)}
     if own.learner_index is not None:

@@ -96,6 +96,7 @@ __all__ = [
     "is_undecided",
     "look_up_locator",
     "look_up_typed",
+    "newest_file",
     "open_record",
     "public_record",
     "read_birth",
@@ -648,6 +649,19 @@ def read_file(session: Session, vault: Vault, files: FileStore, sha256: str) -> 
     return open_file(
         vault, files, row.wrapped_key, stored_name=row.stored_name, sha256=sha256, version=row.version
     )
+
+
+def newest_file(session: Session, record_id: str, version: int) -> str | None:
+    """SHA-256 of the newest file that shows the whole of a version; None when there is no such version."""
+    return session.scalars(
+        select(RegisteredFile.sha256)
+        .join(RecordVersion, RegisteredFile.version_pk == RecordVersion.id)
+        .join(Record, RecordVersion.record_pk == Record.id)
+        .where(
+            Record.record_id == record_id, RecordVersion.version == version, RegisteredFile.kind != "extract"
+        )
+        .order_by(RegisteredFile.registered_at.desc())
+    ).first()
 
 
 def find_file(session: Session, sha256: str, *, now: datetime) -> FoundFile | None:

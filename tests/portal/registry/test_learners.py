@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import Any
 
@@ -15,31 +14,13 @@ from sqlalchemy.orm import Session
 from portal.registry import learners
 from portal.registry import service as registry
 from portal.registry.models import Record
-from portal.registry.service import NewVersion
 from portal.vault import Vault
 from tests.conftest import ACTOR, NOW
-from tests.portal.registry.samples import new_file, new_version
+from tests.portal.registry.samples import BORN, NUMBER, enter_pupil
 from verifier.verdict import VersionState
 
-NUMBER, BORN = "001317000001", "14/03/2017"
 OTHER_NUMBER, OTHER_BORN = "001317000002", "02/11/2017"
 VAULT = Vault([("k1", bytes(range(32)))], bytes(range(1, 33)))
-
-
-def enter(
-    session: Session, vault: Vault, school: str, pupil: str, *, like: NewVersion | None = None, **fields: Any
-) -> NewVersion:
-    """Register a version of a pupil's record at a school."""
-    given_fields = {
-        "ma_truong": school,
-        "so_dinh_danh_ca_nhan": NUMBER,
-        "ngay_sinh": BORN,
-        "year": "2025-2026",
-    } | fields
-    new = new_version(vault, version=like.version + 1 if like else 1, like=like, **given_fields)
-    new = replace(new, pupil_index=learners.pupil_index(vault, school, pupil))
-    registry.register(session, vault, new, new_file(os.urandom(30), NOW), epoch=0, actor=ACTOR, now=NOW)
-    return new
 
 
 def seen(session: Session, vault: Vault, school: str, pupil: str) -> list[tuple[str, bool]]:
@@ -48,9 +29,11 @@ def seen(session: Session, vault: Vault, school: str, pupil: str) -> list[tuple[
 
 
 def test_a_pupil_who_moved_has_all_years_in_one_place(session: Session, vault: Vault) -> None:
-    first = enter(session, vault, "0001", "12", year="2024-2025")
-    second = enter(session, vault, "0002", "77", year="2025-2026")
-    stranger = enter(session, vault, "0001", "13", so_dinh_danh_ca_nhan=OTHER_NUMBER, ngay_sinh=OTHER_BORN)
+    first = enter_pupil(session, vault, "0001", "12", year="2024-2025")
+    second = enter_pupil(session, vault, "0002", "77", year="2025-2026")
+    stranger = enter_pupil(
+        session, vault, "0001", "13", so_dinh_danh_ca_nhan=OTHER_NUMBER, ngay_sinh=OTHER_BORN
+    )
     assert seen(session, vault, "0001", "12") == [(first.record_id, True), (second.record_id, False)]
     assert seen(session, vault, "0002", "77") == [(first.record_id, False), (second.record_id, True)]
     assert seen(session, vault, "0001", "13") == [(stranger.record_id, True)]
@@ -69,15 +52,15 @@ def test_a_pupil_who_moved_has_all_years_in_one_place(session: Session, vault: V
 def test_a_slip_of_a_school_opens_no_other_childs_record(
     session: Session, vault: Vault, mistake: dict[str, Any]
 ) -> None:
-    mine = enter(session, vault, "0001", "12")
-    strange = enter(session, vault, "0002", "99", **mistake)
+    mine = enter_pupil(session, vault, "0001", "12")
+    strange = enter_pupil(session, vault, "0002", "99", **mistake)
     assert seen(session, vault, "0001", "12") == [(mine.record_id, True)]
     assert seen(session, vault, "0002", "99") == [(strange.record_id, True)]
 
 
 def test_pupils_without_a_number_are_not_one_pupil(session: Session, vault: Vault) -> None:
-    one = enter(session, vault, "0001", "1", so_dinh_danh_ca_nhan=None)
-    enter(session, vault, "0001", "2", so_dinh_danh_ca_nhan=None)
+    one = enter_pupil(session, vault, "0001", "1", so_dinh_danh_ca_nhan=None)
+    enter_pupil(session, vault, "0001", "2", so_dinh_danh_ca_nhan=None)
     assert seen(session, vault, "0001", "1") == [(one.record_id, True)]
     assert session.scalars(select(Record.learner_index)).all() == [None, None]
 
@@ -86,28 +69,30 @@ def test_a_correction_moves_the_record_to_its_pupil(session: Session, vault: Vau
     """The newest version says who the pupil is: a wrong number that was corrected opens nothing more, and a
     right one joins what belongs together.
     """
-    mine = enter(session, vault, "0001", "12", year="2024-2025")
-    wrong = enter(session, vault, "0002", "77")  # of another child, with my number and my birth date
+    mine = enter_pupil(session, vault, "0001", "12", year="2024-2025")
+    wrong = enter_pupil(session, vault, "0002", "77")  # of another child, with my number and my birth date
     assert len(seen(session, vault, "0001", "12")) == 2
-    enter(session, vault, "0002", "77", like=wrong, so_dinh_danh_ca_nhan=OTHER_NUMBER, ngay_sinh=OTHER_BORN)
+    enter_pupil(
+        session, vault, "0002", "77", like=wrong, so_dinh_danh_ca_nhan=OTHER_NUMBER, ngay_sinh=OTHER_BORN
+    )
     assert seen(session, vault, "0001", "12") == [(mine.record_id, True)]
-    enter(session, vault, "0002", "77", like=replace(wrong, version=2))
+    enter_pupil(session, vault, "0002", "77", like=replace(wrong, version=2))
     assert seen(session, vault, "0001", "12") == [(mine.record_id, True), (wrong.record_id, False)]
 
 
 def test_only_one_step_is_taken(session: Session, vault: Vault) -> None:
     """A pupil with two birth dates on file at one school is not led from school to school."""
-    enter(session, vault, "0001", "12", year="2023-2024")
-    enter(session, vault, "0002", "77", year="2024-2025")
-    enter(session, vault, "0002", "77", year="2025-2026", ngay_sinh=OTHER_BORN)
-    enter(session, vault, "0003", "5", year="2022-2023", ngay_sinh=OTHER_BORN)
+    enter_pupil(session, vault, "0001", "12", year="2023-2024")
+    enter_pupil(session, vault, "0002", "77", year="2024-2025")
+    enter_pupil(session, vault, "0002", "77", year="2025-2026", ngay_sinh=OTHER_BORN)
+    enter_pupil(session, vault, "0003", "5", year="2022-2023", ngay_sinh=OTHER_BORN)
     assert len(seen(session, vault, "0001", "12")) == 2
     assert len(seen(session, vault, "0002", "77")) == 4
 
 
 def test_versions_tell_what_became_of_them(session: Session, vault: Vault) -> None:
-    first = enter(session, vault, "0001", "12")
-    enter(session, vault, "0001", "12", like=first)
+    first = enter_pupil(session, vault, "0001", "12")
+    enter_pupil(session, vault, "0001", "12", like=first)
     registry.recall(session, first.record_id, "data_error", actor=ACTOR, now=NOW)
     (found,) = learners.records_of(session, "0001", learners.pupil_index(vault, "0001", "12"))
     old, new = found.versions
@@ -117,24 +102,41 @@ def test_versions_tell_what_became_of_them(session: Session, vault: Vault) -> No
 
 
 def test_who_sees_a_record_is_told_by_it(session: Session, vault: Vault) -> None:
-    enter(session, vault, "0001", "12", year="2024-2025")
-    enter(session, vault, "0002", "77")
-    alone = enter(session, vault, "0003", "5", so_dinh_danh_ca_nhan=None)
+    enter_pupil(session, vault, "0001", "12", year="2024-2025")
+    enter_pupil(session, vault, "0002", "77")
+    alone = enter_pupil(session, vault, "0003", "5", so_dinh_danh_ca_nhan=None)
     pairs = {
         (school, learners.pupil_index(vault, school, pupil))
         for school, pupil in (("0001", "12"), ("0002", "77"))
     }
     for record in session.scalars(select(Record).where(Record.record_id != alone.record_id)):
-        assert set(learners.pupils_like(session, record.id)) == pairs
-    key = session.scalars(select(Record.id).where(Record.record_id == alone.record_id)).one()
-    assert learners.pupils_like(session, key) == (("0003", learners.pupil_index(vault, "0003", "5")),)
+        assert set(learners.pupils_like(session, record.record_id)) == pairs
+    assert learners.pupils_like(session, alone.record_id) == (
+        ("0003", learners.pupil_index(vault, "0003", "5")),
+    )
+
+
+def test_a_pupil_is_whom_the_records_that_stand_name(session: Session, vault: Vault) -> None:
+    pupil = learners.pupil_index(vault, "0001", "12")
+    assert learners.pupil_of(session, vault, "0001", pupil) is None
+    first = enter_pupil(session, vault, "0001", "12", year="2024-2025", ho_va_ten="Nguyễn Thị Hường")
+    latest = enter_pupil(session, vault, "0001", "12", ngay_sinh=OTHER_BORN, ho_va_ten="Lê Thị Hường")
+    enter_pupil(session, vault, "0002", "12", ngay_sinh="01/01/2017")  # another school's pupil
+    both = learners.Pupil("Lê Thị Hường", OTHER_BORN, (OTHER_BORN, BORN))
+    assert learners.pupil_of(session, vault, "0001", pupil) == both
+    registry.recall(session, latest.record_id, "data_error", actor=ACTOR, now=NOW)
+    assert learners.pupil_of(session, vault, "0001", pupil) == learners.Pupil(
+        "Nguyễn Thị Hường", BORN, (BORN,)
+    )
+    registry.recall(session, first.record_id, "data_error", actor=ACTOR, now=NOW)
+    assert learners.pupil_of(session, vault, "0001", pupil) == both
 
 
 def test_records_of_before_are_filled_in_once_each(session: Session, vault: Vault) -> None:
-    enter(session, vault, "0001", "12", year="2024-2025")
-    enter(session, vault, "0001", "13", so_dinh_danh_ca_nhan=None)
-    first = enter(session, vault, "0002", "77", ngay_sinh=OTHER_BORN)
-    enter(session, vault, "0002", "77", like=first)  # the newest version counts
+    enter_pupil(session, vault, "0001", "12", year="2024-2025")
+    enter_pupil(session, vault, "0001", "13", so_dinh_danh_ca_nhan=None)
+    first = enter_pupil(session, vault, "0002", "77", ngay_sinh=OTHER_BORN)
+    enter_pupil(session, vault, "0002", "77", like=first)  # the newest version counts
     was = session.scalars(select(Record.learner_index).order_by(Record.id)).all()
     session.execute(update(Record).values(learner_index=None))
     last, steps = learners.fill(session, vault), 0
