@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Select, delete, select
+from sqlalchemy import Select, delete, or_, select
 from sqlalchemy.orm import Session
 
 from portal.accounts import credentials, sessions
@@ -38,12 +38,13 @@ from portal.accounts.models import (
     OneTimeCode,
     Relation,
 )
-from portal.accounts.notices import Notice, NoticeKind, contact_of, notices
+from portal.accounts.notices import Notice, contact_of, notices
 from portal.accounts.people import MAX_NAME, open_name, seal_name
 from portal.accounts.service import add_contact, find_account, new_account
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Outcome
 from portal.errors import Refusal, marked
+from portal.messages.words import Kind
 from portal.registry import learners
 from portal.registry.rows import same_work
 from portal.registry.service import read_birth
@@ -59,13 +60,17 @@ TRIES: Final = 5
 MOST_SLIPS: Final = 300
 #: How long an account waits for the code that was sent to its contact before it is forgotten.
 UNFINISHED: Final = timedelta(days=1)
+#: How long a slip that opens nothing any more can still say so.
+KEPT: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
 class NewSlip:
-    """A slip to be made: for whom, and what they are to which pupil. ``valid_to`` ends a guardianship."""
+    """A slip to be made: for whom, and what they are to which pupil (a blind index). ``valid_to`` ends a
+    guardianship.
+    """
 
-    pupil_code: str
+    pupil: str
     relation: Relation
     name: str
     valid_to: date | None = None
@@ -139,24 +144,23 @@ def make_slips(
         message = f"Mỗi lần làm được nhiều nhất {MOST_SLIPS} giấy."
         raise InvalidInput((Problem("slips", "too_many", message),))
     problems: list[Problem] = []
-    made: list[tuple[NewSlip, str, str]] = []
+    made: list[tuple[NewSlip, str]] = []
     for number, slip in enumerate(wanted):
-        index = learners.pupil_index(vault, school_code, slip.pupil_code.strip())
-        pupil = learners.pupil_of(session, vault, school_code, index)
+        pupil = learners.pupil_of(session, vault, school_code, slip.pupil)
         found = _slip_problems(slip, pupil, today(now))
         problems += (Problem(f"{number}.{name}", code, message) for name, code, message in found)
-        made.append((slip, index, "" if pupil is None else pupil.name))
+        made.append((slip, "" if pupil is None else pupil.name))
     if problems:
         raise InvalidInput(tuple(problems))
     expires = now + LIFETIME
     answers = []
-    for slip, index, pupil_name in made:
-        _cancel_earlier(session, vault, school_code, index, slip, now=now)
+    for slip, pupil_name in made:
+        _cancel_earlier(session, vault, school_code, slip, now=now)
         code = new_slip_code(os.urandom(7))
         row = ActivationSlip(
             id=uuid.uuid4(),
             school_code=school_code,
-            pupil_index=index,
+            pupil_index=slip.pupil,
             relation=slip.relation,
             valid_to=slip.valid_to,
             wrapped_key=vault.new_key(),
@@ -168,7 +172,7 @@ def make_slips(
         session.add(row)
         answers.append(MadeSlip(slip, pupil_name, today(expires), code))
     session.flush()
-    told = [_event(actor, school_code, index, {"change": "slip_made"}) for _, index, _ in made]
+    told = [_event(actor, school_code, slip.pupil, {"change": "slip_made"}) for slip, _ in made]
     audit.record(session, *told, now=now)
     return tuple(answers)
 
@@ -214,7 +218,7 @@ def _slip_problems(slip: NewSlip, pupil: learners.Pupil | None, day: date) -> li
         found.append(("valid_to", "past", marked("Ngày kết thúc đã qua.")))
     if pupil is None:
         message = marked("Trường chưa cấp học bạ số nào cho mã học sinh này.")
-        found.append(("pupil_code", "unknown_pupil", message))
+        found.append(("pupil", "unknown_pupil", message))
     elif slip.relation is Relation.PUPIL and age_on(pupil.birth, day) < OWN_VOICE:
         found.append(("relation", "too_young", marked("Học sinh dưới 7 tuổi chưa có tài khoản riêng.")))
     elif slip.relation in GUARDIANS and age_on(pupil.birth, day) >= OF_AGE:
@@ -224,9 +228,9 @@ def _slip_problems(slip: NewSlip, pupil: learners.Pupil | None, day: date) -> li
 
 
 def _cancel_earlier(
-    session: Session, vault: Vault, school_code: str, pupil: str, slip: NewSlip, *, now: datetime
+    session: Session, vault: Vault, school_code: str, slip: NewSlip, *, now: datetime
 ) -> None:
-    for row in session.scalars(_waiting(school_code, pupil).with_for_update()):
+    for row in session.scalars(_waiting(school_code, slip.pupil).with_for_update()):
         if row.relation == slip.relation and _same_person(_open(vault, row), slip.name):
             row.cancelled_at = now
 
@@ -330,12 +334,24 @@ def activate(
     event = _event(actor, row.school_code, row.pupil_index, {}, Action.HOLDER_ACTIVATED)
     audit.record(session, event, now=now)
     token = sessions.begin(session, account, Method.CODE, replaces=replaces, now=now)
-    confirmed = notices(session, [account.id], NoticeKind.ACTIVATION_CONFIRMED)
+    confirmed = notices(session, [account.id], Kind.ACTIVATION_CONFIRMED)
     return Activated(token, link.key, (*confirmed, *told))
 
 
-def forget_unfinished(session: Session, *, now: datetime) -> int:
-    """For the worker: names and contacts of accounts that nobody finished go. Answers how many."""
+def forget(session: Session, *, now: datetime) -> int:
+    """For the worker: names and contacts of accounts that nobody finished go, and slips that are over.
+    Answers how many accounts.
+    """
+    over = now - KEPT
+    session.execute(
+        delete(ActivationSlip).where(
+            or_(
+                ActivationSlip.expires_at <= over,
+                ActivationSlip.used_at <= over,
+                ActivationSlip.cancelled_at <= over,
+            )
+        )
+    )
     stale = list(
         session.scalars(
             select(Account.id).where(

@@ -35,12 +35,13 @@ from portal.accounts.models import (
     Method,
     OneTimeCode,
 )
-from portal.accounts.notices import Notice, NoticeKind, contact_of, notices
+from portal.accounts.notices import Notice, contact_of, notices
 from portal.accounts.people import contact_index, open_contact, read_contact
 from portal.accounts.service import add_contact, find_account, new_account
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object, Outcome
 from portal.errors import Refusal, marked
+from portal.messages.words import Kind
 from portal.vault import Vault
 from verifier.errors import InvalidInput, Problem
 
@@ -179,7 +180,7 @@ def send_code(
         return ()
     code, _ = credentials.make_code(session, vault, account.id, purpose, now=now)
     told: dict[str, str | int] = {"code": code, "minutes": _CODE_MINUTES}
-    return notices(session, [account.id], NoticeKind.SIGN_IN_CODE, told)
+    return notices(session, [account.id], Kind.SIGN_IN_CODE, told)
 
 
 def read_own_contact(text: str) -> tuple[ContactKind, str]:
@@ -252,7 +253,7 @@ def ask_change(
     session.flush()
     _tell(session, row, "asked", actor=actor, now=now)
     told = {"contact": kind.value, "day": today(row.due_at)}
-    return notices(session, [account.id], NoticeKind.CONTACT_CHANGE_REQUESTED, told)
+    return notices(session, [account.id], Kind.CONTACT_CHANGE_REQUESTED, told)
 
 
 def stop_change(session: Session, account: uuid.UUID, *, actor: Actor, now: datetime) -> tuple[Notice, ...]:
@@ -321,7 +322,7 @@ def apply_due(session: Session, vault: Vault, *, now: datetime) -> tuple[Notice,
         _tell(session, row, "in_force", actor=Actor.system("contacts"), now=now)
         parameters = {"contact": kind.value, "day": today(now)}
         both = [*(c.id for c in ended if c.account_pk == account.id), fresh.id]
-        told += (Notice(account.id, each, NoticeKind.CONTACT_CHANGED, parameters) for each in both)
+        told += (Notice(account.id, each, Kind.CONTACT_CHANGED, parameters) for each in both)
     session.flush()
     return tuple(told)
 
@@ -332,7 +333,7 @@ def _stop(
     row.stopped_at = now
     _tell(session, row, change, actor=actor, now=now)
     told = {"contact": ContactKind(row.kind).value, "day": today(now)}
-    return notices(session, [row.account_pk], NoticeKind.CONTACT_CHANGE_STOPPED, told)
+    return notices(session, [row.account_pk], Kind.CONTACT_CHANGE_STOPPED, told)
 
 
 def _waiting_change(session: Session, account: uuid.UUID, *, lock: bool = False) -> ContactChange | None:
@@ -416,7 +417,7 @@ def remind(session: Session, *, now: datetime) -> tuple[Notice, ...]:
         contact.reminded_at = now
         until = (contact.confirmed_at or contact.added_at) + CONFIRMED_FOR + GRACE
         day = max(today(until), today(now))
-        told.append(Notice(contact.account_pk, contact.id, NoticeKind.CONTACT_RECONFIRM, {"day": day}))
+        told.append(Notice(contact.account_pk, contact.id, Kind.CONTACT_RECONFIRM, {"day": day}))
     session.flush()
     return tuple(told)
 

@@ -22,10 +22,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account, PupilLink, Relation
-from portal.accounts.notices import Notice, NoticeKind, notices
+from portal.accounts.notices import Notice, notices
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object
 from portal.errors import Refusal, marked
+from portal.messages.words import Kind
 from portal.ports import FileStore
 from portal.registry import learners
 from portal.registry import service as registry
@@ -205,7 +206,7 @@ def change_link(
         return ()
     row.relation, row.valid_to = relation, valid_to
     _tell(session, row, "changed", actor=actor, now=now)
-    return notices(session, [row.account_pk], NoticeKind.LINK_CHANGED, {"day": today(now)})
+    return notices(session, [row.account_pk], Kind.LINK_CHANGED, {"day": today(now)})
 
 
 def end_link(
@@ -231,7 +232,7 @@ def open_dispute(
         return ()
     row.disputed_at, row.dispute_reason = now, reason
     _tell(session, row, "dispute_opened", reason, actor=actor, now=now)
-    return notices(session, [row.account_pk], NoticeKind.LINK_DISPUTED, {"day": today(now)})
+    return notices(session, [row.account_pk], Kind.LINK_DISPUTED, {"day": today(now)})
 
 
 def close_dispute(
@@ -245,7 +246,7 @@ def close_dispute(
         return ()
     row.disputed_at = row.dispute_reason = None
     _tell(session, row, "dispute_closed", actor=actor, now=now)
-    return notices(session, [row.account_pk], NoticeKind.DISPUTE_CLOSED, {"day": today(now)})
+    return notices(session, [row.account_pk], Kind.DISPUTE_CLOSED, {"day": today(now)})
 
 
 def end_lapsed(
@@ -303,7 +304,7 @@ def add_link(
             for link in links_to(session, vault, new.school_code, new.pupil_index, now=now)
             if link.relation in GUARDIANS and link.state is LinkState.STANDING
         ]
-        told = notices(session, guardians, NoticeKind.PUPIL_ACCOUNT, {"day": today(now)})
+        told = notices(session, guardians, Kind.PUPIL_ACCOUNT, {"day": today(now)})
     return _link(session, vault, row, now), told
 
 
@@ -320,7 +321,7 @@ def told_of_version(
     """A version was registered, or recalled: everyone who sees the record is told, also the family that never
     heard of the school which issued it.
     """
-    kind = NoticeKind.RECORD_RECALLED if recalled else NoticeKind.RECORD_NEW_VERSION
+    kind = Kind.RECORD_RECALLED if recalled else Kind.RECORD_NEW_VERSION
     accounts = [link.account for link in holders_of(session, vault, record_id, now=now)]
     return notices(session, accounts, kind, {"grade": grade, "year": year})
 
@@ -354,11 +355,11 @@ def open_version(
     """The whole content of one version, for a holder; the trail tells it. Raises Refusal ``unknown_link``,
     ``link_disputed``, ``unknown_record``.
     """
-    _require_seen(session, vault, account, wanted, now=now)
+    record = _seen(session, vault, account, wanted, now=now)
     opened = registry.open_record(session, vault, wanted.record_id, wanted.version)
     if opened is None:
         raise _unknown_record()
-    _disclosed(session, account, wanted.record_id, {"version": wanted.version}, now=now)
+    _disclosed(session, account, record, {"version": wanted.version}, now=now)
     return opened
 
 
@@ -368,18 +369,19 @@ def open_pdf(
     """The signed file of one version, as :func:`open_version`. Raises besides what ``registry.read_file``
     raises.
     """
-    _require_seen(session, vault, account, wanted, now=now)
+    record = _seen(session, vault, account, wanted, now=now)
     sha256 = registry.newest_file(session, wanted.record_id, wanted.version)
     data = None if sha256 is None else registry.read_file(session, vault, files, sha256)
     if sha256 is None or data is None:
         raise _unknown_record()
-    _disclosed(session, account, wanted.record_id, {"version": wanted.version, "file": sha256}, now=now)
+    _disclosed(session, account, record, {"version": wanted.version, "file": sha256}, now=now)
     return data
 
 
-def _require_seen(
+def _seen(
     session: Session, vault: Vault, account: uuid.UUID, wanted: Wanted, *, now: datetime
-) -> None:
+) -> PupilRecord:
+    """The record of a version that the holder may open."""
     link = standing_link(session, vault, account, wanted.link, now=now)
     for record in learners.records_of(session, link.school_code, link.pupil_index):
         if record.record_id != wanted.record_id:
@@ -388,22 +390,29 @@ def _require_seen(
         # recalled is told, what stood in it is not.
         kept_back = not record.own and record.newest.state is VersionState.RECALLED
         if not kept_back and any(v.version == wanted.version for v in record.versions):
-            return
+            return record
     raise _unknown_record()
 
 
 def _disclosed(
-    session: Session, account: uuid.UUID, record_id: str, details: Mapping[str, str | int], *, now: datetime
+    session: Session,
+    account: uuid.UUID,
+    record: PupilRecord,
+    details: Mapping[str, str | int],
+    *,
+    now: datetime,
 ) -> None:
-    registry.tell_disclosure(
-        session,
-        record_id,
-        details,
+    event = Event(
+        Actor("holder", str(account)),
+        Action.DISCLOSURE,
+        Object("record", record.key),
+        organisation=record.school_code,
+        pupil=record.pupil_index,
         purpose="own_record",
         basis="holder",
-        actor=Actor("holder", str(account)),
-        now=now,
+        details=details,
     )
+    audit.record(session, event, now=now)
 
 
 def _child(session: Session, vault: Vault, link: Link, records: tuple[PupilRecord, ...]) -> Child:
@@ -461,7 +470,7 @@ def own_row(session: Session, school_code: str, key: uuid.UUID) -> PupilLink:
 def _end(session: Session, row: PupilLink, reason: str, *, actor: Actor, now: datetime) -> tuple[Notice, ...]:
     row.ended_at = now
     _tell(session, row, "ended", reason, actor=actor, now=now)
-    return notices(session, [row.account_pk], NoticeKind.LINK_ENDED, {"day": today(now)})
+    return notices(session, [row.account_pk], Kind.LINK_ENDED, {"day": today(now)})
 
 
 def _tell(

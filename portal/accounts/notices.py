@@ -1,4 +1,4 @@
-"""What people have to be told of, as data: a service answers with notices, whoever calls it sends them.
+"""What holders have to be told of, as data: a service answers with notices, whoever calls it sends them.
 
 A notice names the row of a contact, never the contact itself, so that nothing personal is carried around; the
 parameters are codes, numbers and dates. The one secret, a one-time code, is left out of ``repr``.
@@ -9,33 +9,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from enum import StrEnum
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account, Contact, ContactKind
 from portal.accounts.people import open_contact
+from portal.messages import service as messages
+from portal.messages.service import Address, Kind
+from portal.messages.words import Parameter
+from portal.ports import Channel
 from portal.vault import Vault
-
-
-class NoticeKind(StrEnum):
-    """What a notice tells of; the words are the messages' matter."""
-
-    SIGN_IN_CODE = "sign_in_code"
-    ACTIVATION_CONFIRMED = "activation_confirmed"
-    PUPIL_ACCOUNT = "pupil_account"  # a guardian: the child has a sign-in of their own
-    LINK_CHANGED = "link_changed"
-    LINK_ENDED = "link_ended"
-    LINK_DISPUTED = "link_disputed"
-    DISPUTE_CLOSED = "dispute_closed"
-    CONTACT_CHANGE_REQUESTED = "contact_change_requested"  # the contact of now, before the change
-    CONTACT_CHANGE_STOPPED = "contact_change_stopped"
-    CONTACT_CHANGED = "contact_changed"  # the former contact and the new one
-    CONTACT_RECONFIRM = "contact_reconfirm"
-    RECORD_NEW_VERSION = "record_new_version"
-    RECORD_RECALLED = "record_recalled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +29,34 @@ class Notice:
 
     account: uuid.UUID
     contact: uuid.UUID
-    kind: NoticeKind
-    parameters: Mapping[str, str | int | date | datetime] = field(default_factory=dict, repr=False)
+    kind: Kind
+    parameters: Mapping[str, Parameter] = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Addressee:
-    """Where a notice goes, and in which language."""
+def send(session: Session, vault: Vault, told: Iterable[Notice], *, now: datetime) -> None:
+    """Put notices into the outbox, in the transaction of the act that they tell of."""
+    for notice in told:
+        account = session.get_one(Account, notice.account)
+        messages.enqueue(
+            session,
+            vault,
+            to=address(session, vault, notice),
+            kind=notice.kind,
+            language="en" if account.language == "en" else "vi",
+            parameters=notice.parameters,
+            about=notice.account,
+            now=now,
+        )
 
-    kind: ContactKind
-    value: str = field(repr=False)
-    language: str
 
-
-def addressee(session: Session, vault: Vault, notice: Notice) -> Addressee:
+def address(session: Session, vault: Vault, notice: Notice) -> Address:
     """Where ``notice`` goes."""
     contact = session.get_one(Contact, notice.contact)
     account = session.get_one(Account, notice.account)
     value = open_contact(vault, account, contact.id, contact.value_sealed)
-    return Addressee(ContactKind(contact.kind), value, account.language)
+    if contact.kind == ContactKind.PHONE:  # as E.164 writes a number of Vietnam
+        return Address(Channel.PHONE, "+84" + value.removeprefix("0"))
+    return Address(Channel.EMAIL, value)
 
 
 def contact_of(session: Session, account: uuid.UUID) -> Contact | None:
@@ -77,8 +71,8 @@ def contact_of(session: Session, account: uuid.UUID) -> Contact | None:
 def notices(
     session: Session,
     accounts: Iterable[uuid.UUID],
-    kind: NoticeKind,
-    parameters: Mapping[str, str | int | date | datetime] | None = None,
+    kind: Kind,
+    parameters: Mapping[str, Parameter] | None = None,
 ) -> tuple[Notice, ...]:
     """The same notice for several holders, each once."""
     return tuple(

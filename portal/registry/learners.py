@@ -26,11 +26,12 @@ from sqlalchemy.orm import Session, selectinload
 
 from portal.registry.models import Record, RecordVersion
 from portal.registry.rows import open_column
-from portal.vault import Vault
+from portal.vault import DESTROYED, Vault
 from verifier import record as records
 from verifier.report import Role
 from verifier.verdict import VersionState
 
+_ADULTS: Final = ("me_ho_ten", "cha_ho_ten", "nguoi_giam_ho_ho_ten")
 _BATCH: Final = 200  # records opened in one transaction of :func:`fill`
 
 
@@ -72,13 +73,16 @@ class PupilRecord:
 
 @dataclass(frozen=True, slots=True)
 class Pupil:
-    """Who a school's pupil is by its records: the name and birth date of the latest year, and every birth
-    date that one of them has (``dd/MM/yyyy`` or ``yyyy``).
+    """Who a school's pupil is by its records: names and birth date of the latest year, and every birth date
+    that one of them has (``dd/MM/yyyy`` or ``yyyy``). Empty where the record names nobody.
     """
 
     name: str
     birth: str
     births: tuple[str, ...]
+    mother: str
+    father: str
+    guardian: str
 
 
 def learner_index(vault: Vault, fields: Mapping[str, Any]) -> str | None:
@@ -137,7 +141,8 @@ def pupil_of(session: Session, vault: Vault, school_code: str, pupil: str) -> Pu
     if not fields:
         return None
     births = tuple(dict.fromkeys(str(each["ngay_sinh"]) for each in reversed(fields)))
-    return Pupil(str(fields[-1]["ho_va_ten"]), births[0], births)
+    adults = (str(fields[-1].get(name) or "") for name in _ADULTS)
+    return Pupil(str(fields[-1]["ho_va_ten"]), births[0], births, *adults)
 
 
 def pupils_like(session: Session, record_id: str) -> tuple[tuple[str, str], ...]:
@@ -162,7 +167,12 @@ def fill(session: Session, vault: Vault, *, after: uuid.UUID | None = None) -> u
     """Give records of before their index, a batch: those without one whose key follows ``after``. Answers the
     last key looked at, None when nothing is left; the caller commits and repeats.
     """
-    wanted = select(Record).where(Record.learner_index.is_(None)).order_by(Record.id).limit(_BATCH)
+    wanted = (
+        select(Record)
+        .where(Record.learner_index.is_(None), Record.wrapped_key != DESTROYED)
+        .order_by(Record.id)
+        .limit(_BATCH)
+    )
     if after is not None:
         wanted = wanted.where(Record.id > after)
     batch = session.scalars(wanted.with_for_update().options(selectinload(Record.versions))).all()

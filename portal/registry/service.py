@@ -110,6 +110,7 @@ __all__ = [
     "revalidate",
     "seal_file",
     "standing_of",
+    "stored_report",
     "trail_event",
     "trail_object",
     "withdraw_standing",
@@ -662,6 +663,12 @@ def newest_file(session: Session, record_id: str, version: int) -> str | None:
         )
         .order_by(RegisteredFile.registered_at.desc())
     ).first()
+
+
+def stored_report(session: Session, sha256: str) -> ValidationReport | None:
+    """What the last validation found about a registered file; None when it is not registered."""
+    text = session.scalar(select(RegisteredFile.report).where(RegisteredFile.sha256 == sha256))
+    return None if text is None else ValidationReport.from_json(json.loads(text))
 
 
 def find_file(session: Session, sha256: str, *, now: datetime) -> FoundFile | None:

@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 from portal.accounts import activation
 from portal.accounts.activation import Activated, MadeSlip, NewSlip, Typed
 from portal.accounts.models import PupilLink, Relation
-from portal.accounts.notices import Notice, NoticeKind
+from portal.accounts.notices import Notice
 from portal.audit.service import Actor
 from portal.errors import Refusal
+from portal.messages.words import Kind
+from portal.registry import learners
 from portal.vault import Vault
 from tests.conftest import NOW
 from tests.portal.registry.samples import BORN
@@ -38,7 +40,7 @@ def slip(
     valid_to: date | None = None,
     now: datetime = NOW,
 ) -> MadeSlip:
-    wanted = [NewSlip(pupil, relation, name, valid_to)]
+    wanted = [NewSlip(learners.pupil_index(vault, school, pupil), relation, name, valid_to)]
     (made,) = activation.make_slips(session, vault, school, wanted, actor=OFFICE, now=now)
     return made
 
@@ -48,7 +50,7 @@ def code_in(told: Iterable[Notice] | Refusal | None) -> str:
     assert told is not None
     assert not isinstance(told, Refusal)
     (notice,) = told
-    assert notice.kind is NoticeKind.SIGN_IN_CODE
+    assert notice.kind is Kind.SIGN_IN_CODE
     return str(notice.parameters["code"])
 
 

@@ -12,10 +12,12 @@ from sqlalchemy.orm import Session
 from portal.accounts import activation, sessions
 from portal.accounts.activation import Activated, FoundSlip, NewSlip, Typed
 from portal.accounts.models import Account, AccountState, ActivationSlip, Contact, PupilLink, Relation
-from portal.accounts.notices import NoticeKind, addressee
+from portal.accounts.notices import address
 from portal.accounts.people import open_name
 from portal.errors import Refusal
+from portal.messages.words import Kind
 from portal.permissions import Role
+from portal.registry import learners
 from portal.vault import Vault
 from tests.conftest import NOW
 from tests.portal.accounts.families import (
@@ -51,7 +53,7 @@ def test_a_mother_with_a_slip_is_linked_and_signed_in(session: Session, vault: V
     sent = activation.ask_code(session, vault, typed, "+84 912 345 678", language="en", now=NOW)
     assert not isinstance(sent, Refusal)
     assert sent is not None
-    assert addressee(session, vault, sent[0]).value == MOTHERS_PHONE
+    assert address(session, vault, sent[0]).value == "+84912345678"
     done = activation.activate(session, vault, typed, MOTHERS_PHONE, code_in(sent), replaces="", now=NOW)
     assert isinstance(done, Activated)
     signed_in = sessions.find(session, vault, done.token, now=NOW)
@@ -61,7 +63,7 @@ def test_a_mother_with_a_slip_is_linked_and_signed_in(session: Session, vault: V
     assert (link.account_pk, link.school_code, link.relation) == (signed_in.account, SCHOOL, "mother")
     contact = session.scalars(select(Contact)).one()
     assert (contact.confirmed_at, session.scalars(select(Account.language)).one()) == (NOW, "en")
-    assert [notice.kind for notice in done.told] == [NoticeKind.ACTIVATION_CONFIRMED]
+    assert [notice.kind for notice in done.told] == [Kind.ACTIVATION_CONFIRMED]
     told = entries(session, "holder_activated")
     assert [(e["outcome"], e["actor"], e["pupil"]) for e in told] == [
         ("done", f"holder:{signed_in.account}", link.pupil_index)
@@ -134,18 +136,22 @@ def test_every_mistake_of_a_list_is_told_and_nothing_is_made(session: Session, v
     enter_pupil(session, vault, SCHOOL, PUPIL)
     enter_pupil(session, vault, SCHOOL, "20", ngay_sinh="2008", so_dinh_danh_ca_nhan=None)
     enter_pupil(session, vault, SCHOOL, "21", ngay_sinh="2019", so_dinh_danh_ca_nhan=None)
+
+    def pupil(code: str) -> str:
+        return learners.pupil_index(vault, SCHOOL, code)
+
     wanted = [
-        NewSlip(PUPIL, Relation.MOTHER, MOTHER),
-        NewSlip("99", Relation.MOTHER, " "),
-        NewSlip("21", Relation.PUPIL, "Em Nhỏ"),  # 7 on the last day of 2026
-        NewSlip(PUPIL, Relation.GUARDIAN, FATHER, date(2026, 10, 4)),
-        NewSlip(PUPIL, Relation.PUPIL, CHILD, date(2030, 1, 1)),
+        NewSlip(pupil(PUPIL), Relation.MOTHER, MOTHER),
+        NewSlip(pupil("99"), Relation.MOTHER, " "),
+        NewSlip(pupil("21"), Relation.PUPIL, "Em Nhỏ"),  # 7 on the last day of 2026
+        NewSlip(pupil(PUPIL), Relation.GUARDIAN, FATHER, date(2026, 10, 4)),
+        NewSlip(pupil(PUPIL), Relation.PUPIL, CHILD, date(2030, 1, 1)),
     ]
     with pytest.raises(InvalidInput) as refused:
         activation.make_slips(session, vault, SCHOOL, wanted, actor=OFFICE, now=NOW)
     assert {(p.where, p.code) for p in refused.value.problems} == {
         ("1.name", "name"),
-        ("1.pupil_code", "unknown_pupil"),
+        ("1.pupil", "unknown_pupil"),
         ("2.relation", "too_young"),
         ("3.valid_to", "past"),
         ("4.valid_to", "pupil"),
@@ -221,9 +227,22 @@ def test_an_account_that_nobody_finished_is_forgotten(session: Session, vault: V
     child = linked(session, vault, Relation.PUPIL, CHILD, CHILDS_PHONE, school=OTHER_SCHOOL, pupil="5")
     assert open_name(vault, session.get_one(Account, child.account_pk)) == CHILD
     activation.ask_code(session, vault, Typed(strange.code, BORN), FATHERS_EMAIL, language="vi", now=NOW)
-    assert activation.forget_unfinished(session, now=NOW + timedelta(hours=23)) == 0
-    assert activation.forget_unfinished(session, now=NOW + timedelta(hours=24)) == 1
+    assert activation.forget(session, now=NOW + timedelta(hours=23)) == 0
+    assert activation.forget(session, now=NOW + timedelta(hours=24)) == 1
     assert len(session.scalars(select(Account)).all()) == len(session.scalars(select(Contact)).all()) == 2
+
+
+def test_slips_that_are_over_go(session: Session, vault: Vault) -> None:
+    enter_pupil(session, vault, SCHOOL, PUPIL)
+    linked(session, vault)  # used
+    slip(session, vault, Relation.FATHER, FATHER)
+    slip(session, vault, Relation.FATHER, FATHER)  # cancels the one before
+
+    def left(days: int) -> int:
+        activation.forget(session, now=NOW + timedelta(days=days))
+        return len(session.scalars(select(ActivationSlip.id)).all())
+
+    assert [left(days) for days in (29, 30, 89, 90)] == [3, 1, 1, 0]
 
 
 def test_nobodys_phone_is_filled_with_codes(session: Session, vault: Vault) -> None:

@@ -6,20 +6,24 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.accounts import activation, holders
 from portal.accounts.holders import LinkState, Wanted, age_on
 from portal.accounts.models import Relation
-from portal.accounts.notices import Notice, NoticeKind
+from portal.accounts.notices import Notice
 from portal.errors import Refusal
 from portal.filestore import ObjectFiles
+from portal.messages.words import Kind
 from portal.registry import learners
 from portal.registry import service as registry
+from portal.registry.models import RegisteredFile
 from portal.registry.service import NewVersion
 from portal.vault import Vault
 from tests.conftest import ACTOR, NOW
@@ -47,7 +51,7 @@ def refusal(act: Callable[[], object]) -> str:
     return caught.value.code
 
 
-def kinds(told: tuple[Notice, ...]) -> list[tuple[uuid.UUID, NoticeKind]]:
+def kinds(told: tuple[Notice, ...]) -> list[tuple[uuid.UUID, Kind]]:
     return [(notice.account, notice.kind) for notice in told]
 
 
@@ -68,7 +72,8 @@ def test_one_place_for_a_child_with_all_years(session: Session, vault: Vault) ->
     enter_pupil(session, vault, SCHOOL, PUPIL, year="2024-2025")
     enter_pupil(session, vault, OTHER_SCHOOL, "5")
     mother = linked(session, vault)
-    linked(session, vault, school=OTHER_SCHOOL, pupil="5")  # both schools gave her a slip
+    later = NOW + timedelta(hours=1)
+    linked(session, vault, school=OTHER_SCHOOL, pupil="5", now=later)  # both schools gave her a slip
     (child,) = holders.children(session, vault, mother.account_pk, now=NOW)
     assert (child.link.key, child.name) == (mother.id, CHILD)
     assert [(r.year, r.own) for r in child.records] == [("2024-2025", True), ("2025-2026", False)]
@@ -130,14 +135,19 @@ def test_the_signed_file_is_handed_out_with_its_hash_in_the_trail(
 ) -> None:
     mine = enter_pupil(session, vault, SCHOOL, PUPIL)
     mother = linked(session, vault)
-    sha256 = registry.newest_file(session, mine.record_id, 1)
-    assert sha256 is not None
-    assert registry.newest_file(session, mine.record_id, 2) is None
-    with pytest.raises(FileNotFoundError):  # the sample's bytes were never stored
-        holders.open_pdf(
-            session, vault, files, mother.account_pk, Wanted(mother.id, mine.record_id, 1), now=NOW
-        )
+    wanted = Wanted(mother.id, mine.record_id, 1)
+    with pytest.raises(FileNotFoundError):  # a sample's bytes are nowhere: our fault, and nothing was shown
+        holders.open_pdf(session, vault, files, mother.account_pk, wanted, now=NOW)
     assert entries(session, "disclosure") == []
+    row = session.scalars(select(RegisteredFile)).one()
+    sealed = registry.seal_file(vault, mine.wrapped_key, b"%PDF-1.7", sha256=row.sha256, version=1)
+    row.stored_name = sha256(sealed).hexdigest()
+    files.put_new(row.stored_name, sealed)
+    assert holders.open_pdf(session, vault, files, mother.account_pk, wanted, now=NOW) == b"%PDF-1.7"
+    told = [e["details"] for e in entries(session, "disclosure")]
+    assert told == [{"version": 1, "file": row.sha256}]
+    assert registry.newest_file(session, mine.record_id, 2) is None
+    assert registry.stored_report(session, "0" * 64) is None
 
 
 def test_a_dispute_closes_everything_until_it_is_over(session: Session, vault: Vault) -> None:
@@ -145,7 +155,7 @@ def test_a_dispute_closes_everything_until_it_is_over(session: Session, vault: V
     mother = linked(session, vault)
     father = linked(session, vault, Relation.FATHER, FATHER, FATHERS_EMAIL)
     told = holders.open_dispute(session, SCHOOL, father.id, "custody_dispute", actor=OFFICE, now=NOW)
-    assert kinds(told) == [(father.account_pk, NoticeKind.LINK_DISPUTED)]
+    assert kinds(told) == [(father.account_pk, Kind.LINK_DISPUTED)]
     assert holders.open_dispute(session, SCHOOL, father.id, "identity_doubt", actor=OFFICE, now=NOW) == ()
     assert holders.children(session, vault, father.account_pk, now=NOW) == ()
     wanted = Wanted(father.id, record.record_id, 1)
@@ -155,7 +165,7 @@ def test_a_dispute_closes_everything_until_it_is_over(session: Session, vault: V
         mother.account_pk
     ]
     told = holders.close_dispute(session, SCHOOL, father.id, actor=OFFICE, now=NOW)
-    assert kinds(told) == [(father.account_pk, NoticeKind.DISPUTE_CLOSED)]
+    assert kinds(told) == [(father.account_pk, Kind.DISPUTE_CLOSED)]
     assert holders.close_dispute(session, SCHOOL, father.id, actor=OFFICE, now=NOW) == ()
     assert len(holders.children(session, vault, father.account_pk, now=NOW)) == 1
     changes = [e["details"] for e in entries(session, "holder_change") if "slip" not in str(e["details"])]
@@ -193,7 +203,7 @@ def test_relation_and_period_are_corrected_by_the_school(session: Session, vault
         )
 
     last_day = date(2026, 10, 6)
-    assert kinds(change(aunt.id, Relation.GUARDIAN, last_day)) == [(aunt.account_pk, NoticeKind.LINK_CHANGED)]
+    assert kinds(change(aunt.id, Relation.GUARDIAN, last_day)) == [(aunt.account_pk, Kind.LINK_CHANGED)]
     assert change(aunt.id, Relation.GUARDIAN, last_day) == ()
     assert refusal(lambda: change(aunt.id, Relation.PUPIL)) == "other_person"
     assert refusal(lambda: change(child.id, Relation.MOTHER)) == "other_person"
@@ -206,7 +216,7 @@ def test_relation_and_period_are_corrected_by_the_school(session: Session, vault
     told, last = holders.end_lapsed(session, vault, now=NOW + timedelta(hours=24))
     assert told == ()
     told, last = holders.end_lapsed(session, vault, now=NOW + timedelta(hours=48))
-    assert kinds(told) == [(aunt.account_pk, NoticeKind.LINK_ENDED)]
+    assert kinds(told) == [(aunt.account_pk, Kind.LINK_ENDED)]
     assert holders.end_lapsed(session, vault, after=last, now=NOW + timedelta(hours=48)) == ((), None)
 
 
@@ -223,7 +233,7 @@ def test_from_18_the_pupil_is_alone_with_their_record(session: Session, vault: V
         LinkState.LAPSED
     ]
     told, _ = holders.end_lapsed(session, vault, now=birthday)
-    assert kinds(told) == [(mother.account_pk, NoticeKind.LINK_ENDED)]
+    assert kinds(told) == [(mother.account_pk, Kind.LINK_ENDED)]
     last = entries(session, "holder_change")[-1]
     assert (last["actor"], last["details"]) == (
         "system:holders",
@@ -239,7 +249,7 @@ def test_the_guardians_of_a_child_are_told_of_its_own_sign_in(session: Session, 
     made = slip(session, vault, Relation.PUPIL, CHILD)
     done = redeem(session, vault, made.code, CHILDS_PHONE)
     assert isinstance(done, activation.Activated)
-    assert [(n.account, n.kind) for n in done.told][1:] == [(mother.account_pk, NoticeKind.PUPIL_ACCOUNT)]
+    assert [(n.account, n.kind) for n in done.told][1:] == [(mother.account_pk, Kind.PUPIL_ACCOUNT)]
 
 
 def test_everyone_who_sees_a_record_is_told_of_its_versions(session: Session, vault: Vault) -> None:
@@ -247,7 +257,7 @@ def test_everyone_who_sees_a_record_is_told_of_its_versions(session: Session, va
     enter_pupil(session, vault, SCHOOL, PUPIL, year="2024-2025")
     mother = linked(session, vault, contact=MOTHERS_PHONE)
     elsewhere = enter_pupil(session, vault, OTHER_SCHOOL, "5")
-    for recalled, kind in ((False, NoticeKind.RECORD_NEW_VERSION), (True, NoticeKind.RECORD_RECALLED)):
+    for recalled, kind in ((False, Kind.RECORD_NEW_VERSION), (True, Kind.RECORD_RECALLED)):
         told = holders.told_of_version(
             session, vault, elsewhere.record_id, grade=3, year="2025-2026", recalled=recalled, now=NOW
         )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from portal.registry import learners
+from portal.registry import erasing, learners
 from portal.registry import service as registry
 from portal.registry.models import Record
 from portal.vault import Vault
@@ -122,12 +122,12 @@ def test_a_pupil_is_whom_the_records_that_stand_name(session: Session, vault: Va
     first = enter_pupil(session, vault, "0001", "12", year="2024-2025", ho_va_ten="Nguyễn Thị Hường")
     latest = enter_pupil(session, vault, "0001", "12", ngay_sinh=OTHER_BORN, ho_va_ten="Lê Thị Hường")
     enter_pupil(session, vault, "0002", "12", ngay_sinh="01/01/2017")  # another school's pupil
-    both = learners.Pupil("Lê Thị Hường", OTHER_BORN, (OTHER_BORN, BORN))
-    assert learners.pupil_of(session, vault, "0001", pupil) == both
+    both = learners.pupil_of(session, vault, "0001", pupil)
+    adults = ("H'Nga Niê", "Nguyễn Văn Đạt", "Nguyễn Văn Bảo")
+    assert both == learners.Pupil("Lê Thị Hường", OTHER_BORN, (OTHER_BORN, BORN), *adults)
     registry.recall(session, latest.record_id, "data_error", actor=ACTOR, now=NOW)
-    assert learners.pupil_of(session, vault, "0001", pupil) == learners.Pupil(
-        "Nguyễn Thị Hường", BORN, (BORN,)
-    )
+    one = learners.Pupil("Nguyễn Thị Hường", BORN, (BORN,), *adults)
+    assert learners.pupil_of(session, vault, "0001", pupil) == one
     registry.recall(session, first.record_id, "data_error", actor=ACTOR, now=NOW)
     assert learners.pupil_of(session, vault, "0001", pupil) == both
 
@@ -145,6 +145,16 @@ def test_records_of_before_are_filled_in_once_each(session: Session, vault: Vaul
     assert session.scalars(select(Record.learner_index).order_by(Record.id)).all() == was
     assert steps == 1
     assert len(seen(session, vault, "0001", "12")) == 2
+
+
+def test_a_destroyed_record_is_nobodys(session: Session, vault: Vault) -> None:
+    """SEC-41: the index goes with the key, and does not come back."""
+    gone = enter_pupil(session, vault, "0001", "12", year="2024-2025")
+    mine = enter_pupil(session, vault, "0002", "77")
+    erasing.destroy(session, gone.record_id)
+    assert learners.fill(session, vault) is None
+    assert seen(session, vault, "0002", "77") == [(mine.record_id, True)]
+    assert seen(session, vault, "0001", "12") == []
 
 
 @given(
