@@ -22,6 +22,8 @@ from portal.database import make_engine, reading_engine
 from portal.departments.views import departments
 from portal.errors import InvalidSettings
 from portal.extensions import Resources
+from portal.families.school import office
+from portal.families.views import families
 from portal.filestore import ObjectFiles, ObjectTombstones
 from portal.limits.work import Bounds, Workroom
 from portal.lookup.scan import Scans
@@ -147,6 +149,8 @@ def create_app(
     app.register_blueprint(departments)
     app.register_blueprint(openid)
     app.register_blueprint(demo_accounts)
+    app.register_blueprint(families)
+    app.register_blueprint(office)
     install_limits(app, limiter, gate, Workroom(_receiving(settings)))
     access.refuse_unruled(app)
 

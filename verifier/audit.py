@@ -55,6 +55,9 @@ class Action(StrEnum):
     SIGN_OUT = "sign_out"
     ACCESS = "access"  # only ever refused: somebody signed in asked for what their role may not
     ACCOUNT_CHANGE = "account_change"  # made, role given or taken, closed; ``change`` says which
+    HOLDER_ACTIVATED = "holder_activated"  # a guardian or pupil used the slip of the school
+    HOLDER_CHANGE = "holder_change"  # slips, relation, period, dispute, end; ``change`` says which
+    CONTACT_CHANGE = "contact_change"  # of a holder: asked for, stopped, in force
     # The house itself.
     KEY_ROTATION = "key_rotation"  # wrapped data keys were put under another key-encryption key
     DECISION_PROPOSED = "decision_proposed"  # of two persons: the first one's part

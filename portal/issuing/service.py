@@ -65,6 +65,7 @@ from portal.issuing.rendering import Renderer
 from portal.issuing.renewal import unproven_timestamps
 from portal.ports import Clock, FileStore, Timestamper
 from portal.registry import service as registry
+from portal.registry.learners import pupil_index
 from portal.registry.models import Record as RecordRow
 from portal.registry.models import RecordVersion, RegisteredFile
 from portal.registry.rows import open_file, seal_file
@@ -330,7 +331,7 @@ def _ended_problems(session: Session, code: str, today: date) -> list[Problem]:
 
 def _place(session: Session, desk: Desk, record: Record, order: Order, found: list[Problem]) -> Work | None:
     """Which version this content is or becomes; None with a problem when it may not be issued."""
-    pupil = desk.vault.blind_index(f"{record.issuer}/{record.ma_hoc_sinh}", domain="pupil")
+    pupil = pupil_index(desk.vault, record.issuer, record.ma_hoc_sinh)
     content = desk.vault.blind_index(
         json.dumps(record.to_input(), ensure_ascii=False, sort_keys=True), domain="issued content"
     )
