@@ -27,6 +27,7 @@ from flask import Flask, current_app
 
 from portal.accounts import sweeping
 from portal.commands.console import Command, refusals
+from portal.commands.desk import issue_at_pages
 from portal.commands.registry import REFRESH
 from portal.extensions import Resources, confirm, reading, resources, transaction
 from portal.messages import service as messages
@@ -139,13 +140,14 @@ FEATURES: Final = (
     Feature("erasure of messages", _erase),
     Feature("sweeping of sign-ins", _sweep),
     Feature("re-validation", Revalidation()),
+    Feature("issuing at pages", issue_at_pages),
 )
 
 
 @click.command("work", cls=Command)
 def work() -> None:
-    """Làm việc nền: gửi tin, xóa những gì đã hết hạn lưu, kiểm tra lại tệp. Chạy mãi; dừng bằng SIGTERM hoặc
-    Ctrl-C.
+    """Làm việc nền: gửi tin, xóa những gì đã hết hạn lưu, kiểm tra lại tệp, kiểm tra danh sách lớp và ký theo
+    lệnh ở các trang. Chạy mãi; dừng bằng SIGTERM hoặc Ctrl-C.
     """
     with refusals():
         confirm()
