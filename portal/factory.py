@@ -19,6 +19,7 @@ from portal.clock import SystemClock
 from portal.config import Settings
 from portal.database import make_engine, reading_engine
 from portal.departments.views import departments
+from portal.desk.views import desk
 from portal.errors import InvalidSettings
 from portal.extensions import Resources
 from portal.filestore import ObjectFiles, ObjectTombstones
@@ -145,6 +146,7 @@ def create_app(
     app.register_blueprint(accounts)
     app.register_blueprint(departments)
     app.register_blueprint(openid)
+    app.register_blueprint(desk)
     install_limits(app, limiter, gate, Workroom(_receiving(settings)))
     access.refuse_unruled(app)
 

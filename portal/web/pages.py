@@ -37,6 +37,8 @@ COMPONENTS: Final = (
     "token",
     "openid_button",
     "field",
+    "file_field",
+    "select_field",
     "birth",
     "lookup_form",
     "pdf_form",
