@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from portal.audit.service import Actor
 from portal.commands.issuing import open_desk
 from portal.errors import Refusal
-from portal.extensions import Resources, transaction
+from portal.extensions import Resources, reading
 from portal.issuing import people, uploads
 from portal.issuing.keys import KeyRing, load_keys
 from portal.issuing.lock import exclusive
@@ -30,6 +30,9 @@ from portal.issuing.service import Desk
 from verifier.trust import TrustStore
 
 _WORKER: Final = Actor.system("worker")
+
+#: Items that are done with what was opened once.
+_MANY: Final = 20
 
 Step = Callable[[Resources, datetime], bool]
 
@@ -67,7 +70,7 @@ def _do(
     bundle: Resources, is_due: Callable[[Session], bool], work: Callable[[Desk, TrustStore], bool]
 ) -> bool:
     """``work``, where something is due and no other process issues; keys are opened for nothing less."""
-    with transaction() as session:
+    with reading() as session:
         if not is_due(session):
             return False
     with ExitStack() as held:
@@ -78,9 +81,13 @@ def _do(
                 return False
             raise
         opened, store = open_desk(_keys(bundle), _WORKER, PAGES)
-        with transaction() as session:
+        with reading() as session:
             ring = people.ring_of_people(session, opened.ring, store, bundle.clock.now())
-        return work(replace(opened, ring=ring), store)
+        opened = replace(opened, ring=ring)
+        done = 0
+        while done < _MANY and work(opened, store):
+            done += 1
+        return done > 0
 
 
 def _keys(bundle: Resources) -> KeyRing:

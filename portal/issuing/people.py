@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from portal.audit import service as audit
@@ -106,9 +106,13 @@ def ring_of_people(session: Session, ring: KeyRing, store: TrustStore, now: date
 
 
 def is_due(session: Session, now: datetime) -> bool:
-    """Whether a line or a version that everybody signed waits for the worker; late digests are given up."""
-    _lapse(session, now)
-    return _next_line(session, now) is not None or _next_signed(session, now) is not None
+    """Whether a line, a digest that is late or a version that everybody signed waits for the worker."""
+    late = select(OrderLine.id).where(_late(now)).limit(1)
+    return (
+        session.scalar(late) is not None
+        or _next_line(session, now) is not None
+        or _next_signed(session, now) is not None
+    )
 
 
 def take_due(desk: Desk, store: TrustStore) -> bool:
@@ -131,13 +135,17 @@ def take_due(desk: Desk, store: TrustStore) -> bool:
 
 def _lapse(session: Session, now: datetime) -> None:
     """Digests whose value nobody brought in time are given up."""
-    late = select(SigningOrder.id).where(SigningOrder.held_until <= now)
     session.execute(
         update(OrderLine)
-        .where(OrderLine.state == LineState.PREPARED, OrderLine.order_pk.in_(late))
+        .where(_late(now))
         .values(state=LineState.LAPSED, done_at=now)
         .execution_options(synchronize_session=False)
     )
+
+
+def _late(now: datetime) -> ColumnElement[bool]:
+    late = select(SigningOrder.id).where(SigningOrder.held_until <= now)
+    return and_(OrderLine.state == LineState.PREPARED, OrderLine.order_pk.in_(late))
 
 
 def _next_line(session: Session, now: datetime) -> Line | None:
