@@ -18,7 +18,8 @@ from portal.accounts.people import open_contact, open_name
 from portal.database import Base
 from portal.filestore import ObjectFiles, name_of
 from portal.issuing.intents import Held, Intent, Job, read, seal_held, seal_intent
-from portal.issuing.models import Issuance, Stage
+from portal.issuing.models import ClassUpload, Issuance, Stage, UploadKind, UploadState
+from portal.issuing.sealed import open_upload, seal_upload
 from portal.messages import service as messages
 from portal.messages.service import Address, Kind
 from portal.ports import Channel
@@ -165,6 +166,31 @@ def _message(column: str) -> Callable[[Session, Vault, str], Theirs]:
     return made
 
 
+def _upload(column: str) -> Callable[[Session, Vault, str], Theirs]:
+    def made(session: Session, vault: Vault, name: str) -> Theirs:
+        row = ClassUpload(
+            id=uuid.uuid4(),
+            school_code="01000123",
+            account_pk=uuid.uuid4(),
+            kind=UploadKind.FIRST,
+            state=UploadState.SENT,
+            wrapped_key=vault.new_key(),
+            sent_at=NOW,
+        )
+        for each in ("name_sealed", "reason_sealed", "content_sealed", "result_sealed", "marked_sealed"):
+            setattr(row, each, seal_upload(vault, row, each, name.encode()))
+        session.add(row)
+        session.flush()
+
+        def opened() -> str:
+            return (open_upload(vault, row, column) or b"").decode()
+
+        where = ("class_uploads", row.id)
+        return Theirs(session, "class_uploads", column, ("id", row.id), where, name, opened)
+
+    return made
+
+
 #: What people have sealed under keys of their own: a value for each column.
 SINGLE: Final[Mapping[tuple[str, str], Callable[[Session, Vault, str], Theirs]]] = {
     ("accounts", "name_sealed"): _name,
@@ -172,6 +198,11 @@ SINGLE: Final[Mapping[tuple[str, str], Callable[[Session, Vault, str], Theirs]]]
     ("authenticator_apps", "secret_sealed"): _app,
     ("messages", "recipient_sealed"): _message("recipient_sealed"),
     ("messages", "parameters_sealed"): _message("parameters_sealed"),
+    ("class_uploads", "name_sealed"): _upload("name_sealed"),
+    ("class_uploads", "reason_sealed"): _upload("reason_sealed"),
+    ("class_uploads", "content_sealed"): _upload("content_sealed"),
+    ("class_uploads", "result_sealed"): _upload("result_sealed"),
+    ("class_uploads", "marked_sealed"): _upload("marked_sealed"),
 }
 
 
@@ -260,8 +291,10 @@ def _wait(session: Session, vault: Vault, issued: Issued) -> None:
         next_field=None,
         sealed_sha256=None,
         sealed_name=None,
+        signatures=0,
+        upload=None,
     )
-    row.stage_sealed = seal_held(vault, job, Held(issued.file, 0))
+    row.stage_sealed = seal_held(vault, job, Held(issued.file, ()))
     session.add(row)
     session.flush()
 

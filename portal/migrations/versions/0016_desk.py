@@ -5,10 +5,23 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0012"
-down_revision = "0015"
+revision = "0016"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
+
+
+#: A school's rows are its own, as in migration 0014.
+_SCOPE = "current_setting('portal.scope', true)"
+_OWN = f"{_SCOPE} IN ('all', school_code)"
+_BELOW = f"{_SCOPE} = 'all' OR EXISTS (SELECT 1 FROM {{above}} WHERE {{above}}.id = {{column}})"  # noqa: S608
+_POLICIES = {
+    "class_uploads": _OWN,
+    "signing_orders": _OWN,
+    "late_corrections": _OWN,
+    "planned_signatures": _BELOW.format(above="issuances", column="issuance_pk"),
+    "order_lines": _BELOW.format(above="signing_orders", column="order_pk"),
+}
 
 
 def upgrade() -> None:
@@ -165,6 +178,11 @@ def upgrade() -> None:
     op.add_column("signers", sa.Column("account_pk", sa.Uuid(), nullable=True))
     op.add_column("signers", sa.Column("refusal", sa.String(length=40), nullable=True))
     op.create_index("ix_signers_account_pk", "signers", ["account_pk"], unique=False)
+    if op.get_bind().dialect.name == "postgresql":
+        for table, rule in _POLICIES.items():
+            op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+            op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+            op.execute(f"CREATE POLICY own_school ON {table} USING ({rule}) WITH CHECK ({rule})")
 
 
 def downgrade() -> None:
