@@ -20,6 +20,7 @@ from portal.clock import SystemClock
 from portal.config import Settings
 from portal.database import make_engine, reading_engine
 from portal.departments.views import departments
+from portal.desk.views import desk
 from portal.errors import InvalidSettings
 from portal.extensions import Resources
 from portal.families.school import office
@@ -151,6 +152,7 @@ def create_app(
     app.register_blueprint(demo_accounts)
     app.register_blueprint(families)
     app.register_blueprint(office)
+    app.register_blueprint(desk)
     install_limits(app, limiter, gate, Workroom(_receiving(settings)))
     access.refuse_unruled(app)
 

@@ -23,7 +23,7 @@ from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object
 from portal.database import KeyCheck
 from portal.errors import Refusal
-from portal.issuing.models import Issuance
+from portal.issuing.models import ClassUpload, Issuance
 from portal.messages.models import Message
 from portal.ports import Clock
 from portal.registry.models import Record
@@ -34,7 +34,8 @@ log = logging.getLogger(__name__)
 #: Every table with a wrapped data key: columns ``id`` and ``wrapped_key``. A test compares this list with the
 #: tables that there are.
 WRAPPED: Final = tuple(
-    cast("Table", model.__table__) for model in (Record, Issuance, Account, ActivationSlip, Message)
+    cast("Table", model.__table__)
+    for model in (Record, Issuance, ClassUpload, Account, ActivationSlip, Message)
 )
 
 #: Keys that one transaction re-wraps: on SQLite nobody else writes meanwhile.

@@ -49,6 +49,11 @@ class Action(StrEnum):
     RENEW = "renew"  # a file of a version was lifted for the archive
     KEY_USE = "key_use"  # a signing key made one signature of a record's file
     DISCLOSURE = "disclosure"  # somebody was given content of a record beyond the public answer
+    CLASS_UPLOAD = "class_upload"  # a class file was sent, confirmed, taken back, erased; see ``change``
+    SIGNATURE_ORDER = "signature_order"  # a person's word that fields be signed with their certificate
+    LATE_CORRECTION = (
+        "late_correction"  # lock date set; asked for, approved, refused after it; see ``change``
+    )
     TRUST_CHANGE = "trust_change"  # schools, authorities, signers, lists; ``change`` says which
     # People.
     SIGN_IN = "sign_in"
@@ -98,6 +103,9 @@ ACTORS: Final[Mapping[str, str]] = {
 OBJECTS: Final[Mapping[str, str]] = {
     "record": _UUID,  # key of the record's row
     "issuance": _UUID,  # a version on its way
+    "upload": _UUID,  # a class file
+    "order": _UUID,  # of signatures
+    "late_correction": _UUID,
     "certificate": _HEX,  # SHA-256; of a file that is none, of its bytes
     "authority": _HEX,  # SHA-256 of an authority's name and key
     "list": _HEX,  # SHA-256 of a revocation list that was refused
@@ -120,7 +128,8 @@ DETAILS: Final[Mapping[str, str | type[int]]] = {
     "certificate": _HEX,  # whose key was used
     "digest": _HEX,  # what the key signed (SHA-256 of the signed attributes), or the head of a checkpoint
     "key": _CODE,  # local or external
-    "change": _CODE,  # which change in trust
+    "way": _CODE,  # of an order: ring or token
+    "change": _CODE,  # which change in trust, or of an upload, an account, a request
     "epoch": int,  # of trust, after the change
     "signer": _UUID,  # registration of a signer
     "anchor_purpose": _CODE,
@@ -132,7 +141,7 @@ DETAILS: Final[Mapping[str, str | type[int]]] = {
     "method": _CODE,  # how somebody proved who they are
     "role": _CODE,  # given, taken, or acted in
     "act": _CODE,  # what was asked for
-    "count": int,  # mistakes that a refusal named, keys re-wrapped, rows erased
+    "count": int,  # mistakes that a refusal named, keys re-wrapped, rows erased, fields ordered, pupils shown
     "table": _CODE,  # whose wrapped keys
     "decided": _CODE,  # kind of a decision of two persons
     "decision": _UUID,  # by which something was done

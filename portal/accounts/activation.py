@@ -168,7 +168,7 @@ def make_slips(
             made_at=now,
             expires_at=expires,
         )
-        row.name_sealed = _seal(vault, row, slip.name.strip())
+        row.name_sealed = seal_slip_name(vault, row, slip.name.strip())
         session.add(row)
         answers.append(MadeSlip(slip, pupil_name, today(expires), code))
     session.flush()
@@ -185,7 +185,7 @@ def slips_for(
         KnownSlip(
             row.id,
             Relation(row.relation),
-            _open(vault, row),
+            open_slip_name(vault, row),
             row.made_at,
             today(row.expires_at),
             row.wrong_tries >= TRIES,
@@ -231,7 +231,7 @@ def _cancel_earlier(
     session: Session, vault: Vault, school_code: str, slip: NewSlip, *, now: datetime
 ) -> None:
     for row in session.scalars(_waiting(school_code, slip.pupil).with_for_update()):
-        if row.relation == slip.relation and _same_person(_open(vault, row), slip.name):
+        if row.relation == slip.relation and _same_person(open_slip_name(vault, row), slip.name):
             row.cancelled_at = now
 
 
@@ -252,7 +252,7 @@ def open_slip(session: Session, vault: Vault, slip: Typed, *, now: datetime) -> 
     pupil = learners.pupil_of(session, vault, row.school_code, row.pupil_index)
     return FoundSlip(
         Relation(row.relation),
-        _open(vault, row),
+        open_slip_name(vault, row),
         "" if pupil is None else records.mask_name(pupil.name),
     )
 
@@ -272,7 +272,9 @@ def ask_code(
         return refused
     account = find_account(session, vault, AccountKind.HOLDER, kind, value)
     if account is None:
-        account = new_account(session, vault, AccountKind.HOLDER, _open(vault, row), language, now=now)
+        account = new_account(
+            session, vault, AccountKind.HOLDER, open_slip_name(vault, row), language, now=now
+        )
         add_contact(session, vault, account, kind, value, now=now)
     return send_code(session, vault, account, CodePurpose.CONTACT, now=now)
 
@@ -312,9 +314,9 @@ def activate(
 
     # 3 A new account is the person of the slip; one that stands has to be.
     if account.state == AccountState.INVITED:
-        account.name_sealed = seal_name(vault, account, _open(vault, row))
+        account.name_sealed = seal_name(vault, account, open_slip_name(vault, row))
         account.state = AccountState.ACTIVE
-    elif not _same_person(open_name(vault, account), _open(vault, row)):
+    elif not _same_person(open_name(vault, account), open_slip_name(vault, row)):
         _refused(session, row, "another_person", now=now)
         return Refusal(
             "another_person",
@@ -445,7 +447,8 @@ def _code_index(vault: Vault, code: str) -> str:
     return vault.blind_index(code, domain="activation slip")
 
 
-def _seal(vault: Vault, row: ActivationSlip, name: str) -> bytes:
+def seal_slip_name(vault: Vault, row: ActivationSlip, name: str) -> bytes:
+    """The name on a slip, for its column."""
     return vault.seal(
         row.wrapped_key,
         name.encode(),
@@ -456,7 +459,8 @@ def _seal(vault: Vault, row: ActivationSlip, name: str) -> bytes:
     )
 
 
-def _open(vault: Vault, row: ActivationSlip) -> str:
+def open_slip_name(vault: Vault, row: ActivationSlip) -> str:
+    """The name on a slip."""
     return vault.open(
         row.wrapped_key,
         row.name_sealed,

@@ -248,7 +248,7 @@ def ask_change(
         asked_at=now,
         due_at=now + WAIT,
     )
-    row.value_sealed = _seal(vault, account, row, value)
+    row.value_sealed = seal_change(vault, account, row, value)
     session.add(row)
     session.flush()
     _tell(session, row, "asked", actor=actor, now=now)
@@ -292,7 +292,7 @@ def apply_due(session: Session, vault: Vault, *, now: datetime) -> tuple[Notice,
     for row in session.scalars(due).all():
         account = session.get_one(Account, row.account_pk)
         kind = ContactKind(row.kind)
-        value = _open(vault, account, row)
+        value = open_change(vault, account, row)
         # Somebody may have taken the contact up meanwhile; nobody has it who only typed it.
         holder = find_account(session, vault, AccountKind.HOLDER, kind, value)
         if holder is not None and holder.state == AccountState.ACTIVE:
@@ -345,11 +345,12 @@ def _shown(vault: Vault, account: Account, row: ContactChange | None) -> Waiting
     if row is None:
         return None
     kind = ContactKind(row.kind)
-    shown = mask_contact(kind, _open(vault, account, row))
+    shown = mask_contact(kind, open_change(vault, account, row))
     return Waiting(kind, shown, row.asked_at, today(row.due_at), row.school_code)
 
 
-def _seal(vault: Vault, account: Account, row: ContactChange, value: str) -> bytes:
+def seal_change(vault: Vault, account: Account, row: ContactChange, value: str) -> bytes:
+    """A new contact that waits, for its column."""
     return vault.seal(
         account.wrapped_key,
         value.encode(),
@@ -360,7 +361,8 @@ def _seal(vault: Vault, account: Account, row: ContactChange, value: str) -> byt
     )
 
 
-def _open(vault: Vault, account: Account, row: ContactChange) -> str:
+def open_change(vault: Vault, account: Account, row: ContactChange) -> str:
+    """A new contact that waits."""
     return vault.open(
         account.wrapped_key,
         row.value_sealed,

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import func, select
@@ -253,7 +253,7 @@ def invite(
             select(Membership).filter_by(account_pk=account.id, organisation_pk=row.id, ended_at=None)
         )
     }
-    for role in dict.fromkeys(new.roles):
+    for place, role in enumerate(dict.fromkeys(new.roles)):
         if role not in held:
             session.add(
                 Membership(
@@ -262,7 +262,7 @@ def invite(
                     role=role,
                     valid_from=now.astimezone(VIETNAM).date(),
                     valid_to=new.valid_to,
-                    given_at=now,
+                    given_at=now + timedelta(microseconds=place),  # the first is what they sign in as
                 )
             )
             _tell(session, actor, "role_given", organisation, account, now=now, role=role)

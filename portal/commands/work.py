@@ -30,6 +30,7 @@ from flask import Flask, current_app
 from portal.accounts import activation, contacts, holders, sweeping
 from portal.accounts.notices import Notice, send
 from portal.commands.console import Command, refusals
+from portal.commands.desk import issue_at_pages
 from portal.commands.registry import REFRESH
 from portal.extensions import Resources, confirm, reading, resources, transaction
 from portal.messages import service as messages
@@ -192,13 +193,14 @@ FEATURES: Final = (
     Feature("sweeping of sign-ins", _sweep),
     Feature("re-validation", Revalidation()),
     Feature("families", Families()),
+    Feature("issuing at pages", issue_at_pages),
 )
 
 
 @click.command("work", cls=Command)
 def work() -> None:
-    """Làm việc nền: gửi tin, xóa những gì đã hết hạn lưu, kiểm tra lại tệp. Chạy mãi; dừng bằng SIGTERM hoặc
-    Ctrl-C.
+    """Làm việc nền: gửi tin, xóa những gì đã hết hạn lưu, kiểm tra lại tệp, kiểm tra danh sách lớp và ký theo
+    lệnh ở các trang. Chạy mãi; dừng bằng SIGTERM hoặc Ctrl-C.
     """
     with refusals():
         confirm()

@@ -176,6 +176,7 @@ def _offices(errors: Mapping[str, str], status: int = 200) -> Response:
         "schools": [each for each in schools if each.office is not None],
         "agencies": agencies,
         "errors": errors,
+        "passkeys": True,
     }
     return page("departments/offices.html", context, status, here=OFFICES)
 
@@ -192,6 +193,7 @@ def _form(form: str, values: Mapping[str, str], errors: Mapping[str, str], statu
         "levels": [(level.value, gettext(name)) for level, name in LEVEL_NAMES.items()],
         "sectors": [(sector, gettext(name)) for sector, name in SECTOR_NAMES.items()],
         "chosen": request.form.getlist("levels"),
+        "passkeys": True,
     }
     return page("departments/let_in.html", context, status, here=f"{OFFICES}/{form}")
 

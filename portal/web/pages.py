@@ -38,6 +38,8 @@ COMPONENTS: Final = (
     "openid_button",
     "passkey",
     "field",
+    "file_field",
+    "select_field",
     "birth",
     "lookup_form",
     "pdf_form",

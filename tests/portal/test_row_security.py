@@ -31,7 +31,20 @@ from portal.database import Base, make_engine, narrow
 from portal.errors import Refusal
 from portal.extensions import reading, transaction
 from portal.factory import create_app
-from portal.issuing.models import Issuance, Stage
+from portal.issuing.models import (
+    ClassUpload,
+    CorrectionState,
+    Issuance,
+    LateCorrection,
+    LineState,
+    OrderLine,
+    PlannedSignature,
+    SigningOrder,
+    Stage,
+    UploadKind,
+    UploadState,
+    Way,
+)
 from portal.permissions import Act, Role
 from portal.registry.models import Record, RecordVersion, RegisteredFile
 from portal.start import refuse_unbound_role
@@ -52,6 +65,11 @@ BOUND = {
     "pupil_links",
     "activation_slips",
     "contact_changes",
+    "class_uploads",
+    "planned_signatures",
+    "signing_orders",
+    "order_lines",
+    "late_corrections",
 }
 #: Tables that name a school and hold nothing of its pupils.
 NOT_OF_PUPILS = {"schools", "signers"}
@@ -101,7 +119,7 @@ def engine(place: Place) -> Iterator[Engine]:
 def _rows_of(session: Session, school: str) -> None:
     vault = Vault([("test", bytes(range(32)))], bytes(range(32)))
     holder = accounts.new_account(session, vault, AccountKind.HOLDER, "Lò Thị Mai", "vi", now=NOW)
-    record, version = uuid.uuid4(), uuid.uuid4()
+    record, version, issuance, order = (uuid.uuid4() for _ in range(4))
     pupil, tag = uuid.uuid4().hex * 2, uuid.uuid4().hex
     session.add(
         Record(
@@ -152,6 +170,7 @@ def _rows_of(session: Session, school: str) -> None:
                 fresh_until=NOW,
             ),
             Issuance(
+                id=issuance,
                 school_code=school,
                 pupil_index=pupil,
                 year="2025-2026",
@@ -193,6 +212,43 @@ def _rows_of(session: Session, school: str) -> None:
                 asked_at=NOW,
                 due_at=NOW,
             ),
+            ClassUpload(
+                school_code=school,
+                account_pk=holder.id,
+                kind=UploadKind.FIRST,
+                state=UploadState.SENT,
+                wrapped_key=b"",
+                name_sealed=b"",
+                reason_sealed=b"",
+                sent_at=NOW,
+            ),
+            SigningOrder(
+                id=order,
+                account_pk=holder.id,
+                school_code=school,
+                certificate_sha256=tag * 2,
+                act="seal",
+                way=Way.RING,
+                confirmed_by="passkey",
+                ordered_at=NOW,
+            ),
+            LateCorrection(
+                school_code=school,
+                department_code="S01",
+                record_id=tag[:17],
+                version=2,
+                reason="data_entry",
+                state=CorrectionState.WAITING,
+                asked_by=holder.id,
+                asked_at=NOW,
+            ),
+        )
+    )
+    session.flush()
+    session.add_all(
+        (
+            PlannedSignature(issuance_pk=issuance, field="GVCN", rank=1, certificate_sha256=tag * 2),
+            OrderLine(order_pk=order, issuance_pk=issuance, field="GVCN", state=LineState.ASKED),
         )
     )
 
@@ -227,7 +283,7 @@ def test_a_school_changes_its_own_rows_alone(engine: Engine, table: str) -> None
         touched = session.execute(text(f"UPDATE {table} SET {column} = {column} RETURNING 1")).all()  # noqa: S608
         assert len(touched) == 1
         session.rollback()
-        if table not in ("records", "record_versions"):  # their rows have others below them
+        if table not in ("records", "record_versions", "signing_orders"):  # their rows have others below them
             assert len(session.execute(text(f"DELETE FROM {table} RETURNING 1")).all()) == 1  # noqa: S608
         session.rollback()
 

@@ -175,17 +175,21 @@ class TestInvitation:
         assert self.enter(session, vault, first) is None
         assert self.enter(session, vault, second)
 
-    def test_recovery_is_not_for_people_of_two_organisations(
+    def test_recovery_is_for_who_made_the_account(
         self, session: Session, vault: Vault, staff: Person
     ) -> None:
-        """Who could take them over would act elsewhere, too."""
+        """Nor does it learn the name of somebody whom another organisation knows."""
         agency = list(HOME.values())[1]
         email = service.email_of(session, vault, staff.account) or ""
         service.invite(session, vault, agency, PersonInput("Lê An", email, (Role.AGENCY_OFFICER,)),
-                       actor=ACTOR, now=NOW)  # fmt: skip
+                       actor=ACTOR, now=NOW + STEP)  # fmt: skip
         for office, code in ((agency, "other_office"), (list(HOME.values())[2], "unknown_person")):
             with pytest.raises(Refusal) as refused:
                 service.invite_again(session, vault, office, staff.account, actor=ACTOR, now=NOW)
             assert refused.value.code == code
         with pytest.raises(Refusal):
             service.invite_again(session, vault, agency, uuid.uuid4(), actor=ACTOR, now=NOW)
+        assert [member.name for member in service.members(session, vault, agency)] == [email]
+        assert service.invite_again(
+            session, vault, staff.organisation, staff.account, actor=ACTOR, now=NOW
+        ).code
