@@ -192,9 +192,6 @@ class Pages:
         parts = _MARK.split(self.text(template, language, {**context, **marked}))
         return tuple(zip(parts[::2], [marks[mark] for mark in parts[1::2]], strict=False)), parts[-1]
 
-    def _text(self, template: str, language: Language, context: Mapping[str, Any]) -> str:
-        return self._environments[language].get_template(template).render(context)
-
 
 def _escaped(texts: Iterable[str]) -> list[str]:
     """Each text escaped for HTML; all in one call, which is most of the cost."""
