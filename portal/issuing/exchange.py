@@ -202,7 +202,7 @@ def read_signatures(session: Session, vault: Vault, content: bytes, name: str) -
         else:
             brought[identity] = Brought(job, value)
     if problems:
-        raise InvalidInput(tuple(problems))
+        raise InvalidInput(tuple(sorted(problems, key=_place)))
     ready = tuple(job for job in waiting.values() if job.held is not None and job.held.prepared is None)
     return Incoming(tuple(brought.values()), before, ready)
 
@@ -261,3 +261,8 @@ def _was_taken(session: Session, vault: Vault, identity: str, field: str) -> boo
     if job.stage in (Stage.SEALED, Stage.REGISTERED):
         return True
     return job.held is not None and field in job.held.signed
+
+
+def _place(problem: Problem) -> int:
+    """Where in the file: its lines are told in their order, whatever was found out first."""
+    return int(problem.where.rpartition(" ")[2])
