@@ -240,8 +240,11 @@ def _contact_again(errors: dict[str, str]) -> Response:
     if set(errors) != {"contact"}:
         return _birth_again(errors)
     bundle = resources()
-    with transaction() as session:
-        found = activation.open_slip(session, bundle.vault, _typed(), now=bundle.clock.now())
+    try:
+        with transaction() as session:
+            found = activation.open_slip(session, bundle.vault, _typed(), now=bundle.clock.now())
+    except InvalidInput as mistakes:  # the contact is looked at first: the slip may be wrong as well
+        return _birth_again(messages(mistakes))
     if not isinstance(found, FoundSlip):
         return _slip_refused(found)
     return page("families/slip_contact.html", _slip_context(found, errors), 422, here=ACTIVATE)

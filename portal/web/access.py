@@ -85,6 +85,8 @@ def install(app: Flask) -> None:
             return None
         if rule.access is Access.DEMO and not resources().settings.demo:
             abort(404)
+        if rule.access in (Access.SIGN_IN, Access.ROLE):
+            _refuse_nul()
         if rule.access is Access.SIGN_IN:
             _refuse_strange_form()
         if rule.act is not None:
@@ -146,6 +148,13 @@ def _admit(act: Act) -> AnyResponse | None:
             keeper.turned_away(viewer, act, refused.code)
             raise Rejection(403, refused.code, (Mistake("passkey", refused.message),)) from None
     return None
+
+
+def _refuse_nul() -> None:
+    """No keyboard writes U+0000, and PostgreSQL takes it in no text: said before any question is asked."""
+    texts = (*request.args.values(), *request.form.values(), *(request.view_args or {}).values())
+    if any("\0" in text for text in texts if isinstance(text, str)):
+        raise Rejection(400, "unreadable")
 
 
 def _refuse_strange_form() -> None:
