@@ -6,6 +6,7 @@ looked up here: a malformed code never reaches a database.
 Grammar (upper case only; alphabet of Douglas Crockford's base 32, which has no I, L, O, U)::
 
     record id = 17 characters: 80 random bits as 16, then one check character
+    share code = 10 characters: one that names a purpose, 40 random bits as 8, then one check character
     digest    = 52 characters: 256 bits, then 4 padding bits that are zero (so the last character is 0 or G)
     locator   = record id "." digest
     URL       = HTTPS://HOST/V/ locator            (every character is in QR alphanumeric mode, ISO/IEC 18004
@@ -34,6 +35,7 @@ from verifier.errors import InvalidInput, Problem
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 RECORD_ID_LENGTH: Final = 17
+SHARE_CODE_LENGTH: Final = 10
 DIGEST_LENGTH: Final = 52
 SHORT_DIGEST_LENGTH: Final = 8
 MAX_TEXT: Final = 512  # characters of a scanned or typed text that we look at
@@ -72,7 +74,7 @@ _TERM: Final = tuple(tuple(_multiply(_ALPHA[i], c) for c in range(32)) for i in 
 
 
 def _syndrome(values: Iterable[int]) -> int:
-    """Σ αⁱ·cᵢ; zero for a whole record id."""
+    """Σ αⁱ·cᵢ; zero for a whole record id or share code."""
     result = 0
     for row, value in zip(_TERM, values, strict=False):
         result ^= row[value]
@@ -80,8 +82,16 @@ def _syndrome(values: Iterable[int]) -> int:
 
 
 def _check_passes(text: str) -> bool:
-    """Whether 17 characters of the alphabet end in their check character."""
+    """Whether up to 17 characters of the alphabet end in their check character."""
     return _syndrome(_VALUE[c] for c in text) == 0
+
+
+def _checked(values: list[int]) -> str:
+    """The characters of ``values`` and the check character behind them: cₙ = α⁻ⁿ · Σ αⁱ·cᵢ; in characteristic
+    2 the sign does not matter, and α has order 31.
+    """
+    check = _multiply(_ALPHA[31 - len(values)], _syndrome(values))
+    return "".join(ALPHABET[v] for v in (*values, check))
 
 
 def _refuse(code: str, message: str) -> InvalidInput:
@@ -96,10 +106,7 @@ def new_record_id(random: bytes) -> str:
     if len(random) != 10:
         raise ValueError("a record id takes exactly 10 random bytes")
     number = int.from_bytes(random)
-    values = [number >> 5 * (15 - i) & 31 for i in range(16)]
-    # c₁₆ = α⁻¹⁶ · Σ αⁱ·cᵢ; in characteristic 2 the sign does not matter, and α⁻¹⁶ = α¹⁵ (order 31).
-    values.append(_multiply(_ALPHA[15], _syndrome(values)))
-    return "".join(ALPHABET[v] for v in values)
+    return _checked([number >> 5 * (15 - i) & 31 for i in range(16)])
 
 
 def parse_record_id(text: str) -> str:
@@ -119,6 +126,21 @@ def parse_record_id(text: str) -> str:
 def group(record_id: str) -> str:
     """As printed: ``XXXX-XXXX-XXXX-XXXX-X``."""
     return "-".join(record_id[i : i + 4] for i in range(0, len(record_id), 4))
+
+
+def new_share_code(letter: str, random: bytes) -> str:
+    """A share code that begins with ``letter`` (of :data:`ALPHABET`) and goes on with 5 random bytes (40
+    bits, from a CSPRNG). Raises ValueError for other lengths.
+    """
+    if len(letter) != 1 or letter not in _ALLOWED or len(random) != 5:
+        raise ValueError("a share code takes one letter and exactly 5 random bytes")
+    number = int.from_bytes(random)
+    return _checked([_VALUE[letter], *(number >> 5 * (7 - i) & 31 for i in range(8))])
+
+
+def group_share_code(code: str) -> str:
+    """As shown: ``XXXX-XXXX-XX``."""
+    return "-".join((code[:4], code[4:8], code[8:]))
 
 
 # ---------------------------------------------------------------------------------------------- digest
@@ -327,6 +349,40 @@ class Typed:
     locator: Locator | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Form:
+    """A kind of typed code: how many characters its check character covers, how long it may be with what
+    follows, and in which groups people type it.
+    """
+
+    checked: int
+    lengths: tuple[int, ...]
+    layouts: tuple[tuple[int, ...], ...]
+
+    def fits(self, plain: str) -> bool:
+        """One of the lengths, characters of the alphabet, and check character (and padding) fit."""
+        if len(plain) not in self.lengths or any(c not in _VALUE for c in plain):
+            return False
+        if len(plain) == _WHOLE_LOCATOR and _VALUE[plain[-1]] & (1 << _PADDING_BITS) - 1:
+            return False
+        return _check_passes(plain[: self.checked])
+
+
+_WHOLE_LOCATOR: Final = RECORD_ID_LENGTH + DIGEST_LENGTH
+_RECORD: Final = _Form(
+    RECORD_ID_LENGTH,
+    (RECORD_ID_LENGTH, RECORD_ID_LENGTH + SHORT_DIGEST_LENGTH, _WHOLE_LOCATOR),
+    # The id in one or in groups of four, the digest's start in one or two.
+    tuple(
+        head + tail
+        for head in ((RECORD_ID_LENGTH,), (4, 4, 4, 4, 1))
+        for tail in ((), (SHORT_DIGEST_LENGTH,), (4, 4), (DIGEST_LENGTH,))
+    ),
+)
+_SHARE: Final = _Form(
+    SHARE_CODE_LENGTH, (SHARE_CODE_LENGTH,), ((SHARE_CODE_LENGTH,), (4, 4, 2), (5, 5), (4, 6))
+)
+
 _LOOKALIKES: Final = str.maketrans({"O": "0", "I": "1", "L": "1"})
 _MARKED: Final = re.compile(r"[\u0300-\u036f\u0110\u0111]")
 
@@ -351,12 +407,12 @@ def read_typed(text: str, hosts: Hosts) -> Typed:
     is_link = body is not None
     if body is None:
         body = folded
-    groups = [g for g in re.split(r"[\s.,;:_/\\-]+", body) if g]
+    groups = _groups(body)
     if not groups:
         raise _refuse("empty", "Chưa có mã. Nhập mã tra cứu in cạnh mã QR, hoặc dán liên kết.")
 
     plain = "".join(groups).translate(_LOOKALIKES)
-    if _well_formed(plain):
+    if _RECORD.fits(plain):
         return _typed(plain)
     found = _undo_input_method(groups)
     if len(found) == 1:
@@ -369,12 +425,58 @@ def read_typed(text: str, hosts: Hosts) -> Typed:
             "nên đọc được theo nhiều cách. Tắt bộ gõ rồi nhập lại 8 ký tự đó.",
         )
     if len(found) > 1:
-        raise _refuse(
-            "ambiguous",
-            "Bộ gõ tiếng Việt đã đổi một số ký tự nên mã đọc được theo nhiều cách. "
-            "Tắt bộ gõ (hoặc chuyển sang tiếng Anh) rồi nhập lại mã.",
-        )
+        raise _ambiguous()
     raise _why_unreadable(plain, is_link=is_link)
+
+
+def read_share_code(text: str, letters: str) -> str:
+    """The share code that somebody typed, as read as :func:`read_typed` reads a record id; ``letters`` are
+    those that a code may begin with.
+
+    Raises InvalidInput: ``empty``, ``too_long``, ``characters``, ``length``, ``check_character``,
+    ``ambiguous``.
+    """
+    if len(text) > MAX_TEXT:
+        raise _refuse("too_long", "Nội dung quá dài. Chỉ nhập mã chia sẻ, gồm 10 chữ và số.")
+    groups = _groups(_fold(text))
+    if not groups:
+        raise _refuse("empty", "Chưa có mã. Nhập mã chia sẻ mà gia đình đã đưa, gồm 10 chữ và số.")
+    plain = "".join(groups).translate(_LOOKALIKES)
+    if _SHARE.fits(plain) and plain[0] in letters:
+        return plain
+    found = {code for code in _undo_input_method(groups, _SHARE) if code[0] in letters}
+    if len(found) == 1:
+        return found.pop()
+    if found:
+        raise _ambiguous()
+    if _MARKED.search(unicodedata.normalize("NFD", plain)):
+        raise _marked()
+    if any(c not in _VALUE for c in plain):
+        raise _refuse("characters", "Mã chia sẻ chỉ gồm chữ số và chữ cái không dấu, trừ I, L, O, U.")
+    if len(plain) != SHARE_CODE_LENGTH:
+        raise _refuse("length", f"Mã chia sẻ gồm 10 chữ và số, mã vừa nhập có {len(plain)}.")
+    raise _refuse("check_character", "Mã chia sẻ có ký tự gõ sai. So lại từng nhóm 4 ký tự.")
+
+
+def _groups(text: str) -> list[str]:
+    """The parts of a typed code, as they were typed apart."""
+    return [g for g in re.split(r"[\s.,;:_/\\-]+", text) if g]
+
+
+def _ambiguous() -> InvalidInput:
+    return _refuse(
+        "ambiguous",
+        "Bộ gõ tiếng Việt đã đổi một số ký tự nên mã đọc được theo nhiều cách. "
+        "Tắt bộ gõ (hoặc chuyển sang tiếng Anh) rồi nhập lại mã.",
+    )
+
+
+def _marked() -> InvalidInput:
+    return _refuse(
+        "characters",
+        "Mã có chữ mang dấu do bộ gõ tiếng Việt và không khôi phục được. "
+        "Tắt bộ gõ (hoặc chuyển sang tiếng Anh) rồi nhập lại mã.",
+    )
 
 
 def _fold(text: str) -> str:
@@ -422,20 +524,6 @@ def _after_link(folded: str, hosts: Hosts) -> str | None:
 
 
 _TRAILING: Final = "/.,;:!?)]}>\"'”’»"  # what a message may put right behind a link
-_LENGTHS: Final = (
-    RECORD_ID_LENGTH,
-    RECORD_ID_LENGTH + SHORT_DIGEST_LENGTH,
-    RECORD_ID_LENGTH + DIGEST_LENGTH,
-)
-
-
-def _well_formed(plain: str) -> bool:
-    """17, 25 or 69 characters of the alphabet whose check character (and padding) fits."""
-    if len(plain) not in _LENGTHS or any(c not in _VALUE for c in plain):
-        return False
-    if len(plain) == _LENGTHS[2] and _VALUE[plain[-1]] & (1 << _PADDING_BITS) - 1:
-        return False
-    return _check_passes(plain[:RECORD_ID_LENGTH])
 
 
 def _typed(plain: str) -> Typed:
@@ -450,11 +538,7 @@ def _why_unreadable(plain: str, *, is_link: bool) -> InvalidInput:
     if is_link:
         return _refuse("malformed_link", "Mã trong liên kết không đúng. Dán lại nguyên liên kết trong mã QR.")
     if _MARKED.search(unicodedata.normalize("NFD", plain)):
-        return _refuse(
-            "characters",
-            "Mã có chữ mang dấu do bộ gõ tiếng Việt và không khôi phục được. "
-            "Tắt bộ gõ (hoặc chuyển sang tiếng Anh) rồi nhập lại mã.",
-        )
+        return _marked()
     strange = sorted({c for c in plain if c not in _VALUE})
     if strange:
         shown = " ".join(c for c in strange if c.isprintable())[:40]
@@ -462,7 +546,7 @@ def _why_unreadable(plain: str, *, is_link: bool) -> InvalidInput:
             "characters",
             f"Mã không dùng ký tự {shown}. Mã chỉ gồm chữ số và chữ cái không dấu, trừ I, L, O, U.",
         )
-    if len(plain) not in _LENGTHS:
+    if len(plain) not in _RECORD.lengths:
         return _refuse(
             "length",
             f"Mã tra cứu có {RECORD_ID_LENGTH} ký tự (thêm {SHORT_DIGEST_LENGTH} ký tự mã đối chiếu nếu có); "
@@ -530,7 +614,7 @@ _VNI: Final = _Method(
 )
 
 
-def _undo_input_method(groups: list[str]) -> set[str]:
+def _undo_input_method(groups: list[str], form: _Form = _RECORD) -> set[str]:
     """The codes whose keystrokes an input method may have turned into ``groups``; one of them means
     certainty.
 
@@ -553,9 +637,9 @@ def _undo_input_method(groups: list[str]) -> set[str]:
     and is answered as unknown.
     """
     layout = _undo_layout(groups)
-    if layout is not None and _well_formed(layout):
+    if layout is not None and form.fits(layout):
         return {layout}
-    return _codes(groups, _TELEX) | _codes(groups, _VNI)
+    return _codes(groups, form, _TELEX) | _codes(groups, form, _VNI)
 
 
 def _undo_layout(groups: list[str]) -> str | None:
@@ -589,36 +673,27 @@ _LAYOUT_SHAPES: Final = {
 }
 
 
-def _codes(groups: list[str], method: _Method) -> set[str]:
+def _codes(groups: list[str], form: _Form, method: _Method) -> set[str]:
     """Well-formed codes behind ``groups`` under one input method; empty when none or too many fit."""
     lengths = [_keystrokes(g, method) for g in groups]
     unmarked = _MOST_UNMARKED if method.lone_w and any(not g.isascii() for g in groups) else 0
-    for layout in _LAYOUTS:
+    for layout in form.layouts:
         if len(layout) == len(groups):
             missing = tuple(size - length for size, length in zip(layout, lengths, strict=True))
             # What follows the record id has no check character, so nothing is guessed there: a digest read
             # wrong would make a genuine paper "different".
-            allowed = [unmarked if sum(layout[:i]) < RECORD_ID_LENGTH else 0 for i in range(len(layout))]
+            allowed = [unmarked if sum(layout[:i]) < form.checked else 0 for i in range(len(layout))]
             if all(0 <= m <= most for m, most in zip(missing, allowed, strict=True)):
-                return _assemble(groups, missing, method)
-    for total in _LENGTHS:
-        if 0 <= total - sum(lengths) <= (unmarked if total == RECORD_ID_LENGTH else 0):
+                return _assemble(groups, missing, form, method)
+    for total in form.lengths:
+        if 0 <= total - sum(lengths) <= (unmarked if total == form.checked else 0):
             shares = product(range(total - sum(lengths) + 1), repeat=len(groups))
             fitting = [s for s in shares if sum(s) == total - sum(lengths)]
-            return set().union(*(_assemble(groups, missing, method) for missing in fitting))
+            return set().union(*(_assemble(groups, missing, form, method) for missing in fitting))
     return set()
 
 
-# Sizes of the groups as people type them: the id in one or in groups of four, the digest's start in one or
-# two.
-_LAYOUTS: Final = tuple(
-    head + tail
-    for head in ((RECORD_ID_LENGTH,), (4, 4, 4, 4, 1))
-    for tail in ((), (SHORT_DIGEST_LENGTH,), (4, 4), (DIGEST_LENGTH,))
-)
-
-
-def _assemble(groups: list[str], missing: tuple[int, ...], method: _Method) -> set[str]:
+def _assemble(groups: list[str], missing: tuple[int, ...], form: _Form, method: _Method) -> set[str]:
     """Well-formed codes among all spellings of the groups, with so many unmarked keystrokes put back into
     each.
 
@@ -626,22 +701,22 @@ def _assemble(groups: list[str], missing: tuple[int, ...], method: _Method) -> s
     """
     texts = [""]
     for group_text, count in zip(groups, missing, strict=True):
-        if len(texts[0]) == RECORD_ID_LENGTH:
+        if len(texts[0]) == form.checked:
             texts = [t for t in texts if all(c in _VALUE for c in t) and _check_passes(t)]
             if not texts:
                 return set()
         try:
             spellings = _spellings(group_text, count, method)
         except _TooMany as many:
-            if len(texts[0]) != RECORD_ID_LENGTH or not many.beginnings:
+            if len(texts[0]) != form.checked or not many.beginnings:
                 return set()
             spellings = many.beginnings
         if not spellings or len(spellings) * len(texts) > MAX_CANDIDATES:
             return set()
         texts = [a + b.translate(_LOOKALIKES) for a, b in product(texts, spellings)]
-    found = {t for t in texts if _well_formed(t)}
-    if len(found) > 1 and len(texts[0]) == _LENGTHS[2]:
-        found = {t[: _LENGTHS[1]] for t in found}
+    found = {t for t in texts if form.fits(t)}
+    if len(found) > 1 and len(texts[0]) == _WHOLE_LOCATOR:
+        found = {t[: RECORD_ID_LENGTH + SHORT_DIGEST_LENGTH] for t in found}
     return found
 
 
