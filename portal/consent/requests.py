@@ -27,7 +27,7 @@ from portal.consent.parties import Notice, Office, Staff, Tell, day_of, standing
 from portal.consent.service import Denied, entitled, refuse
 from portal.permissions import Act
 from portal.registry import service as registry
-from portal.vault import Vault
+from portal.vault import DESTROYED, Vault
 from verifier.errors import InvalidInput, Problem
 
 ACKNOWLEDGE_DAYS: Final = 2
@@ -197,7 +197,9 @@ def of_school(session: Session, vault: Vault, *, staff: Staff, now: datetime) ->
 
 def _tickets(session: Session, vault: Vault, which: ColumnElement[bool], now: datetime) -> tuple[Ticket, ...]:
     rows = session.scalars(
-        select(SubjectRequest).where(which).order_by(SubjectRequest.made_at.desc(), SubjectRequest.id)
+        select(SubjectRequest)
+        .where(which, SubjectRequest.wrapped_key != DESTROYED)
+        .order_by(SubjectRequest.made_at.desc(), SubjectRequest.id)
     )
     return tuple(_ticket(vault, row, day_of(now)) for row in rows)
 
@@ -209,7 +211,11 @@ def _open(session: Session, staff: Staff, request: uuid.UUID, now: datetime) -> 
         return _deny(session, _actor(staff), Action.REQUEST_ANSWERED, "not_permitted", now)
     row = session.scalar(
         select(SubjectRequest)
-        .where(SubjectRequest.id == request, SubjectRequest.school_code == school.code)
+        .where(
+            SubjectRequest.id == request,
+            SubjectRequest.school_code == school.code,
+            SubjectRequest.wrapped_key != DESTROYED,
+        )
         .with_for_update()
     )
     if row is None:

@@ -59,7 +59,7 @@ from portal.consent.texts import Language, Reader, Shown, Terms, render
 from portal.permissions import Act
 from portal.registry import service as registry
 from portal.registry.service import Issued
-from portal.vault import Vault
+from portal.vault import DESTROYED, Vault
 from verifier.errors import InvalidInput, Problem
 from verifier.locator import Locator, new_share_code, read_share_code
 from verifier.record import level_info
@@ -332,9 +332,12 @@ def question(
     case = examine(session, vault, consent, now)
     if case is None:
         return _Refuser(session, by.actor, Action.CONSENT_GIVEN, now)("unknown_consent")
+    deny = _refuser(session, by.actor, Action.CONSENT_GIVEN, now, case)
     party = _party(session, case, by, now)
     if not isinstance(party, Party):
-        return _refuser(session, by.actor, Action.CONSENT_GIVEN, now, case)(party)
+        return deny(party)
+    if case.row.wrapped_key == DESTROYED:
+        return deny("not_open")
     return _text(session, vault, case, party, language)
 
 
@@ -369,7 +372,7 @@ def answer(
     party = _party(session, case, by, now)
     if not isinstance(party, Party):
         return deny(party)
-    if fold.state not in (State.WAITING, State.GIVEN):
+    if fold.state not in (State.WAITING, State.GIVEN) or row.wrapped_key == DESTROYED:
         settle_case(session, case, now)
         return deny("not_open")
     if session.scalar(
@@ -495,15 +498,11 @@ def examine(
     known = links(session, row.pupil_index, today)
     need = _needed(session, vault, every, today)
     state = fold_events(row, _events(session, consent), now)
-    return Case(
-        row,
-        state,
-        tuple(record for record in every if record.key in versions),
-        versions,
-        known,
-        need,
-        _obstacle(session, row, state, known=known, need=need, today=today),
-    )
+    bound_records = tuple(record for record in every if record.key in versions)
+    obstacle = _obstacle(session, row, state, known=known, need=need, today=today)
+    if obstacle is None and len(bound_records) < len(versions):
+        obstacle = "record_destroyed"
+    return Case(row, state, bound_records, versions, known, need, obstacle)
 
 
 def fold_events(row: Consent, events: Iterable[ConsentEvent], now: datetime) -> Fold:
@@ -580,6 +579,8 @@ def _obstacle(
     """Why nothing may be shown; None when everything that is needed stands."""
     if fold.state is not State.GIVEN:
         return fold.state.value
+    if row.wrapped_key == DESTROYED:
+        return "erased"
     recipient = None
     if row.recipient_pk is not None:
         recipient = office(session, row.recipient_pk)
@@ -625,6 +626,9 @@ def _disputed(known: Sequence[Link], need: Needed) -> bool:
 
 
 def _needed(session: Session, vault: Vault, records: Sequence[Issued], today: date) -> Needed:
+    """Whose yes the age asks for; when no record is left that says an age, everybody's."""
+    if not records:
+        return Needed(frozenset(Party), own_sign_in=True)
     return needed(Born.read(registry.birth(session, vault, record) for record in records), today)
 
 

@@ -7,9 +7,9 @@ from sqlalchemy import text
 
 import portal.accounts.models
 import portal.audit.models
+import portal.consent.models
 import portal.decisions.models
 import portal.departments.models
-import portal.consent.models
 import portal.issuing.models
 import portal.lookup.models
 import portal.messages.models

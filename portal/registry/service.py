@@ -883,12 +883,13 @@ def issued(
     file: str | None = None,
 ) -> tuple[Issued, ...]:
     """Records by their rows' keys, by a pupil's blind index, by the full locator of any version, or by the
-    SHA-256 of a registered file: year by year. What is not there is left out.
+    SHA-256 of a registered file: year by year. What is not there, or whose key was destroyed, is left out.
     """
     if sum(name is not None for name in (keys, pupil, locator, file)) != 1:
         raise TypeError("name the records one way")
     wanted = (
         select(Record)
+        .where(Record.wrapped_key != DESTROYED)
         .order_by(Record.year, Record.record_id)
         .options(selectinload(Record.versions))
         .execution_options(populate_existing=True)  # a version may have come since this session last looked
@@ -955,7 +956,7 @@ def _birth(session: Session, vault: Vault, keys: Sequence[uuid.UUID]) -> str | N
     row = session.execute(
         select(Record.record_id, Record.wrapped_key, RecordVersion.public_sealed, RecordVersion.version)
         .join(RecordVersion, RecordVersion.record_pk == Record.id)
-        .where(Record.id.in_(keys))
+        .where(Record.id.in_(keys), Record.wrapped_key != DESTROYED)
         .order_by(
             Record.year.desc(),
             case((RecordVersion.state == VersionState.CURRENT, 0), else_=1),
