@@ -228,6 +228,12 @@ def upgrade() -> None:
     )
     for table, may_change in _KEPT.items():
         _keep(table, may_change)
+    if op.get_bind().dialect.name == "postgresql":  # a school's pupils are its own (see migration 0014)
+        rule = "current_setting('portal.scope', true) IN ('all', school_code)"
+        for table in ("consents", "subject_requests"):
+            op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+            op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+            op.execute(f"CREATE POLICY own_school ON {table} USING ({rule}) WITH CHECK ({rule})")
 
 
 def downgrade() -> None:
