@@ -9,7 +9,7 @@ unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONDONTWRITEBYTECODE ?=
 
 help:
-	@echo "make run     set everything up and serve the demo on 127.0.0.1:8000 (PORT=… changes it)"
+	@echo "make run     set everything up and serve the demo on http://localhost:8000 (PORT=… changes it)"
 	@echo "make test    set everything up, check, and run every test"
 	@echo "make check   lint, types, import contracts, templates, catalogues"
 	@echo "make bench   print speed ratios, measured in one run"

@@ -121,7 +121,7 @@ class Settings:
     key_encryption_keys: tuple[tuple[str, bytes], ...] = field(repr=False)  # (id, 32 bytes); the first seals
     index_key: bytes = field(repr=False)
     demo: bool = False
-    signing_keys: Path | None = None  # read by the issuing command only; the web process never opens it
+    signing_keys: Path | None = None  # read by issuing commands and the worker; never by the web process
     tsa_url: str | None = None
     openid: OpenIdClient | None = None
     audit_key: Path | None = None  # read by the command that signs checkpoints of the trail only

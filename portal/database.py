@@ -43,7 +43,7 @@ _RV = TypeVar("_RV")
 
 #: Of PostgreSQL: for whose rows a connection asks. Without it there are none.
 _SCOPE: Final = "portal.scope"
-EVERY_SCHOOL: Final = "all"
+EVERY_SCHOOL: Final = "*"  # no school has such a code
 
 NAMING = {
     "ix": "ix_%(column_0_label)s",
@@ -244,11 +244,15 @@ def scrub(engine: Engine, tables: Iterable[str]) -> bool:
 
 
 def narrow(session: Session, scope: str | None) -> None:
-    """Let the rest of this transaction see and change the rows of one school alone (SEC-18); None changes
-    nothing. PostgreSQL keeps this rule itself (migration 0014); in SQLite the services' own questions do.
+    """Let every transaction of this session see and change the rows of one school alone (SEC-18), from the
+    next on; None changes nothing. PostgreSQL keeps this rule itself (migration 0014); in SQLite the services'
+    own questions do.
     """
     if scope is not None and session.get_bind().dialect.name == "postgresql":
-        session.execute(select(func.set_config(_SCOPE, scope, True)))
+
+        @event.listens_for(session, "after_begin")
+        def _begin(_session: Session, _transaction: Any, connection: Connection) -> None:
+            connection.execute(select(func.set_config(_SCOPE, scope, True)))
 
 
 def reading_engine(engine: Engine) -> Engine:

@@ -10,6 +10,7 @@ from portal.accounts.models import ActivationSlip
 from portal.consent.erasing import CONSENT, REQUEST, STATUTORY_ACCESS
 from portal.erasure.service import Eraser
 from portal.issuing.erasing import RECORD
+from portal.issuing.models import ClassUpload
 from portal.messages.models import Message
 
 #: Kind -> how. A kind that has tombstones stays here for good.
@@ -19,4 +20,4 @@ ERASERS: Final[Mapping[str, Eraser]] = {
 
 #: Tables whose sealed columns are erased by time alone, within weeks. They need no tombstone: what an older
 #: backup brings back is over already, and the worker erases it first of all.
-BY_TIME: Final = frozenset({Message.__tablename__, ActivationSlip.__tablename__})
+BY_TIME: Final = frozenset({Message.__tablename__, ActivationSlip.__tablename__, ClassUpload.__tablename__})

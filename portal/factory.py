@@ -12,6 +12,7 @@ from flask import Flask
 from flask.cli import AppGroup
 
 from portal import extensions, web
+from portal.accounts.demonstration import demo_accounts
 from portal.accounts.doorkeeper import AccountsDoorkeeper
 from portal.accounts.federation_views import CALLBACK, openid
 from portal.accounts.views import accounts
@@ -19,8 +20,11 @@ from portal.clock import SystemClock
 from portal.config import Settings
 from portal.database import make_engine, reading_engine
 from portal.departments.views import departments
+from portal.desk.views import desk
 from portal.errors import InvalidSettings
 from portal.extensions import Resources
+from portal.families.school import office
+from portal.families.views import families
 from portal.filestore import ObjectFiles, ObjectTombstones
 from portal.limits.work import Bounds, Workroom
 from portal.lookup.scan import Scans
@@ -145,6 +149,10 @@ def create_app(
     app.register_blueprint(accounts)
     app.register_blueprint(departments)
     app.register_blueprint(openid)
+    app.register_blueprint(demo_accounts)
+    app.register_blueprint(families)
+    app.register_blueprint(office)
+    app.register_blueprint(desk)
     install_limits(app, limiter, gate, Workroom(_receiving(settings)))
     access.refuse_unruled(app)
 

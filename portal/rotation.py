@@ -24,7 +24,7 @@ from portal.audit.service import Action, Actor, Event, Object
 from portal.consent.models import Consent, StatutoryAccess, SubjectRequest
 from portal.database import KeyCheck
 from portal.errors import Refusal
-from portal.issuing.models import Issuance
+from portal.issuing.models import ClassUpload, Issuance
 from portal.messages.models import Message
 from portal.ports import Clock
 from portal.registry.models import Record
@@ -39,6 +39,7 @@ WRAPPED: Final = tuple(
     for model in (
         Record,
         Issuance,
+        ClassUpload,
         Account,
         ActivationSlip,
         Message,

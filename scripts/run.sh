@@ -7,7 +7,8 @@ case $PORT in '' | *[!0-9]*) echo "error: PORT must be a number, not '$PORT'" >&
 export DEMO="${DEMO:-1}"
 export INSTANCE_DIR="${INSTANCE_DIR:-$PWD/instance}"
 export WEB_THREADS="${WEB_THREADS:-256}"
-export PUBLIC_URL="${PUBLIC_URL:-http://127.0.0.1:$PORT}"
+# By name: browsers make passkeys for names alone, never for an address of numbers.
+export PUBLIC_URL="${PUBLIC_URL:-http://localhost:$PORT}"
 
 # Codes printed when the demo ran on another port stay codes of this portal.
 former="$INSTANCE_DIR/demo/former-urls"
@@ -16,5 +17,6 @@ export PUBLIC_URL_FORMER="${PUBLIC_URL_FORMER:-$(cat "$former")}"
 
 echo
 echo "Cổng xác thực học bạ số: $PUBLIC_URL  (Ctrl-C để dừng)"
+echo "Tài khoản mẫu để đăng nhập: $PUBLIC_URL/demo-accounts"
 echo "Học bạ mẫu và câu trả lời phải có: $INSTANCE_DIR/demo/manifest.json"
 exec .venv/bin/python scripts/serve.py "$PORT"

@@ -49,6 +49,11 @@ class Action(StrEnum):
     RENEW = "renew"  # a file of a version was lifted for the archive
     KEY_USE = "key_use"  # a signing key made one signature of a record's file
     DISCLOSURE = "disclosure"  # somebody was given content of a record beyond the public answer
+    CLASS_UPLOAD = "class_upload"  # a class file was sent, confirmed, taken back, erased; see ``change``
+    SIGNATURE_ORDER = "signature_order"  # a person's word that fields be signed with their certificate
+    LATE_CORRECTION = (
+        "late_correction"  # lock date set; asked for, approved, refused after it; see ``change``
+    )
     TRUST_CHANGE = "trust_change"  # schools, authorities, signers, lists; ``change`` says which
     # People.
     SIGN_IN = "sign_in"
@@ -69,6 +74,9 @@ class Action(StrEnum):
     PURPOSE_APPROVAL = "purpose_approval"  # of the data-managing unit; ``change`` says which way
     REQUEST_MADE = "request_made"  # of a data subject: see, correct, withdraw, complain
     REQUEST_ANSWERED = "request_answered"
+    HOLDER_ACTIVATED = "holder_activated"  # a guardian or pupil used the slip of the school
+    HOLDER_CHANGE = "holder_change"  # slips, relation, period, dispute, end; ``change`` says which
+    CONTACT_CHANGE = "contact_change"  # of a holder: asked for, stopped, in force
     # The house itself.
     KEY_ROTATION = "key_rotation"  # wrapped data keys were put under another key-encryption key
     DECISION_PROPOSED = "decision_proposed"  # of two persons: the first one's part
@@ -109,6 +117,9 @@ ACTORS: Final[Mapping[str, str]] = {
 OBJECTS: Final[Mapping[str, str]] = {
     "record": _UUID,  # key of the record's row
     "issuance": _UUID,  # a version on its way
+    "upload": _UUID,  # a class file
+    "order": _UUID,  # of signatures
+    "late_correction": _UUID,
     "certificate": _HEX,  # SHA-256; of a file that is none, of its bytes
     "authority": _HEX,  # SHA-256 of an authority's name and key
     "list": _HEX,  # SHA-256 of a revocation list that was refused
@@ -138,7 +149,8 @@ DETAILS: Final[Mapping[str, str | type[int]]] = {
     "certificate": _HEX,  # whose key was used
     "digest": _HEX,  # what the key signed (SHA-256 of the signed attributes), or the head of a checkpoint
     "key": _CODE,  # local or external
-    "change": _CODE,  # which change in trust
+    "way": _CODE,  # of an order: ring or token
+    "change": _CODE,  # which change in trust, or of an upload, an account, a request
     "epoch": int,  # of trust, after the change
     "signer": _UUID,  # registration of a signer
     "anchor_purpose": _CODE,
@@ -150,7 +162,7 @@ DETAILS: Final[Mapping[str, str | type[int]]] = {
     "method": _CODE,  # how somebody proved who they are
     "role": _CODE,  # given, taken, or acted in
     "act": _CODE,  # what was asked for
-    "count": int,  # mistakes named, keys re-wrapped, rows erased, parts shown, wrong tries
+    "count": int,  # mistakes named, keys re-wrapped, rows erased, fields ordered, things shown, tries
     "table": _CODE,  # whose wrapped keys
     "decided": _CODE,  # kind of a decision of two persons
     "decision": _UUID,  # by which something was done

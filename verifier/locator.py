@@ -7,6 +7,7 @@ Grammar (upper case only; alphabet of Douglas Crockford's base 32, which has no 
 
     record id = 17 characters: 80 random bits as 16, then one check character
     share code = 10 characters: one that names a purpose, 40 random bits as 8, then one check character
+    slip code = 12 characters: 55 random bits as 11, then one check character
     digest    = 52 characters: 256 bits, then 4 padding bits that are zero (so the last character is 0 or G)
     locator   = record id "." digest
     URL       = HTTPS://HOST/V/ locator            (every character is in QR alphanumeric mode, ISO/IEC 18004
@@ -36,6 +37,7 @@ from verifier.errors import InvalidInput, Problem
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 RECORD_ID_LENGTH: Final = 17
 SHARE_CODE_LENGTH: Final = 10
+SLIP_CODE_LENGTH: Final = 12
 DIGEST_LENGTH: Final = 52
 SHORT_DIGEST_LENGTH: Final = 8
 MAX_TEXT: Final = 512  # characters of a scanned or typed text that we look at
@@ -74,7 +76,7 @@ _TERM: Final = tuple(tuple(_multiply(_ALPHA[i], c) for c in range(32)) for i in 
 
 
 def _syndrome(values: Iterable[int]) -> int:
-    """Σ αⁱ·cᵢ; zero for a whole record id or share code."""
+    """Σ αⁱ·cᵢ; zero for a whole record id, share code or slip code."""
     result = 0
     for row, value in zip(_TERM, values, strict=False):
         result ^= row[value]
@@ -123,9 +125,19 @@ def parse_record_id(text: str) -> str:
     return text
 
 
-def group(record_id: str) -> str:
-    """As printed: ``XXXX-XXXX-XXXX-XXXX-X``."""
-    return "-".join(record_id[i : i + 4] for i in range(0, len(record_id), 4))
+def group(code: str) -> str:
+    """As printed, in groups of four: ``XXXX-XXXX-XXXX-XXXX-X`` for a record id."""
+    return "-".join(code[i : i + 4] for i in range(0, len(code), 4))
+
+
+def new_slip_code(random: bytes) -> str:
+    """The code of an activation slip: 55 of the bits of 7 random bytes (from a CSPRNG). Raises ValueError for
+    another length.
+    """
+    if len(random) != 7:
+        raise ValueError("a slip's code takes exactly 7 random bytes")
+    number = int.from_bytes(random)
+    return _checked([number >> 5 * i & 31 for i in range(SLIP_CODE_LENGTH - 1)])
 
 
 def new_share_code(letter: str, random: bytes) -> str:
@@ -382,6 +394,7 @@ _RECORD: Final = _Form(
 _SHARE: Final = _Form(
     SHARE_CODE_LENGTH, (SHARE_CODE_LENGTH,), ((SHARE_CODE_LENGTH,), (4, 4, 2), (5, 5), (4, 6))
 )
+_SLIP: Final = _Form(SLIP_CODE_LENGTH, (SLIP_CODE_LENGTH,), ((SLIP_CODE_LENGTH,), (4, 4, 4), (6, 6)))
 
 _LOOKALIKES: Final = str.maketrans({"O": "0", "I": "1", "L": "1"})
 _MARKED: Final = re.compile(r"[\u0300-\u036f\u0110\u0111]")
@@ -430,32 +443,45 @@ def read_typed(text: str, hosts: Hosts) -> Typed:
 
 
 def read_share_code(text: str, letters: str) -> str:
-    """The share code that somebody typed, as read as :func:`read_typed` reads a record id; ``letters`` are
-    those that a code may begin with.
+    """The share code that somebody typed, as :func:`read_typed` reads a record id; ``letters`` are those that
+    a code may begin with.
 
     Raises InvalidInput: ``empty``, ``too_long``, ``characters``, ``length``, ``check_character``,
     ``ambiguous``.
     """
+    empty = "Chưa có mã. Nhập mã chia sẻ mà gia đình đã đưa, gồm 10 chữ và số."
+    return _read_code(text, _SHARE, SHARE_CODE_LENGTH, called="mã chia sẻ", empty=empty, letters=letters)
+
+
+def read_slip_code(text: str) -> str:
+    """The code of an activation slip that somebody typed; the same, and the same errors."""
+    empty = "Nhập mã kích hoạt in trên giấy của nhà trường, gồm 12 chữ và số."
+    return _read_code(text, _SLIP, SLIP_CODE_LENGTH, called="mã kích hoạt", empty=empty, letters=ALPHABET)
+
+
+def _read_code(text: str, form: _Form, length: int, *, called: str, empty: str, letters: str) -> str:
+    """A typed code of one part; ``called`` is its name in the sentences."""
     if len(text) > MAX_TEXT:
-        raise _refuse("too_long", "Nội dung quá dài. Chỉ nhập mã chia sẻ, gồm 10 chữ và số.")
+        raise _refuse("too_long", f"Nội dung quá dài. Chỉ nhập {called}, gồm {length} chữ và số.")
     groups = _groups(_fold(text))
     if not groups:
-        raise _refuse("empty", "Chưa có mã. Nhập mã chia sẻ mà gia đình đã đưa, gồm 10 chữ và số.")
+        raise _refuse("empty", empty)
     plain = "".join(groups).translate(_LOOKALIKES)
-    if _SHARE.fits(plain) and plain[0] in letters:
+    if form.fits(plain) and plain[0] in letters:
         return plain
-    found = {code for code in _undo_input_method(groups, _SHARE) if code[0] in letters}
+    found = {code for code in _undo_input_method(groups, form) if code[0] in letters}
     if len(found) == 1:
         return found.pop()
     if found:
         raise _ambiguous()
     if _MARKED.search(unicodedata.normalize("NFD", plain)):
         raise _marked()
+    named = called.capitalize()
     if any(c not in _VALUE for c in plain):
-        raise _refuse("characters", "Mã chia sẻ chỉ gồm chữ số và chữ cái không dấu, trừ I, L, O, U.")
-    if len(plain) != SHARE_CODE_LENGTH:
-        raise _refuse("length", f"Mã chia sẻ gồm 10 chữ và số, mã vừa nhập có {len(plain)}.")
-    raise _refuse("check_character", "Mã chia sẻ có ký tự gõ sai. So lại từng nhóm 4 ký tự.")
+        raise _refuse("characters", f"{named} chỉ gồm chữ số và chữ cái không dấu, trừ I, L, O, U.")
+    if len(plain) != length:
+        raise _refuse("length", f"{named} gồm {length} chữ và số, mã vừa nhập có {len(plain)}.")
+    raise _refuse("check_character", f"{named} có ký tự gõ sai. So lại từng nhóm 4 ký tự.")
 
 
 def _groups(text: str) -> list[str]:

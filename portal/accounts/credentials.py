@@ -6,6 +6,7 @@ A person who exists and one who does not are compared the same way: the same wor
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import uuid
@@ -15,7 +16,7 @@ from typing import Final, TypedDict
 import pyotp
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 from zxcvbn import zxcvbn
 
@@ -62,6 +63,7 @@ _LIFETIMES: Final = {
     CodePurpose.INVITATION: timedelta(days=7),
     CodePurpose.RECOVERY: timedelta(days=1),
 }
+_LONG: Final = (CodePurpose.INVITATION, CodePurpose.RECOVERY)
 _DIGITS: Final = {  # what must live for days must be longer
     CodePurpose.SIGN_IN: 6,
     CodePurpose.CONTACT: 6,
@@ -106,9 +108,8 @@ def check_password(text: str, known: tuple[str, ...]) -> None:
         )
 
 
-def set_password(session: Session, account: uuid.UUID, text: str, *, now: datetime) -> None:
-    """Keep a checked password's hash in the place of any other."""
-    hashed = _hash(text)
+def set_password(session: Session, account: uuid.UUID, hashed: str, *, now: datetime) -> None:
+    """Keep the hash of a checked password in the place of any other."""
     kept = session.get(Password, account)
     if kept is None:
         session.add(Password(account_pk=account, hash=hashed, changed_at=now))
@@ -117,22 +118,31 @@ def set_password(session: Session, account: uuid.UUID, text: str, *, now: dateti
     session.flush()
 
 
-def is_password(session: Session, account: uuid.UUID | None, text: str) -> bool:
-    """Whether ``text`` is the account's password. Takes as long for nobody (None, or no password set) as for
-    somebody. A hash of older parameters is renewed when the password is right.
-    """
-    kept = None if account is None else session.get(Password, account)
-    right = _verified(_NOBODYS_HASH if kept is None else kept.hash, text[:MAX_PASSWORD])
-    if kept is None or not right or len(text) > MAX_PASSWORD:
-        return False
-    if _HASHER.check_needs_rehash(kept.hash):
-        kept.hash = _hash(text)
-    return True
+def hash_of(session: Session, account: uuid.UUID) -> str | None:
+    """The hash of the account's password, None where none is set."""
+    kept = session.get(Password, account, populate_existing=True)
+    return None if kept is None else kept.hash
 
 
-def _hash(text: str) -> str:
+# Hashing takes most of a second of two processors, so none of these has a session: whoever calls them holds
+# no transaction, or a rush of sign-ins would take every connection from those who check records.
+
+
+def new_hash(text: str) -> str:
+    """The hash of a checked password."""
     with _HASHING:
         return _HASHER.hash(text)
+
+
+def is_password(hashed: str | None, text: str) -> bool:
+    """Whether ``text`` is the password of this hash. Takes as long for nobody's (None) as for somebody's."""
+    right = _verified(_NOBODYS_HASH if hashed is None else hashed, text[:MAX_PASSWORD])
+    return hashed is not None and right and len(text) <= MAX_PASSWORD
+
+
+def is_outdated(hashed: str) -> bool:
+    """Whether a hash was made with older parameters: then the next right password makes a new one."""
+    return _HASHER.check_needs_rehash(hashed)
 
 
 def _verified(hashed: str, text: str) -> bool:
@@ -185,7 +195,7 @@ def is_app_code(
     """
     app = session.get(AuthenticatorApp, account.id, with_for_update=True)
     digits = "".join(text.split())
-    if app is None or (app.confirmed_at is None) != confirms:
+    if app is None or (app.confirmed_at is None) != confirms or not re.fullmatch("[0-9]{6}", digits):
         return False
     secret = vault.open(account.wrapped_key, app.secret_sealed, **_app_place(account.id)).decode()
     totp, step = pyotp.TOTP(secret), int(now.timestamp()) // _STEP
@@ -209,6 +219,7 @@ def make_code(
     session: Session, vault: Vault, account: uuid.UUID, purpose: CodePurpose, *, now: datetime
 ) -> tuple[str, datetime]:
     """A one-time code and its end. Those made before for the same purpose count no more."""
+    session.get_one(Account, account, with_for_update=True)  # two at once leave one living code
     session.execute(
         update(OneTimeCode)
         .where(
@@ -242,7 +253,7 @@ def use_code(
     now: datetime,
 ) -> bool:
     """Whether ``text`` is the account's living code, which is then used up. A wrong try is counted; after
-    :data:`CODE_TRIES` the code is dead. The caller commits either way.
+    :data:`CODE_TRIES` a code of six digits is dead. The caller commits either way.
     """
     typed = _code_index(vault, account or uuid.UUID(int=0), purpose, "".join(text.split()).replace("-", ""))
     code = session.scalars(
@@ -252,7 +263,8 @@ def use_code(
             OneTimeCode.purpose == purpose,
             OneTimeCode.used_at.is_(None),
             OneTimeCode.expires_at > now,
-            OneTimeCode.wrong_tries < CODE_TRIES,
+            # Twelve digits are not guessed in the tries that a name has: a stranger must not kill them.
+            or_(OneTimeCode.wrong_tries < CODE_TRIES, OneTimeCode.purpose.in_(_LONG)),
         )
         .with_for_update()
     ).one_or_none()

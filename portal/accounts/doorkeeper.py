@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from portal.accounts import sessions
+from portal.accounts import passkeys, sessions
+from portal.accounts.passkeys import RelyingParty
 from portal.audit import service as audit
 from portal.audit.service import Action, Event, Outcome
+from portal.config import Settings
 from portal.errors import Refusal, marked
 from portal.extensions import resources, transaction
 from portal.permissions import Act
 from portal.web.sessions import Viewer
+
+
+def relying_party(settings: Settings) -> RelyingParty:
+    """The portal as authenticators know it."""
+    return RelyingParty.of(settings.public_url, settings.system_name)
 
 
 class AccountsDoorkeeper:
@@ -33,8 +40,24 @@ class AccountsDoorkeeper:
             found.organisation_kind,
         )
 
-    def confirm(self, viewer: Viewer, act: Act, path: str, answer: str) -> None:
-        raise Refusal("passkey_missing", marked("Việc này phải được xác nhận bằng khoá truy cập (passkey)."))
+    def confirm(self, viewer: Viewer, what: str, answer: str) -> None:
+        bundle = resources()
+        if not answer:
+            raise Refusal(
+                "passkey_missing", marked("Việc này phải được xác nhận bằng khoá truy cập (passkey).")
+            )
+        with transaction() as session:
+            right = passkeys.confirm(
+                session,
+                relying_party(bundle.settings),
+                viewer.account,
+                what,
+                answer,
+                session_id=viewer.session,
+                now=bundle.clock.now(),
+            )
+        if not right:
+            raise Refusal("passkey_wrong", marked("Khoá truy cập chưa xác nhận đúng việc này."))
 
     def turned_away(self, viewer: Viewer, act: Act, reason: str) -> None:
         with transaction() as session:

@@ -33,6 +33,7 @@ from portal.audit.service import Object
 from portal.database import changed
 from portal.erasure.service import Erased, Eraser
 from portal.errors import Refusal
+from portal.messages.models import Message
 from portal.vault import DESTROYED
 
 #: Rows that go with the account; sessions among them, so it ends with the next request.
@@ -65,6 +66,8 @@ def _erase(session: Session, name: str, now: datetime) -> Erased:
     for table in _GO:
         if count := changed(session, delete(table).where(table.account_pk == account.id)):
             rows[table.__tablename__] = count
+    if count := changed(session, delete(Message).where(Message.about == name)):
+        rows[Message.__tablename__] = count
     for held in (Membership, PupilLink):
         standing = (held.account_pk == account.id, held.ended_at.is_(None))
         changed(session, update(held).where(*standing).values(ended_at=now))
@@ -82,5 +85,8 @@ def _alive(session: Session, names: Collection[str]) -> frozenset[str]:
 
 #: By the account's key.
 ACCOUNT: Final = Eraser(
-    "account", (Account.__tablename__, *(table.__tablename__ for table in _GO)), _erase, _alive
+    "account",
+    (Account.__tablename__, Message.__tablename__, *(table.__tablename__ for table in _GO)),
+    _erase,
+    _alive,
 )

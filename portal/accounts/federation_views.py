@@ -47,7 +47,7 @@ def begin_link() -> AnyResponse:
     me = viewer()
     kind = AccountKind.HOLDER if me.role is Role.HOLDER else AccountKind.STAFF
     with transaction() as session:
-        method = sessions.method_of(session, me.session)
+        method, _ = sessions.proof_of(session, me.session)
     try:
         federation.refuse_linking_by(method, kind)
     except Refusal as refused:

@@ -117,6 +117,7 @@ class Contact(Keyed, Base):
     value_sealed: Mapped[bytes] = mapped_column(LargeBinary)
     added_at: Mapped[datetime]
     confirmed_at: Mapped[datetime | None]  # the last time somebody proved to hold it
+    reminded_at: Mapped[datetime | None]  # the last time its holder was asked to confirm it
     ended_at: Mapped[datetime | None]
 
 

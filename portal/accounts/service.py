@@ -7,8 +7,10 @@ was sent: nobody makes an account for themselves. A role ends, it is never delet
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import func, select
@@ -49,6 +51,8 @@ from portal.trust import store as trust
 from portal.vault import Vault
 from verifier.errors import InvalidInput, Problem
 from verifier.words import VIETNAM
+
+Begin = Callable[[], AbstractContextManager[Session]]
 
 _CODE_LENGTH: Final = 20
 
@@ -175,8 +179,9 @@ def alarm_address(session: Session, school: str) -> Address | None:
     """Where somebody has to be told of an alarm about a school, also one that has ended: the e-mail of its
     department's office; None where there is none.
     """
+    department = trust.department_of(session, school)
     row = session.scalars(
-        select(Organisation).filter_by(code=trust.department_of(session, school))
+        select(Organisation).filter_by(code=department, kind=OrganisationKind.DEPARTMENT)
     ).one_or_none()
     return Address(Channel.EMAIL, row.email) if row is not None and row.email else None
 
@@ -197,6 +202,10 @@ def office_problems(session: Session, new: OfficeInput, now: datetime) -> list[P
         )
     elif office(session, new.code) is not None:
         problems.append(Problem("code", "exists", marked("Đã có đơn vị mang mã này.")))
+    elif new.kind is OrganisationKind.AGENCY and (
+        new.code in departments or trust.department_of(session, new.code) is not None
+    ):
+        problems.append(Problem("code", "of_school", marked("Mã này là của một trường hoặc một Sở.")))
     elif new.kind is OrganisationKind.SCHOOL and trust.school_on(session, new.code, today) is None:
         problems.append(Problem("code", "unknown_school", marked("Danh mục chưa có trường nào mang mã này.")))
     elif new.kind is OrganisationKind.DEPARTMENT and new.code not in departments:
@@ -244,7 +253,7 @@ def invite(
             select(Membership).filter_by(account_pk=account.id, organisation_pk=row.id, ended_at=None)
         )
     }
-    for role in dict.fromkeys(new.roles):
+    for place, role in enumerate(dict.fromkeys(new.roles)):
         if role not in held:
             session.add(
                 Membership(
@@ -253,7 +262,7 @@ def invite(
                     role=role,
                     valid_from=now.astimezone(VIETNAM).date(),
                     valid_to=new.valid_to,
-                    given_at=now,
+                    given_at=now + timedelta(microseconds=place),  # the first is what they sign in as
                 )
             )
             _tell(session, actor, "role_given", organisation, account, now=now, role=role)
@@ -283,26 +292,17 @@ def invite_again(
     session: Session, vault: Vault, organisation: str, account: uuid.UUID, *, actor: Actor, now: datetime
 ) -> Invitation:
     """A new one-time code for a person of the organisation: the first was not used, or they lost every way of
-    signing in, which then all end. Raises Refusal ``unknown_person``; ``other_office`` for somebody who has
-    roles elsewhere too: whoever could take over that person would act there as well.
+    signing in, which then all end. Raises Refusal ``unknown_person``; ``other_office`` for somebody whose
+    account another organisation made: theirs is to recover it, whoever else gave roles since.
     """
     person = _person(session, organisation, account)
     if person.state == AccountState.INVITED:
         return _invitation(session, vault, organisation, person, CodePurpose.INVITATION, now=now)
-    elsewhere = session.scalars(
-        select(Membership.id)
-        .join(Organisation)
-        .where(
-            Membership.account_pk == account,
-            Membership.ended_at.is_(None),
-            Organisation.code != organisation,
-        )
-    ).first()
-    if elsewhere is not None:
+    if _home(session, account) != _row(session, organisation).id:
         raise Refusal(
             "other_office",
-            marked("Người này còn có vai trò ở đơn vị khác nên không cấp lại cách đăng nhập từ đây được."),
-            marked("Liên hệ Sở."),
+            marked("Người này có tài khoản từ đơn vị khác nên không cấp lại cách đăng nhập từ đây được."),
+            marked("Họ nhờ quản trị viên của đơn vị đó, hoặc liên hệ Sở."),
         )
     sessions.end_all(session, account, now=now)
     credentials.forget_all(session, account, now=now)
@@ -316,13 +316,20 @@ def end_role(
     """Take a role back, from the next request on. Raises Refusal: ``unknown_person``; ``last_administrator``
     when nobody would be left to give roles.
     """
-    row = _row(session, organisation)
+    row = _row(session, organisation, lock=True)  # two who take each other's role do it one after the other
     held = session.get(Membership, membership, with_for_update=True)
     if held is None or held.organisation_pk != row.id or held.ended_at is not None:
         raise _unknown_person()
     if held.role == Role.ADMINISTRATOR:
         left = session.scalars(
-            select(Membership).filter_by(organisation_pk=row.id, role=Role.ADMINISTRATOR, ended_at=None)
+            select(Membership)
+            .join(Account)
+            .where(
+                Membership.organisation_pk == row.id,
+                Membership.role == Role.ADMINISTRATOR,
+                Membership.ended_at.is_(None),
+                Account.state == AccountState.ACTIVE,  # who was only invited may never come
+            )
         ).all()
         if not any(m.id != held.id and sessions.stands(m, now) for m in left):
             raise Refusal(
@@ -346,12 +353,14 @@ def members(session: Session, vault: Vault, organisation: str) -> tuple[Member, 
     found = []
     for key, roles in by_account.items():
         account = session.get_one(Account, key)
-        email = _contact(session, vault, account, ContactKind.EMAIL)
+        email = _contact(session, vault, account, ContactKind.EMAIL) or ""
+        # Whoever types the e-mail of somebody from elsewhere does not learn their name by it.
+        own = account.state != AccountState.CLOSED and _home(session, key) == row.id
         found.append(
             Member(
                 key,
-                open_name(vault, account),
-                email or "",
+                open_name(vault, account) if own else email,
+                email,
                 AccountState(account.state),
                 tuple((m.id, Role(m.role), m.valid_from, m.valid_to) for m in roles),
             )
@@ -363,26 +372,46 @@ def members(session: Session, vault: Vault, organisation: str) -> tuple[Member, 
 
 
 def sign_in_by_password(
-    session: Session, vault: Vault, email: str, password: str, app_code: str, *, replaces: str, now: datetime
+    begin: Begin, vault: Vault, email: str, password: str, app_code: str, *, replaces: str, now: datetime
 ) -> str | None:
-    """A new session's token; None when anything is wrong, and nobody is told what. The caller commits either
-    way: wrong tries are counted. Raises Refusal ``wait``, ``passkey_only``.
+    """A new session's token; None when anything is wrong, and nobody is told what. ``begin`` opens a
+    transaction and commits at its end; none is open while the password is hashed. Raises Refusal ``wait``,
+    ``passkey_only``, ``no_role``.
     """
     address = read_email(email) or ""
     index = contact_index(vault, ContactKind.EMAIL, address)
-    credentials.refuse_guessing(session, index, now=now)
-    account = _account_of(session, vault, address)
-    right = credentials.is_password(session, None if account is None else account.id, password)
-    if (
-        account is None
-        or not right
-        or account.state != AccountState.ACTIVE
-        or not credentials.is_app_code(session, vault, account, app_code, now=now)
-    ):
-        credentials.note_failure(session, index, now=now)
-        _tell_failed_sign_in(session, account, Method.PASSWORD, "wrong", now=now)
-        return None
-    return start(session, account, Method.PASSWORD, replaces=replaces, now=now)
+
+    # 1 Whether to look at all, and at what.
+    with begin() as session:
+        credentials.refuse_guessing(session, index, now=now)
+        account = _account_of(session, vault, address)
+        hashed = None if account is None else credentials.hash_of(session, account.id)
+
+    # 2 The work, which is the same for everybody.
+    right = credentials.is_password(hashed, password)
+    better = credentials.new_hash(password) if right and credentials.is_outdated(hashed or "") else None
+
+    # 3 Others may have tried meanwhile, and the password may be another: tries count one after the other.
+    with begin() as session:
+        credentials.refuse_guessing(session, index, now=now)
+        account = _account_of(session, vault, address)
+        if (
+            account is None
+            or not right
+            or account.state != AccountState.ACTIVE
+            or credentials.hash_of(session, account.id) != hashed
+            or not credentials.is_app_code(session, vault, account, app_code, now=now)
+        ):
+            credentials.note_failure(session, index, now=now)
+            tell_failed_sign_in(session, account, Method.PASSWORD, "wrong", now=now)
+            return None
+        if better is not None:
+            credentials.set_password(session, account.id, better, now=now)
+        try:
+            return start(session, account, Method.PASSWORD, replaces=replaces, now=now)
+        except Refusal as refusal:  # that the code was used, and what the trail tells of it, stay
+            refused = refusal
+    raise refused
 
 
 def sign_in_by_invitation(
@@ -401,7 +430,7 @@ def sign_in_by_invitation(
     key = None if account is None else account.id
     if not credentials.use_code(session, vault, key, purpose, code, now=now) or account is None:
         credentials.note_failure(session, index, now=now)
-        _tell_failed_sign_in(session, account, Method.CODE, "wrong", now=now)
+        tell_failed_sign_in(session, account, Method.CODE, "wrong", now=now)
         return None
     account.state = AccountState.ACTIVE
     contact = session.scalars(select(Contact).filter_by(account_pk=account.id, ended_at=None)).first()
@@ -419,13 +448,13 @@ def start(session: Session, account: Account, method: Method, *, replaces: str, 
     roles = sessions.roles_for(session, account.id, method, now=now)
     if not roles:
         if sessions.roles_for(session, account.id, Method.PASSKEY, now=now):
-            _tell_failed_sign_in(session, account, method, "passkey_only", now=now)
+            tell_failed_sign_in(session, account, method, "passkey_only", now=now)
             raise Refusal(
                 "passkey_only",
                 marked("Vai trò của bạn chỉ đăng nhập được bằng khoá truy cập (passkey)."),
                 marked("Dùng nút “Đăng nhập bằng khoá truy cập”. Mất khoá thì nhờ quản trị viên của đơn vị."),
             )
-        _tell_failed_sign_in(session, account, method, "no_role", now=now)
+        tell_failed_sign_in(session, account, method, "no_role", now=now)
         raise Refusal(
             "no_role",
             marked("Tài khoản này hiện không có vai trò nào."),
@@ -445,6 +474,11 @@ def roles_held(
     )
 
 
+def roles_given(session: Session, account: uuid.UUID, *, now: datetime) -> frozenset[Role]:
+    """Every role that stands, whatever way of signing in it asks for."""
+    return frozenset(Role(m.role) for m in sessions.roles_for(session, account, Method.PASSKEY, now=now))
+
+
 def act_as(
     session: Session,
     account: uuid.UUID,
@@ -452,16 +486,21 @@ def act_as(
     membership: uuid.UUID,
     *,
     replaces: str,
+    since: datetime,
     now: datetime,
 ) -> str:
-    """A new session in another role of the same person. Raises Refusal ``not_held``."""
+    """A new session in another role of the same person, which began, as its end counts, when they signed in:
+    ``since``. Raises Refusal ``not_held``.
+    """
     held = {m.id: m for m in sessions.roles_for(session, account, method, now=now)}
     if membership not in held:
         raise Refusal(
             "not_held", marked("Bạn không có vai trò này."), marked("Chọn một vai trò trong danh sách.")
         )
     person = session.get_one(Account, account)
-    return sessions.begin(session, person, method, membership=held[membership], replaces=replaces, now=now)
+    return sessions.begin(
+        session, person, method, membership=held[membership], replaces=replaces, since=since, now=now
+    )
 
 
 # --------------------------------------------------------------------------------------- the own account
@@ -503,7 +542,7 @@ def ways(session: Session, account: uuid.UUID) -> Ways:
 
 
 def set_password(
-    session: Session,
+    begin: Begin,
     vault: Vault,
     account: uuid.UUID,
     current: str,
@@ -512,20 +551,28 @@ def set_password(
     session_id: str,
     now: datetime,
 ) -> None:
-    """A first password, or another in the place of ``current``; every other session ends. Raises
-    InvalidInput.
+    """A first password, or another in the place of ``current``; every other session ends. ``begin`` as in
+    :func:`sign_in_by_password`. Raises InvalidInput; Refusal ``wait`` after too many wrong ones.
     """
-    person = session.get_one(Account, account)
-    has_one = session.get(Password, account) is not None
-    if has_one and not credentials.is_password(session, account, current):
+    index = vault.blind_index(str(account), domain="current password")
+    with begin() as session:
+        credentials.refuse_guessing(session, index, now=now)
+        person = session.get_one(Account, account)
+        hashed = credentials.hash_of(session, account)
+        email = _contact(session, vault, person, ContactKind.EMAIL) or ""
+        known = (*open_name(vault, person).split(), *email.split("@"))
+    if hashed is not None and not credentials.is_password(hashed, current):
+        with begin() as session:
+            credentials.note_failure(session, index, now=now)
         raise InvalidInput((Problem("current", "wrong", marked("Mật khẩu đang dùng không đúng.")),))
-    known = (
-        *open_name(vault, person).split(),
-        *(_contact(session, vault, person, ContactKind.EMAIL) or "").split("@"),
-    )
     credentials.check_password(new, known)
-    credentials.set_password(session, account, new, now=now)
-    changed_sign_in(session, person, "password_set", session_id=session_id, now=now)
+    made = credentials.new_hash(new)
+    with begin() as session:
+        if credentials.hash_of(session, account) != hashed:
+            raise InvalidInput((Problem("current", "wrong", marked("Mật khẩu đang dùng không đúng.")),))
+        credentials.set_password(session, account, made, now=now)
+        person = session.get_one(Account, account)
+        changed_sign_in(session, person, "password_set", session_id=session_id, now=now)
 
 
 def begin_app(session: Session, vault: Vault, account: uuid.UUID, *, now: datetime) -> None:
@@ -569,6 +616,11 @@ def changed_sign_in(
 
 
 # ------------------------------------------------------------------------------------------- who is who
+
+
+def email_of(session: Session, vault: Vault, account: uuid.UUID) -> str | None:
+    """The e-mail address of an account, None where it has none."""
+    return _contact(session, vault, session.get_one(Account, account), ContactKind.EMAIL)
 
 
 def add_contact(
@@ -663,6 +715,12 @@ def _invitation(
     return Invitation(account.id, address, account.language, code, expires)
 
 
+def _home(session: Session, account: uuid.UUID) -> uuid.UUID | None:
+    """The organisation that made an account: that of its first role."""
+    first = select(Membership.organisation_pk).where(Membership.account_pk == account)
+    return session.scalar(first.order_by(Membership.given_at, Membership.id).limit(1))
+
+
 def _person(session: Session, organisation: str, account: uuid.UUID) -> Account:
     """An account that has a role in the organisation. Raises Refusal ``unknown_person``."""
     found = session.scalars(
@@ -676,8 +734,9 @@ def _person(session: Session, organisation: str, account: uuid.UUID) -> Account:
     return found
 
 
-def _row(session: Session, code: str) -> Organisation:
-    row = session.scalars(select(Organisation).filter_by(code=code)).one_or_none()
+def _row(session: Session, code: str, *, lock: bool = False) -> Organisation:
+    wanted = select(Organisation).filter_by(code=code)
+    row = session.scalars(wanted.with_for_update() if lock else wanted).one_or_none()
     if row is None:
         raise Refusal("unknown_office", marked("Không có đơn vị nào mang mã này."))
     return row
@@ -727,7 +786,7 @@ def _tell(
     )
 
 
-def _tell_failed_sign_in(
+def tell_failed_sign_in(
     session: Session, account: Account | None, method: Method, reason: str, *, now: datetime
 ) -> None:
     """Somebody tried to be this account; who, nobody knows. What is typed of nobody's name is no entry: a

@@ -70,10 +70,12 @@ def begin(
     *,
     membership: Membership | None = None,
     replaces: str = "",
+    since: datetime | None = None,
     now: datetime,
 ) -> str:
     """A new session's token. ``replaces`` is the token this browser had, whose session ends: what somebody
-    planted in a cookie before the sign-in is worth nothing after it.
+    planted in a cookie before the sign-in is worth nothing after it. ``since``: when the person proved who
+    they are, if that was earlier.
     """
     if replaces:
         end(session, replaces, now=now)
@@ -84,7 +86,7 @@ def begin(
             account_pk=account.id,
             membership_pk=None if membership is None else membership.id,
             method=method,
-            made_at=now,
+            made_at=since or now,
             seen_at=now,
         )
     )
@@ -177,9 +179,10 @@ def end_all(session: Session, account: uuid.UUID, *, now: datetime, but: str = "
     return len(ended)
 
 
-def method_of(session: Session, key: str) -> Method:
-    """How the person of a live session (:attr:`SignedIn.session`) proved who they are."""
-    return Method(session.get_one(WebSession, key).method)
+def proof_of(session: Session, key: str) -> tuple[Method, datetime]:
+    """How and when the person of a live session (:attr:`SignedIn.session`) proved who they are."""
+    row = session.get_one(WebSession, key)
+    return Method(row.method), row.made_at
 
 
 def roles_for(session: Session, account: uuid.UUID, method: Method, *, now: datetime) -> list[Membership]:

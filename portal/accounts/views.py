@@ -2,28 +2,42 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Any, Final
 
 import qrcode
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, current_app, redirect, request
 from qrcode.image.svg import SvgPathImage
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal.accounts import credentials, service, sessions
+from portal.accounts import credentials, passkeys, service, sessions
+from portal.accounts.doorkeeper import relying_party
 from portal.accounts.forms import ROLE_NAMES, messages, read_person
 from portal.accounts.models import Account, AccountKind
 from portal.errors import Refusal, marked
 from portal.extensions import reading, resources, transaction
 from portal.limits.table import WRONG_SIGN_IN
-from portal.permissions import ROLES_OF, Act, Role
-from portal.web.access import SIGN_IN_PAGE, Access, allowed
+from portal.permissions import ROLES_OF, STRONG, Act, Role, needs_passkey
+from portal.web import confirmation
+from portal.web.access import SIGN_IN_PAGE, Access, allowed, rule_of
 from portal.web.i18n import gettext, language, link
 from portal.web.limits import admit, charge
-from portal.web.sessions import hand_over, own_office, page, session_token, take_back, viewer
+from portal.web.requests import Mistake, Rejection
+from portal.web.sessions import (
+    PASSKEY_FIELD,
+    form_token,
+    hand_over,
+    own_office,
+    page,
+    session_token,
+    take_back,
+    viewer,
+)
 from verifier.errors import InvalidInput
+from verifier.words import VIETNAM, day
 
 accounts = Blueprint("accounts", __name__)
 
@@ -32,6 +46,7 @@ ACCOUNT: Final = "/account"
 PEOPLE: Final = "/people"
 
 _WRONG: Final = marked("E-mail, mật khẩu hoặc mã của ứng dụng không đúng")
+_WRONG_PASSKEY: Final = marked("Khoá truy cập này không đăng nhập được. Hãy thử lại hoặc chọn khoá khác")
 _WRONG_CODE: Final = marked("E-mail hoặc mã mời không đúng, hoặc mã đã hết hạn")
 
 
@@ -53,21 +68,55 @@ def sign_in_by_password() -> AnyResponse:
     bundle = resources()
     form = request.form
     try:
-        with transaction() as session:
-            token = service.sign_in_by_password(
-                session,
-                bundle.vault,
-                form.get("email", ""),
-                form.get("password", ""),
-                form.get("app_code", ""),
-                replaces=session_token(),
-                now=bundle.clock.now(),
-            )
+        token = service.sign_in_by_password(
+            transaction,
+            bundle.vault,
+            form.get("email", ""),
+            form.get("password", ""),
+            form.get("app_code", ""),
+            replaces=session_token(),
+            now=bundle.clock.now(),
+        )
     except Refusal as refused:
         return _sign_in(form, {"email": _said(refused)}, 422)
     if token is None:
         charge(WRONG_SIGN_IN)
         return _sign_in(form, {"email": gettext(_WRONG)}, 422)
+    return _signed_in(token, WORK)
+
+
+@accounts.post("/sign-in/passkey/options")
+@allowed(Access.SIGN_IN)
+def ask_passkey() -> Response:
+    """The question that a passkey answers to sign in; the same for everyone."""
+    admit(WRONG_SIGN_IN)
+    bundle = resources()
+    party = relying_party(bundle.settings)
+    return _json(passkeys.begin_sign_in(bundle.vault, party, browser=form_token(), now=bundle.clock.now()))
+
+
+@accounts.post("/sign-in/passkey")
+@allowed(Access.SIGN_IN)
+def sign_in_by_passkey() -> AnyResponse:
+    """A passkey's answer: who it belongs to is signed in."""
+    admit(WRONG_SIGN_IN)
+    bundle, said = resources(), ""
+    with transaction() as session:
+        try:
+            token = passkeys.sign_in(
+                session,
+                bundle.vault,
+                relying_party(bundle.settings),
+                request.form.get(PASSKEY_FIELD, ""),
+                browser=form_token(),
+                replaces=session_token(),
+                now=bundle.clock.now(),
+            )
+        except Refusal as refused:
+            token, said = None, _said(refused)
+    if token is None:
+        charge(WRONG_SIGN_IN)
+        return _sign_in(request.form, {"passkey": said or gettext(_WRONG_PASSKEY)}, 422)
     return _signed_in(token, WORK)
 
 
@@ -117,7 +166,7 @@ def _sign_in(values: Mapping[str, str], errors: Mapping[str, str], status: int =
     wanted = own_path(values.get("next", "") or request.args.get("next", ""))
     # What was typed stays, but for the secrets.
     kept = {"email": values.get("email", "")}
-    context = {"values": kept, "errors": errors, "next": wanted, "openid": _openid_kinds()}
+    context = {"values": kept, "errors": errors, "next": wanted, "openid": _openid_kinds(), "passkeys": True}
     return page("accounts/sign_in.html", context, status, here=SIGN_IN_PAGE)
 
 
@@ -165,18 +214,19 @@ def set_password() -> AnyResponse:
     bundle, form = resources(), request.form
     me = viewer()
     try:
-        with transaction() as session:
-            service.set_password(
-                session,
-                bundle.vault,
-                me.account,
-                form.get("current", ""),
-                form.get("password", ""),
-                session_id=me.session,
-                now=bundle.clock.now(),
-            )
+        service.set_password(
+            transaction,
+            bundle.vault,
+            me.account,
+            form.get("current", ""),
+            form.get("password", ""),
+            session_id=me.session,
+            now=bundle.clock.now(),
+        )
     except InvalidInput as mistakes:
         return _account_page(_translated(messages(mistakes)), 422)
+    except Refusal as refused:
+        return _account_page({"current": _said(refused)}, 422)
     return redirect(link(ACCOUNT, language()), 303)
 
 
@@ -210,6 +260,94 @@ def confirm_app() -> AnyResponse:
     return redirect(link(ACCOUNT, language()), 303)
 
 
+@accounts.post("/account/passkey/options")
+@allowed(Access.ROLE, Act.OWN_ACCOUNT)
+def begin_passkey() -> Response:
+    """The question that a new passkey answers."""
+    bundle, me = resources(), viewer()
+    try:
+        with transaction() as session:
+            options = passkeys.begin_new(
+                session,
+                bundle.vault,
+                relying_party(bundle.settings),
+                me.account,
+                session_id=me.session,
+                now=bundle.clock.now(),
+            )
+    except Refusal as refused:
+        raise _turned_away(refused) from None
+    return _json(options)
+
+
+@accounts.post("/account/passkey")
+@allowed(Access.ROLE, Act.OWN_ACCOUNT)
+def add_passkey() -> AnyResponse:
+    """Keep the new passkey; every other session ends."""
+    bundle, me, form = resources(), viewer(), request.form
+    try:
+        with transaction() as session:
+            added = passkeys.add(
+                session,
+                relying_party(bundle.settings),
+                me.account,
+                form.get(PASSKEY_FIELD, ""),
+                form.get("label", "").strip() or gettext("Khoá của tôi"),
+                session_id=me.session,
+                now=bundle.clock.now(),
+            )
+    except Refusal as refused:
+        return _account_page({"label": _said(refused)}, 422)
+    if not added:
+        return _account_page({"label": gettext("Chưa tạo được khoá. Hãy thử lại.")}, 422)
+    return redirect(link(ACCOUNT, language()), 303)
+
+
+@accounts.post("/account/passkey/<uuid:passkey>/remove")
+@allowed(Access.ROLE, Act.OWN_ACCOUNT)
+def remove_passkey(passkey: uuid.UUID) -> AnyResponse:
+    """Take a passkey back; every other session ends."""
+    me = viewer()
+    try:
+        with transaction() as session:
+            passkeys.remove(
+                session,
+                me.account,
+                passkey,
+                sure="sure" in request.form,
+                session_id=me.session,
+                now=resources().clock.now(),
+            )
+    except Refusal as refused:
+        return _account_page({"passkeys": _said(refused)}, 422)
+    return redirect(link(ACCOUNT, language()), 303)
+
+
+@accounts.post("/account/passkey/confirm")
+@allowed(Access.ROLE, Act.OWN_ACCOUNT)
+def ask_confirmation() -> Response:
+    """The question that a passkey answers to confirm a form: ``for`` is where it goes, ``fields`` what is in
+    it.
+    """
+    bundle, me = resources(), viewer()
+    address = request.form.get("for", "")
+    endpoint = confirmation.endpoint_of(address)
+    rule = None if endpoint is None else rule_of(current_app.view_functions[endpoint])
+    if rule is None or rule.act not in STRONG or not me.may(rule.act):
+        raise Rejection(403, "not_yours")
+    what = confirmation.of_form(rule.act, address, request.form.get("fields", ""))
+    with transaction() as session:
+        options = passkeys.begin_confirmation(
+            session,
+            relying_party(bundle.settings),
+            me.account,
+            what,
+            session_id=me.session,
+            now=bundle.clock.now(),
+        )
+    return _json(options)
+
+
 @accounts.post("/account/role")
 @allowed(Access.ROLE, Act.OWN_ACCOUNT)
 def act_as() -> AnyResponse:
@@ -218,9 +356,15 @@ def act_as() -> AnyResponse:
     try:
         membership = uuid.UUID(request.form.get("membership", ""))
         with transaction() as session:
-            method = sessions.method_of(session, me.session)
+            method, since = sessions.proof_of(session, me.session)
             token = service.act_as(
-                session, me.account, method, membership, replaces=session_token(), now=bundle.clock.now()
+                session,
+                me.account,
+                method,
+                membership,
+                replaces=session_token(),
+                since=since,
+                now=bundle.clock.now(),
             )
     except ValueError:
         return _account_page({"membership": gettext("Chọn một vai trò trong danh sách.")}, 422)
@@ -245,14 +389,25 @@ def _account_page(errors: Mapping[str, str], status: int = 200) -> Response:
     now = bundle.clock.now()
     with reading() as session:
         account = session.get_one(Account, me.account)
-        method = sessions.method_of(session, me.session)
+        method, _ = sessions.proof_of(session, me.session)
         secret = credentials.app_secret(session, bundle.vault, account)
         ways = service.ways(session, me.account)
+        last_needed = passkeys.is_last_needed(session, me.account, now=now)
+        strong = any(needs_passkey(role) for role in service.roles_given(session, me.account, now=now))
         roles = service.roles_held(session, me.account, method, now=now)
     context = {
         "errors": errors,
         "ways": ways,
         "openid": _openid_kinds().get(AccountKind(account.kind)),
+        "last_needed": last_needed,
+        "needs_passkey": strong,
+        "dates": {
+            at: day(at.astimezone(VIETNAM), language())
+            for known in ways.passkeys
+            for at in (known.added_at, known.used_at)
+            if at is not None
+        },
+        "passkeys": True,
         "staff": me.role is not Role.HOLDER,
         "roles": [(held, _role_name(held.role)) for held in roles],
         "secret": None if secret is None else " ".join(secret[i : i + 4] for i in range(0, len(secret), 4)),
@@ -338,6 +493,7 @@ def _people_page(values: Mapping[str, Any], errors: Mapping[str, str], status: i
         "errors": errors,
         "chosen": request.form.getlist("roles"),
         "members": members,
+        "passkeys": True,
         "given": [(role.value, _role_name(role)) for role in given],
         "role_names": {role.value: _role_name(role) for role in Role},
     }
@@ -345,6 +501,16 @@ def _people_page(values: Mapping[str, Any], errors: Mapping[str, str], status: i
 
 
 # ------------------------------------------------------------------------------------------------- in common
+
+
+def _json(content: Mapping[str, Any]) -> Response:
+    return Response(json.dumps(content), content_type="application/json")
+
+
+def _turned_away(refused: Refusal) -> Rejection:
+    """A refusal as the answer to a script, which shows its sentences."""
+    mistakes = (Mistake("passkey", part) for part in (refused.message, refused.hint) if part)
+    return Rejection(403, refused.code, tuple(mistakes))
 
 
 def _role_name(role: Role | None) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Row, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from portal.audit.models import AuditEntry, AuditHead
@@ -33,6 +33,7 @@ __all__ = [
     "Told",
     "check",
     "checkpoint",
+    "count_since",
     "head",
     "lines",
     "named",
@@ -176,6 +177,16 @@ def told_since(session: Session, event: Event, since: datetime) -> bool:
         AuditEntry.at >= since,
     )
     return session.scalar(alike.limit(1)) is not None
+
+
+def count_since(session: Session, event: Event, since: datetime) -> int:
+    """How many entries of this action on the same object there are, from ``since`` on."""
+    alike = select(func.count()).where(
+        AuditEntry.object == (None if event.object is None else str(event.object)),
+        AuditEntry.action == event.action.value,
+        AuditEntry.at >= since,
+    )
+    return session.scalar(alike) or 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
+from portal.accounts import demonstration
+from portal.accounts.forms import ROLE_NAMES
 from portal.commands.console import Room, refusals
 from portal.demo.service import Workshop
 from portal.demo.service import create as create_demo
@@ -11,6 +15,7 @@ from portal.errors import Refusal
 from portal.extensions import resources, transaction
 from portal.issuing.lock import exclusive
 from portal.migrations import upgrade
+from portal.permissions import Role
 
 demo = Room("demo", help="Dữ liệu mẫu: cơ quan chứng thực, trường, học sinh, học bạ, mẫu thử.")
 
@@ -44,3 +49,23 @@ def create() -> None:
             f"Dữ liệu mẫu {'đã tạo' if made.created else 'đã làm mới'}: {made.records} học bạ đã cấp, "
             f"{made.pupils} học sinh, {made.samples} mẫu thử trong {shop.directory}."
         )
+        _say_accounts(portal.settings.public_url, shop.directory)
+
+
+def _say_accounts(address: str, directory: Path) -> None:
+    """Who can sign in: a table."""
+    listed = demonstration.read(directory)
+    click.echo(f"\nTài khoản mẫu (khoá mẫu, mật khẩu và mã 6 số: {address}/demo-accounts):")
+    rows = [
+        (
+            " + ".join(ROLE_NAMES[Role(role)] for role in each.roles),
+            each.email,
+            "khoá mẫu, hoặc mật khẩu + mã" if each.password else "khoá mẫu",
+            each.organisation,
+        )
+        for each in listed
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        cells = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
+        click.echo("  " + "  ".join([*cells, row[3]]))

@@ -18,16 +18,16 @@ import click
 from flask.cli import with_appcontext
 from sqlalchemy.orm import Session
 
-from portal.audit.service import Action, Object
+from portal.audit.service import Action, Actor, Object
 from portal.commands.console import Command, Room, actor, fail, refusals, refuse
 from portal.commands.renew import no_timestamp_anchor
 from portal.commands.trail import told
 from portal.errors import InvalidSettings, PortalError, Refusal
 from portal.extensions import reading, resources, transaction
 from portal.issuing import exchange, intake
-from portal.issuing.keys import load_keys
+from portal.issuing.keys import KeyRing, load_keys
 from portal.issuing.lock import exclusive
-from portal.issuing.plan import Choices
+from portal.issuing.plan import COMMANDS, Advice, Choices
 from portal.issuing.problems import once, row_of
 from portal.issuing.rendering import Renderer
 from portal.issuing.service import (
@@ -307,27 +307,36 @@ def _choices(
 
 
 def _desk() -> tuple[Desk, TrustStore]:
-    """What issuing works with, from the settings; the keys are opened here and nowhere else."""
-    bundle = resources()
-    settings = bundle.settings
+    """What issuing works with, from the settings; the keys are opened here and by the worker, nowhere
+    else.
+    """
+    settings = resources().settings
     if settings.signing_keys is None:
         raise Refusal(
             "no_keys",
             "Chưa có danh sách khoá ký.",
             "Đặt biến SIGNING_KEYS là đường dẫn tới danh sách khoá (JSON), xem README.",
         )
+    return open_desk(load_keys(settings.signing_keys), actor())
+
+
+def open_desk(ring: KeyRing, who: Actor, advice: Advice = COMMANDS) -> tuple[Desk, TrustStore]:
+    """A desk with these keys, for whom ``who`` stands in the trail."""
+    bundle = resources()
+    settings = bundle.settings
     desk = Desk(
         begin=transaction,
         vault=bundle.vault,
         files=bundle.files,
         clock=bundle.clock,
-        actor=actor(),
+        actor=who,
         renderer=Renderer(),
-        ring=load_keys(settings.signing_keys),
+        ring=ring,
         public_url=settings.public_url,
         system_name=settings.system_name,
         owner=settings.owner_name,
         timestamper=HttpTimestamper(settings.tsa_url) if settings.tsa_url else None,
+        advice=advice,
     )
     with reading() as session:
         store = trust.load_store(session)

@@ -6,6 +6,7 @@ validated anew, batch by batch, and until a file's turn its codes answer that th
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from functools import partial
@@ -24,6 +25,7 @@ from portal.commands.trail import told
 from portal.errors import Refusal
 from portal.extensions import reading, resources, transaction
 from portal.fetching import FetchFault, fetch
+from portal.issuing import deadlines
 from portal.registry import service as registry
 from portal.trust import service as trusted
 from portal.trust.checks import CAPACITIES, SECTORS
@@ -185,6 +187,33 @@ def approve(signers: tuple[str, ...], refuse: bool) -> None:
             withdrawn = _withdraw(session, change, now)
         click.echo(f"{'Đã từ chối' if refuse else 'Đã duyệt'} {len(set(keys))} đăng ký.")
         _settle(withdrawn, now)
+
+
+@trust.command("link-account")
+@click.argument("signers", nargs=-1, required=True)
+@click.option("--account", required=True, type=click.UUID, help="Mã tài khoản của người giữ chứng thư số.")
+def link_account(signers: tuple[str, ...], account: uuid.UUID) -> None:
+    """Gắn đăng ký (theo mã hoặc dấu vân tay SHA-256) với tài khoản của người giữ: chỉ người đó ra lệnh ký."""
+    now = resources().clock.now()
+    with refusals(), told(CHANGE), transaction() as session:
+        keys = [key for text in signers for key in trusted.find_signers(session, text)]
+        trusted.link_account(session, keys, account, actor=actor(), now=now)
+    click.echo(f"Đã gắn {len(set(keys))} đăng ký với tài khoản {account}.")
+
+
+@trust.command("set-lock-date")
+@click.argument("department")
+@click.argument("year")
+@click.argument("day", type=Day())
+@click.option("--supplementary", is_flag=True, help="Của học sinh phải đánh giá lại trong hè.")
+def set_lock_date(department: str, year: str, day: date, *, supplementary: bool) -> None:
+    """Đặt ngày cuối trường được tự sửa học bạ của năm học YEAR (2025-2026); sau đó Sở phải duyệt."""
+    now = resources().clock.now()
+    with refusals(), told(CHANGE), transaction() as session:
+        deadlines.set_last_open_day(
+            session, department, year, day, supplementary=supplementary, actor=actor(), now=now
+        )
+    click.echo(f"Năm học {year}: trường tự sửa đến hết ngày {day:%d/%m/%Y}.")
 
 
 @trust.command("suspend")

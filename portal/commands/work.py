@@ -16,17 +16,21 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from types import FrameType
 from typing import Final
 
 import click
 from flask import Flask, current_app
 
-from portal.accounts import sweeping
+from portal.accounts import activation, contacts, holders, sweeping
+from portal.accounts.notices import Notice, send
 from portal.commands.console import Command, refusals
+from portal.commands.desk import issue_at_pages
 from portal.commands.registry import REFRESH
 from portal.extensions import Resources, confirm, reading, resources, transaction
 from portal.messages import service as messages
@@ -132,6 +136,55 @@ class Revalidation:
         return done.more
 
 
+class Families:
+    """Every hour: contacts whose change has waited long enough, links that lapsed, contacts to be confirmed,
+    accounts that nobody finished, slips that are over. Whoever is to be told is told in the same transaction.
+    """
+
+    EVERY: Final = timedelta(hours=1)
+
+    def __init__(self) -> None:
+        self._pass: Iterator[None] | None = None
+        self._next: datetime | None = None
+
+    def __call__(self, portal: Resources, now: datetime) -> bool:
+        """One batch, in a transaction of its own."""
+        if self._pass is None:
+            if self._next is not None and now < self._next:
+                return False
+            self._pass = self._batches(portal, now)
+        going, self._pass = self._pass, None  # a pass that fails begins anew
+        try:
+            next(going)
+        except StopIteration:
+            self._next = now + self.EVERY
+            return False
+        self._pass = going
+        return True
+
+    @staticmethod
+    def _batches(portal: Resources, now: datetime) -> Iterator[None]:
+        told: tuple[Notice, ...]
+        for some in (partial(contacts.apply_due, vault=portal.vault), contacts.remind):
+            while True:
+                with transaction() as session:
+                    told = some(session, now=now)
+                    send(session, portal.vault, told, now=now)
+                if not told:
+                    break
+                yield
+        after: uuid.UUID | None = None
+        while True:
+            with transaction() as session:
+                told, after = holders.end_lapsed(session, portal.vault, after=after, now=now)
+                send(session, portal.vault, told, now=now)
+            if after is None:
+                break
+            yield
+        with transaction() as session:
+            activation.forget(session, now=now)
+
+
 #: What a worker does. A feature adds its own here.
 FEATURES: Final = (
     Feature("e-mail", _deliver(Channel.EMAIL)),
@@ -139,13 +192,15 @@ FEATURES: Final = (
     Feature("erasure of messages", _erase),
     Feature("sweeping of sign-ins", _sweep),
     Feature("re-validation", Revalidation()),
+    Feature("families", Families()),
+    Feature("issuing at pages", issue_at_pages),
 )
 
 
 @click.command("work", cls=Command)
 def work() -> None:
-    """Làm việc nền: gửi tin, xóa những gì đã hết hạn lưu, kiểm tra lại tệp. Chạy mãi; dừng bằng SIGTERM hoặc
-    Ctrl-C.
+    """Làm việc nền: gửi tin, xóa những gì đã hết hạn lưu, kiểm tra lại tệp, kiểm tra danh sách lớp và ký theo
+    lệnh ở các trang. Chạy mãi; dừng bằng SIGTERM hoặc Ctrl-C.
     """
     with refusals():
         confirm()

@@ -1,5 +1,5 @@
 """Tables of consent. What was asked, said and shown is added, never edited: the database refuses it
-(migration 0013).
+(migration 0016).
 
 Columns named ``*_sealed`` hold AEAD ciphertext under the row's own key, or for an event under its consent's.
 """

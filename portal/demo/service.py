@@ -7,7 +7,7 @@ correction cannot be had in one instant:
 2. *year* (June 2026): all other schools register their people, hand in their classes and issue;
 3. *corrections*, a fortnight later; 4. *recalls*;
 5. *theft*: today a seal turns out to have been stolen before it signed, and a teacher's key to be lost;
-6. *samples* and their manifest.
+6. *accounts*: people of each role who can sign in; 7. *samples* and their manifest.
 
 One school's seal carries timestamps; a record of it is renewed for the archive when others are corrected.
 
@@ -32,8 +32,10 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from portal.accounts.passkeys import RelyingParty
 from portal.audit.service import Actor
 from portal.demo import manifest, samples
+from portal.demo.accounts import open_accounts
 from portal.demo.authority import (
     PUBLIC_SECOND,
     SUBSCRIBER_LIFE,
@@ -250,6 +252,7 @@ class _Story:
             ("corrections", "Sửa sai sót, cấp bản mới", self._corrections),
             ("recalls", "Thu hồi", self._recalls),
             ("theft", "Một con dấu số bị mất", self._theft),
+            ("accounts", "Tài khoản mẫu", self._accounts),
         ):
             if not self.progress.done(name):
                 self.shop.say(title)
@@ -377,6 +380,15 @@ class _Story:
                 self.authority.revoke(credential, self.moments.theft)
 
     # 6 -------------------------------------------------------------------------------------------------
+
+    def _accounts(self) -> None:
+        party = RelyingParty.of(self.shop.public_url, self.shop.system_name)
+        with self.shop.begin() as session:
+            open_accounts(
+                session, self.shop.vault, party, self.shop.directory, actor=ACTOR, now=self.moments.now
+            )
+
+    # 7 -------------------------------------------------------------------------------------------------
 
     def _samples(self) -> None:
         """Samples from issued files, and from records drawn up the same way and never registered."""

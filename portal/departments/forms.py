@@ -83,7 +83,7 @@ def school_messages(mistakes: InvalidInput) -> dict[str, str]:
     found: dict[str, str] = {}
     for problem in mistakes.problems:
         words = _SCHOOL_MISTAKES.get(problem.where)
-        if problem.code in ("day", "exists", "unknown_school") or words is None:
+        if problem.code in ("day", "exists", "unknown_school", "other_department") or words is None:
             words = problem.message
         found.setdefault(problem.where, words)
     return found

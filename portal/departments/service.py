@@ -32,6 +32,8 @@ from verifier.words import VIETNAM
 
 #: Alarms shown on one page.
 PAGE: Final = 50
+#: No trail has so many entries; a database takes no larger number.
+MOST: Final = 2**53
 
 
 class Finding(StrEnum):
@@ -101,6 +103,10 @@ def let_school_in(
     problems: list[Problem] = []
     if isinstance(school, SchoolInput):
         code, name = school.code, school.name
+        before = store.department_of(session, code)
+        if before not in (None, department):
+            other = marked("Mã này thuộc về, hoặc đã từng thuộc về, một trường của Sở khác.")
+            problems.append(Problem("code", "other_department", other))
         try:
             trust.add_school(session, replace(school, department_code=department), actor=actor, now=now)
         except InvalidInput as error:
@@ -203,7 +209,8 @@ def answer_alarm(
     """Keep what was found out about an alarm; a later finding takes the place of an earlier one, and the
     trail tells both. Raises Refusal ``unknown_alarm``.
     """
-    newest = audit.told(session, Action.ALARM, _names(session, department), before=number + 1, most=1)
+    before = min(number, MOST) + 1
+    newest = audit.told(session, Action.ALARM, _names(session, department), before=before, most=1)
     if not newest or newest[0].number != number:
         raise Refusal("unknown_alarm", marked("Không có cảnh báo này ở các trường của Sở."))
     kept = session.get(AlarmAnswer, number)

@@ -176,6 +176,7 @@ def _offices(errors: Mapping[str, str], status: int = 200) -> Response:
         "schools": [each for each in schools if each.office is not None],
         "agencies": agencies,
         "errors": errors,
+        "passkeys": True,
     }
     return page("departments/offices.html", context, status, here=OFFICES)
 
@@ -192,12 +193,15 @@ def _form(form: str, values: Mapping[str, str], errors: Mapping[str, str], statu
         "levels": [(level.value, gettext(name)) for level, name in LEVEL_NAMES.items()],
         "sectors": [(sector, gettext(name)) for sector, name in SECTOR_NAMES.items()],
         "chosen": request.form.getlist("levels"),
+        "passkeys": True,
     }
     return page("departments/let_in.html", context, status, here=f"{OFFICES}/{form}")
 
 
 def _alarms(errors: Mapping[str, str], status: int = 200) -> Response:
     before = request.args.get("before", type=int)
+    if before is not None and not 0 < before < service.MOST:
+        abort(404)
     with reading() as session:
         found = service.alarms(session, own_office(), before=before)
     context = {

@@ -16,8 +16,6 @@ list under ``signatures``. ECDSA values are DER. Signature values of PKCS#1 v1.5
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import uuid
 from collections.abc import Callable, Collection, Iterator
@@ -25,17 +23,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.audit import service as audit
 from portal.audit.service import Actor
 from portal.errors import Refusal
-from portal.issuing import signing
+from portal.issuing import signing, wire
 from portal.issuing.intents import Held, Job, change, key_use, read, seal_held
 from portal.issuing.models import Issuance, Stage
 from portal.ports import Clock, Timestamper
@@ -96,7 +91,7 @@ def export_digests(
     writes stays, and is named. Raises Refusal when ``directory`` cannot be written.
     """
     by_signer: dict[str, list[signing.Prepared]] = {}
-    lines: dict[str, list[dict[str, str]]] = {}
+    lines: dict[str, list[tuple[uuid.UUID, str, str]]] = {}
     problems: list[Problem] = []
     for job in _waiting(session, vault):
         prepared = job.held.prepared if job.held else None
@@ -108,9 +103,7 @@ def export_digests(
             continue
         signer = sha256(prepared.certificate).hexdigest()
         by_signer.setdefault(signer, []).append(prepared)
-        lines.setdefault(signer, []).append(
-            {"issuance": str(job.id), "field": prepared.field, "digest": prepared.digest.hex()}
-        )
+        lines.setdefault(signer, []).append((job.id, prepared.field, prepared.digest.hex()))
     written: list[Exported] = []
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -136,14 +129,8 @@ def _file_name(signer: str) -> str:
     return f"digests-{signer[:16]}.json"
 
 
-def _write(path: Path, certificate: bytes, lines: list[dict[str, str]]) -> None:
-    key = x509.load_der_x509_certificate(certificate).public_key()
-    content = {
-        "certificate": base64.b64encode(certificate).decode("ascii"),
-        "signer": sha256(certificate).hexdigest(),
-        "algorithm": "RSASSA-PKCS1-v1_5" if isinstance(key, rsa.RSAPublicKey) else "ECDSA",
-        "digests": lines,
-    }
+def _write(path: Path, certificate: bytes, lines: list[tuple[uuid.UUID, str, str]]) -> None:
+    content = wire.digests_file(certificate, lines)
     # Renamed when it is whole: whoever signs never meets half a list.
     draft = path.with_suffix(".draft")
     draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
@@ -184,13 +171,11 @@ def read_signatures(session: Session, vault: Vault, content: bytes, name: str) -
     problems: list[Problem] = []
     brought: dict[str, Brought] = {}
     before = 0
-    for number, line in enumerate(_lines(content, name), 1):
-        where = f"{name}, mục {number}"
-        try:
-            identity, field, digest, value = _line(line)
-        except ValueError as error:
-            problems.append(Problem(where, "line", str(error)))
-            continue
+    lines, wrong = wire.read_signatures(content, name)
+    problems += wrong
+    for line in lines:
+        where, identity, field = line.where, line.issuance, line.field
+        digest, value = line.digest, line.value
         job = waiting.get(identity)
         prepared = job.held.prepared if job and job.held else None
         if job is None or prepared is None or prepared.field != field:
@@ -217,7 +202,7 @@ def read_signatures(session: Session, vault: Vault, content: bytes, name: str) -
         else:
             brought[identity] = Brought(job, value)
     if problems:
-        raise InvalidInput(tuple(problems))
+        raise InvalidInput(tuple(sorted(problems, key=_place)))
     ready = tuple(job for job in waiting.values() if job.held is not None and job.held.prepared is None)
     return Incoming(tuple(brought.values()), before, ready)
 
@@ -239,21 +224,25 @@ def take(
     prepared = job.held.prepared if job.held else None
     if prepared is None or job.held is None:
         raise Refusal("not_waiting", "Học bạ này không còn chờ chữ ký.")
-    last = job.held.done == len(job.intent.seats) - 1
+    signed = (*job.held.signed, prepared.field)
+    last = len(signed) == len(job.intent.seats)
     pdf = signing.complete(prepared, brought.value, timestamper if last else None)
     at("completed")
-    held = seal_held(vault, job, Held(pdf, job.held.done + 1))
+    held = seal_held(vault, job, Held(pdf, signed))
     now = clock.now()
     with begin() as session:
-        change(session, job, now, next_field=None, stage_sealed=held)
+        change(session, job, now, next_field=None, signatures=len(signed), stage_sealed=held)
         audit.record(session, key_use(job, prepared, key="external", actor=actor), now=now)
     at("taken")
     return job.id
 
 
 def _waiting(session: Session, vault: Vault) -> Iterator[Job]:
+    """Those of uploads wait for an order of their people, which these files are no word of."""
     rows = session.scalars(
-        select(Issuance).where(Issuance.stage == Stage.WAITING).order_by(Issuance.created_at, Issuance.id)
+        select(Issuance)
+        .where(Issuance.stage == Stage.WAITING, Issuance.upload_pk.is_(None))
+        .order_by(Issuance.created_at, Issuance.id)
     )
     return (read(vault, row) for row in rows)
 
@@ -271,30 +260,9 @@ def _was_taken(session: Session, vault: Vault, identity: str, field: str) -> boo
         return False
     if job.stage in (Stage.SEALED, Stage.REGISTERED):
         return True
-    return job.held is not None and fields.index(field) < job.held.done
+    return job.held is not None and field in job.held.signed
 
 
-def _lines(content: bytes, name: str) -> list[Any]:
-    try:
-        data = json.loads(content.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput((Problem(name, "file", f"Không đọc được tệp chữ ký: {error}."),)) from error
-    if isinstance(data, dict):
-        data = data.get("signatures")
-    if not isinstance(data, list):
-        raise InvalidInput((Problem(name, "file", "Phải là danh sách JSON các chữ ký."),))
-    return data
-
-
-def _line(line: Any) -> tuple[str, str, bytes, bytes]:
-    """(issuance, field, digest, value). Raises ValueError with a sentence."""
-    members = ("issuance", "field", "digest", "signature")
-    if not isinstance(line, dict) or not all(isinstance(line.get(name), str) for name in members):
-        raise ValueError(f"Mỗi mục cần {', '.join(members)}, đều là chuỗi.")
-    try:
-        identity = str(uuid.UUID(line["issuance"]))
-        digest = bytes.fromhex(line["digest"])
-        value = base64.b64decode(line["signature"], validate=True)
-    except (ValueError, binascii.Error) as error:
-        raise ValueError("issuance là UUID, digest là hex, signature là base64.") from error
-    return identity, line["field"], digest, value
+def _place(problem: Problem) -> int:
+    """Where in the file: its lines are told in their order, whatever was found out first."""
+    return int(problem.where.rpartition(" ")[2])

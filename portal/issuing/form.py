@@ -196,7 +196,7 @@ _SIGNING: Final = {
     "chuc_vu": "Phần ký › chức vụ",
     "nguoi_ky": "Phần ký › họ tên người ký",
 }
-_SUBJECT_PARTS: Final = {
+SUBJECT_PARTS: Final = {
     "muc_dat_duoc": "mức đạt được",
     "diem_ktdk": "điểm KTĐK",
     "hk1": "học kì I",
@@ -375,7 +375,7 @@ def _in_words(name: str, fields: Mapping[str, Any], labels: Mapping[str, str]) -
     if head == "mon":
         code, _, part = rest.partition(".")
         subject = fields.get(f"mon.{code}", {}).get("ten", code)
-        return ", ".join(x for x in (subject or "Số môn lựa chọn", _SUBJECT_PARTS.get(part, part)) if x)
+        return ", ".join(x for x in (subject or "Số môn lựa chọn", SUBJECT_PARTS.get(part, part)) if x)
     for row, names in _TERM_ROWS.items():
         if name in names:
             what = "Kết quả rèn luyện" if name.startswith("kq_ren_luyen") else "Kết quả học tập"

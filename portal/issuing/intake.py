@@ -85,8 +85,8 @@ class ClassFile:
     """A class file as read: rows, and what is wrong or odd about its cells so far.
 
     ``columns``: the fields that the header names, ``header`` its (last) row; None where there is no header
-    (JSON). ``shifted``: rows that a comma inside a value may have moved to the right, with what to say if
-    their cells do not fit.
+    (JSON). ``sheet``: of a workbook, where the pupils stand. ``shifted``: rows that a comma inside a value
+    may have moved to the right, with what to say if their cells do not fit.
     """
 
     name: str
@@ -96,6 +96,7 @@ class ClassFile:
     columns: frozenset[str] | None = None
     header: int = 0
     shifted: Mapping[int, Problem] = field(default_factory=dict)
+    sheet: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def read_class_file(data: bytes, name: str) -> ClassFile:
     """
     # 1. The one table with pupils.
     notes = _Notes()
-    table, head = _one_table(read_tables(data, name), notes)
+    sheet, table, head = _one_table(read_tables(data, name), notes)
     notes.problems += table.problems
 
     # 2. Its rows as (column, cell) pairs; what the header says wrong.
@@ -169,12 +170,13 @@ def read_class_file(data: bytes, name: str) -> ClassFile:
         None if head is None else frozenset(c.field for c in head.columns if c),
         0 if head is None else table.rows[head.first_row - 1][0],
         notes.shifted,
+        sheet,
     )
 
 
-def _one_table(tables: Sequence[tuple[str, Table]], notes: _Notes) -> tuple[Table, _Head | None]:
+def _one_table(tables: Sequence[tuple[str, Table]], notes: _Notes) -> tuple[str, Table, _Head | None]:
     if len(tables) == 1 and tables[0][1].kind is Kind.JSON:
-        return tables[0][1], None
+        return "", tables[0][1], None
     with_pupils = [(title, table, head) for title, table in tables if (head := _find_head(table)) is not None]
     found = [each for each in with_pupils if each[1].layout.visible]
     hidden = ", ".join(f"“{title}”" for title, table, _ in with_pupils if not table.layout.visible)
@@ -193,7 +195,7 @@ def _one_table(tables: Sequence[tuple[str, Table]], notes: _Notes) -> tuple[Tabl
         raise refuse(
             "several_sheets", f"Có nhiều trang tính có học sinh: {titles}. Mỗi tệp chỉ một trang tính."
         )
-    return found[0][1], found[0][2]
+    return found[0]
 
 
 def _find_head(table: Table) -> _Head | None:

@@ -109,7 +109,9 @@ LABELS: Final[dict[str, tuple[str, ...]]] = {
     "ghi_de": ("Ghi đè kèm lý do", "Ghi đè"),
 }
 HEADER_FACTS: Final = ("level", "scheme", "grade", "year", "ma_truong", "ma_hoc_sinh")
-IGNORED: Final = ("STT", "TT", "Số thứ tự", "Số TT")
+#: Head of the column that a file with mistakes comes back with (``portal.issuing.marked``).
+MISTAKES: Final = "Lỗi"
+IGNORED: Final = ("STT", "TT", "Số thứ tự", "Số TT", MISTAKES)
 _PARTS: Final[dict[str, tuple[str, ...]]] = {
     "ten": ("Tên môn", "Tên môn học", "Tên"),
     "hk1": (

@@ -8,7 +8,6 @@ for a signature made elsewhere.
 from __future__ import annotations
 
 import base64
-import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from portal.issuing.appearance import Signatory
 from portal.issuing.models import Issuance, Stage
 from portal.issuing.plan import Seat
 from portal.issuing.rendering import PrintedMeta
+from portal.issuing.sealed import open_column, open_intent, place, seal_column
 from portal.issuing.signing import VIETNAM, Prepared
 from portal.vault import Vault
 from verifier import record as records
@@ -97,19 +97,29 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A file on its way between signatures: ``done`` fields are signed; ``prepared`` waits for the next
-    one.
+    """A file on its way between signatures: fields that are signed, in the order of signing; ``prepared``
+    waits for the next one, and what ``pdf`` was before that are its first ``before`` bytes.
     """
 
     pdf: bytes
-    done: int
+    signed: tuple[str, ...]
     prepared: Prepared | None = None
+    before: int = 0
+
+    def waiting(self, prepared: Prepared) -> Held:
+        """The same file waiting for the value of ``prepared``, which was made from it."""
+        return Held(prepared.pdf, self.signed, prepared, len(self.pdf))
+
+    def given_up(self) -> Held:
+        """The file without the wait for a value: a signature is an incremental update, which is cut off."""
+        return self if self.prepared is None else Held(self.pdf[: self.before], self.signed)
 
     def to_json(self) -> dict[str, Any]:
         waiting = self.prepared
         return {
             "pdf": _text(self.pdf),
-            "done": self.done,
+            "signed": list(self.signed),
+            "before": self.before,
             "prepared": None
             if waiting is None
             else {
@@ -125,8 +135,9 @@ class Held:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Held:
         pdf, waiting = base64.b64decode(data["pdf"]), data["prepared"]
+        signed = tuple(map(str, data["signed"]))
         if waiting is None:
-            return cls(pdf, int(data["done"]))
+            return cls(pdf, signed)
         prepared = Prepared(
             pdf=pdf,
             field=str(waiting["field"]),
@@ -136,7 +147,7 @@ class Held:
             certificate=base64.b64decode(waiting["certificate"]),
             chain=tuple(base64.b64decode(certificate) for certificate in waiting["chain"]),
         )
-        return cls(pdf, int(data["done"]), prepared)
+        return cls(pdf, signed, prepared, int(data["before"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,39 +164,45 @@ class Job:
     next_field: str | None
     sealed_sha256: str | None
     sealed_name: str | None
+    signatures: int
+    upload: uuid.UUID | None
+
+    @property
+    def waits_for_people(self) -> bool:
+        """It came by an upload, and somebody has not signed yet."""
+        unfinished = self.stage in (Stage.RESERVED, Stage.WAITING)
+        return self.upload is not None and unfinished and self.signatures < len(self.intent.seats)
 
 
 def read(vault: Vault, row: Issuance) -> Job:
     """The row in clear."""
 
-    def clear(column: str, sealed: bytes) -> dict[str, Any]:
-        plain = vault.open(row.wrapped_key, sealed, **_place(row.id, row.version, column))
-        value: dict[str, Any] = json.loads(plain)
-        return value
-
-    held = row.stage_sealed
+    held = open_column(vault, row, "stage_sealed")
     return Job(
         id=row.id,
         stage=Stage(row.stage),
         school_code=row.school_code,
         pupil_index=row.pupil_index,
         wrapped_key=row.wrapped_key,
-        intent=Intent.from_json(clear("intent_sealed", row.intent_sealed)),
-        held=None if held is None else Held.from_json(clear("stage_sealed", held)),
+        intent=Intent.from_json(open_intent(vault, row)),
+        held=None if held is None else Held.from_json(held),
         next_field=row.next_field,
         sealed_sha256=row.sealed_sha256,
         sealed_name=row.sealed_name,
+        signatures=row.signatures,
+        upload=row.upload_pk,
     )
 
 
 def seal_intent(vault: Vault, row: Issuance, intent: Intent) -> bytes:
     """Value of ``intent_sealed``; the row has its id, version and key already."""
-    return _seal(vault, row.wrapped_key, intent.to_json(), _place(row.id, row.version, "intent_sealed"))
+    return seal_column(vault, row.wrapped_key, intent.to_json(), place(row.id, row.version, "intent_sealed"))
 
 
 def seal_held(vault: Vault, job: Job, held: Held) -> bytes:
     """Value of ``stage_sealed``."""
-    return _seal(vault, job.wrapped_key, held.to_json(), _place(job.id, job.intent.version, "stage_sealed"))
+    where = place(job.id, job.intent.version, "stage_sealed")
+    return seal_column(vault, job.wrapped_key, held.to_json(), where)
 
 
 def change(session: Session, job: Job, now: datetime, **values: Any) -> None:
@@ -197,6 +214,7 @@ def change(session: Session, job: Job, now: datetime, **values: Any) -> None:
             Issuance.stage == job.stage,
             Issuance.next_field.is_not_distinct_from(job.next_field),
             Issuance.sealed_name.is_not_distinct_from(job.sealed_name),
+            Issuance.signatures == job.signatures,
         )
         .values(updated_at=now, **values)
         .returning(Issuance.id)
@@ -232,14 +250,6 @@ def elsewhere(intent: Intent) -> Refusal:
         f"Học bạ {group(intent.record_id)} đang được một lệnh khác cấp.",
         "Đợi lệnh đó xong rồi chạy lại; học bạ đã cấp sẽ không bị cấp lần hai.",
     )
-
-
-def _place(row: uuid.UUID, version: int, column: str) -> dict[str, Any]:
-    return {"table": "issuances", "column": column, "row": str(row), "version": version}
-
-
-def _seal(vault: Vault, wrapped_key: bytes, value: Mapping[str, Any], place: dict[str, Any]) -> bytes:
-    return vault.seal(wrapped_key, json.dumps(value, ensure_ascii=False).encode("utf-8"), **place)
 
 
 def _text(data: bytes) -> str:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from portal.issuing.keys import KeyRing
 from portal.issuing.signing import VIETNAM
@@ -33,13 +33,62 @@ from verifier.trust import Approval, AuthorisedSigner, TrustStore
 
 EVERY_CLASS = "*"
 KY_THAY = "ky_thay"
-# What a clerk can do about a signer who cannot sign, as the end of a sentence.
-_OTHER_PERSON = "chọn người khác trong tệp kế hoạch ký (--plan)"
-_ANOTHER = f"hoặc {_OTHER_PERSON}"
-_RENEWED = (
-    "đăng ký chứng thư số mới (trust add-signer, trust approve) và thay khoá trong SIGNING_KEYS, " + _ANOTHER
-)
 _PREFIX = re.compile(r"[0-9a-f]{8,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What whoever issues can do about a signer who cannot sign, as ends of sentences: it differs between a
+    shell and a page.
+    """
+
+    choose: str  # somebody else
+    among: str  # where several could sign
+    register: str  # a certificate for a role
+    ky_thay: str  # the principal signs for a subject teacher
+    approve: str
+    renew: str
+    no_key: str
+    pin: str
+    lists: str
+    first: str  # instead of a correction
+    # Whole sentences about a pupil who has a record with other content.
+    correct: str
+    unfinished: str
+
+    @property
+    def another(self) -> str:
+        return f"hoặc {self.choose}"
+
+
+COMMANDS: Final = Advice(
+    choose="chọn người khác trong tệp kế hoạch ký (--plan)",
+    among="chọn một người trong tệp kế hoạch ký",
+    register="đăng ký và duyệt bằng lệnh trust add-signer, trust approve",
+    ky_thay="ghi ký thay trong tệp kế hoạch ký",
+    approve="duyệt bằng lệnh trust approve rồi chạy lại",
+    renew="đăng ký chứng thư số mới (trust add-signer, trust approve) và thay khoá trong SIGNING_KEYS",
+    no_key="không có khoá hay chứng thư số trong SIGNING_KEYS; thêm vào tệp đó",
+    pin="ghim CA bằng lệnh trust add-anchor hoặc thêm chứng thư trung gian vào khoá",
+    lists="nạp bản mới (trust import-crl) rồi chạy lại",
+    first="hãy dùng lệnh issue",
+    correct="Muốn sửa học bạ đã cấp, dùng lệnh correct.",
+    unfinished="Bản đó chưa cấp xong: chạy tiếp với nội dung cũ, hoặc thêm --restart để bỏ bản dở dang.",
+)
+PAGES: Final = Advice(
+    choose="chọn người khác ở mục “Ai ký”",
+    among="chọn một người ở mục “Ai ký”",
+    register="người đó gửi chứng thư số ở mục “Chứng thư số của tôi” để Sở duyệt",
+    ky_thay="chọn hiệu trưởng ký thay ở mục “Ai ký”",
+    approve="đợi Sở duyệt rồi xem lại",
+    renew="người đó gửi chứng thư số mới ở mục “Chứng thư số của tôi”",
+    no_key="chưa gắn với tài khoản nào; người đó gửi chứng thư số ở mục “Chứng thư số của tôi”",
+    pin="báo Sở để kiểm tra nơi cấp chứng thư số này",
+    lists="báo Sở rồi xem lại sau",
+    first="hãy gửi tệp là “cấp lần đầu”",
+    correct="Muốn sửa học bạ đã cấp, hãy gửi tệp là “sửa học bạ đã cấp”.",
+    unfinished="Bản đó đang chờ ký: rút tệp đã gửi trước rồi gửi lại tệp này.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +175,20 @@ class Choices:
     @classmethod
     def read(cls, path: Path) -> Choices:
         """Raises :class:`InvalidInput` with every mistake of the file."""
-        name = path.name
         try:
-            data = json.loads(path.read_text("utf-8-sig"))
+            return cls.parse(path.read_text("utf-8-sig"), path.name)
         except FileNotFoundError as error:
-            raise InvalidInput((Problem(name, "plan", f"Không có tệp kế hoạch ký {path}."),)) from error
-        except (OSError, ValueError, RecursionError) as error:
-            raise InvalidInput((Problem(name, "plan", f"Không đọc được kế hoạch ký: {error}."),)) from error
+            raise InvalidInput((Problem(path.name, "plan", f"Không có tệp kế hoạch ký {path}."),)) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidInput((_unreadable(path.name, error),)) from error
+
+    @classmethod
+    def parse(cls, text: str, name: str) -> Choices:
+        """Raises :class:`InvalidInput` with every mistake of the text, which a person knows as ``name``."""
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InvalidInput((_unreadable(name, error),)) from error
         problems: list[Problem] = []
 
         def wrong(where: str, message: str) -> None:
@@ -163,6 +219,10 @@ class Choices:
         return cls(by_class)
 
 
+def _unreadable(name: str, error: Exception) -> Problem:
+    return Problem(name, "plan", f"Không đọc được kế hoạch ký: {error}.")
+
+
 def _choice(said: object) -> Choice | None:
     if not isinstance(said, dict) or len(said) != 1:
         return None
@@ -183,6 +243,7 @@ def seats(
     *,
     school_name: str,
     now: datetime,
+    advice: Advice = COMMANDS,
 ) -> tuple[Seat, ...]:
     """One seat for each signature field of ``record``, in signing order.
 
@@ -211,11 +272,18 @@ def seats(
             found = [s for s in found if _same_name(s.display_name, record.common.nguoi_ky)]
         if not found:
             problems += _nobody(
-                field, wanted, subject, choice, school_code=record.issuer, signers=signers, now=now
+                field,
+                wanted,
+                subject,
+                choice,
+                school_code=record.issuer,
+                signers=signers,
+                now=now,
+                advice=advice,
             )
             continue
         if len(found) > 1:
-            problems.append(_several(field, found))
+            problems.append(_several(field, found, advice))
             continue
         signer = found[0]
         if field == "CBQL" and not _same_name(signer.display_name, record.common.nguoi_ky):
@@ -252,6 +320,7 @@ def _nobody(
     school_code: str,
     signers: Iterable[AuthorisedSigner],
     now: datetime,
+    advice: Advice,
 ) -> list[Problem]:
     """Why none of those who are entered for ``field`` can sign it: a problem a person."""
     rows: dict[str, list[AuthorisedSigner]] = {}
@@ -269,28 +338,28 @@ def _nobody(
             Problem(
                 field,
                 "no_signer",
-                f"Trường {school_code} chưa đăng ký ai ký {field} (vai {wanted.value}){chosen}; đăng ký và "
-                "duyệt bằng lệnh trust add-signer, trust approve"
-                + (", hoặc ghi ký thay trong tệp kế hoạch ký." if wanted is Role.GVBM else "."),
+                f"Trường {school_code} chưa đăng ký ai ký {field} (vai {wanted.value}){chosen}; "
+                + advice.register
+                + (f", hoặc {advice.ky_thay}." if wanted is Role.GVBM else "."),
             )
         ]
-    no_key = f"không có khoá hay chứng thư số trong SIGNING_KEYS; thêm vào tệp đó, {_ANOTHER}"
+    no_key = f"{advice.no_key}, {advice.another}"
     return [
         Problem(
             field,
             "no_signer",
-            f"{_called(found)} {_authority_fault(found, now) or no_key}.",
+            f"{_called(found)} {_authority_fault(found, now, advice) or no_key}.",
         )
         for found in rows.values()
     ]
 
 
-def _several(field: str, found: list[AuthorisedSigner]) -> Problem:
+def _several(field: str, found: list[AuthorisedSigner], advice: Advice) -> Problem:
     people = ", ".join(f"{s.display_name} ({s.certificate_sha256[:8]})" for s in found)
     return Problem(
         field,
         "several_signers",
-        f"Có {len(found)} người ký được: {people}; chọn một người trong tệp kế hoạch ký.",
+        f"Có {len(found)} người ký được: {people}; {advice.among}.",
     )
 
 
@@ -298,24 +367,24 @@ def _called(rows: Sequence[AuthorisedSigner]) -> str:
     return f"Người ký “{rows[0].display_name}” ({rows[0].certificate_sha256[:8]})"
 
 
-def _authority_fault(rows: Sequence[AuthorisedSigner], now: datetime) -> str:
+def _authority_fault(rows: Sequence[AuthorisedSigner], now: datetime, advice: Advice) -> str:
     """Why no row of a certificate lets it sign now, as the end of a sentence; empty when one does."""
     if any(row.covers(now) for row in rows):
         return ""
     approved = [row for row in rows if row.approval is Approval.APPROVED]
     if not approved:
-        return "chưa được duyệt ký vai này; duyệt bằng lệnh trust approve rồi chạy lại"
+        return f"chưa được duyệt ký vai này; {advice.approve}"
     suspended = [row.invalid_since for row in approved if row.invalid_since and row.invalid_since <= now]
     if suspended:
         since = f"{min(suspended).astimezone(VIETNAM):%H:%M %d/%m/%Y}"
-        return f"bị đình chỉ quyền ký từ {since}; {_OTHER_PERSON}"
+        return f"bị đình chỉ quyền ký từ {since}; {advice.choose}"
     # A row without dates of its own has those of its certificate.
     later = [row.valid_from for row in approved if now < row.valid_from]
     if later:
-        return f"chỉ được ký từ {min(later).astimezone(VIETNAM):%d/%m/%Y}; đợi đến ngày đó, {_ANOTHER}"
+        return f"chỉ được ký từ {min(later).astimezone(VIETNAM):%d/%m/%Y}; đợi đến ngày đó, {advice.another}"
     ended = max(row.valid_to for row in approved if row.valid_to is not None)
-    until = f"{ended.astimezone(VIETNAM):%d/%m/%Y}"
-    return f"đã hết hạn ký ngày {until} (hạn được duyệt, thường là hạn của chứng thư số); {_RENEWED}"
+    until, renewed = f"{ended.astimezone(VIETNAM):%d/%m/%Y}", f"{advice.renew}, {advice.another}"
+    return f"đã hết hạn ký ngày {until} (hạn được duyệt, thường là hạn của chứng thư số); {renewed}"
 
 
 def unfit(
@@ -326,6 +395,7 @@ def unfit(
     store: TrustStore,
     policy: ValidationPolicy,
     now: datetime,
+    advice: Advice = COMMANDS,
 ) -> tuple[Problem, ...]:
     """Whose signature our own check would not accept now, and why: said before a key is used.
 
@@ -337,7 +407,7 @@ def unfit(
         Problem(seat.field, code, f"{name} {fault}.")
         for seat in chosen
         for code, name, fault in [
-            _seat_fault(seat, school_code, certificate_of, store=store, policy=policy, now=now)
+            _seat_fault(seat, school_code, certificate_of, store=store, policy=policy, now=now, advice=advice)
         ]
         if code
     )
@@ -351,6 +421,7 @@ def _seat_fault(
     store: TrustStore,
     policy: ValidationPolicy,
     now: datetime,
+    advice: Advice,
 ) -> tuple[str, str, str]:
     """(code, who, end of the sentence); the code is empty when nothing is wrong."""
     # 1 Our own table.
@@ -365,12 +436,13 @@ def _seat_fault(
     ]
     if not rows:
         who = f"Chứng thư số {seat.certificate_sha256[:8]}"
-        return "signer_not_approved", who, f"không còn được đăng ký ký vai {wanted.value}; {_OTHER_PERSON}"
-    fault = _authority_fault(rows, now)
+        return "signer_not_approved", who, f"không còn được đăng ký ký vai {wanted.value}; {advice.choose}"
+    fault = _authority_fault(rows, now, advice)
     if fault:
         return "signer_not_approved", _called(rows), fault
 
     # 2 The certificate, up to a pinned root.
+    renewed = f"{advice.renew}, {advice.another}"
     at_hand = certificate_of(seat.certificate_sha256)
     if at_hand is None:
         return "", "", ""
@@ -381,27 +453,25 @@ def _seat_fault(
     if path is None or code:
         since, until = (f"{day.astimezone(VIETNAM):%d/%m/%Y}" for day in (leaf.not_before, leaf.not_after))
         said = {
-            "expired": f"có chứng thư số đã hết hạn ngày {until}; {_RENEWED}",
-            "not_yet_valid": f"có chứng thư số chưa có hiệu lực (từ {since}); đợi đến ngày đó, {_ANOTHER}",
-            "ca_not_yet_valid": f"có chứng thư số do một CA chưa có hiệu lực cấp; {_RENEWED}",
-            "ca_expired": f"có chứng thư số do một CA đã hết hạn cấp; {_RENEWED}",
-            "no_path": "có chứng thư số không nối được tới CA gốc nào đã ghim; ghim CA bằng lệnh trust "
-            f"add-anchor hoặc thêm chứng thư trung gian vào khoá, {_ANOTHER}",
+            "expired": f"có chứng thư số đã hết hạn ngày {until}; {renewed}",
+            "not_yet_valid": f"có chứng thư số chưa có hiệu lực (từ {since}); đợi đến ngày đó, "
+            + advice.another,
+            "ca_not_yet_valid": f"có chứng thư số do một CA chưa có hiệu lực cấp; {renewed}",
+            "ca_expired": f"có chứng thư số do một CA đã hết hạn cấp; {renewed}",
+            "no_path": "có chứng thư số không nối được tới CA gốc nào đã ghim; "
+            f"{advice.pin}, {advice.another}",
         }
-        unknown = f"có chứng thư số không dùng được để ký ({code}); {_RENEWED}"
+        unknown = f"có chứng thư số không dùng được để ký ({code}); {renewed}"
         return f"signer_{code}", _called(rows), said.get(code, unknown)
 
     # 3 Revocation, by the pinned lists.
     code = check_revocation(path, store, now, now).code
     said = {
-        "certificate_revoked": f"có chứng thư số đã bị thu hồi; {_RENEWED}",
-        "ca_revoked": f"có chứng thư số do một CA đã bị thu hồi cấp; {_RENEWED}",
+        "certificate_revoked": f"có chứng thư số đã bị thu hồi; {renewed}",
+        "ca_revoked": f"có chứng thư số do một CA đã bị thu hồi cấp; {renewed}",
     }
     state = "đã quá hạn" if code == "crl_stale" else "chưa có"
-    lists = (
-        f"chưa kiểm tra được thu hồi: danh sách thu hồi (CRL) của nơi cấp {state}; nạp bản mới "
-        "(trust import-crl) rồi chạy lại"
-    )
+    lists = f"chưa kiểm tra được thu hồi: danh sách thu hồi (CRL) của nơi cấp {state}; {advice.lists}"
     return (f"signer_{code}", _called(rows), said.get(code, lists)) if code else ("", "", "")
 
 

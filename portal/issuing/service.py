@@ -35,7 +35,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -46,7 +46,7 @@ from portal.audit.service import Action, Actor, Event, Object
 from portal.audit.service import Outcome as Told
 from portal.errors import PortalError, Refusal
 from portal.filestore import name_of
-from portal.issuing import lint, signing
+from portal.issuing import deadlines, lint, signing
 from portal.issuing.intents import (
     Held,
     Intent,
@@ -59,12 +59,13 @@ from portal.issuing.intents import (
     seal_intent,
 )
 from portal.issuing.keys import Key, KeyRing
-from portal.issuing.models import Issuance, Stage
-from portal.issuing.plan import Choices, Seat, seats, unfit
+from portal.issuing.models import Issuance, PlannedSignature, Stage
+from portal.issuing.plan import COMMANDS, Advice, Choices, Seat, seats, unfit
 from portal.issuing.rendering import Renderer
 from portal.issuing.renewal import unproven_timestamps
 from portal.ports import Clock, FileStore, Timestamper
 from portal.registry import service as registry
+from portal.registry.learners import pupil_index
 from portal.registry.models import Record as RecordRow
 from portal.registry.models import RecordVersion, RegisteredFile
 from portal.registry.rows import open_file, seal_file
@@ -78,7 +79,7 @@ from verifier.errors import InvalidInput, Problem
 from verifier.locator import Locator, group, new_record_id, url
 from verifier.policy import DEFAULT, ValidationPolicy
 from verifier.record import Record, comparison_key
-from verifier.report import CheckStatus, ValidationReport
+from verifier.report import CheckStatus, Role, ValidationReport
 from verifier.trust import TrustStore
 from verifier.verdict import Standing
 
@@ -95,7 +96,7 @@ _RESTART = "Giải quyết xong thì chạy lại; để người khác ký, ch�
 @dataclass(frozen=True)
 class Desk:
     """What issuing works with, chosen by the command, for whom ``actor`` stands in the trail. ``begin`` opens
-    a transaction and commits at its end.
+    a transaction and commits at its end; ``advice`` is what is said to whoever issues.
 
     ``at`` is told the name of each point between two steps; tests end the process there.
     """
@@ -112,6 +113,7 @@ class Desk:
     owner: str
     timestamper: Timestamper | None = None
     policy: ValidationPolicy = DEFAULT
+    advice: Advice = COMMANDS
     random: Callable[[int], bytes] = secrets.token_bytes
     at: Callable[[str], None] = lambda point: None
 
@@ -136,13 +138,15 @@ class Order:
 
     ``choices`` None: the plan file is wrong, and who signs cannot be looked at. ``correction`` is the reason
     for a new version of records that exist; None issues version 1. ``restart`` gives up what is unfinished
-    (nothing of it is registered) and begins anew, with other content or other signers.
+    (nothing of it is registered) and begins anew, with other content or other signers. ``upload`` is the
+    file that a person sent: then each signature waits for its own person (``portal.issuing.people``).
     """
 
     choices: Choices | None
     store: TrustStore
     correction: str | None = None
     restart: bool = False
+    upload: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +242,15 @@ def _unfit(desk: Desk, job: Job, store: TrustStore) -> tuple[Problem, ...]:
         return found
 
     now = desk.clock.now()
-    return unfit(job.intent.seats, job.school_code, find, store=store, policy=desk.policy, now=now)
+    return unfit(
+        job.intent.seats,
+        job.school_code,
+        find,
+        store=store,
+        policy=desk.policy,
+        now=now,
+        advice=desk.advice,
+    )
 
 
 def unfit_resumed(desk: Desk, works: Sequence[Work], store: TrustStore) -> tuple[Problem, ...]:
@@ -330,7 +342,7 @@ def _ended_problems(session: Session, code: str, today: date) -> list[Problem]:
 
 def _place(session: Session, desk: Desk, record: Record, order: Order, found: list[Problem]) -> Work | None:
     """Which version this content is or becomes; None with a problem when it may not be issued."""
-    pupil = desk.vault.blind_index(f"{record.issuer}/{record.ma_hoc_sinh}", domain="pupil")
+    pupil = pupil_index(desk.vault, record.issuer, record.ma_hoc_sinh)
     content = desk.vault.blind_index(
         json.dumps(record.to_input(), ensure_ascii=False, sort_keys=True), domain="issued content"
     )
@@ -347,7 +359,7 @@ def _place(session: Session, desk: Desk, record: Record, order: Order, found: li
         version = 1
     elif known is None:
         found.append(
-            Problem("ma_hoc_sinh", "not_issued", "Chưa có học bạ nào được cấp để sửa; hãy dùng lệnh issue.")
+            Problem("ma_hoc_sinh", "not_issued", f"Chưa có học bạ nào được cấp để sửa; {desk.advice.first}.")
         )
         return None
     else:
@@ -372,11 +384,7 @@ def _place(session: Session, desk: Desk, record: Record, order: Order, found: li
             "ma_hoc_sinh",
             "other_content",
             f"Học sinh này đã có bản số {version} với nội dung khác. "
-            + (
-                "Bản đó chưa cấp xong: chạy tiếp với nội dung cũ, hoặc thêm --restart để bỏ bản dở dang."
-                if unfinished
-                else "Muốn sửa học bạ đã cấp, dùng lệnh correct."
-            ),
+            + (desk.advice.unfinished if unfinished else desk.advice.correct),
         )
     )
     return None
@@ -397,6 +405,8 @@ def _correction_problems(session: Session, desk: Desk, record: Record, known: Kn
         for name, value in same.items()
         if before.header[name] != value
     ]
+    today = desk.clock.now().astimezone(signing.VIETNAM).date()
+    problems += deadlines.problems(session, record, before, known.newest_version + 1, today)
     if record.issued_on < date.fromisoformat(before.header["issued_on"]):
         problems.append(
             Problem("ngay_ky_phat_hanh", "before_earlier", "Bản sửa không thể ký trước bản mà nó thay.")
@@ -409,9 +419,19 @@ def _draft(desk: Desk, record: Record, work: Work, school: SchoolFacts, order: O
     known, now = work.known, desk.clock.now()
     if order.choices is None:
         return work
-    chosen = seats(record, order.store.signers, desk.ring, order.choices, school_name=school.name, now=now)
+    chosen = seats(
+        record,
+        order.store.signers,
+        desk.ring,
+        order.choices,
+        school_name=school.name,
+        now=now,
+        advice=desk.advice,
+    )
     find = partial(_certificate, desk)
-    found = unfit(chosen, record.issuer, find, store=order.store, policy=desk.policy, now=now)
+    found = unfit(
+        chosen, record.issuer, find, store=order.store, policy=desk.policy, now=now, advice=desk.advice
+    )
     if found:
         raise InvalidInput(found)
     if not draw:
@@ -435,10 +455,10 @@ def _draft(desk: Desk, record: Record, work: Work, school: SchoolFacts, order: O
         reserved_at=now,
         reason=order.correction or "",
     )
-    return replace(work, intent=intent, base=_render(desk, intent))
+    return replace(work, intent=intent, base=render(desk, intent))
 
 
-def _render(desk: Desk, intent: Intent) -> bytes:
+def render(desk: Desk, intent: Intent) -> bytes:
     """The base file. Raises InvalidInput for what cannot be printed, and when the pages do not say the
     record.
     """
@@ -465,7 +485,7 @@ def issue(desk: Desk, works: Sequence[Work], store: TrustStore) -> Iterator[Outc
 
 
 def _bring(desk: Desk, work: Work, store: TrustStore, batch: uuid.UUID) -> Outcome:
-    return proceed(desk, work.existing or _reserve(desk, work, batch), store, base=work.base)
+    return proceed(desk, work.existing or reserve(desk, work, batch), store, base=work.base)
 
 
 def attempt(desk: Desk, job: Job) -> Event:
@@ -527,7 +547,7 @@ def proceed(desk: Desk, issuance: uuid.UUID, store: TrustStore, *, base: bytes |
         signed = _sign(desk, job, base, store, uses)
         if signed is None:
             waiting = load(desk, issuance)
-            return replace(_outcome(waiting, State.WAITING), waiting_for=waiting.next_field)
+            return replace(_outcome(waiting, State.WAITING), waiting_for=next_field(waiting))
         desk.at("signed")
 
         # 4 Our own verifier's word, before the file has a name.
@@ -556,8 +576,10 @@ def proceed(desk: Desk, issuance: uuid.UUID, store: TrustStore, *, base: bytes |
     return _register(desk, job, signed, store, checked)
 
 
-def _reserve(desk: Desk, work: Work, batch: uuid.UUID) -> uuid.UUID:
-    """The intent, committed. Raises Refusal when another run was first."""
+def reserve(desk: Desk, work: Work, batch: uuid.UUID, *, upload: uuid.UUID | None = None) -> uuid.UUID:
+    """The intent, committed; of an upload with the signatures that wait for their people. Raises Refusal when
+    another run was first.
+    """
     intent = work.intent
     if intent is None:
         raise PortalError(f"{work.where}: nothing to reserve")
@@ -577,6 +599,8 @@ def _reserve(desk: Desk, work: Work, batch: uuid.UUID) -> uuid.UUID:
         created_at=now,
         updated_at=now,
         batch=batch,
+        upload_pk=upload,
+        school_class=intent.record.common.lop if upload else "",
     )
     row.intent_sealed = seal_intent(desk.vault, row, intent)
     identity = row.id
@@ -589,10 +613,29 @@ def _reserve(desk: Desk, work: Work, batch: uuid.UUID) -> uuid.UUID:
                 session.delete(unfinished)
                 session.flush()
             session.add(row)
+            session.flush()
+            if upload is not None:
+                session.add_all(_planned(identity, seat) for seat in intent.seats)
     except IntegrityError as error:
         raise elsewhere(intent) from error
     desk.at("reserved")
     return identity
+
+
+def _planned(issuance: uuid.UUID, seat: Seat) -> PlannedSignature:
+    role = Role(seat.field.partition(".")[0])
+    return PlannedSignature(
+        id=uuid.uuid4(),
+        issuance_pk=issuance,
+        field=seat.field,
+        rank=_RANK[role],
+        certificate_sha256=seat.certificate_sha256,
+        capacity=seat.capacity,
+    )
+
+
+#: Who signs before whom; subject teachers in any order among them.
+_RANK: Final = {Role.GVBM: 0, Role.GVCN: 1, Role.CBQL: 2, Role.KY_PHAT_HANH: 3}
 
 
 def load(desk: Desk, issuance: uuid.UUID) -> Job:
@@ -617,41 +660,37 @@ def _sign(desk: Desk, job: Job, base: bytes | None, store: TrustStore, uses: lis
     intent, held = job.intent, job.held
 
     # 1 Where the last wait ended, or at the beginning.
+    if job.waits_for_people:
+        return None
+    signed: tuple[str, ...] = ()
     if held is None:
-        pdf, done, at = base or _render(desk, intent), 0, intent.reserved_at
+        pdf, at = base or render(desk, intent), intent.reserved_at
         desk.at("rendered")
     elif held.prepared is not None:
         return None
     else:
-        pdf, done, at = held.pdf, held.done, desk.clock.now()
+        pdf, signed, at = held.pdf, held.signed, desk.clock.now()
 
     # 2 Nobody signs a file that another signer of the plan would spoil.
     check_signers(desk, job, store)
 
     # 3 Role by role.
-    for number, seat in enumerate(intent.seats[done:], done):
+    for seat in intent.seats:
+        if seat.field in signed:
+            continue
         key = _key(desk, seat)
-        last = number == len(intent.seats) - 1
-        prepared = signing.prepare(
-            pdf,
-            seat.field,
-            key.certificate,
-            key.chain,
-            at=at,
-            first=number == 0,
-            last=last,
-            lines=seat.lines,
-            timestamped=last and desk.timestamper is not None,
-        )
+        so_far = Held(pdf, signed)
+        prepared = prepare(desk, job, seat, key, so_far, at=at)
         if key.external:
             desk.at("prepared")
-            waiting = seal_held(desk.vault, job, Held(prepared.pdf, number, prepared))
+            waiting = seal_held(desk.vault, job, so_far.waiting(prepared))
             _advance(
                 desk,
                 job,
                 uses,
                 stage=Stage.WAITING,
                 next_field=seat.field,
+                signatures=len(signed),
                 sealed_name=None,
                 sealed_sha256=None,
                 stage_sealed=waiting,
@@ -660,9 +699,40 @@ def _sign(desk: Desk, job: Job, base: bytes | None, store: TrustStore, uses: lis
             return None
         value = key.sign_digest(prepared.digest)
         uses.append(key_use(job, prepared, key="local", actor=desk.actor))
-        pdf = signing.complete(prepared, value, desk.timestamper if last else None)
+        pdf = complete(desk, job, prepared, value, signed)
+        signed = (*signed, seat.field)
         desk.at("signed one")
     return pdf
+
+
+def prepare(desk: Desk, job: Job, seat: Seat, key: Key, held: Held, *, at: datetime) -> signing.Prepared:
+    """The file so far, ready for the value of ``seat``. Raises SigningFault."""
+    last = len(held.signed) == len(job.intent.seats) - 1
+    return signing.prepare(
+        held.pdf,
+        seat.field,
+        key.certificate,
+        key.chain,
+        at=at,
+        first=not held.signed,
+        last=last,
+        lines=seat.lines,
+        timestamped=last and desk.timestamper is not None,
+    )
+
+
+def complete(
+    desk: Desk, job: Job, prepared: signing.Prepared, value: bytes, signed: tuple[str, ...]
+) -> bytes:
+    """The file with the value in it. Raises SigningFault and what a timestamp authority raises."""
+    last = len(signed) == len(job.intent.seats) - 1
+    return signing.complete(prepared, value, desk.timestamper if last else None)
+
+
+def next_field(job: Job) -> str | None:
+    """The first field of the plan that is not signed; of an upload others of its rank may come before it."""
+    signed = job.held.signed if job.held else ()
+    return next((seat.field for seat in job.intent.seats if seat.field not in signed), None)
 
 
 def _key(desk: Desk, seat: Seat) -> Key:

@@ -31,6 +31,7 @@ class Kind(StrEnum):
     SIGN_IN_CODE = "sign_in_code"  # whoever signs in
     CONTACT_CHANGE_REQUESTED = "contact_change_requested"  # the old contact, before the change
     CONTACT_CHANGED = "contact_changed"  # old and new contact
+    CONTACT_CHANGE_STOPPED = "contact_change_stopped"  # the contact that stays
     CONTACT_RECONFIRM = "contact_reconfirm"  # a holder
     RECORD_NEW_VERSION = "record_new_version"  # a holder
     RECORD_RECALLED = "record_recalled"  # a holder
@@ -42,6 +43,10 @@ class Kind(StrEnum):
     STATUTORY_ACCESS = "statutory_access"  # a holder
     REQUEST_ANSWERED = "request_answered"  # the data subject who asked
     LINK_DISPUTED = "link_disputed"  # a holder whose link to a pupil is in dispute
+    DISPUTE_CLOSED = "dispute_closed"  # the same, when it is over
+    LINK_CHANGED = "link_changed"  # a holder: kind of relation or its last day
+    LINK_ENDED = "link_ended"  # a holder
+    PUPIL_ACCOUNT = "pupil_account"  # a guardian: the child has a sign-in of their own
     ALARM_SEAL_VALID_NOT_REGISTERED = "alarm_seal_valid_not_registered"  # the department
     ALARM_REGISTERED_BUT_SIGNATURE_FAILS = "alarm_registered_but_signature_fails"  # the department
     STAFF_INVITATION = "staff_invitation"  # somebody who will work with the portal
@@ -111,6 +116,7 @@ TAKES: Final[Mapping[Kind, frozenset[str]]] = {
     Kind.SIGN_IN_CODE: frozenset({"code", "minutes"}),
     Kind.CONTACT_CHANGE_REQUESTED: frozenset({"contact", "day"}),  # from when
     Kind.CONTACT_CHANGED: frozenset({"contact", "day"}),  # since when
+    Kind.CONTACT_CHANGE_STOPPED: frozenset({"contact", "day"}),  # which was to change; when it was stopped
     Kind.CONTACT_RECONFIRM: frozenset({"day"}),  # until when
     Kind.RECORD_NEW_VERSION: frozenset({"grade", "year"}),
     Kind.RECORD_RECALLED: frozenset({"grade", "year"}),
@@ -122,6 +128,10 @@ TAKES: Final[Mapping[Kind, frozenset[str]]] = {
     Kind.STATUTORY_ACCESS: frozenset({"day"}),  # when
     Kind.REQUEST_ANSWERED: frozenset({"day"}),  # of which day the request is
     Kind.LINK_DISPUTED: frozenset({"day"}),  # since when
+    Kind.DISPUTE_CLOSED: frozenset({"day"}),
+    Kind.LINK_CHANGED: frozenset({"day"}),
+    Kind.LINK_ENDED: frozenset({"day"}),
+    Kind.PUPIL_ACCOUNT: frozenset({"day"}),
     Kind.ALARM_SEAL_VALID_NOT_REGISTERED: frozenset({"organisation", "reference", "moment"}),
     Kind.ALARM_REGISTERED_BUT_SIGNATURE_FAILS: frozenset({"organisation", "reference", "moment"}),
     Kind.STAFF_INVITATION: frozenset({"organisation", "code", "day"}),  # until when
@@ -266,19 +276,35 @@ WORDS: Final[Mapping[Kind, Mapping[Language, Wording]]] = {
             "School record: the {contact} was changed on {day}. If you did not ask for it, tell the school.",
         ),
     },
+    Kind.CONTACT_CHANGE_STOPPED: {
+        "vi": Wording(
+            "Không đổi liên hệ của bạn nữa",
+            "Ngày {day}, việc đổi {contact} nhận tin về học bạ đã được dừng. Tin và mã đăng nhập vẫn gửi tới "
+            "đây.\n\nNếu không phải bạn dừng, hãy báo nhà trường ngay.",
+            "Học bạ số: {day} đã dừng đổi {contact}. Nếu không phải bạn dừng, hãy báo nhà trường ngay.",
+        ),
+        "en": Wording(
+            "Your contact stays",
+            "On {day} the change of the {contact} to which news about school records goes was stopped. "
+            "Messages and sign-in codes still come here.\n\n"
+            "If it was not you who stopped it, tell the school at once.",
+            "School record: change of {contact} stopped on {day}. Not you? Tell the school at once.",
+        ),
+    },
     Kind.CONTACT_RECONFIRM: {
         "vi": Wording(
             "Hãy xác nhận bạn vẫn dùng liên hệ này",
             "Đã lâu liên hệ này chưa được dùng để vào cổng. Để chắc rằng tin về học bạ vẫn tới đúng người, "
             "hãy xác nhận trước ngày {day}: mở trình duyệt, gõ {host}, chọn Đăng nhập.\n\n"
-            "Sau ngày đó, liên hệ này tạm ngừng; nhà trường mở lại được.",
+            "Sau ngày đó, những gì bạn đã đồng ý bằng liên hệ này sẽ được hỏi lại. Bạn vẫn đăng nhập được.",
             "Học bạ số: hãy xác nhận liên hệ này trước {day}: gõ {host}, chọn Đăng nhập",
         ),
         "en": Wording(
             "Confirm that you still use this contact",
             "This contact has not been used to enter the portal for a long time. To make sure that news "
             "still reaches the right person, confirm it before {day}: open a browser, type {host}, choose "
-            "Sign in.\n\nAfter that day the contact rests; the school can open it again.",
+            "Sign in.\n\nAfter that day, what you agreed to by this contact will be asked again. You can "
+            "still sign in.",
             "School record: confirm this contact before {day}: type {host}, choose Sign in",
         ),
     },
@@ -427,6 +453,64 @@ WORDS: Final[Mapping[Kind, Mapping[Language, Wording]]] = {
             "To see what is open to you meanwhile: open a browser, type {host}, choose Sign in; or ask the "
             "school.",
             "School record: your link is under review since {day}. Ask the school or see {host}",
+        ),
+    },
+    Kind.DISPUTE_CLOSED: {
+        "vi": Wording(
+            "Bạn lại xem được học bạ",
+            "Ngày {day}, nhà trường đã xem xét xong liên kết của bạn với một học sinh. Bạn lại xem được học "
+            "bạ: mở trình duyệt, gõ {host}, chọn Đăng nhập.",
+            "Học bạ số: nhà trường đã xem xét xong, bạn lại xem được học bạ. Gõ {host}, chọn Đăng nhập",
+        ),
+        "en": Wording(
+            "You can see the records again",
+            "On {day} the school finished looking into your link to a pupil. You can see the records again: "
+            "open a browser, type {host}, choose Sign in.",
+            "School record: you can see the records again. Type {host}, choose Sign in",
+        ),
+    },
+    Kind.LINK_CHANGED: {
+        "vi": Wording(
+            "Liên kết của bạn với học sinh đã đổi",
+            "Ngày {day}, nhà trường đã đổi quan hệ hoặc thời hạn liên kết của bạn với một học sinh.\n"
+            "Nếu không đúng, hãy báo nhà trường ngay.",
+            "Học bạ số: {day} trường đã đổi liên kết của bạn. Nếu không đúng, hãy báo nhà trường ngay.",
+        ),
+        "en": Wording(
+            "Your link to a pupil was changed",
+            "On {day} the school changed your relation to a pupil, or until when it counts.\n"
+            "If this is not right, tell the school at once.",
+            "School record: on {day} the school changed your link to a pupil. Not right? Tell the school.",
+        ),
+    },
+    Kind.LINK_ENDED: {
+        "vi": Wording(
+            "Liên kết của bạn với học sinh đã kết thúc",
+            "Từ ngày {day}, bạn không còn xem được học bạ của một học sinh trên cổng: liên kết đã hết hạn, "
+            "nhà trường đã kết thúc, hoặc học sinh đã đủ 18 tuổi.\nNếu không đúng, hãy báo nhà trường ngay.",
+            "Học bạ số: từ {day} bạn không còn xem được học bạ. Nếu không đúng, hãy báo nhà trường ngay.",
+        ),
+        "en": Wording(
+            "Your link to a pupil has ended",
+            "Since {day} you no longer see the records of a pupil here: the link ran out, the school ended "
+            "it, or the pupil is 18.\nIf this is not right, tell the school at once.",
+            "School record: since {day} you no longer see a pupil's records. Not right? Tell the school.",
+        ),
+    },
+    Kind.PUPIL_ACCOUNT: {
+        "vi": Wording(
+            "Con của bạn đã có cách đăng nhập riêng",
+            "Ngày {day}, một học sinh mà bạn là cha, mẹ hoặc người giám hộ đã đăng nhập lần đầu bằng mã của "
+            "nhà trường và liên hệ riêng. Các em từ 7 tuổi được xem học bạ của mình.\n\n"
+            "Nếu bạn thấy không đúng, hãy báo nhà trường ngay.",
+            "Học bạ số: {day} con bạn đã đăng nhập riêng. Nếu không đúng, hãy báo nhà trường ngay.",
+        ),
+        "en": Wording(
+            "Your child has a sign-in of their own",
+            "On {day} a pupil whose parent or guardian you are signed in for the first time, with a code of "
+            "the school and a contact of their own. From 7 years on, pupils may see their own records.\n\n"
+            "If this does not seem right, tell the school at once.",
+            "School record: on {day} your child signed in for the first time. Not right? Tell the school.",
         ),
     },
     Kind.ALARM_SEAL_VALID_NOT_REGISTERED: {

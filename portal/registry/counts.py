@@ -59,11 +59,11 @@ def counts(session: Session, schools: Collection[str]) -> tuple[Count, ...]:
         .order_by(Record.school_code, Record.year.desc(), Record.level)
     )
     return tuple(
-        Count(school, year, level, *(shown(int(each)) for each in numbers))
-        for school, year, level, *numbers in rows
+        Count(school, year, level, shown(every), shown(int(corrected), every), shown(int(recalled), every))
+        for school, year, level, every, corrected, recalled in rows
     )
 
 
-def shown(number: int) -> int | None:
-    """The number, unless it is a handful."""
-    return None if 0 < number < LEAST else number
+def shown(number: int, of: int = 0) -> int | None:
+    """The number, unless it is a handful, or leaves a handful of those that it is ``of``."""
+    return None if 0 < number < LEAST or 0 < of - number < LEAST else number

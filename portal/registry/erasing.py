@@ -60,6 +60,7 @@ def destroy(session: Session, record_id: str) -> Destroyed | None:
         record.wrapped_key = DESTROYED
         # Random, in the form of an index: unique as the table wants it, and nobody's.
         record.pupil_index = secrets.token_hex(32)
+        record.learner_index = None  # a keyed hash of the pupil's number and birth date
         session.flush()
         rows["records"] = 1
         rows["record_versions"] = _changed(

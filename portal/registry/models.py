@@ -23,6 +23,8 @@ class Record(Keyed, Base):
     record_id: Mapped[str] = mapped_column(String(17), unique=True)  # mã tra cứu, 16 + check character
     school_code: Mapped[str] = mapped_column(String(20), index=True)
     pupil_index: Mapped[str] = mapped_column(String(64), index=True)  # blind index of the school's pupil code
+    # Blind index of personal number and birth date (portal.registry.learners); none without a number.
+    learner_index: Mapped[str | None] = mapped_column(String(64), index=True)
     level: Mapped[str] = mapped_column(String(16))
     scheme: Mapped[str] = mapped_column(String(16))
     grade: Mapped[int]

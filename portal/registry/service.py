@@ -38,6 +38,7 @@ from portal.database import Row, changed
 from portal.errors import Refusal
 from portal.filestore import CorruptFile
 from portal.ports import FileStore
+from portal.registry.learners import learner_index
 from portal.registry.models import FileCertificate, Record, RecordVersion, RegisteredFile
 from portal.registry.rows import (
     UNDECIDED,
@@ -101,6 +102,7 @@ __all__ = [
     "issued",
     "look_up_locator",
     "look_up_typed",
+    "newest_file",
     "open_record",
     "public_record",
     "read_birth",
@@ -114,6 +116,7 @@ __all__ = [
     "revalidate",
     "seal_file",
     "standing_of",
+    "stored_report",
     "trail_event",
     "trail_object",
     "withdraw_standing",
@@ -339,6 +342,7 @@ def register(
     # 5 The version, its file, and the certificates the file rests on.
     fields = records.open_disclosures(new.header, new.disclosures)
     public = {"masked_name": records.mask_name(str(fields["ho_va_ten"])), "birth": str(fields["ngay_sinh"])}
+    record.learner_index = learner_index(vault, fields)  # as the newest version has it
     seal = partial(seal_column, vault, record.wrapped_key, record_id=record.record_id, version=new.version)
     version = RecordVersion(
         id=uuid.uuid4(),
@@ -687,6 +691,25 @@ def read_file(session: Session, vault: Vault, files: FileStore, sha256: str) -> 
     return open_file(
         vault, files, row.wrapped_key, stored_name=row.stored_name, sha256=sha256, version=row.version
     )
+
+
+def newest_file(session: Session, record_id: str, version: int) -> str | None:
+    """SHA-256 of the newest file that shows the whole of a version; None when there is no such version."""
+    return session.scalars(
+        select(RegisteredFile.sha256)
+        .join(RecordVersion, RegisteredFile.version_pk == RecordVersion.id)
+        .join(Record, RecordVersion.record_pk == Record.id)
+        .where(
+            Record.record_id == record_id, RecordVersion.version == version, RegisteredFile.kind != "extract"
+        )
+        .order_by(RegisteredFile.registered_at.desc())
+    ).first()
+
+
+def stored_report(session: Session, sha256: str) -> ValidationReport | None:
+    """What the last validation found about a registered file; None when it is not registered."""
+    text = session.scalar(select(RegisteredFile.report).where(RegisteredFile.sha256 == sha256))
+    return None if text is None else ValidationReport.from_json(json.loads(text))
 
 
 def find_file(session: Session, sha256: str, *, now: datetime) -> FoundFile | None:

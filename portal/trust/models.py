@@ -97,6 +97,9 @@ class Signer(Keyed, Base):
     invalid_since: Mapped[datetime | None]
     # The key itself is not to be believed from then on; set on every row of the key at once.
     compromised_since: Mapped[datetime | None]
+    # Whose certificate it is; accounts stand above this room. None: registered by a command for nobody.
+    account_pk: Mapped[uuid.UUID | None] = mapped_column(index=True)
+    refusal: Mapped[str | None] = mapped_column(String(40))  # why the department refused it
 
 
 class RevocationList(Keyed, Base):

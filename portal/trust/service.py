@@ -95,6 +95,7 @@ __all__ = [
     "current_epoch",
     "find_signers",
     "import_crl",
+    "link_account",
     "list_anchors",
     "list_crl_addresses",
     "list_schools",
@@ -165,6 +166,7 @@ class SignerInput:
     display_name: str = ""
     valid_from: datetime | None = None
     valid_to: datetime | None = None
+    account: uuid.UUID | None = None  # whose certificate it is
 
 
 def find_signers(session: Session, text: str) -> tuple[uuid.UUID, ...]:
@@ -490,6 +492,9 @@ def add_signer(session: Session, signer: SignerInput, *, actor: Actor, now: date
             "Khóa của chứng thư này đã bị báo lộ, không đăng ký lại được; dùng chứng thư mới với khóa mới.",
         )
 
+    if signer.account is not None and _held_by_other(session, certificate.key_id, signer.account):
+        problems.add("certificate", "other_person", "Chứng thư (hoặc khóa) này đã gắn với người khác.")
+
     # 2 The period: inside the certificate's own.
     if not certificate.not_before <= starts < ends <= certificate.not_after:
         problems.add(
@@ -569,6 +574,7 @@ def add_signer(session: Session, signer: SignerInput, *, actor: Actor, now: date
         valid_from=starts,
         valid_to=ends,
         approval=Approval.WAITING,
+        account_pk=signer.account,
     )
     session.add(row)
     session.flush()
@@ -576,9 +582,17 @@ def add_signer(session: Session, signer: SignerInput, *, actor: Actor, now: date
 
 
 def approve(
-    session: Session, signers: Sequence[uuid.UUID], *, actor: Actor, now: datetime, refuse: bool = False
+    session: Session,
+    signers: Sequence[uuid.UUID],
+    *,
+    actor: Actor,
+    now: datetime,
+    refuse: bool = False,
+    reason: str | None = None,
 ) -> Change:
-    """Approve (or ``refuse``) registrations that wait. Both are final. Raises Refusal."""
+    """Approve (or ``refuse``, for ``reason``, a code) registrations that wait. Both are final. Raises
+    Refusal.
+    """
     _lock(session)
     rows = _signers(session, signers)
     decided = [row for row in rows if row.approval != Approval.WAITING]
@@ -598,7 +612,23 @@ def approve(
         )
     for row in rows:
         row.approval = Approval.REFUSED if refuse else Approval.APPROVED
+        row.refusal = reason if refuse else None
     return _signer_changed(session, "refuse" if refuse else "approve", rows, actor=actor, now=now)
+
+
+def link_account(
+    session: Session, signers: Sequence[uuid.UUID], account: uuid.UUID, *, actor: Actor, now: datetime
+) -> Change:
+    """Say whose certificate these registrations are of, once: only that account may order a signature with
+    it. Raises Refusal when the certificate, or its key, is somebody else's already.
+    """
+    _lock(session)
+    rows = _signers(session, signers)
+    if any(_held_by_other(session, read_certificate(row.certificate).key_id, account) for row in rows):
+        raise Refusal("other_person", "Chứng thư (hoặc khóa) này đã gắn với người khác.")
+    for row in rows:
+        row.account_pk = account
+    return _signer_changed(session, "link_account", rows, actor=actor, now=now)
 
 
 def suspend(
@@ -898,6 +928,22 @@ def _rows_of_keys(session: Session, keys: Collection[str]) -> list[Signer]:
     """Every row of these keys (``Certificate.key_id``), whichever certificate it names them by."""
     rows = session.scalars(select(Signer).order_by(Signer.id))
     return [row for row in rows if read_certificate(row.certificate).key_id in keys]
+
+
+def _held_by_other(session: Session, key: str, account: uuid.UUID) -> bool:
+    """Whether somebody else than ``account`` has this key, under whichever certificate. What was refused is
+    nobody's.
+    """
+    rows = session.scalars(
+        select(Signer.certificate)
+        .where(
+            Signer.account_pk.is_not(None),
+            Signer.account_pk != account,
+            Signer.approval != Approval.REFUSED,
+        )
+        .distinct()
+    )
+    return any(read_certificate(der).key_id == key for der in rows)
 
 
 def _pinned(session: Session) -> list[Certificate]:

@@ -93,6 +93,8 @@ class SignerFacts:
     certificate: bytes
     issuer_id: str
     authority: AuthorisedSigner
+    account: uuid.UUID | None = None  # whose certificate it is
+    refusal: str | None = None  # code of the department's reason
 
 
 def current_epoch(session: Session, *, lock: bool = False) -> int:
@@ -307,7 +309,7 @@ def list_signers(session: Session, school_code: str | None = None) -> tuple[Sign
     if school_code is not None:
         wanted = wanted.where(Signer.school_code == school_code)
     return tuple(
-        SignerFacts(s.id, s.certificate, s.issuer_id, authority)
+        SignerFacts(s.id, s.certificate, s.issuer_id, authority, s.account_pk, s.refusal)
         for s, authority in _authorities(session.scalars(wanted).all(), _school_ends(session))
     )
 

@@ -49,6 +49,9 @@ log = logging.getLogger(__name__)
 ALARMS: Final = frozenset({Outcome.SEAL_VALID_NOT_REGISTERED, Outcome.REGISTERED_BUT_SIGNATURE_FAILS})
 #: The trail has the same alarm once in this time: uploading again fills nothing that nobody may delete.
 _ALARM_AGAIN: Final = timedelta(days=1)
+#: So many files of one key, or of one record, are told in that time, and one e-mail sent: whoever has one
+#: genuine file can make thousands of it that raise an alarm.
+_ALARMS_MOST: Final = 5
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 #: Faults of ours, which say nothing about a document: no database, a missing key, no room for the trust file.
 _OURS: Final = (*UNAVAILABLE, VaultError, OSError)
@@ -134,9 +137,12 @@ def check(
             alarm = _alarm(session, answer, sha256)
             session.rollback()
             with begin() as writing:
-                if not audit.told_since(writing, alarm, now - _ALARM_AGAIN):
+                since = now - _ALARM_AGAIN
+                before = audit.count_since(writing, alarm, since)
+                if before < _ALARMS_MOST and not audit.told_since(writing, alarm, since):
                     audit.record(writing, alarm, now=now)
-                    _send_alarm(writing, vault, alarm, verdict.outcome, now)
+                    if before == 0:
+                        _send_alarm(writing, vault, alarm, verdict.outcome, now)
         return answer
     except _OURS as error:
         # A database error's own text may hold what was asked for.

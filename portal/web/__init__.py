@@ -21,6 +21,7 @@ def install(app: Flask, settings: Settings, doorkeeper: Doorkeeper) -> Pages:
             "system_name": settings.system_name,
             "owner_name": settings.owner_name,
             "owner_contact": settings.owner_contact,
+            "public_url": settings.public_url,
             "host": urlsplit(settings.public_url).netloc,
             "demo": settings.demo,
             "limit_mb": settings.max_upload_bytes // (1024 * 1024),

@@ -23,7 +23,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal.errors import Refusal
 from portal.extensions import resources, within
 from portal.permissions import RECEIVING, STRONG, Act, OrganisationKind
-from portal.web import sessions
+from portal.web import confirmation, sessions
 from portal.web.i18n import language, link
 from portal.web.requests import Mistake, Rejection
 
@@ -140,7 +140,8 @@ def _admit(act: Act) -> AnyResponse | None:
     _refuse_strange_form()
     if request.method == "POST" and act in STRONG:
         try:
-            keeper.confirm(viewer, act, request.path, request.form.get(sessions.PASSKEY_FIELD, ""))
+            answer = request.form.get(sessions.PASSKEY_FIELD, "")
+            keeper.confirm(viewer, confirmation.of_request(act), answer)
         except Refusal as refused:
             keeper.turned_away(viewer, act, refused.code)
             raise Rejection(403, refused.code, (Mistake("passkey", refused.message),)) from None

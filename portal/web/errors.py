@@ -124,6 +124,13 @@ _REFUSALS: Final = {
         marked("Việc này phải được chính bạn xác nhận bằng khoá truy cập (passkey), mỗi lần làm."),
         marked("Quay lại trang trước và bấm nút xác nhận; trình duyệt phải bật JavaScript."),
     ),
+    "passkey_wrong": _Text(
+        marked("Chưa xác nhận được bằng khoá truy cập"),
+        marked(
+            "Khoá không đúng, đã quá 5 phút, hoặc biểu mẫu đã khác lúc bạn xác nhận; chưa có gì được làm."
+        ),
+        marked("Quay lại trang trước và làm lại."),
+    ),
     "too_many_uploads": _Text(
         marked("Có quá nhiều tệp chưa xác nhận được"),
         marked(

@@ -36,7 +36,10 @@ COMPONENTS: Final = (
     "error_summary",
     "token",
     "openid_button",
+    "passkey",
     "field",
+    "file_field",
+    "select_field",
     "birth",
     "lookup_form",
     "pdf_form",
@@ -188,9 +191,6 @@ class Pages:
         marked = {name: mark for mark, name in marks.items()}
         parts = _MARK.split(self.text(template, language, {**context, **marked}))
         return tuple(zip(parts[::2], [marks[mark] for mark in parts[1::2]], strict=False)), parts[-1]
-
-    def _text(self, template: str, language: Language, context: Mapping[str, Any]) -> str:
-        return self._environments[language].get_template(template).render(context)
 
 
 def _escaped(texts: Iterable[str]) -> list[str]:

@@ -56,8 +56,10 @@ class Doorkeeper(Protocol):
     def identify(self, token: str) -> Viewer | None:
         """Whose session this is, None for one that is unknown or over."""
 
-    def confirm(self, viewer: Viewer, act: Act, path: str, answer: str) -> None:
-        """Raises Refusal unless ``answer`` is a passkey's, given now, for this act at this path (SEC-23)."""
+    def confirm(self, viewer: Viewer, what: str, answer: str) -> None:
+        """Raises Refusal unless ``answer`` is given by a passkey of the viewer, now, for ``what``: the digest
+        of :mod:`portal.web.confirmation` (SEC-23).
+        """
 
     def turned_away(self, viewer: Viewer, act: Act, reason: str) -> None:
         """Note in the trail that the viewer asked for what is not theirs to do (SEC-30)."""
@@ -170,7 +172,7 @@ def page(
     known = {"viewer": g.get("viewer"), "form_token": form_token(), "may": _may}
     if here is not None:
         known["here"] = here
-    return pages.page(template, language(), {**context, **known}, status)
+    return pages.page(template, language(), {"passkeys": False, **context, **known}, status)
 
 
 def _may(act: str) -> bool:

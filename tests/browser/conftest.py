@@ -46,6 +46,7 @@ class Site:
     url: str
     pid: int
     instance: DemoInstance
+    public_url: str
 
     def samples(self, verdict: str, evidence: str, *, file: bool = True) -> list[Sample]:
         """Samples with this expected answer; files, or codes."""
@@ -102,7 +103,7 @@ def serve(
     ):
         try:
             _wait(port, process)
-            yield Site(f"http://127.0.0.1:{port}", process.pid, instance)
+            yield Site(f"http://127.0.0.1:{port}", process.pid, instance, environment["PUBLIC_URL"])
         finally:
             process.terminate()
             try:

@@ -11,14 +11,22 @@ import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
-from portal.accounts import credentials
+from portal.accounts import activation, contacts, credentials
 from portal.accounts import service as accounts
-from portal.accounts.models import Account, AccountKind, ContactKind
+from portal.accounts.models import (
+    Account,
+    AccountKind,
+    ActivationSlip,
+    ContactChange,
+    ContactKind,
+    Relation,
+)
 from portal.accounts.people import open_contact, open_name
 from portal.database import Base
 from portal.filestore import ObjectFiles, name_of
 from portal.issuing.intents import Held, Intent, Job, read, seal_held, seal_intent
-from portal.issuing.models import Issuance, Stage
+from portal.issuing.models import ClassUpload, Issuance, Stage, UploadKind, UploadState
+from portal.issuing.sealed import open_upload, seal_upload
 from portal.messages import service as messages
 from portal.messages.service import Address, Kind
 from portal.ports import Channel
@@ -165,13 +173,89 @@ def _message(column: str) -> Callable[[Session, Vault, str], Theirs]:
     return made
 
 
+def _upload(column: str) -> Callable[[Session, Vault, str], Theirs]:
+    def made(session: Session, vault: Vault, name: str) -> Theirs:
+        row = ClassUpload(
+            id=uuid.uuid4(),
+            school_code="01000123",
+            account_pk=uuid.uuid4(),
+            kind=UploadKind.FIRST,
+            state=UploadState.SENT,
+            wrapped_key=vault.new_key(),
+            sent_at=NOW,
+        )
+        for each in ("name_sealed", "reason_sealed", "content_sealed", "result_sealed", "marked_sealed"):
+            setattr(row, each, seal_upload(vault, row, each, name.encode()))
+        session.add(row)
+        session.flush()
+
+        def opened() -> str:
+            return (open_upload(vault, row, column) or b"").decode()
+
+        where = ("class_uploads", row.id)
+        return Theirs(session, "class_uploads", column, ("id", row.id), where, name, opened)
+
+    return made
+
+
+def _slip(session: Session, vault: Vault, name: str) -> Theirs:
+    row = ActivationSlip(
+        id=uuid.uuid4(),
+        school_code="01000123",
+        pupil_index=uuid.uuid4().hex,
+        relation=Relation.MOTHER,
+        wrapped_key=vault.new_key(),
+        code_index=uuid.uuid4().hex,
+        made_at=NOW,
+        expires_at=NOW,
+    )
+    row.name_sealed = activation.seal_slip_name(vault, row, name)
+    session.add(row)
+    session.flush()
+    owner = ("activation_slips", row.id)
+
+    def opened() -> str:
+        return activation.open_slip_name(vault, row)
+
+    return Theirs(session, "activation_slips", "name_sealed", ("id", row.id), owner, name, opened)
+
+
+def _change(session: Session, vault: Vault, name: str) -> Theirs:
+    account, value = _person(session, vault, name), f"{name.encode().hex()}@truong.example"
+    row = ContactChange(
+        id=uuid.uuid4(),
+        account_pk=account.id,
+        school_code="01000123",
+        kind=ContactKind.EMAIL,
+        value_index=uuid.uuid4().hex,
+        asked_at=NOW,
+        due_at=NOW,
+    )
+    row.value_sealed = contacts.seal_change(vault, account, row, value)
+    session.add(row)
+    session.flush()
+    owner = ("accounts", account.id)
+
+    def opened() -> str:
+        return contacts.open_change(vault, account, row)
+
+    return Theirs(session, "contact_changes", "value_sealed", ("id", row.id), owner, value, opened)
+
+
 #: What people have sealed under keys of their own: a value for each column.
 SINGLE: Final[Mapping[tuple[str, str], Callable[[Session, Vault, str], Theirs]]] = {
     ("accounts", "name_sealed"): _name,
+    ("activation_slips", "name_sealed"): _slip,
+    ("contact_changes", "value_sealed"): _change,
     ("contacts", "value_sealed"): _contact,
     ("authenticator_apps", "secret_sealed"): _app,
     ("messages", "recipient_sealed"): _message("recipient_sealed"),
     ("messages", "parameters_sealed"): _message("parameters_sealed"),
+    ("class_uploads", "name_sealed"): _upload("name_sealed"),
+    ("class_uploads", "reason_sealed"): _upload("reason_sealed"),
+    ("class_uploads", "content_sealed"): _upload("content_sealed"),
+    ("class_uploads", "result_sealed"): _upload("result_sealed"),
+    ("class_uploads", "marked_sealed"): _upload("marked_sealed"),
 }
 
 
@@ -260,8 +344,10 @@ def _wait(session: Session, vault: Vault, issued: Issued) -> None:
         next_field=None,
         sealed_sha256=None,
         sealed_name=None,
+        signatures=0,
+        upload=None,
     )
-    row.stage_sealed = seal_held(vault, job, Held(issued.file, 0))
+    row.stage_sealed = seal_held(vault, job, Held(issued.file, ()))
     session.add(row)
     session.flush()
 

@@ -67,6 +67,8 @@ class Case:
 
 
 states = st.sampled_from(VersionState)
+#: A file is judged by what is found in it now, whatever it was judged before; unless its evidence is no more.
+STANDINGS = [each for each in Standing if each is not Standing.DESTROYED]
 
 
 @st.composite
@@ -77,7 +79,7 @@ def whole_files(draw: st.DrawFn) -> Case:
     log = draw(st.sampled_from([(NO_LOG,), (), (Check(CheckName.LOG_INCLUSION, CheckStatus.PASSED),)]))
     signatures = tuple(signature(role) for role in roles)
     facts = RegistryFacts(
-        file=version(draw(states), draw(st.sampled_from(Standing))),
+        file=version(draw(states), draw(st.sampled_from(STANDINGS))),
         prefix=draw(st.none() | st.just(version())),
         named_record_known=draw(st.booleans()),
     )
@@ -217,6 +219,15 @@ def test_a_version_that_is_not_current_is_not_green(case: Case, state: VersionSt
     assert verdict.outcome is not Outcome.GENUINE_CURRENT
 
 
+@given(whole_files())
+def test_a_file_whose_evidence_was_destroyed(case: Case) -> None:
+    """Even the very bytes: the registry no longer stands behind what it cannot open."""
+    assert case.facts.file is not None
+    gone = replace(case.facts.file, standing=Standing.DESTROYED)
+    verdict = decide(case.report, replace(case.facts, file=gone))
+    assert (verdict.outcome, verdict.reasons) == (Outcome.CHECK_INCOMPLETE, ("evidence_destroyed",))
+
+
 # --- evidence: a code
 
 
@@ -232,6 +243,7 @@ WITHOUT_THE_CODE: dict[str, Callable[[Case], Case]] = {
     "no version": lambda c: replace(c, facts=replace(c.facts, code=CodeFacts(CodeKind.VERSION))),
     "file failed since": lambda c: coded(c, standing=Standing.FAILED),
     "file not validated since": lambda c: coded(c, standing=Standing.INCOMPLETE),
+    "evidence destroyed": lambda c: coded(c, standing=Standing.DESTROYED),
     "values differ": lambda c: replace(c, facts=replace(c.facts, compared=False)),
     "registry not read": lambda c: replace(c, facts=replace(c.facts, available=False)),
     "check not finished": lambda c: replace(c, report=replace(c.report, incomplete="deadline")),

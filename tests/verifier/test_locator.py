@@ -621,6 +621,60 @@ def test_a_scanner_through_telex(place: Locator) -> None:
         assert typed.locator in (None, place)
 
 
+slips = st.binary(min_size=7, max_size=7).map(locator.new_slip_code)
+
+
+def slip_refusal(text: str) -> str:
+    with pytest.raises(InvalidInput) as refused:
+        locator.read_slip_code(text)
+    (problem,) = refused.value.problems
+    return problem.code
+
+
+@given(slips, st.sampled_from(["", " ", "-", " – "]))
+def test_a_slips_code_is_read_as_people_type_it(code: str, between: str) -> None:
+    assert len(code) == locator.SLIP_CODE_LENGTH
+    typed = between.join((code[:4], code[4:8], code[8:]))
+    for text in (typed, typed.lower(), typed.replace("0", "o").replace("1", "l")):
+        assert locator.read_slip_code(f" {text}\n") == code
+
+
+@given(slips)
+@settings(max_examples=5, deadline=None)
+def test_every_slip_of_one_key_is_caught(code: str) -> None:
+    for i, character in itertools.product(range(len(code)), ALPHABET):
+        if character != code[i]:
+            assert slip_refusal(code[:i] + character + code[i + 1 :]) == "check_character"
+
+
+@given(slips)
+@settings(max_examples=50, deadline=None)
+def test_a_slips_code_through_telex_is_itself_or_refused(code: str) -> None:
+    """Damage by an input method is undone where only one code fits; another code is next to never read."""
+    shown = Telex().type(locator.group(code).lower().replace("-", " "))
+    try:
+        read = locator.read_slip_code(shown)
+    except InvalidInput:
+        return
+    assert read == code or shown.isascii()
+
+
+def test_what_is_no_slips_code() -> None:
+    code = locator.new_slip_code(bytes(7))
+    assert code == "0" * 12
+    texts = ("", "0" * 11, "0" * 13, "0" * 11 + "U", "0" * 600, "ờ" * 12)
+    assert [slip_refusal(text) for text in texts] == [
+        "empty",
+        "length",
+        "length",
+        "characters",
+        "too_long",
+        "characters",
+    ]
+    with pytest.raises(ValueError, match="7 random bytes"):
+        locator.new_slip_code(bytes(8))
+
+
 def test_no_digest_is_read_wrong() -> None:
     """Of 400 damaged codes with the start of their digest, in groups or not, none comes back with another
     start.

@@ -1,7 +1,7 @@
 """A school's pupils are its own, also for whoever writes SQL by hand in the portal's role (PostgreSQL).
 
-Each connection says for whom it asks, in the setting ``portal.scope``: ``all``, or the code of one school.
-Without it there are no rows. The rule binds the owner of the tables as well.
+Each connection says for whom it asks, in the setting ``portal.scope``: ``*`` for all, or the code of one
+school. Without it there are no rows. The rule binds the owner of the tables as well.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ branch_labels = None
 depends_on = None
 
 _SCOPE = "current_setting('portal.scope', true)"
-_OWN = f"{_SCOPE} IN ('all', school_code)"
+_OWN = f"{_SCOPE} IN ('*', school_code)"
 #: A row of these belongs to the school of the row above it, which the rule of that table shows or hides.
-_BELOW = f"{_SCOPE} = 'all' OR EXISTS (SELECT 1 FROM {{above}} WHERE {{above}}.id = {{column}})"  # noqa: S608
+_BELOW = f"{_SCOPE} = '*' OR EXISTS (SELECT 1 FROM {{above}} WHERE {{above}}.id = {{column}})"  # noqa: S608
 
 _POLICIES = {
     "records": _OWN,

@@ -6,8 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.orm import Session
 
-from tests.portal.accounts.world import People, settle, share
+from portal.permissions import OrganisationKind, Role
+from portal.vault import Vault
+from tests.conftest import NOW
+from tests.portal.accounts.world import HOME, People, Person, employ, open_offices, settle, share
 from tests.portal.web.world import Stock, World, build, issued_stock
 
 __all__ = ["issued_stock"]
@@ -34,3 +38,10 @@ def world(tmp_path: Path, peopled: tuple[Stock, People]) -> Iterator[World]:
 def people(world: World, peopled: tuple[Stock, People]) -> People:
     """Everyone in the portal of :func:`world`."""
     return peopled[1].at(world.app)
+
+
+@pytest.fixture
+def staff(session: Session, vault: Vault) -> Person:
+    """An administrator and clerk of a school, on either database."""
+    open_offices(session, HOME, now=NOW)
+    return employ(session, vault, HOME[OrganisationKind.SCHOOL], Role.ADMINISTRATOR, Role.CLERK, now=NOW)

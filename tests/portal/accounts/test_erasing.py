@@ -16,6 +16,7 @@ from portal.accounts.models import Account, AccountState, CodePurpose, Membershi
 from portal.accounts.service import PersonInput
 from portal.database import Base
 from portal.errors import Refusal
+from portal.messages.models import Message
 from portal.permissions import OrganisationKind, Role
 from portal.vault import Vault
 from tests.conftest import ACTOR, NOW
@@ -38,7 +39,7 @@ def person(session: Session, vault: Vault, email: str) -> Person:
     key = service.invite(session, vault, SCHOOL, new, **WHO).account
     account = session.get_one(Account, key)
     account.state = AccountState.ACTIVE
-    credentials.set_password(session, key, "bốn từ không liên quan", now=NOW)
+    credentials.set_password(session, key, credentials.new_hash("bốn từ không liên quan"), now=NOW)
     credentials.begin_app(session, vault, account, now=NOW)
     carry(session, key, now=NOW)
     credentials.make_code(session, vault, key, CodePurpose.CONTACT, now=NOW)
@@ -68,13 +69,14 @@ def test_nothing_of_a_person_stays_sec_41(session: Session, vault: Vault, two: t
     assert rows_of(session, gone.account) == before
     assert len(before) >= 6
     erased = ACCOUNT.erase(session, str(gone.account), NOW)
-    assert set(erased.rows) == (before - {"memberships"}) | {"accounts"}
+    assert set(erased.rows) == (before - {"memberships"}) | {"accounts", "messages"}
     assert rows_of(session, gone.account) == {"memberships"}
     assert session.scalars(select(Membership).filter_by(account_pk=gone.account)).one().ended_at == NOW
     row = session.get_one(Account, gone.account, populate_existing=True)
     assert (row.wrapped_key, row.name_sealed, row.state, row.closed_at) == (b"", b"", "closed", NOW)
     assert sessions.find(session, vault, gone.token, now=NOW) is None
     assert [member.account for member in service.members(session, vault, SCHOOL)] == [other.account]
+    assert session.scalars(select(Message.about)).all() == [str(other.account)]  # told to nobody any more
     assert rows_of(session, other.account) == before
     assert sessions.find(session, vault, other.token, now=NOW) is not None
 

@@ -1,21 +1,21 @@
 """Invented people, one of each role in two organisations of each kind; a browser signed in as any of them.
 
-people = settle(world.app)
-visitor = people.sign_in(Role.CLERK)                # of the school HOME, whose records world.py issues
-stranger = people.sign_in(Role.CLERK, away=True)    # of another school
-visitor.get("/work")
-visitor.post("/people", {"name": "…"})              # with the form token, as a form of ours sends it
+- ``people.sign_in(Role.CLERK)``: of the school HOME, whose records :mod:`tests.portal.web.world` issues;
+- ``people.sign_in(Role.CLERK, away=True)``: of another school;
+- ``visitor.post(path, data)``: a form of a page of ours; ``visitor.confirm(path, data)``: the same, confirmed
+  with the person's passkey, as acts of ``STRONG`` want it.
 """
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from hashlib import sha256
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from flask import Flask
 from sqlalchemy.orm import Session
@@ -28,7 +28,8 @@ from portal.extensions import KEY, Resources
 from portal.permissions import ROLES_OF, OrganisationKind, Role
 from portal.trust import service as trust
 from portal.trust.service import SchoolInput
-from portal.web.sessions import TOKEN_FIELD
+from portal.vault import Vault
+from portal.web.sessions import PASSKEY_FIELD, TOKEN_FIELD
 from tests.conftest import ACTOR
 from tests.portal.accounts.authenticator import SoftKey
 
@@ -85,6 +86,17 @@ class Visitor:
         sent = {TOKEN_FIELD: form_token(self.token), **(data or {})}
         return self.client.post(path, data=sent, base_url=_origin(self.app), **how)
 
+    def ask(self, path: str, data: Mapping[str, Any] | None = None) -> TestResponse:
+        """The question that must be answered before ``data`` may go to ``path``, as a page asks it."""
+        asked = {"for": path, "fields": urlencode(data or {}, doseq=True)}
+        return self.post("/account/passkey/confirm", asked, headers={"Accept": "application/json"})
+
+    def confirm(self, path: str, data: Mapping[str, Any] | None = None, **how: Any) -> TestResponse:
+        """A form of a page of ours, confirmed with the passkey."""
+        options = self.ask(path, data).get_json()
+        answer = json.dumps(self.person.key.get(options, _origin(self.app)))
+        return self.post(path, {**(data or {}), PASSKEY_FIELD: answer}, **how)
+
 
 @dataclass(frozen=True, slots=True)
 class People:
@@ -135,7 +147,7 @@ def settle(app: Flask) -> People:
             open_offices(session, codes, now=bundle.clock.now())
             for kind, code in codes.items():
                 for role in sorted(ROLES_OF[kind]):
-                    everyone[role, code] = employ(session, bundle, code, role)
+                    everyone[role, code] = employ(session, bundle.vault, code, role, now=bundle.clock.now())
         everyone[Role.HOLDER, ""] = _holder(session, bundle)
     return People(app, everyone)
 
@@ -171,17 +183,16 @@ def open_offices(session: Session, codes: Mapping[OrganisationKind, str], *, now
 
 
 def employ(
-    session: Session, bundle: Resources, office: str, *roles: Role, name: str = "", email: str = ""
+    session: Session, vault: Vault, office: str, *roles: Role, email: str = "", now: datetime
 ) -> Person:
     """Somebody with ``roles`` in an organisation, signed in once and with a passkey."""
-    now = bundle.clock.now()
     email = email or f"{roles[0]}@{office.lower()}.example"
-    new = PersonInput(name or f"Nguyễn {roles[0].value.title().replace('_', ' ')}", email, roles)
-    invited = service.invite(session, bundle.vault, office, new, actor=ACTOR, now=now)
+    new = PersonInput(f"Nguyễn {roles[0].value.title().replace('_', ' ')}", email, roles)
+    invited = service.invite(session, vault, office, new, actor=ACTOR, now=now)
     session.get_one(Account, invited.account).state = AccountState.ACTIVE
-    held = sessions.roles_for(session, invited.account, Method.PASSKEY, now=now)
+    held = {m.role: m.id for m in sessions.roles_for(session, invited.account, Method.PASSKEY, now=now)}
     key = carry(session, invited.account, now=now)
-    return Person(invited.account, roles[0], office, email, key, held[0].id)
+    return Person(invited.account, roles[0], office, email, key, held[roles[0]])
 
 
 def carry(session: Session, account: uuid.UUID, *, now: datetime, label: str = "Khoá thử") -> SoftKey:

@@ -22,8 +22,9 @@ from flask import Flask
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from portal.accounts import contacts
 from portal.commands import work
-from portal.commands.work import FEATURES, Crew, Feature, Revalidation
+from portal.commands.work import FEATURES, Crew, Families, Feature, Revalidation
 from portal.config import Settings
 from portal.database import make_engine
 from portal.extensions import KEY, Resources
@@ -39,7 +40,9 @@ from portal.trust.models import TrustState
 from portal.vault import Vault
 from tests.conftest import NOW, FrozenClock
 from tests.demo_instance import ROOT, DemoInstance
+from tests.portal.accounts.families import FATHERS_EMAIL, OFFICE, PUPIL, SCHOOL, linked
 from tests.portal.messages.outside import mail_server
+from tests.portal.registry.samples import enter_pupil
 from tests.portal.web.test_journal import lines, printed
 from tests.servers import PostgresCluster
 from verifier.verdict import Standing
@@ -333,3 +336,38 @@ def test_what_a_change_in_trust_touched_is_validated_anew(
         assert not revalidate(portal, now + timedelta(minutes=2) + Revalidation.EVERY)
         assert "the store has lost: 1" in printed.getvalue()
     portal.engine.dispose()
+
+
+def test_changes_of_contact_and_lapsed_links_come_about_by_themselves(app: Flask, clock: FrozenClock) -> None:
+    """Once an hour, a batch at a time, and whoever is concerned is told."""
+    portal: Resources = app.extensions[KEY]
+    with Session(portal.engine) as session, session.begin():
+        enter_pupil(session, portal.vault, SCHOOL, PUPIL)
+        mother = linked(session, portal.vault, valid_to=date(2026, 10, 13)).id
+        contacts.ask_change(
+            session, portal.vault, SCHOOL, mother, FATHERS_EMAIL, actor=OFFICE, now=clock.time
+        )
+
+    def told() -> list[str]:
+        with Session(portal.engine) as session:
+            return list(session.scalars(select(Message.kind).order_by(Message.created_at, Message.kind)))
+
+    with app.app_context():
+        families = Families()
+
+        def hour(at: datetime) -> int:
+            """How many batches found something to look at."""
+            batches = 0
+            while families(portal, at):
+                batches += 1
+            return batches
+
+        assert hour(clock.time) > 0
+        assert told() == []
+        assert hour(clock.time + timedelta(minutes=59)) == 0
+        week = clock.time + timedelta(days=7)
+        assert hour(week) > 0
+        assert told() == ["contact_changed"] * 2
+        assert hour(week + timedelta(days=2)) > 0
+        assert hour(week + timedelta(days=3)) == 0  # nothing is left
+        assert told() == ["contact_changed", "contact_changed", "link_ended"]

@@ -110,6 +110,14 @@ def test_another_departments_school_is_not_let_in(session: Session, vault: Vault
     assert accounts.office(session, "005678") is None
 
 
+def test_a_code_that_was_another_departments_stays_there(session: Session, vault: Vault) -> None:
+    """SEC-18: with the code come the records, alarms and signers of before."""
+    trust.close_school(session, "005678", date(2026, 9, 30), None, **WHO)
+    with pytest.raises(InvalidInput) as mistakes:
+        let_in(session, vault, replace(SCHOOL, code="005678", valid_from=date(2026, 10, 1)))
+    assert wrong(mistakes) == {("code", "other_department")}
+
+
 def test_an_agency(session: Session, vault: Vault) -> None:
     service.let_agency_in(session, vault, "91", AGENCY, administrator=ADMIN, **WHO)
     (agency,) = service.agencies(session, "91")
@@ -244,6 +252,13 @@ def test_small_numbers_are_hidden(session: Session) -> None:
 @given(st.integers(0, 10**6))
 def test_none_stands_for_a_handful_alone(number: int) -> None:
     assert (shown(number) is None) == (1 <= number < LEAST)
+
+
+def test_a_part_that_leaves_a_handful_is_hidden(session: Session) -> None:
+    """Twelve records, ten of them corrected: two were not."""
+    for number in range(12):
+        enter(session, "001234", ("superseded", "current") if number < 10 else ("current",))
+    assert counts(session, ["001234"]) == (Count("001234", "2025-2026", "TIEU_HOC", 12, None, 0),)
 
 
 def test_schools_that_ended_are_still_looked_after(session: Session) -> None:

@@ -8,8 +8,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from sqlalchemy.orm import Session
+
+from portal.registry import learners
+from portal.registry import service as registry
 from portal.registry.service import NewFile, NewVersion
 from portal.vault import Vault
+from tests.conftest import ACTOR, NOW
 from tests.verifier.record_samples import sample
 from verifier import record as records
 from verifier.locator import Locator, new_record_id
@@ -29,15 +34,18 @@ from verifier.report import (
 
 SIGNER = "ab" * 32  # a certificate's SHA-256
 SEAL = "cd" * 32
+#: A child in the third grade.
+NUMBER, BORN = "001317000001", "14/03/2017"
 
 
 def new_version(
     vault: Vault, *, version: int = 1, like: NewVersion | None = None, **fields: Any
 ) -> NewVersion:
-    """A primary record's version with fresh salts; ``like`` makes the next version of the same record."""
-    data = sample(Level.TIEU_HOC, 3)
-    data.update(fields)
-    record = records.parse(data)
+    """A primary record's version with fresh salts; ``like`` makes the next version of the same record. A
+    field given as None is left out.
+    """
+    data = sample(Level.TIEU_HOC, 3) | fields
+    record = records.parse({name: value for name, value in data.items() if value is not None})
     disclosures = records.make_disclosures(record.fields(), lambda: os.urandom(16))
     record_id = new_record_id(os.urandom(10)) if like is None else like.record_id
     header = records.make_header(
@@ -54,6 +62,18 @@ def new_version(
         disclosures=disclosures,
         wrapped_key=vault.new_key() if like is None else like.wrapped_key,
     )
+
+
+def enter_pupil(
+    session: Session, vault: Vault, school: str, pupil: str, *, like: NewVersion | None = None, **fields: Any
+) -> NewVersion:
+    """Register a version of a pupil's record at a school; of the same child unless told otherwise."""
+    child = {"so_dinh_danh_ca_nhan": NUMBER, "ngay_sinh": BORN, "year": "2025-2026", "ma_hoc_sinh": pupil}
+    version = like.version + 1 if like else 1
+    new = new_version(vault, version=version, like=like, **(child | fields | {"ma_truong": school}))
+    new = replace(new, pupil_index=learners.pupil_index(vault, school, pupil))
+    registry.register(session, vault, new, new_file(os.urandom(30), NOW), epoch=0, actor=ACTOR, now=NOW)
+    return new
 
 
 def locator(version: NewVersion) -> Locator:

@@ -173,3 +173,18 @@ def test_the_department_gets_an_e_mail_once(world: World) -> None:
     assert "01000123" in message.text.text
     (entry,) = told(world)
     assert f"{entry['number']:06d}" in message.text.text
+
+
+def test_variants_of_one_file_are_told_a_few_times_and_sent_once(world: World) -> None:
+    """Whoever has a genuine file can make any number of it that raise an alarm."""
+    bundle: Resources = world.app.extensions["portal"]
+    with Session(bundle.engine) as session, session.begin():
+        open_offices(session, HOME, now=NOW)
+    for number in range(8):
+        content = SEALED + b"%%%d" % number
+        sealed(world, content)
+        assert body(send(world, content, **JSON))["verdict"] == "SEAL_VALID_NOT_REGISTERED"
+    assert len(told(world)) == 5
+    with Session(bundle.engine) as session:
+        sender = Sender.of(bundle.settings)
+        assert len(messages.outbox(session, bundle.vault, sender=sender, limit=9)) == 1

@@ -156,6 +156,7 @@ def nest(tmp_path: Path, canary_stock: Stock) -> Nest:
     return Nest(world, canary_stock.issued)
 
 
+DEMO = ("/demo-accounts", "/demo-accounts/key.js", "/hop-thu-demo")
 #: No 500, and no 403 but for forms that are not ours.
 SAID_TO_STRANGERS = (200, 301, 303, 401, 403, 404, 405, 413, 415, 422, 429)
 
@@ -183,7 +184,7 @@ def questions(records: tuple[Issued, ...]) -> Iterator[tuple[str, str, dict[str,
         "/v/x",
         "/V/x",
     )
-    for path in (*plain, "/V/x", unknown(1), "/check/data", "/demo/x", "/check/sample/x"):
+    for path in (*plain, "/V/x", unknown(1), "/check/data", "/demo/x", "/check/sample/x", *DEMO):
         yield "GET", path, {}
     for issued in records:
         code = str(issued.locator)

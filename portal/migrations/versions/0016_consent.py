@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
@@ -229,7 +229,7 @@ def upgrade() -> None:
     for table, may_change in _KEPT.items():
         _keep(table, may_change)
     if op.get_bind().dialect.name == "postgresql":  # a school's pupils are its own (see migration 0014)
-        rule = "current_setting('portal.scope', true) IN ('all', school_code)"
+        rule = "current_setting('portal.scope', true) IN ('*', school_code)"
         for table in ("consents", "subject_requests"):
             op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
             op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")

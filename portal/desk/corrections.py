@@ -1,0 +1,207 @@
+"""What follows an issue: taking a record back, and corrections after the lock date."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.audit import service as audit
+from portal.audit.service import Action, Event, Object
+from portal.desk.person import Person
+from portal.errors import Refusal, marked
+from portal.issuing import deadlines
+from portal.issuing.models import CorrectionState, LateCorrection
+from portal.permissions import Act
+from portal.registry import service as registry
+from portal.registry.models import Record
+from portal.registry.service import KnownRecord
+from portal.trust import store as trust
+from portal.vault import Vault
+from verifier.errors import InvalidInput, Problem
+from verifier.locator import parse_record_id
+from verifier.words import VIETNAM
+
+#: Why a school asks to correct after the lock date; words for people stand with the forms.
+REASONS: Final = ("data_entry", "identity", "re_marking", "decision", "technical")
+#: Why a department refuses.
+REFUSALS: Final = ("no_evidence", "not_an_error", "not_this_record", "other")
+
+
+@dataclass(frozen=True, slots=True)
+class LateFacts:
+    """A request to correct after the lock date."""
+
+    id: uuid.UUID
+    school_code: str
+    school_name: str
+    record_id: str
+    version: int
+    reason: str
+    state: CorrectionState
+    asked_at: datetime
+    decided_at: datetime | None
+    refusal: str | None
+
+
+def recall(session: Session, who: Person, text: str, reason: str, *, now: datetime) -> int:
+    """Take back the version in circulation of a record of the own school; answers its number. ``text`` is the
+    record id as typed. Raises InvalidInput, Refusal.
+    """
+    who.must_be_allowed(Act.RECALL)
+    known = _own_record(session, who, text)
+    if reason not in registry.REASON_CLASSES:
+        raise InvalidInput((Problem("reason", "unknown_reason", marked("Chọn một lý do")),))
+    return registry.recall(session, known.record_id, reason, actor=who.actor, now=now)
+
+
+def ask_late(
+    session: Session, vault: Vault, who: Person, text: str, reason: str, *, now: datetime
+) -> uuid.UUID:
+    """Ask the department that the next version of a record be let through after the lock date. Raises
+    InvalidInput; Refusal ``still_open`` (the school may correct by itself), ``asked_before``.
+    """
+    who.must_be_allowed(Act.ASK_LATE_CORRECTION)
+    known = _own_record(session, who, text)
+    if reason not in REASONS:
+        raise InvalidInput((Problem("reason", "unknown_reason", marked("Chọn một lý do")),))
+    before = registry.open_record(session, vault, known.record_id, known.newest_version)
+    if before is None:
+        raise Refusal("unknown_record", marked("Không đọc được học bạ này."))
+    last = deadlines.closed_since(session, who.office, before)
+    if _today(now) <= last:
+        raise Refusal("still_open", marked("Học bạ này chưa chốt: trường gửi tệp sửa, không cần Sở duyệt."))
+    version = known.newest_version + 1
+    standing = session.scalar(
+        select(LateCorrection.id).where(
+            LateCorrection.record_id == known.record_id,
+            LateCorrection.version == version,
+            LateCorrection.state.in_((CorrectionState.WAITING, CorrectionState.APPROVED)),
+        )
+    )
+    if standing is not None:
+        raise Refusal("asked_before", marked("Học bạ này đã có đề nghị đang chờ hoặc đã được duyệt."))
+    row = LateCorrection(
+        id=uuid.uuid4(),
+        school_code=who.office,
+        department_code=trust.department_of(session, who.office) or "",
+        record_id=known.record_id,
+        version=version,
+        reason=reason,
+        state=CorrectionState.WAITING,
+        asked_by=who.account,
+        asked_at=now,
+    )
+    session.add(row)
+    _tell(session, who, row, "asked", reason=reason, now=now)
+    return row.id
+
+
+def late_of_school(session: Session, who: Person) -> tuple[LateFacts, ...]:
+    """Requests of the own school, newest first."""
+    who.must_be_allowed(Act.ASK_LATE_CORRECTION, Act.UPLOAD_CLASS)
+    return _listed(session, now_only=False, school_code=who.office)
+
+
+def late_waiting(session: Session, officer: Person) -> tuple[LateFacts, ...]:
+    """Requests that wait for this department."""
+    officer.must_be_allowed(Act.APPROVE_LATE_CORRECTION)
+    return _listed(session, now_only=True, department_code=officer.office)
+
+
+def decide_late(
+    session: Session, officer: Person, request: uuid.UUID, *, refusal: str | None = None, now: datetime
+) -> None:
+    """Approve a request of a school of this department, or refuse it for a reason of :data:`REFUSALS`; once.
+    Raises Refusal.
+    """
+    officer.must_be_allowed(Act.APPROVE_LATE_CORRECTION)
+    row = session.scalar(
+        select(LateCorrection)
+        .where(LateCorrection.id == request, LateCorrection.department_code == officer.office)
+        .with_for_update()
+    )
+    if row is None:
+        raise Refusal("unknown_request", marked("Không có đề nghị nào như vậy gửi Sở này."))
+    if row.state != CorrectionState.WAITING:
+        raise Refusal("already_decided", marked("Đề nghị này đã được trả lời."))
+    if refusal is not None and refusal not in REFUSALS:
+        raise Refusal("unknown_reason", marked("Chọn một lý do trong danh sách."))
+    row.state = CorrectionState.APPROVED if refusal is None else CorrectionState.REFUSED
+    row.refusal, row.decided_by, row.decided_at = refusal, officer.account, now
+    change = "approved" if refusal is None else "refused"
+    _tell(session, officer, row, change, reason=refusal or row.reason, now=now)
+
+
+def lock_days(session: Session, who: Person, year: str) -> Mapping[bool, date]:
+    """The last open days of a school year at the own school, by whether they are for those who were assessed
+    once more.
+    """
+    department = trust.department_of(session, who.office) or ""
+    return {
+        again: deadlines.last_open_day(session, department, year, supplementary=again)
+        for again in (False, True)
+    }
+
+
+def _own_record(session: Session, who: Person, text: str) -> KnownRecord:
+    """The record that a person named. Another school's is as unknown as none (SEC-18)."""
+    try:
+        record_id = parse_record_id(text.replace("-", "").replace(" ", "").upper())
+    except InvalidInput as error:
+        raise InvalidInput((Problem("record_id", "record_id", marked("Mã tra cứu không đúng")),)) from error
+    known = registry.find_record(session, record_id=record_id)
+    if known is None or known.school_code != who.office:
+        raise InvalidInput(
+            (Problem("record_id", "unknown_record", marked("Trường này không có học bạ mang mã đó")),)
+        )
+    return known
+
+
+def _listed(session: Session, *, now_only: bool, **columns: str) -> tuple[LateFacts, ...]:
+    wanted = select(LateCorrection).filter_by(**columns).order_by(LateCorrection.asked_at.desc()).limit(200)
+    if now_only:
+        wanted = wanted.where(LateCorrection.state == CorrectionState.WAITING)
+    return tuple(
+        LateFacts(
+            row.id,
+            row.school_code,
+            trust.school_name(session, row.school_code, row.asked_at.astimezone(VIETNAM).date())
+            or row.school_code,
+            row.record_id,
+            row.version,
+            row.reason,
+            CorrectionState(row.state),
+            row.asked_at,
+            row.decided_at,
+            row.refusal,
+        )
+        for row in session.scalars(wanted)
+    )
+
+
+def _today(now: datetime) -> date:
+    return now.astimezone(VIETNAM).date()
+
+
+def _tell(
+    session: Session, who: Person, row: LateCorrection, change: str, *, reason: str, now: datetime
+) -> None:
+    session.flush()
+    found = session.execute(
+        select(Record.id, Record.pupil_index).where(Record.record_id == row.record_id)
+    ).one()
+    event = Event(
+        who.actor,
+        Action.LATE_CORRECTION,
+        Object("late_correction", row.id),
+        organisation=row.school_code,
+        pupil=found.pupil_index,
+        details={"change": change, "version": row.version, "reason": reason},
+    )
+    audit.record(session, event, now=now)

@@ -1,0 +1,609 @@
+"""Pages of issuing: class files, parts to sign, what follows an issue, certificates; and the department's."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flask import Blueprint, Response, abort, current_app, redirect, request
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as AnyResponse
+
+from portal.accounts import sessions as web_sessions
+from portal.desk import certificates, corrections, forms, signatures, uploads
+from portal.desk.person import Person
+from portal.desk.signatures import PartKey
+from portal.errors import Refusal
+from portal.extensions import reading, resources, transaction
+from portal.issuing.models import UploadKind, UploadState, Way
+from portal.permissions import STRONG, Act
+from portal.registry.service import REASON_CLASSES
+from portal.trust import store as trust
+from portal.web.access import Access, allowed
+from portal.web.i18n import gettext, language, link, moment
+from portal.web.sessions import page, viewer
+from verifier.errors import InvalidInput
+from verifier.locator import group
+from verifier.words import recall_reason
+
+desk = Blueprint("desk", __name__)
+
+XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+_MOST_PROBLEMS: Final = 200  # on a page; the spreadsheet has all
+_STAYS: Final = (UploadState.SENT, UploadState.CONFIRMED)
+
+
+# ------------------------------------------------------------------------------------------------ class files
+
+
+@desk.get("/classes")
+@allowed(Access.ROLE, Act.UPLOAD_CLASS)
+def classes() -> Response:
+    """The files of the school, and the form to send one."""
+    return _classes({}, {})
+
+
+@desk.post("/classes")
+@allowed(Access.ROLE, Act.UPLOAD_CLASS)
+def send() -> AnyResponse:
+    """Take a class file in and lead to its page."""
+    bundle, form = resources(), request.form
+    name, content = _file("file")
+    kind = UploadKind.CORRECTION if form.get("kind") == UploadKind.CORRECTION else UploadKind.FIRST
+    try:
+        with transaction() as session:
+            key = uploads.send(
+                session,
+                bundle.vault,
+                _me(session),
+                content,
+                name,
+                kind=kind,
+                reason=form.get("reason", ""),
+                now=bundle.clock.now(),
+            )
+    except InvalidInput as mistakes:
+        return _classes(form, _messages(mistakes), 422)
+    return _to(f"/classes/{key}")
+
+
+@desk.get("/classes/<uuid:key>")
+@allowed(Access.ROLE, Act.UPLOAD_CLASS)
+def one_class(key: uuid.UUID) -> Response:
+    """How far a file is, what is wrong with it, and what can be done now."""
+    return _one_class(key, {})
+
+
+@desk.post("/classes/<uuid:key>/confirm")
+@allowed(Access.ROLE, Act.UPLOAD_CLASS)
+def confirm(key: uuid.UUID) -> AnyResponse:
+    """Everything is right: let it be issued."""
+    return _change_class(key, lambda s, me, now: uploads.confirm(s, me, key, now=now))
+
+
+@desk.post("/classes/<uuid:key>/withdraw")
+@allowed(Access.ROLE, Act.UPLOAD_CLASS)
+def withdraw(key: uuid.UUID) -> AnyResponse:
+    """Take a file back."""
+    return _change_class(key, lambda s, me, now: uploads.withdraw(s, me, key, now=now))
+
+
+@desk.post("/classes/<uuid:key>/signer")
+@allowed(Access.ROLE, Act.UPLOAD_CLASS)
+def choose_signer(key: uuid.UUID) -> AnyResponse:
+    """Say who signs one field of a file; what was said of the others stays."""
+    vault, field, signer = resources().vault, request.form.get("field", ""), request.form.get("signer", "")
+
+    def change(session: Session, me: Person, now: Any) -> None:
+        said = uploads.view(session, vault, me, key).choices.get("*", {})
+        chosen = {name: "ky_thay" if "ky_thay" in c else str(c["certificate"]) for name, c in said.items()}
+        uploads.choose(session, vault, me, key, chosen | {field: signer}, now=now)
+
+    return _change_class(key, change)
+
+
+@desk.get("/classes/<uuid:key>/mistakes.xlsx")
+@allowed(Access.ROLE, Act.UPLOAD_CLASS)
+def mistakes_file(key: uuid.UUID) -> Response:
+    """The file with its mistakes marked."""
+    bundle = resources()
+    try:
+        with transaction() as session:
+            content = uploads.marked_file(session, bundle.vault, _me(session), key, now=bundle.clock.now())
+    except Refusal:
+        abort(404)
+    return _download(content, "danh-sach-loi.xlsx", XLSX)
+
+
+def _change_class(key: uuid.UUID, change: Any) -> AnyResponse:
+    try:
+        with transaction() as session:
+            change(session, _me(session), resources().clock.now())
+    except Refusal as refused:
+        return _one_class(key, {"main": _said(refused)}, 422)
+    except InvalidInput as mistakes:
+        return _one_class(key, _messages(mistakes), 422)
+    return _to(f"/classes/{key}")
+
+
+def _classes(values: Mapping[str, Any], errors: Mapping[str, str], status: int = 200) -> Response:
+    with reading() as session:
+        found = uploads.listed(session, resources().vault, _me(session))
+    context = {
+        "values": values,
+        "errors": errors,
+        "uploads": [(each, gettext(forms.STATES[each.state]), _time(each.sent_at)) for each in found],
+    }
+    return page("desk/classes.html", context, status, here="/classes")
+
+
+def _one_class(key: uuid.UUID, errors: Mapping[str, str], status: int = 200) -> Response:
+    vault = resources().vault
+    try:
+        # Rows are read with their lock, so that what is shown is what the forms below will find.
+        with transaction() as session:
+            me = _me(session)
+            seen = uploads.view(session, vault, me, key)
+            offered = uploads.candidates(session, vault, me, key)
+    except Refusal:
+        abort(404)
+    said = seen.choices.get("*", {})
+    examined = seen.examined
+    context = {
+        "errors": errors,
+        "upload": seen.facts,
+        "state": gettext(forms.STATES[seen.facts.state]),
+        "sent": _time(seen.facts.sent_at),
+        "reason": seen.reason,
+        "examined": examined,
+        "problems": examined.problems[:_MOST_PROBLEMS] if examined else (),
+        "marked": seen.marked,
+        "stays": seen.facts.state in _STAYS,
+        "signers": [
+            (field, forms.field_name(field), able, "ky_thay" if "ky_thay" in c else c.get("certificate", ""))
+            for field, able in offered.items()
+            if len(able) > 1
+            for c in [said.get(field, {})]
+        ]
+        if seen.facts.state == UploadState.EXAMINED
+        else [],
+    }
+    return page("desk/class.html", context, status, here=f"/classes/{key}")
+
+
+@desk.get("/progress")
+@allowed(Access.ROLE, Act.SEE_PROGRESS)
+def progress() -> Response:
+    """Who has not signed."""
+    with reading() as session:
+        parts = signatures.progress(session, _me(session))
+    rows = [(part, forms.field_name(part.key.field), _time(part.since)) for part in parts]
+    return page("desk/progress.html", {"parts": rows}, here="/progress")
+
+
+# ---------------------------------------------------------------------------------------------- parts to sign
+
+#: act -> where its pages are. Three addresses, as a route has one act; the pages are the same.
+_PLACES: Final = {Act.SIGN_PART: "/sign", Act.APPROVE: "/approve", Act.SEAL: "/seal"}
+
+
+def _signing_routes(act: Act) -> None:
+    """The pages of one act: its parts, one part's pupils, an order, and the two files of a token."""
+    base, name = _PLACES[act], act.value
+    rule = allowed(Access.ROLE, act)
+
+    def parts() -> Response:
+        return _parts(act, {})
+
+    def part() -> Response:
+        return _part(act, {})
+
+    def order() -> AnyResponse:
+        return _order(act)
+
+    def digests(key: uuid.UUID) -> Response:
+        return _digests(key)
+
+    def bring(key: uuid.UUID) -> AnyResponse:
+        return _bring(act, key)
+
+    def give_up(key: uuid.UUID) -> AnyResponse:
+        return _give_up(act, key)
+
+    for path, method, view in (
+        ("", "GET", parts),
+        ("/part", "GET", part),
+        ("/order", "POST", order),
+        ("/orders/<uuid:key>/digests.json", "GET", digests),
+        ("/orders/<uuid:key>/signatures", "POST", bring),
+        ("/orders/<uuid:key>/give-up", "POST", give_up),
+    ):
+        desk.add_url_rule(base + path, f"{name}_{view.__name__}", rule(view), methods=[method])
+
+
+for _act in _PLACES:
+    _signing_routes(_act)
+
+
+def _parts(act: Act, errors: Mapping[str, str], status: int = 200) -> Response:
+    with reading() as session:
+        me = _me(session, act)
+        parts = signatures.own_parts(session, me)
+        placed = signatures.orders(session, me)
+    context = {
+        "act": act.value,
+        "base": _PLACES[act],
+        "errors": errors,
+        "strong": act in STRONG,
+        "passkeys": act in STRONG,
+        "parts": [(part, forms.field_name(part.key.field)) for part in parts if part.left],
+        "orders": [
+            (
+                each,
+                _time(each.ordered_at),
+                gettext(forms.WAYS[each.way]),
+                [(gettext(forms.LINES[state]), count) for state, count in each.counts.items()],
+                [gettext(forms.FAULTS.get(code, forms.OTHER_FAULT)) for code in each.faults],
+                _time(each.held_until) if each.held_until else "",
+            )
+            for each in placed
+        ],
+    }
+    return page("desk/sign.html", context, status, here=_PLACES[act])
+
+
+def _part(act: Act, errors: Mapping[str, str], status: int = 200) -> Response:
+    key = _part_key(request.args if request.method == "GET" else request.form)
+    bundle = resources()
+    try:
+        with transaction() as session:
+            pupils = signatures.pupils(session, bundle.vault, _me(session, act), key, now=bundle.clock.now())
+    except Refusal:
+        abort(404)
+    context = {
+        "act": act.value,
+        "base": _PLACES[act],
+        "errors": errors,
+        "strong": act in STRONG,
+        "passkeys": act in STRONG,
+        "key": key,
+        "name": forms.field_name(key.field),
+        "ready": sum(pupil.state == "ready" for pupil in pupils),
+        "pupils": [
+            (pupil, [(forms.subject_name(code), row) for code, row in pupil.rows]) for pupil in pupils
+        ],
+    }
+    return page("desk/part.html", context, status, here=_PLACES[act])
+
+
+def _order(act: Act) -> AnyResponse:
+    key = _part_key(request.form)
+    way = Way.TOKEN if request.form.get("way") == Way.TOKEN else Way.RING
+    now = resources().clock.now()
+    try:
+        with transaction() as session:
+            signatures.order(session, _me(session, act), key, way=way, now=now)
+    except Refusal as refused:
+        with transaction() as session:
+            signatures.refused(session, _me(session, act), key.field, refused.code, now=now)
+        return _parts(act, {"main": _said(refused)}, 422)
+    return _to(_PLACES[act])
+
+
+def _digests(key: uuid.UUID) -> Response:
+    try:
+        with transaction() as session:
+            content = signatures.digests(session, _me(session), key)
+    except Refusal:
+        abort(404)
+    return _download(json.dumps(content, indent=1).encode(), "digests.json", "application/json")
+
+
+def _bring(act: Act, key: uuid.UUID) -> AnyResponse:
+    _, content = _file("file")
+    try:
+        with transaction() as session:
+            signatures.bring(session, _me(session, act), key, content, now=resources().clock.now())
+    except InvalidInput as mistakes:
+        said = " ".join(f"{p.where}: {p.message}" for p in mistakes.problems[:20])
+        return _parts(act, {f"file-{key}": said}, 422)
+    except Refusal as refused:
+        return _parts(act, {"main": _said(refused)}, 422)
+    return _to(_PLACES[act])
+
+
+def _give_up(act: Act, key: uuid.UUID) -> AnyResponse:
+    try:
+        with transaction() as session:
+            signatures.give_up(session, _me(session, act), key, now=resources().clock.now())
+    except Refusal as refused:
+        return _parts(act, {"main": _said(refused)}, 422)
+    return _to(_PLACES[act])
+
+
+def _part_key(values: Mapping[str, str]) -> PartKey:
+    try:
+        return forms.read_part(values)
+    except ValueError:
+        abort(404)
+
+
+# -------------------------------------------------------------------------------------- what follows an issue
+
+
+@desk.get("/recall")
+@allowed(Access.ROLE, Act.RECALL)
+def recall_page() -> Response:
+    """The form to take a record back."""
+    return _recall({}, {})
+
+
+@desk.post("/recall")
+@allowed(Access.ROLE, Act.RECALL)
+def recall() -> AnyResponse:
+    """Take the version in circulation back."""
+    form = request.form
+    try:
+        with transaction() as session:
+            number = corrections.recall(
+                session,
+                _me(session, Act.RECALL),
+                form.get("record_id", ""),
+                form.get("reason", ""),
+                now=resources().clock.now(),
+            )
+    except InvalidInput as mistakes:
+        return _recall(form, _messages(mistakes), 422)
+    except Refusal as refused:
+        return _recall(form, {"record_id": _said(refused)}, 422)
+    return _recall({}, {}, done=gettext("Đã thu hồi bản số %(number)s.", number=number))
+
+
+def _recall(
+    values: Mapping[str, Any], errors: Mapping[str, str], status: int = 200, *, done: str = ""
+) -> Response:
+    reasons = [(code, recall_reason(code, language())) for code in REASON_CLASSES]
+    context = {"values": values, "errors": errors, "reasons": reasons, "done": done, "passkeys": True}
+    return page("desk/recall.html", context, status, here="/recall")
+
+
+@desk.get("/late-corrections")
+@allowed(Access.ROLE, Act.ASK_LATE_CORRECTION)
+def late() -> Response:
+    """Requests of the school, and the form for a new one."""
+    return _late({}, {})
+
+
+@desk.post("/late-corrections")
+@allowed(Access.ROLE, Act.ASK_LATE_CORRECTION)
+def ask_late() -> AnyResponse:
+    """Ask the department."""
+    bundle, form = resources(), request.form
+    try:
+        with transaction() as session:
+            corrections.ask_late(
+                session,
+                bundle.vault,
+                _me(session),
+                form.get("record_id", ""),
+                form.get("reason", ""),
+                now=bundle.clock.now(),
+            )
+    except InvalidInput as mistakes:
+        return _late(form, _messages(mistakes), 422)
+    except Refusal as refused:
+        return _late(form, {"record_id": _said(refused)}, 422)
+    return _to("/late-corrections")
+
+
+def _late(values: Mapping[str, Any], errors: Mapping[str, str], status: int = 200) -> Response:
+    with reading() as session:
+        found = corrections.late_of_school(session, _me(session))
+    context = {
+        "values": values,
+        "errors": errors,
+        "reasons": _choices(forms.LATE_REASONS),
+        "requests": [_late_line(each) for each in found],
+    }
+    return page("desk/late.html", context, status, here="/late-corrections")
+
+
+def _late_line(each: corrections.LateFacts) -> dict[str, Any]:
+    return {
+        "facts": each,
+        "record": group(each.record_id),
+        "reason": gettext(forms.LATE_REASONS[each.reason]),
+        "state": gettext(forms.LATE_STATES[each.state]),
+        "refusal": gettext(forms.LATE_REFUSALS[each.refusal]) if each.refusal else "",
+        "asked": _time(each.asked_at),
+    }
+
+
+@desk.get("/department/late-corrections")
+@allowed(Access.ROLE, Act.APPROVE_LATE_CORRECTION)
+def late_queue() -> Response:
+    """Requests that wait for the department."""
+    return _late_queue({})
+
+
+@desk.post("/department/late-corrections/<uuid:key>")
+@allowed(Access.ROLE, Act.APPROVE_LATE_CORRECTION)
+def decide_late(key: uuid.UUID) -> AnyResponse:
+    """Approve or refuse one."""
+    try:
+        with transaction() as session:
+            corrections.decide_late(
+                session,
+                _me(session, Act.APPROVE_LATE_CORRECTION),
+                key,
+                refusal=request.form.get("refusal") or None,
+                now=resources().clock.now(),
+            )
+    except Refusal as refused:
+        return _late_queue({"main": _said(refused)}, 422)
+    return _to("/department/late-corrections")
+
+
+def _late_queue(errors: Mapping[str, str], status: int = 200) -> Response:
+    with reading() as session:
+        found = corrections.late_waiting(session, _me(session))
+    context = {
+        "errors": errors,
+        "requests": [_late_line(each) for each in found],
+        "refusals": _choices(forms.LATE_REFUSALS),
+        "passkeys": True,
+    }
+    return page("desk/late_queue.html", context, status, here="/department/late-corrections")
+
+
+# ----------------------------------------------------------------------------------------------- certificates
+
+
+@desk.get("/certificate")
+@allowed(Access.ROLE, Act.REGISTER_CERTIFICATE)
+def certificate() -> Response:
+    """The own certificates, and the form to send one."""
+    return _certificate({}, {})
+
+
+@desk.post("/certificate")
+@allowed(Access.ROLE, Act.REGISTER_CERTIFICATE)
+def ask_certificate() -> AnyResponse:
+    """Ask that a certificate be approved."""
+    form = request.form
+    _, content = _file("certificate")
+    try:
+        subjects = forms.read_subjects(form.get("subjects", ""))
+        with transaction() as session:
+            certificates.ask(
+                session,
+                _me(session),
+                content,
+                capacity=form.get("capacity", ""),
+                subject_codes=subjects,
+                now=resources().clock.now(),
+            )
+    except InvalidInput as mistakes:
+        return _certificate(form, _messages(mistakes), 422)
+    return _to("/certificate")
+
+
+def _certificate(values: Mapping[str, Any], errors: Mapping[str, str], status: int = 200) -> Response:
+    with reading() as session:
+        me = _me(session)
+        found = certificates.own(session, me)
+    context = {
+        "values": values,
+        "errors": errors,
+        "role": certificates.SIGNS_AS[me.role].value,
+        "capacities": _choices(forms.CAPACITIES),
+        "certificates": [_certificate_line(each) for each in found],
+    }
+    return page("desk/certificate.html", context, status, here="/certificate")
+
+
+def _certificate_line(each: certificates.CertificateFacts) -> dict[str, Any]:
+    return {
+        "facts": each,
+        "role": gettext(forms.ROLES[each.role]),
+        "capacity": gettext(forms.CAPACITIES[each.capacity]) if each.capacity else "",
+        "subjects": ", ".join(map(forms.subject_name, each.subject_codes)),
+        "state": gettext(forms.APPROVALS[each.approval]),
+        "refusal": gettext(forms.CERTIFICATE_REFUSALS.get(each.refusal, "")) if each.refusal else "",
+        "since": _time(each.valid_from),
+        "until": _time(each.valid_to) if each.valid_to else "",
+    }
+
+
+@desk.get("/department/certificates")
+@allowed(Access.ROLE, Act.DECIDE_CERTIFICATES)
+def certificate_queue() -> Response:
+    """Certificates that wait for the department."""
+    return _certificate_queue({})
+
+
+@desk.post("/department/certificates/<uuid:key>")
+@allowed(Access.ROLE, Act.DECIDE_CERTIFICATES)
+def decide_certificate(key: uuid.UUID) -> AnyResponse:
+    """Approve or refuse one."""
+    try:
+        with transaction() as session:
+            certificates.decide(
+                session,
+                _me(session, Act.DECIDE_CERTIFICATES),
+                key,
+                refusal=request.form.get("refusal") or None,
+                now=resources().clock.now(),
+            )
+    except Refusal as refused:
+        return _certificate_queue({"main": _said(refused)}, 422)
+    return _to("/department/certificates")
+
+
+def _certificate_queue(errors: Mapping[str, str], status: int = 200) -> Response:
+    today = resources().clock.now().date()
+    with reading() as session:
+        found = certificates.waiting(session, _me(session))
+        schools = {c.school_code: trust.school_name(session, c.school_code, today) or "" for c in found}
+    context = {
+        "errors": errors,
+        "certificates": [_certificate_line(each) for each in found],
+        "schools": schools,
+        "refusals": _choices(forms.CERTIFICATE_REFUSALS),
+        "passkeys": True,
+    }
+    return page("desk/certificate_queue.html", context, status, here="/department/certificates")
+
+
+# -------------------------------------------------------------------------------------------------- in common
+
+
+def _me(session: Session, act: Act | None = None) -> Person:
+    """The viewer as the services take them. What is asked with a passkey each time was confirmed by one."""
+    me = viewer()
+    if me.role is None or me.organisation is None:
+        raise LookupError("a role of an organisation without an organisation")
+    method = "passkey" if act in STRONG else web_sessions.proof_of(session, me.session)[0].value
+    return Person(me.account, me.role, me.organisation, me.name, method)
+
+
+def _file(field: str) -> tuple[str, bytes]:
+    """Name and content of one sent file, at most a byte over the limit; nothing when none was chosen."""
+    sent = request.files.get(field)
+    if sent is None or not sent.filename:
+        return "", b""
+    limit: int = current_app.config["MAX_FILE_BYTES"]
+    return sent.filename, sent.stream.read(limit + 1)
+
+
+def _to(path: str) -> AnyResponse:
+    return redirect(link(path, language()), 303)
+
+
+def _time(value: Any) -> str:
+    return moment(value, language())
+
+
+def _choices(words: Mapping[str, str]) -> list[tuple[str, str]]:
+    return [(code, gettext(word)) for code, word in words.items()]
+
+
+def _messages(mistakes: InvalidInput) -> dict[str, str]:
+    """field -> message, the first of each field."""
+    found: dict[str, str] = {}
+    for problem in mistakes.problems:
+        found.setdefault(problem.where, gettext(problem.message))
+    return found
+
+
+def _said(refused: Refusal) -> str:
+    return " ".join(gettext(part) for part in (refused.message, refused.hint) if part)
+
+
+def _download(content: bytes, name: str, kind: str) -> Response:
+    response = Response(content, content_type=kind)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Cache-Control"] = "no-store"
+    return response

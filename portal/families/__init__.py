@@ -1,0 +1,1 @@
+"""Pages of families, and of the school's office that says who belongs to whom."""

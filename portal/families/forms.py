@@ -1,0 +1,107 @@
+"""Words of the families' pages, and what the school's office types there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Final
+
+from portal.accounts.activation import MOST_SLIPS
+from portal.accounts.models import Relation
+from portal.errors import Refusal
+from portal.web.i18n import gettext, marked
+from verifier.errors import InvalidInput, Problem
+from verifier.words import VIETNAM
+
+#: relation -> how people call it.
+RELATIONS: Final[Mapping[Relation, str]] = {
+    Relation.MOTHER: marked("Mẹ"),
+    Relation.FATHER: marked("Cha"),
+    Relation.GUARDIAN: marked("Người giám hộ"),
+    Relation.PUPIL: marked("Chính học sinh"),
+}
+
+#: Why a link is in dispute -> in words.
+DISPUTES: Final[Mapping[str, str]] = {
+    "custody_dispute": marked("Đang có tranh chấp quyền nuôi con"),
+    "guardianship_ended_claim": marked("Có người báo việc giám hộ đã kết thúc"),
+    "identity_doubt": marked("Chưa chắc đúng người"),
+}
+
+#: Why a link was ended -> in words.
+ENDS: Final[Mapping[str, str]] = {
+    "guardianship_ended": marked("Việc giám hộ đã kết thúc"),
+    "linked_by_mistake": marked("Liên kết nhầm"),
+    "holder_asked": marked("Người được liên kết đề nghị"),
+}
+
+#: Words for the codes of :func:`verifier.locator.read_slip_code`, and for a birth date that is none.
+_MISTAKES: Final[Mapping[tuple[str, str], str]] = {
+    ("code", "empty"): marked("Nhập mã in trên giấy của nhà trường"),
+    ("code", "too_long"): marked("Nội dung quá dài. Chỉ nhập mã in trên giấy"),
+    ("code", "characters"): marked(
+        "Mã chỉ gồm chữ số và chữ cái không dấu. Hãy tắt bộ gõ tiếng Việt rồi nhập lại"
+    ),
+    ("code", "length"): marked("Mã trên giấy gồm 12 chữ và số. Hãy so lại với giấy"),
+    ("code", "check_character"): marked("Có ký tự gõ sai. Hãy so lại từng nhóm 4 ký tự với giấy"),
+    ("code", "ambiguous"): marked("Bộ gõ tiếng Việt đã làm sai mã. Hãy tắt bộ gõ rồi nhập lại"),
+    ("birth", "birth"): marked(
+        "Nhập ngày sinh có thật, ví dụ 3 9 2015. Chỉ có năm sinh thì để trống ngày và tháng"
+    ),
+}
+
+_CODES: Final = re.compile(r"[\s,;]+")
+
+
+def read_day(text: str) -> date | None:
+    """A last day, ``dd/MM/yyyy``; None for none. Raises InvalidInput."""
+    if not text.strip():
+        return None
+    try:
+        return datetime.strptime(text.strip(), "%d/%m/%Y").replace(tzinfo=VIETNAM).date()
+    except ValueError:
+        message = marked("Viết ngày theo dạng 31/12/2027, hoặc để trống.")
+        raise InvalidInput((Problem("valid_to", "day", message),)) from None
+
+
+def read_relation(text: str) -> Relation:
+    """One of the relations. Raises InvalidInput."""
+    try:
+        return Relation(text)
+    except ValueError:
+        message = marked("Chọn quan hệ với học sinh.")
+        raise InvalidInput((Problem("relation", "relation", message),)) from None
+
+
+def read_codes(text: str, file: bytes) -> tuple[str, ...]:
+    """Pupil codes, from a box and from a text or CSV file whose lines begin with one; each once. Raises
+    InvalidInput.
+    """
+    try:
+        lines = file.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        message = marked("Tệp phải là văn bản hoặc CSV, mỗi dòng bắt đầu bằng một mã học sinh.")
+        raise InvalidInput((Problem("file", "not_text", message),)) from None
+    firsts = (_CODES.split(line.strip().replace('"', ""), maxsplit=1)[0] for line in lines)
+    codes = tuple(dict.fromkeys(c for c in (*_CODES.split(text.strip()), *firsts) if c))
+    if not codes:
+        raise InvalidInput((Problem("codes", "none", marked("Nhập hoặc gửi lên ít nhất một mã học sinh.")),))
+    if len(codes) > MOST_SLIPS:
+        message = marked("Mỗi lần làm giấy cho nhiều nhất 300 học sinh.")
+        raise InvalidInput((Problem("codes", "too_many", message),))
+    return codes
+
+
+def messages(mistakes: InvalidInput) -> dict[str, str]:
+    """field -> message in the language of this request, the first of each field."""
+    found: dict[str, str] = {}
+    for problem in mistakes.problems:
+        words = _MISTAKES.get((problem.where, problem.code), problem.message)
+        found.setdefault(problem.where, gettext(words))
+    return found
+
+
+def said(refused: Refusal) -> str:
+    """A refusal's sentence and hint, in the language of this request."""
+    return " ".join(gettext(part) for part in (refused.message, refused.hint) if part)

@@ -1,0 +1,152 @@
+"""Acts that cannot be undone are confirmed with a passkey, each time, for exactly what is sent (SEC-23)."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.audit.models import AuditEntry
+from portal.extensions import KEY
+from portal.permissions import Role
+from portal.web.sessions import PASSKEY_FIELD
+from tests.portal.accounts.authenticator import PRESENT
+from tests.portal.accounts.world import People, Visitor
+from tests.portal.web.world import World
+
+FORM = {"name": "Lê An", "email": "an@truong.example", "roles": ["clerk", "manager"]}
+ORIGIN = "http://127.0.0.1:8000"
+
+
+def answer(visitor: Visitor, path: str, form: dict[str, Any], **how: Any) -> str:
+    """An answer to the question for ``form`` at ``path``."""
+    return json.dumps(visitor.person.key.get(visitor.ask(path, form).get_json(), ORIGIN, **how))
+
+
+def invited(visitor: Visitor) -> bool:
+    return "Lê An" in visitor.get("/people").text
+
+
+def refusals(world: World) -> list[str]:
+    with Session(world.app.extensions[KEY].engine) as session:
+        found = session.scalars(select(AuditEntry).filter_by(action="access").order_by(AuditEntry.number))
+        return [json.loads(entry.details)["reason"] for entry in found]
+
+
+def test_a_confirmed_form_is_done(people: People) -> None:
+    visitor = people.sign_in(Role.ADMINISTRATOR)
+    assert visitor.confirm("/people", FORM).status_code == 303
+    assert invited(visitor)
+
+
+def test_without_an_answer_nothing_is_done(world: World, people: People) -> None:
+    """And the trail tells that it was tried."""
+    visitor = people.sign_in(Role.ADMINISTRATOR)
+    refused = visitor.post("/people", FORM)
+    assert refused.status_code == 403
+    assert "Cần xác nhận bằng khoá truy cập" in refused.text
+    assert not invited(visitor)
+    assert refusals(world) == ["passkey_missing"]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {**FORM, "email": "ke-gian@truong.example"},
+        {**FORM, "roles": ["clerk", "manager", "administrator"]},
+        {**FORM, "roles": ["clerk"]},
+        {"name": "Lê An", "email": "an@truong.example"},
+        {**FORM, "more": "1"},
+    ],
+    ids=["value", "one more value", "one value less", "field less", "field more"],
+)
+def test_other_fields_than_confirmed(world: World, people: People, changed: dict[str, Any]) -> None:
+    visitor = people.sign_in(Role.ADMINISTRATOR)
+    given = answer(visitor, "/people", FORM)
+    refused = visitor.post("/people", {**changed, PASSKEY_FIELD: given})
+    assert refused.status_code == 403
+    assert "Chưa xác nhận được bằng khoá truy cập" in refused.text
+    assert not invited(visitor)
+    assert refusals(world) == ["passkey_wrong"]
+    # A wrong try uses the question up.
+    assert visitor.post("/people", {**FORM, PASSKEY_FIELD: given}).status_code == 403
+
+
+def test_another_address_than_confirmed(people: People) -> None:
+    visitor = people.sign_in(Role.ADMINISTRATOR)
+    clerk = people.person(Role.CLERK)
+    path = f"/people/roles/{clerk.membership}/end"
+    other = f"/people/roles/{people.person(Role.MANAGER).membership}/end"
+    for asked, sent in ((other, path), ("/people", path), (f"{path}?lang=en", path)):
+        assert visitor.post(sent, {PASSKEY_FIELD: answer(visitor, asked, {})}).status_code == 403
+    assert people.sign_in(Role.CLERK).get("/work").status_code == 200
+    assert visitor.confirm(f"{path}?lang=en").status_code == 303
+    assert "Thu vai trò: Văn thư" not in visitor.get("/people").text
+
+
+def test_an_answer_counts_once(people: People) -> None:
+    """A replay is refused."""
+    visitor = people.sign_in(Role.ADMINISTRATOR)
+    given = answer(visitor, "/people", FORM)
+    assert visitor.post("/people", {**FORM, PASSKEY_FIELD: given}).status_code == 303
+    assert visitor.post("/people", {**FORM, PASSKEY_FIELD: given}).status_code == 403
+
+
+def test_an_answer_has_five_minutes(world: World, people: People) -> None:
+    visitor = people.sign_in(Role.ADMINISTRATOR)
+    given = answer(visitor, "/people", FORM)
+    world.clock.time += timedelta(minutes=5, seconds=1)
+    assert visitor.post("/people", {**FORM, PASSKEY_FIELD: given}).status_code == 403
+    assert not invited(visitor)
+
+
+def test_by_the_persons_own_verified_key(people: People) -> None:
+    visitor = people.sign_in(Role.ADMINISTRATOR)
+    options = visitor.ask("/people", FORM).get_json()
+    stranger = people.person(Role.MANAGER).key.get(options, ORIGIN)
+    assert visitor.post("/people", {**FORM, PASSKEY_FIELD: json.dumps(stranger)}).status_code == 403
+    unverified = answer(visitor, "/people", FORM, flags=PRESENT)
+    assert visitor.post("/people", {**FORM, PASSKEY_FIELD: unverified}).status_code == 403
+    assert not invited(visitor)
+
+
+def test_in_the_session_that_was_asked(people: People) -> None:
+    one, other = people.sign_in(Role.ADMINISTRATOR), people.sign_in(Role.ADMINISTRATOR)
+    given = answer(one, "/people", FORM)
+    assert other.post("/people", {**FORM, PASSKEY_FIELD: given}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "/", "/account", "/account/password", "/nowhere", "//people", "/people/x/invite", "\x00", "/V/%zz"],
+)
+def test_questions_are_for_strong_acts_of_ours_alone(people: People, address: str) -> None:
+    visitor = people.sign_in(Role.ADMINISTRATOR)
+    assert visitor.ask(address).status_code == 403
+
+
+def test_questions_are_for_what_the_role_may_do(people: People) -> None:
+    assert people.sign_in(Role.CLERK).ask("/people", FORM).status_code == 403
+
+
+def test_line_ends_and_order_of_fields_are_the_browsers_own(people: People) -> None:
+    """A browser sends CR LF where its script sees a line feed."""
+    visitor = people.sign_in(Role.ADMINISTRATOR)
+    given = answer(visitor, "/people", {"note": "một\nhai", **FORM})
+    sent = {**FORM, "note": "một\r\nhai", PASSKEY_FIELD: given}
+    assert visitor.post("/people", sent).status_code == 303
+
+
+@pytest.mark.parametrize(("content", "status"), [(b"%PDF one", 303), (b"%PDF two", 403)])
+def test_files_are_bound_by_their_content(people: People, content: bytes, status: int) -> None:
+    visitor = people.sign_in(Role.ADMINISTRATOR)
+    told = {**FORM, "file": f"sha256:{sha256(b'%PDF one').hexdigest()}"}
+    given = answer(visitor, "/people", told)
+    sent = {**FORM, "file": (io.BytesIO(content), "x.pdf"), "empty": (io.BytesIO(), ""), PASSKEY_FIELD: given}
+    assert visitor.post("/people", sent, content_type="multipart/form-data").status_code == status
