@@ -7,13 +7,16 @@ from typing import Final
 
 from portal.accounts.erasing import ACCOUNT
 from portal.accounts.models import ActivationSlip
+from portal.consent.erasing import CONSENT, REQUEST, STATUTORY_ACCESS
 from portal.erasure.service import Eraser
 from portal.issuing.erasing import RECORD
 from portal.issuing.models import ClassUpload
 from portal.messages.models import Message
 
 #: Kind -> how. A kind that has tombstones stays here for good.
-ERASERS: Final[Mapping[str, Eraser]] = {eraser.kind: eraser for eraser in (RECORD, ACCOUNT)}
+ERASERS: Final[Mapping[str, Eraser]] = {
+    eraser.kind: eraser for eraser in (RECORD, ACCOUNT, CONSENT, STATUTORY_ACCESS, REQUEST)
+}
 
 #: Tables whose sealed columns are erased by time alone, within weeks. They need no tombstone: what an older
 #: backup brings back is over already, and the worker erases it first of all.

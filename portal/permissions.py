@@ -113,6 +113,7 @@ PERMITTED: Final[Mapping[Role, frozenset[Act]]] = {
             Act.APPROVE_PURPOSES,
             Act.SEE_ALARMS,
             Act.SEE_STATISTICS,
+            Act.STATUTORY_ACCESS,
             Act.OWN_ACCOUNT,
         }
     ),

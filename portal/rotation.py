@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import Account, ActivationSlip
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object
+from portal.consent.models import Consent, StatutoryAccess, SubjectRequest
 from portal.database import KeyCheck
 from portal.errors import Refusal
 from portal.issuing.models import ClassUpload, Issuance
@@ -35,7 +36,17 @@ log = logging.getLogger(__name__)
 #: tables that there are.
 WRAPPED: Final = tuple(
     cast("Table", model.__table__)
-    for model in (Record, Issuance, ClassUpload, Account, ActivationSlip, Message)
+    for model in (
+        Record,
+        Issuance,
+        ClassUpload,
+        Account,
+        ActivationSlip,
+        Message,
+        Consent,
+        StatutoryAccess,
+        SubjectRequest,
+    )
 )
 
 #: Keys that one transaction re-wraps: on SQLite nobody else writes meanwhile.

@@ -60,6 +60,20 @@ class Action(StrEnum):
     SIGN_OUT = "sign_out"
     ACCESS = "access"  # only ever refused: somebody signed in asked for what their role may not
     ACCOUNT_CHANGE = "account_change"  # made, role given or taken, closed; ``change`` says which
+    # Consent.
+    CONSENT_ASKED = "consent_asked"
+    CONSENT_GIVEN = "consent_given"  # one yes: pupil and guardian are two entries
+    CONSENT_REFUSED = "consent_refused"
+    CONSENT_WITHDRAWN = "consent_withdrawn"
+    CONSENT_EXPIRED = "consent_expired"  # its time, or with a reason its uses
+    CONSENT_SUSPENDED = "consent_suspended"  # nothing is shown while the reason stands
+    CONSENT_RESUMED = "consent_resumed"
+    SHARE_CODE_MADE = "share_code_made"
+    SHARE_CODE_CANCELLED = "share_code_cancelled"
+    SHARE_CODE_LOCKED = "share_code_locked"  # after too many wrong tries
+    PURPOSE_APPROVAL = "purpose_approval"  # of the data-managing unit; ``change`` says which way
+    REQUEST_MADE = "request_made"  # of a data subject: see, correct, withdraw, complain
+    REQUEST_ANSWERED = "request_answered"
     HOLDER_ACTIVATED = "holder_activated"  # a guardian or pupil used the slip of the school
     HOLDER_CHANGE = "holder_change"  # slips, relation, period, dispute, end; ``change`` says which
     CONTACT_CHANGE = "contact_change"  # of a holder: asked for, stopped, in force
@@ -115,12 +129,19 @@ OBJECTS: Final[Mapping[str, str]] = {
     "holder": _UUID,
     "decision": _UUID,  # of two persons
     "key": r"[a-z0-9-]{1,16}",  # id of a key-encryption key
+    "consent": _UUID,
+    "share_code": _UUID,
+    "statutory_access": _UUID,  # one look by a duty of law
+    "request": _UUID,  # of a data subject
     "typed": _HEX,  # keyed hash of what was typed, when nothing is called so
 }
 
 #: What ``details`` may hold. ``int``: a whole number that is not negative.
 DETAILS: Final[Mapping[str, str | type[int]]] = {
     "version": int,  # of the record
+    "record": _UUID,  # key of its row, where the object is what it was shown by
+    "party": _CODE,  # whose yes or no: guardian or pupil
+    "evidence": _CODE,  # how they said it
     "file": _HEX,  # SHA-256 of the bytes that were registered, handed out, or raised an alarm
     "earlier_file": _HEX,  # of the file that was renewed
     "issuance": _UUID,  # joins the uses of keys with the issue they were made for
@@ -141,7 +162,7 @@ DETAILS: Final[Mapping[str, str | type[int]]] = {
     "method": _CODE,  # how somebody proved who they are
     "role": _CODE,  # given, taken, or acted in
     "act": _CODE,  # what was asked for
-    "count": int,  # mistakes that a refusal named, keys re-wrapped, rows erased, fields ordered, pupils shown
+    "count": int,  # mistakes named, keys re-wrapped, rows erased, fields ordered, things shown, tries
     "table": _CODE,  # whose wrapped keys
     "decided": _CODE,  # kind of a decision of two persons
     "decision": _UUID,  # by which something was done

@@ -6,6 +6,7 @@ looked up here: a malformed code never reaches a database.
 Grammar (upper case only; alphabet of Douglas Crockford's base 32, which has no I, L, O, U)::
 
     record id = 17 characters: 80 random bits as 16, then one check character
+    share code = 10 characters: one that names a purpose, 40 random bits as 8, then one check character
     slip code = 12 characters: 55 random bits as 11, then one check character
     digest    = 52 characters: 256 bits, then 4 padding bits that are zero (so the last character is 0 or G)
     locator   = record id "." digest
@@ -35,6 +36,7 @@ from verifier.errors import InvalidInput, Problem
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 RECORD_ID_LENGTH: Final = 17
+SHARE_CODE_LENGTH: Final = 10
 SLIP_CODE_LENGTH: Final = 12
 DIGEST_LENGTH: Final = 52
 SHORT_DIGEST_LENGTH: Final = 8
@@ -74,7 +76,7 @@ _TERM: Final = tuple(tuple(_multiply(_ALPHA[i], c) for c in range(32)) for i in 
 
 
 def _syndrome(values: Iterable[int]) -> int:
-    """Σ αⁱ·cᵢ; zero for a whole record id or slip code."""
+    """Σ αⁱ·cᵢ; zero for a whole record id, share code or slip code."""
     result = 0
     for row, value in zip(_TERM, values, strict=False):
         result ^= row[value]
@@ -136,6 +138,21 @@ def new_slip_code(random: bytes) -> str:
         raise ValueError("a slip's code takes exactly 7 random bytes")
     number = int.from_bytes(random)
     return _checked([number >> 5 * i & 31 for i in range(SLIP_CODE_LENGTH - 1)])
+
+
+def new_share_code(letter: str, random: bytes) -> str:
+    """A share code that begins with ``letter`` (of :data:`ALPHABET`) and goes on with 5 random bytes (40
+    bits, from a CSPRNG). Raises ValueError for other lengths.
+    """
+    if len(letter) != 1 or letter not in _ALLOWED or len(random) != 5:
+        raise ValueError("a share code takes one letter and exactly 5 random bytes")
+    number = int.from_bytes(random)
+    return _checked([_VALUE[letter], *(number >> 5 * (7 - i) & 31 for i in range(8))])
+
+
+def group_share_code(code: str) -> str:
+    """As shown: ``XXXX-XXXX-XX``."""
+    return "-".join((code[:4], code[4:8], code[8:]))
 
 
 # ---------------------------------------------------------------------------------------------- digest
@@ -374,6 +391,9 @@ _RECORD: Final = _Form(
         for tail in ((), (SHORT_DIGEST_LENGTH,), (4, 4), (DIGEST_LENGTH,))
     ),
 )
+_SHARE: Final = _Form(
+    SHARE_CODE_LENGTH, (SHARE_CODE_LENGTH,), ((SHARE_CODE_LENGTH,), (4, 4, 2), (5, 5), (4, 6))
+)
 _SLIP: Final = _Form(SLIP_CODE_LENGTH, (SLIP_CODE_LENGTH,), ((SLIP_CODE_LENGTH,), (4, 4, 4), (6, 6)))
 
 _LOOKALIKES: Final = str.maketrans({"O": "0", "I": "1", "L": "1"})
@@ -422,30 +442,46 @@ def read_typed(text: str, hosts: Hosts) -> Typed:
     raise _why_unreadable(plain, is_link=is_link)
 
 
-def read_slip_code(text: str) -> str:
-    """The code of an activation slip that somebody typed, as :func:`read_typed` reads a record id. Raises
-    InvalidInput: ``empty``, ``too_long``, ``characters``, ``length``, ``check_character``, ``ambiguous``.
+def read_share_code(text: str, letters: str) -> str:
+    """The share code that somebody typed, as :func:`read_typed` reads a record id; ``letters`` are those that
+    a code may begin with.
+
+    Raises InvalidInput: ``empty``, ``too_long``, ``characters``, ``length``, ``check_character``,
+    ``ambiguous``.
     """
+    empty = "Chưa có mã. Nhập mã chia sẻ mà gia đình đã đưa, gồm 10 chữ và số."
+    return _read_code(text, _SHARE, SHARE_CODE_LENGTH, called="mã chia sẻ", empty=empty, letters=letters)
+
+
+def read_slip_code(text: str) -> str:
+    """The code of an activation slip that somebody typed; the same, and the same errors."""
+    empty = "Nhập mã kích hoạt in trên giấy của nhà trường, gồm 12 chữ và số."
+    return _read_code(text, _SLIP, SLIP_CODE_LENGTH, called="mã kích hoạt", empty=empty, letters=ALPHABET)
+
+
+def _read_code(text: str, form: _Form, length: int, *, called: str, empty: str, letters: str) -> str:
+    """A typed code of one part; ``called`` is its name in the sentences."""
     if len(text) > MAX_TEXT:
-        raise _refuse("too_long", "Nội dung quá dài. Chỉ nhập mã kích hoạt, gồm 12 chữ và số.")
+        raise _refuse("too_long", f"Nội dung quá dài. Chỉ nhập {called}, gồm {length} chữ và số.")
     groups = _groups(_fold(text))
     if not groups:
-        raise _refuse("empty", "Nhập mã kích hoạt in trên giấy của nhà trường, gồm 12 chữ và số.")
+        raise _refuse("empty", empty)
     plain = "".join(groups).translate(_LOOKALIKES)
-    if _SLIP.fits(plain):
+    if form.fits(plain) and plain[0] in letters:
         return plain
-    found = _undo_input_method(groups, _SLIP)
+    found = {code for code in _undo_input_method(groups, form) if code[0] in letters}
     if len(found) == 1:
         return found.pop()
     if found:
         raise _ambiguous()
     if _MARKED.search(unicodedata.normalize("NFD", plain)):
         raise _marked()
+    named = called.capitalize()
     if any(c not in _VALUE for c in plain):
-        raise _refuse("characters", "Mã kích hoạt chỉ gồm chữ số và chữ cái không dấu, trừ I, L, O, U.")
-    if len(plain) != SLIP_CODE_LENGTH:
-        raise _refuse("length", f"Mã kích hoạt gồm 12 chữ và số, mã vừa nhập có {len(plain)}.")
-    raise _refuse("check_character", "Mã kích hoạt có ký tự gõ sai. So lại từng nhóm 4 ký tự.")
+        raise _refuse("characters", f"{named} chỉ gồm chữ số và chữ cái không dấu, trừ I, L, O, U.")
+    if len(plain) != length:
+        raise _refuse("length", f"{named} gồm {length} chữ và số, mã vừa nhập có {len(plain)}.")
+    raise _refuse("check_character", f"{named} có ký tự gõ sai. So lại từng nhóm 4 ký tự.")
 
 
 def _groups(text: str) -> list[str]:

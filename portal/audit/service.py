@@ -26,6 +26,7 @@ from verifier.audit import Action, Checked, Checkpoint, Outcome
 __all__ = [
     "Action",
     "Actor",
+    "Entry",
     "Event",
     "Object",
     "Outcome",
@@ -36,6 +37,7 @@ __all__ = [
     "head",
     "lines",
     "named",
+    "of_pupil",
     "record",
     "told",
     "told_since",
@@ -242,6 +244,35 @@ def lines(session: Session, *, first: int = 1) -> Iterator[bytes]:
             yield _line(row)
         except _NO_ENTRY as error:
             raise PortalError(f"audit entry {row.number} is damaged") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry as a holder's part of the trail needs it: when, on what, by which right."""
+
+    number: int
+    at: datetime
+    object: str | None
+    purpose: str | None
+    basis: str | None
+    details: Mapping[str, str | int]
+
+
+def of_pupil(
+    session: Session, pupil: str, action: Action, *, before: int | None = None, limit: int
+) -> tuple[Entry, ...]:
+    """What was done (refusals left out) in one kind of act on a pupil's records, newest first: at most
+    ``limit`` entries with a number below ``before``.
+    """
+    wanted = select(AuditEntry).where(
+        AuditEntry.pupil == pupil, AuditEntry.action == action, AuditEntry.outcome == Outcome.DONE
+    )
+    if before is not None:
+        wanted = wanted.where(AuditEntry.number < before)
+    return tuple(
+        Entry(row.number, row.at, row.object, row.purpose, row.basis, json.loads(row.details))
+        for row in session.scalars(wanted.order_by(AuditEntry.number.desc()).limit(limit))
+    )
 
 
 def check(session: Session) -> Checked:

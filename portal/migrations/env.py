@@ -7,6 +7,7 @@ from sqlalchemy import text
 
 import portal.accounts.models
 import portal.audit.models
+import portal.consent.models
 import portal.decisions.models
 import portal.departments.models
 import portal.issuing.models

@@ -30,7 +30,7 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object
@@ -82,6 +82,8 @@ from verifier.words import RECALL_REASONS
 __all__ = [
     "REASON_CLASSES",
     "FoundFile",
+    "Issued",
+    "IssuedVersion",
     "KnownRecord",
     "NewFile",
     "NewVersion",
@@ -89,11 +91,15 @@ __all__ = [
     "PublicRecord",
     "Registered",
     "Revalidated",
+    "answering_file",
+    "birth",
+    "born",
     "facts_for",
     "find_file",
     "find_record",
     "fresh_until",
     "is_undecided",
+    "issued",
     "look_up_locator",
     "look_up_typed",
     "newest_file",
@@ -131,6 +137,7 @@ _BIRTHS: Final = tuple(
         r"(?P<year>\d{4})",
     )
 )
+_SINCE: Final = ("state", "superseded_at", "recalled_at")
 _MANY = 500  # values of one IN (…): below the limits of both databases
 
 
@@ -211,6 +218,40 @@ class OpenRecord:
     header: dict[str, Any]
     disclosures: tuple[str, ...]
     fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedVersion:
+    """One version of a record and what became of it."""
+
+    version: int
+    digest: bytes
+    state: VersionState
+    since: datetime | None
+    recall_reason: str | None
+    school_name: str
+    issued_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A record that exists, for whoever answers for who may see what of it. ``key`` names it in the trail."""
+
+    key: uuid.UUID
+    record_id: str
+    school_code: str
+    pupil_index: str
+    level: str
+    grade: int
+    year: str
+    versions: tuple[IssuedVersion, ...]  # oldest first
+
+    @property
+    def shown(self) -> IssuedVersion:
+        """The version that speaks for the record today: the current one, or the newest when all are taken
+        back.
+        """
+        return next((v for v in self.versions if v.state is VersionState.CURRENT), self.versions[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -853,6 +894,114 @@ def find_record(
         max(versions),
         next((n for n, state in versions.items() if state == VersionState.CURRENT), None),
         record.wrapped_key,
+    )
+
+
+def issued(
+    session: Session,
+    *,
+    keys: Sequence[uuid.UUID] | None = None,
+    pupil: str | None = None,
+    locator: Locator | None = None,
+    file: str | None = None,
+) -> tuple[Issued, ...]:
+    """Records by their rows' keys, by a pupil's blind index, by the full locator of any version, or by the
+    SHA-256 of a registered file: year by year. What is not there, or whose key was destroyed, is left out.
+    """
+    if sum(name is not None for name in (keys, pupil, locator, file)) != 1:
+        raise TypeError("name the records one way")
+    wanted = (
+        select(Record)
+        .where(Record.wrapped_key != DESTROYED)
+        .order_by(Record.year, Record.record_id)
+        .options(selectinload(Record.versions))
+        .execution_options(populate_existing=True)  # a version may have come since this session last looked
+    )
+    if keys is not None:
+        wanted = wanted.where(Record.id.in_(keys))
+    elif pupil is not None:
+        wanted = wanted.where(Record.pupil_index == pupil)
+    elif locator is not None:
+        one = select(RecordVersion.record_pk).where(RecordVersion.digest == locator.digest)
+        wanted = wanted.where(Record.record_id == locator.record_id, Record.id.in_(one))
+    else:
+        one = select(RecordVersion.record_pk).join(RegisteredFile).where(RegisteredFile.sha256 == file)
+        wanted = wanted.where(Record.id.in_(one))
+    return tuple(
+        Issued(
+            record.id,
+            record.record_id,
+            record.school_code,
+            record.pupil_index,
+            record.level,
+            record.grade,
+            record.year,
+            tuple(
+                IssuedVersion(
+                    version.version,
+                    version.digest,
+                    VersionState(version.state),
+                    state_since({name: getattr(version, name) for name in _SINCE}),
+                    version.recall_reason,
+                    version.school_name,
+                    version.issued_on,
+                )
+                for version in record.versions
+            ),
+        )
+        for record in session.scalars(wanted)
+    )
+
+
+def birth(session: Session, vault: Vault, record: Issued) -> str:
+    """The birth date in the version that speaks for the record, as it stands there: "dd/MM/yyyy" or
+    "yyyy".
+    """
+    found = _birth(session, vault, [record.key])
+    if found is None:
+        raise LookupError("a registered record has no version")
+    return found
+
+
+def born(session: Session, vault: Vault, keys: Sequence[uuid.UUID], typed: str) -> bool:
+    """Whether ``typed`` (as :func:`read_birth` gives it) is the birth date in the newest of these records.
+    For keys of no record: no, after the same query and the same decryption.
+    """
+    found = _birth(session, vault, keys)
+    if found is None:
+        same_work(vault, typed)
+        return False
+    return hmac.compare_digest(found.encode(), typed.encode())
+
+
+def _birth(session: Session, vault: Vault, keys: Sequence[uuid.UUID]) -> str | None:
+    """The birth date in the version that speaks for the newest of the records."""
+    row = session.execute(
+        select(Record.record_id, Record.wrapped_key, RecordVersion.public_sealed, RecordVersion.version)
+        .join(RecordVersion, RecordVersion.record_pk == Record.id)
+        .where(Record.id.in_(keys), Record.wrapped_key != DESTROYED)
+        .order_by(
+            Record.year.desc(),
+            case((RecordVersion.state == VersionState.CURRENT, 0), else_=1),
+            RecordVersion.version.desc(),
+        )
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else open_public(vault, row._asdict())["birth"]
+
+
+def answering_file(session: Session, record: Issued, version: int) -> str | None:
+    """SHA-256 of the newest file that shows the whole version, None when it has none."""
+    return session.scalar(
+        select(RegisteredFile.sha256)
+        .join(RecordVersion)
+        .where(
+            RecordVersion.record_pk == record.key,
+            RecordVersion.version == version,
+            RegisteredFile.kind != "extract",
+        )
+        .order_by(RegisteredFile.registered_at.desc())
+        .limit(1)
     )
 
 

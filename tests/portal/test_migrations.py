@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 
 import portal.accounts.models
 import portal.audit.models
+import portal.consent.models
 import portal.decisions.models
 import portal.departments.models
 import portal.issuing.models

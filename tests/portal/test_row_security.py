@@ -27,6 +27,9 @@ from portal.accounts.models import (
     Relation,
 )
 from portal.config import Settings
+from portal.consent.fields import Preset
+from portal.consent.models import Consent, Matter, RequestKind, SubjectRequest
+from portal.consent.purposes import Purpose
 from portal.database import Base, make_engine, narrow
 from portal.errors import Refusal
 from portal.extensions import reading, transaction
@@ -65,6 +68,8 @@ BOUND = {
     "pupil_links",
     "activation_slips",
     "contact_changes",
+    "consents",
+    "subject_requests",
     "class_uploads",
     "planned_signatures",
     "signing_orders",
@@ -212,6 +217,32 @@ def _rows_of(session: Session, school: str) -> None:
                 asked_at=NOW,
                 due_at=NOW,
             ),
+            Consent(
+                pupil_index=pupil,
+                school_code=school,
+                purpose=Purpose.TRANSFER,
+                asked_by=holder.id,
+                preset=Preset.RESULT,
+                fields="[]",
+                pdf=False,
+                days=1,
+                once=True,
+                wrapped_key=b"",
+                asked_at=NOW,
+                answer_until=NOW,
+            ),
+            SubjectRequest(
+                account_pk=holder.id,
+                school_code=school,
+                pupil_index=pupil,
+                kind=RequestKind.SEE,
+                matter=Matter.RECORD,
+                wrapped_key=b"",
+                text_sealed=b"",
+                made_at=NOW,
+                acknowledge_by=NOW.date(),
+                answer_by=NOW.date(),
+            ),
             ClassUpload(
                 school_code=school,
                 account_pk=holder.id,
@@ -278,12 +309,14 @@ def test_a_school_reads_its_own_rows_alone(engine: Engine, table: str) -> None:
 def test_a_school_changes_its_own_rows_alone(engine: Engine, table: str) -> None:
     """SEC-18: what an UPDATE or DELETE without a WHERE reaches."""
     column = next(c.name for c in Base.metadata.tables[table].columns if c.name not in ("id", "school_code"))
+    if table == "consents":
+        column = "wrapped_key"  # of a consent nothing else may change
     with Session(engine) as session:
         narrow(session, OWN)
         touched = session.execute(text(f"UPDATE {table} SET {column} = {column} RETURNING 1")).all()  # noqa: S608
         assert len(touched) == 1
         session.rollback()
-        if table not in ("records", "record_versions", "signing_orders"):  # their rows have others below them
+        if table not in ("records", "record_versions", "signing_orders", "consents"):  # others are below them
             assert len(session.execute(text(f"DELETE FROM {table} RETURNING 1")).all()) == 1  # noqa: S608
         session.rollback()
 

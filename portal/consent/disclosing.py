@@ -1,0 +1,544 @@
+"""Showing content of a record: to whom a family consented, to whoever has its share code, by a duty of law.
+
+What goes out is exactly what was consented to, byte for byte as it was committed to when the record was
+issued, with the header: whoever gets it can prove each part against the digest on the paper (RFC 9901). We
+prove it before we hand it out. Each record shown is one entry of the trail.
+
+A consent is to a school year's record, and what is shown is the version that speaks for it at that moment: a
+receiving school needs the mark after its correction, and the family agreed to "the result of the year", as
+the text it was shown says. When every version was taken back the newest is shown, and that it was. The
+version at the time of asking is told beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from portal.audit import service as audit
+from portal.audit.service import Action, Actor, Event, Object
+from portal.consent.fields import SENSITIVE, Preset, names_of
+from portal.consent.models import Consent, ConsentRecord, EventKind, ShareCode, StatutoryAccess
+from portal.consent.parties import Notice, Staff, Tell, day_of, links, names, notices, standing
+from portal.consent.purposes import Duty, Purpose
+from portal.consent.service import (
+    MAX_REFERENCE,
+    Case,
+    Denied,
+    State,
+    code_index,
+    entitled,
+    examine,
+    new_event,
+    refuse,
+    seal,
+    settle_case,
+)
+from portal.permissions import Act
+from portal.ports import FileStore
+from portal.registry import service as registry
+from portal.registry.service import Issued
+from portal.vault import Vault
+from verifier import record as records
+from verifier.errors import InvalidInput, Problem
+from verifier.locator import Locator
+from verifier.record import Json
+from verifier.verdict import VersionState
+
+#: Wrong birth dates that a share code takes in its life.
+WRONG_TRIES: Final = 5
+#: Entries on a page of "who looked".
+PAGE: Final = 20
+
+_CONSENT: Final = "consent"  # the basis, in the trail
+_NOBODY: Final = uuid.UUID(int=0)  # the key of no row
+_SENTENCES: Final = {
+    "not_permitted": "Tài khoản này không có quyền làm việc này.",
+    "not_entitled": "Theo tuổi của học sinh hôm nay, tài khoản này không được xem.",
+    "unknown_consent": "Không có sự đồng ý nào cho nơi này.",
+    "not_in_force": "Sự đồng ý này hiện không có hiệu lực, nên không có gì được xem.",
+    "not_opened": "Mã hoặc ngày sinh không đúng.",
+    "expired": "Mã này đã hết hạn. Hỏi gia đình xin mã mới.",
+    "cancelled": "Gia đình đã huỷ mã này.",
+    "used_up": "Mã này chỉ xem được một lần và đã được dùng.",
+    "unknown_record": "Không có học bạ nào ứng với mã hoặc tệp này.",
+    "wrong_duty": "Đơn vị này không thể viện dẫn căn cứ này.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class DisclosedRecord:
+    """What is shown of one record. ``disclosures`` prove ``fields`` against ``digest``, by ``header``;
+    ``pdf`` holds the signed file where that was consented to.
+    """
+
+    record_id: str
+    version: int
+    state: VersionState
+    since: datetime | None
+    recall_reason: str | None
+    consented_version: int | None
+    school_name: str
+    header: Mapping[str, Any]
+    digest: bytes
+    disclosures: tuple[str, ...]
+    fields: Mapping[str, Json]
+    pdf: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """What is shown, on which basis ("consent" or a duty), and until when it may be asked for again (None:
+    never).
+    """
+
+    basis: str
+    purpose: str
+    about: Object
+    at: datetime
+    until: datetime | None
+    records: tuple[DisclosedRecord, ...]
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One look at a pupil's record. ``who`` is the organisation's name; None for whoever had a share code,
+    and for the school's own office where ``basis`` is None too. ``why`` is a purpose or a duty.
+    """
+
+    number: int
+    at: datetime
+    who: str | None
+    why: str | None
+    basis: str | None
+    record: uuid.UUID | None
+    count: int
+
+
+# ------------------------------------------------------------------------------------------------ consent
+
+
+def disclose(
+    session: Session, vault: Vault, files: FileStore, *, consent: uuid.UUID, staff: Staff, now: datetime
+) -> Disclosed | Denied:
+    """What the family consented to for this organisation. Uses up a consent for one time.
+
+    Denied: ``not_permitted``, ``unknown_consent`` (also one for somebody else), ``not_in_force``. Raises
+    FileNotFoundError, CorruptFile or VaultError when we lost or damaged what is to be shown: then nothing
+    is used up.
+    """
+    actor = Actor("account", str(staff.account))
+    viewer = standing(session, staff, Act.OPEN_SHARED, day_of(now))
+    if viewer is None:
+        return _deny(session, actor, "not_permitted", now)
+    case = examine(session, vault, consent, now, lock=True)
+    if case is None or case.row.recipient_pk != viewer.key:
+        return _deny(session, actor, "unknown_consent", now)
+    if case.obstacle is not None:
+        settle_case(session, case, now)
+        return _deny(session, actor, "not_in_force", now, _About.of(case))
+    return _show(session, vault, files, case, actor=actor, now=now)
+
+
+def open_code(
+    session: Session,
+    vault: Vault,
+    files: FileStore,
+    *,
+    code: str,
+    birth: str,
+    declared: str = "",
+    staff: Staff | None = None,
+    now: datetime,
+) -> Disclosed | Denied:
+    """What the family consented to for whoever has its code and knows the birth date; ``code`` as
+    :func:`portal.consent.service.read_code`, ``birth`` as :func:`portal.registry.service.read_birth` give
+    them. By POST only: a request that changes nothing must not open anything. ``declared`` is who they say
+    they are, for the holder; ``staff`` set when they are signed in.
+
+    An unknown code, a wrong date and a locked code are one answer, after the same work: ``not_opened``. The
+    fifth wrong date locks the code and tells the holders. Only a right pair learns ``expired``,
+    ``cancelled``, ``used_up`` or ``not_in_force``.
+    """
+    if len(declared) > MAX_REFERENCE:
+        raise InvalidInput((Problem("declared", "declared", "Tên nơi xem không quá 80 ký tự."),))
+    actor = Actor.system("share_code") if staff is None else Actor("account", str(staff.account))
+
+    # 1 The code's row, locked: tries that come at once are counted one by one.
+    found = session.execute(
+        select(
+            ShareCode.id,
+            ShareCode.consent_pk,
+            ShareCode.wrong_tries,
+            ShareCode.locked_at,
+            Consent.school_code,
+            Consent.pupil_index,
+            Consent.purpose,
+        )
+        .join(Consent, Consent.id == ShareCode.consent_pk)
+        .where(ShareCode.code_index == code_index(vault, code))
+        .with_for_update(of=ShareCode)
+    ).one_or_none()
+    key, consent, tries, locked = (
+        (_NOBODY, _NOBODY, 0, None)
+        if found is None
+        else (found.id, found.consent_pk, found.wrong_tries, found.locked_at)
+    )
+
+    # 2 The same questions, comparison and update, whatever there is.
+    bound = session.scalars(select(ConsentRecord.record_pk).where(ConsentRecord.consent_pk == consent))
+    right = registry.born(session, vault, bound.all() or [_NOBODY], birth)
+    if locked is None and not right:
+        tries += 1
+    locks = found is not None and locked is None and tries >= WRONG_TRIES
+    session.execute(
+        update(ShareCode)
+        .where(ShareCode.id == key)
+        .values(wrong_tries=tries, locked_at=now if locks else locked)
+        .execution_options(synchronize_session=False)
+    )
+    if found is None:
+        return _deny(session, actor, "not_opened", now)
+    if locked is not None or not right:
+        about = _About(
+            Object("share_code", key), found.school_code, found.pupil_index, Purpose(found.purpose)
+        )
+        told = _lock(session, vault, about, consent, now) if locks else ()
+        return _deny(session, actor, "not_opened", now, about, told=told)
+
+    # 3 A right pair: what became of the consent may be said.
+    case = examine(session, vault, consent, now, lock=True)
+    if case is None:
+        raise LookupError("a share code without its consent")
+    if case.obstacle is not None:
+        settle_case(session, case, now)
+        return _deny(session, actor, _ENDS.get(case.fold.state, "not_in_force"), now, _About.of(case))
+    return _show(session, vault, files, case, actor=actor, declared=declared.strip(), now=now)
+
+
+_ENDS: Final = {
+    State.EXPIRED: "expired",
+    State.WITHDRAWN: "cancelled",
+    State.USED_UP: "used_up",
+}
+
+
+def _lock(
+    session: Session, vault: Vault, about: _About, consent: uuid.UUID, now: datetime
+) -> tuple[Notice, ...]:
+    """Tell that a code is locked: the trail and the holders."""
+    event = Event(
+        Actor.system("share_code"),
+        Action.SHARE_CODE_LOCKED,
+        about.object,
+        organisation=about.school,
+        pupil=about.pupil,
+        purpose=about.purpose.value,
+        details={"count": WRONG_TRIES},
+    )
+    audit.record(session, event, now=now)
+    case = examine(session, vault, consent, now)
+    if case is None:
+        return ()
+    return notices(case.links, case.needed.parties, Tell.CODE_LOCKED, str(Object("consent", consent)))
+
+
+def _show(
+    session: Session,
+    vault: Vault,
+    files: FileStore,
+    case: Case,
+    *,
+    actor: Actor,
+    declared: str = "",
+    now: datetime,
+) -> Disclosed:
+    """The content of a consent that stands and is locked."""
+    row = case.row
+    about = Object("consent", row.id)
+    allowed = frozenset(json.loads(row.fields))
+    shown = tuple(
+        replace(
+            _open(session, vault, record, allowed),
+            consented_version=case.consented_versions[record.key],
+            pdf=_pdf(session, vault, files, record) if row.pdf else None,
+        )
+        for record in case.records
+    )
+    number = case.fold.last + 1
+    opened = new_event(row, number, EventKind.OPENED, now)
+    if actor.kind == "account":
+        opened.account_pk = uuid.UUID(actor.name)
+    if declared:
+        opened.note_sealed = seal(vault, row, "note_sealed", declared, opened.id)
+    session.add(opened)
+    told = [
+        _shown(record, one, actor, about, purpose=Purpose(row.purpose).value, basis=_CONSENT)
+        for record, one in zip(case.records, shown, strict=True)
+    ]
+    if row.once:
+        session.add(new_event(row, number + 1, EventKind.USED_UP, now))
+        told.append(
+            Event(
+                Actor.system("consent"),
+                Action.CONSENT_EXPIRED,
+                about,
+                organisation=row.school_code,
+                pupil=row.pupil_index,
+                purpose=Purpose(row.purpose).value,
+                details={"reason": "used_up"},
+            )
+        )
+    audit.record(session, *told, now=now)
+    until = None if row.once else case.fold.until
+    return Disclosed(_CONSENT, Purpose(row.purpose).value, about, now, until, shown)
+
+
+# ----------------------------------------------------------------------------------------- duties of law
+
+
+def statutory_access(
+    session: Session,
+    vault: Vault,
+    *,
+    staff: Staff,
+    duty: Duty,
+    reference: str,
+    preset: Preset,
+    sensitive: Collection[str] = (),
+    locator: Locator | None = None,
+    file: str | None = None,
+    now: datetime,
+) -> Disclosed | Denied:
+    """What an organisation needs by a duty of law for its case ``reference``, of the one record it holds: it
+    presents the full locator or the SHA-256 of the registered file, and there is no other way to name a
+    pupil. Recorded with its ground, shown to the holders afterwards; the next look is another access.
+
+    Denied: ``not_permitted``, ``wrong_duty``, ``unknown_record``.
+    """
+    _check_access(reference, sensitive, locator, file)
+    actor = Actor("account", str(staff.account))
+    viewer = standing(session, staff, Act.STATUTORY_ACCESS, day_of(now))
+    if viewer is None:
+        return _deny(session, actor, "not_permitted", now, basis=duty.value)
+    if viewer.kind not in duty.ground.kinds:
+        return _deny(session, actor, "wrong_duty", now, basis=duty.value)
+    record = next(iter(registry.issued(session, locator=locator, file=file)), None)
+    if record is None:
+        return _deny(session, actor, "unknown_record", now, basis=duty.value)
+    shown = _open(session, vault, record, names_of(record.level, record.grade, preset, sensitive))
+    key = vault.new_key()
+    access = StatutoryAccess(
+        id=uuid.uuid4(),
+        organisation_pk=viewer.key,
+        account_pk=staff.account,
+        duty=duty,
+        wrapped_key=key,
+        record_pk=record.key,
+        pupil_index=record.pupil_index,
+        version=shown.version,
+        fields=json.dumps(sorted(shown.fields)),
+        at=now,
+    )
+    access.reference_sealed = vault.seal(
+        key,
+        reference.strip().encode(),
+        table=StatutoryAccess.__tablename__,
+        column="reference_sealed",
+        row=str(access.id),
+        version=1,
+    )
+    session.add(access)
+    about = Object("statutory_access", access.id)
+    audit.record(session, _shown(record, shown, actor, about, purpose="statutory", basis=duty.value), now=now)
+    known = links(session, record.pupil_index, day_of(now))
+    told = tuple(
+        Notice(
+            link.account,
+            Tell.STATUTORY_ACCESS,
+            link.language,
+            str(about),
+            {"organisation": viewer.name, "ground": duty.ground.article},
+        )
+        for link in known
+        if link.stands and entitled(session, vault, link.account, record.pupil_index, now)
+    )
+    return Disclosed(duty.value, "statutory", about, now, None, (shown,), told)
+
+
+def _check_access(
+    reference: str, sensitive: Collection[str], locator: Locator | None, file: str | None
+) -> None:
+    """Raises InvalidInput with every mistake."""
+    problems = []
+    if not 0 < len(reference.strip()) <= MAX_REFERENCE:
+        problems.append(Problem("reference", "reference", "Ghi số hồ sơ, vụ việc, không quá 80 ký tự."))
+    if not set(sensitive) <= set(SENSITIVE):
+        problems.append(Problem("sensitive", "sensitive", "Chỉ chọn những thông tin có trong danh sách."))
+    if (locator is None) is (file is None):
+        message = "Xuất trình mã QR đầy đủ của học bạ, hoặc tệp học bạ đang giữ."
+        problems.append(Problem("record", "record", message))
+    if problems:
+        raise InvalidInput(tuple(problems))
+
+
+# ---------------------------------------------------------------------------------------------- who looked
+
+
+def accesses(
+    session: Session,
+    vault: Vault,
+    *,
+    account: uuid.UUID,
+    pupil: str,
+    before: int | None = None,
+    now: datetime,
+) -> tuple[Access, ...] | Denied:
+    """Who looked at a pupil's records, newest first, :data:`PAGE` at a time; the next page is ``before`` the
+    last number of this one. For a holder who may act for the pupil today. Denied: ``not_entitled``.
+    """
+    if entitled(session, vault, account, pupil, now) is None:
+        return _deny(session, Actor("holder", str(account)), "not_entitled", now)
+    entries = audit.of_pupil(session, pupil, Action.DISCLOSURE, before=before, limit=PAGE)
+    objects = {entry.object for entry in entries}
+    by_consent = {
+        str(Object("consent", row.id)): row.recipient_pk
+        for row in session.execute(
+            select(Consent.id, Consent.recipient_pk).where(Consent.id.in_(_keys(objects, "consent")))
+        )
+    }
+    by_duty = {
+        str(Object("statutory_access", row.id)): row.organisation_pk
+        for row in session.execute(
+            select(StatutoryAccess.id, StatutoryAccess.organisation_pk).where(
+                StatutoryAccess.id.in_(_keys(objects, "statutory_access"))
+            )
+        )
+    }
+    viewers = {name: key for name, key in (by_consent | by_duty).items() if key is not None}
+    called = names(session, set(viewers.values()))
+    found = []
+    for entry in entries:
+        viewer = viewers.get(entry.object or "")
+        record = entry.details.get("record")
+        found.append(
+            Access(
+                entry.number,
+                entry.at,
+                None if viewer is None else called[viewer],
+                entry.basis if entry.object in by_duty else entry.purpose,
+                entry.basis,
+                None if record is None else uuid.UUID(str(record)),
+                int(entry.details.get("count", 0)),
+            )
+        )
+    return tuple(found)
+
+
+def _keys(objects: Collection[str | None], kind: str) -> list[uuid.UUID]:
+    return [
+        uuid.UUID(name.partition(":")[2])
+        for name in objects
+        if name is not None and name.startswith(f"{kind}:")
+    ]
+
+
+# ------------------------------------------------------------------------------------------------- inside
+
+
+def _open(session: Session, vault: Vault, record: Issued, allowed: frozenset[str]) -> DisclosedRecord:
+    """The allowed part of the version that speaks for the record, proved against its digest."""
+    version = record.shown
+    content = registry.open_record(session, vault, record.record_id, version.version)
+    if content is None:
+        raise LookupError("a registered version has no content")
+    # What was opened stands in the order of what it was opened from.
+    pairs = zip(content.disclosures, content.fields, strict=True)
+    texts = tuple(text for text, name in pairs if name in allowed)
+    fields = records.open_disclosures(content.header, texts)
+    if records.digest(content.header) != version.digest or not allowed.issuperset(fields):
+        raise LookupError("what is to be shown does not belong to the digest")
+    return DisclosedRecord(
+        record.record_id,
+        version.version,
+        version.state,
+        version.since,
+        version.recall_reason,
+        None,
+        version.school_name,
+        content.header,
+        version.digest,
+        texts,
+        fields,
+    )
+
+
+def _pdf(session: Session, vault: Vault, files: FileStore, record: Issued) -> bytes | None:
+    """The newest signed file of the version that is shown."""
+    sha256 = registry.answering_file(session, record, record.shown.version)
+    return None if sha256 is None else registry.read_file(session, vault, files, sha256)
+
+
+def _shown(
+    record: Issued, shown: DisclosedRecord, actor: Actor, about: Object, *, purpose: str, basis: str
+) -> Event:
+    """That this was shown, for the trail."""
+    return Event(
+        actor,
+        Action.DISCLOSURE,
+        about,
+        organisation=record.school_code,
+        pupil=record.pupil_index,
+        purpose=purpose,
+        basis=basis,
+        details={"record": str(record.key), "version": shown.version, "count": len(shown.fields)},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What a refusal is about, for the trail."""
+
+    object: Object
+    school: str
+    pupil: str
+    purpose: Purpose
+
+    @classmethod
+    def of(cls, case: Case) -> _About:
+        row = case.row
+        return cls(Object("consent", row.id), row.school_code, row.pupil_index, Purpose(row.purpose))
+
+
+def _deny(
+    session: Session,
+    actor: Actor,
+    code: str,
+    now: datetime,
+    about: _About | None = None,
+    *,
+    basis: str = _CONSENT,
+    told: tuple[Notice, ...] = (),
+) -> Denied:
+    return refuse(
+        session,
+        actor,
+        Action.DISCLOSURE,
+        code,
+        _SENTENCES[code],
+        now=now,
+        about=None if about is None else about.object,
+        school=None if about is None else about.school,
+        pupil=None if about is None else about.pupil,
+        purpose=None if about is None else about.purpose.value,
+        basis=basis,
+        told=told,
+    )

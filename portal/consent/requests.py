@@ -1,0 +1,317 @@
+"""What a holder asks the school for as a data subject, and by when it has to be answered (NĐ 356/2025 Đ.5).
+
+Acknowledged within 2 working days; withdrawing and objecting answered within 15 days, seeing, correcting and
+copying within 10, deleting within 20; each extended once, by as many days. For complaints the law names no
+days: we take the shortest. A day counts by the calendar in Vietnam, the first one after the request.
+
+A registered record is kept permanently (NĐ 88/2026 Đ.8.3): a request to erase one is answered at once, with
+that ground. Withdrawing a consent needs no request: it works at once (:mod:`portal.consent.service`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Account
+from portal.audit import service as audit
+from portal.audit.service import Action, Actor, Event, Object, Outcome
+from portal.consent import working_days
+from portal.consent.models import Matter, RequestKind, SubjectRequest
+from portal.consent.parties import Notice, Office, Staff, Tell, day_of, standing
+from portal.consent.service import Denied, entitled, refuse
+from portal.permissions import Act
+from portal.registry import service as registry
+from portal.vault import DESTROYED, Vault
+from verifier.errors import InvalidInput, Problem
+
+ACKNOWLEDGE_DAYS: Final = 2
+ANSWER_DAYS: Final = {
+    RequestKind.SEE: 10,
+    RequestKind.CORRECT: 10,
+    RequestKind.COPY: 10,
+    RequestKind.WITHDRAW: 15,
+    RequestKind.OBJECT: 15,
+    RequestKind.DELETE: 20,
+    RequestKind.COMPLAIN: 10,
+}
+MAX_TEXT: Final = 2000
+KEPT_PERMANENTLY: Final = "kept_permanently"
+GROUNDS: Final = {KEPT_PERMANENTLY: "Học bạ được lưu trữ vĩnh viễn (NĐ 88/2026/NĐ-CP Đ.8.3), không xoá được."}
+
+_SENTENCES: Final = {
+    "not_permitted": "Tài khoản này không có quyền làm việc này.",
+    "not_entitled": "Theo tuổi của học sinh hôm nay, tài khoản này không được yêu cầu thay học sinh.",
+    "unknown_request": "Không có yêu cầu này ở trường.",
+    "answered": "Yêu cầu này đã được trả lời.",
+    "extended": "Yêu cầu này đã được gia hạn một lần; không gia hạn thêm được.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A request as both sides see it. ``late``: something is due and was not done by its day."""
+
+    request: uuid.UUID
+    kind: RequestKind
+    matter: Matter
+    text: str
+    made_at: datetime
+    acknowledge_by: date
+    answer_by: date
+    acknowledged_at: datetime | None
+    extended: bool
+    answered_at: datetime | None
+    granted: bool | None
+    ground: str | None
+    answer: str | None
+    late: bool
+    notices: tuple[Notice, ...] = ()
+
+
+def make(
+    session: Session,
+    vault: Vault,
+    *,
+    account: uuid.UUID,
+    pupil: str,
+    kind: RequestKind,
+    matter: Matter,
+    text: str,
+    now: datetime,
+) -> Ticket | Denied:
+    """A holder asks. Denied: ``not_entitled``. Raises InvalidInput for a text that is empty or too long."""
+    _check(text)
+    actor = Actor("holder", str(account))
+    if entitled(session, vault, account, pupil, now) is None:
+        return _deny(session, actor, Action.REQUEST_MADE, "not_entitled", now)
+    today = day_of(now)
+    key, row_id = vault.new_key(), uuid.uuid4()
+    row = SubjectRequest(
+        id=row_id,
+        account_pk=account,
+        school_code=registry.issued(session, pupil=pupil)[-1].school_code,
+        pupil_index=pupil,
+        kind=kind,
+        matter=matter,
+        wrapped_key=key,
+        text_sealed=_seal(vault, key, "text_sealed", text, row_id),
+        made_at=now,
+        acknowledge_by=working_days.after(today, ACKNOWLEDGE_DAYS),
+        answer_by=today + timedelta(days=ANSWER_DAYS[kind]),
+    )
+    session.add(row)
+    told = [_told(row, Action.REQUEST_MADE, actor)]
+    if kind is RequestKind.DELETE and matter is Matter.RECORD:
+        row.acknowledged_at = row.answered_at = now
+        row.granted, row.reason = False, KEPT_PERMANENTLY
+        told.append(
+            _told(
+                row,
+                Action.REQUEST_ANSWERED,
+                Actor.system("requests"),
+                outcome=Outcome.REFUSED,
+                reason=KEPT_PERMANENTLY,
+            )
+        )
+    audit.record(session, *told, now=now)
+    return _ticket(vault, row, today)
+
+
+def acknowledge(
+    session: Session, vault: Vault, *, staff: Staff, request: uuid.UUID, now: datetime
+) -> Ticket | Denied:
+    """The school says that it has the request. Denied: ``not_permitted``, ``unknown_request``,
+    ``answered``.
+    """
+    row = _open(session, staff, request, now)
+    if isinstance(row, Denied):
+        return row
+    row.acknowledged_at = row.acknowledged_at or now
+    audit.record(session, _told(row, Action.REQUEST_ANSWERED, _actor(staff), reason="acknowledged"), now=now)
+    return _ticket(vault, row, day_of(now))
+
+
+def extend(
+    session: Session, vault: Vault, *, staff: Staff, request: uuid.UUID, now: datetime
+) -> Ticket | Denied:
+    """The school takes the one extension there is. Denied: as :func:`acknowledge`, and ``extended``."""
+    row = _open(session, staff, request, now)
+    if isinstance(row, Denied):
+        return row
+    if row.extended_at is not None:
+        return _deny(session, _actor(staff), Action.REQUEST_ANSWERED, "extended", now, row=row)
+    row.extended_at = now
+    row.answer_by += timedelta(days=ANSWER_DAYS[RequestKind(row.kind)])
+    audit.record(session, _told(row, Action.REQUEST_ANSWERED, _actor(staff), reason="extended"), now=now)
+    return _ticket(vault, row, day_of(now))
+
+
+def answer(
+    session: Session,
+    vault: Vault,
+    *,
+    staff: Staff,
+    request: uuid.UUID,
+    granted: bool,
+    text: str,
+    now: datetime,
+) -> Ticket | Denied:
+    """The school answers, with its words. Denied: as :func:`acknowledge`. Raises InvalidInput as
+    :func:`make`.
+    """
+    _check(text)
+    row = _open(session, staff, request, now)
+    if isinstance(row, Denied):
+        return row
+    row.acknowledged_at = row.acknowledged_at or now
+    row.answered_at, row.answered_by, row.granted = now, staff.account, granted
+    row.answer_sealed = _seal(vault, row.wrapped_key, "answer_sealed", text, row.id)
+    reason = "granted" if granted else "not_granted"
+    audit.record(session, _told(row, Action.REQUEST_ANSWERED, _actor(staff), reason=reason), now=now)
+    holder = session.get_one(Account, row.account_pk)
+    notice = Notice(holder.id, Tell.REQUEST_ANSWERED, holder.language, str(Object("request", row.id)))
+    return _ticket(vault, row, day_of(now), (notice,))
+
+
+def of_holder(session: Session, vault: Vault, *, account: uuid.UUID, now: datetime) -> tuple[Ticket, ...]:
+    """A holder's own requests, newest first."""
+    return _tickets(session, vault, SubjectRequest.account_pk == account, now)
+
+
+def of_school(session: Session, vault: Vault, *, staff: Staff, now: datetime) -> tuple[Ticket, ...] | Denied:
+    """What a school was asked for, newest first; ``late`` ones say so. Denied: ``not_permitted``."""
+    school = standing(session, staff, Act.ANSWER_REQUESTS, day_of(now))
+    if school is None:
+        return _deny(session, _actor(staff), Action.REQUEST_ANSWERED, "not_permitted", now)
+    return _tickets(session, vault, SubjectRequest.school_code == school.code, now)
+
+
+# ------------------------------------------------------------------------------------------------- inside
+
+
+def _tickets(session: Session, vault: Vault, which: ColumnElement[bool], now: datetime) -> tuple[Ticket, ...]:
+    rows = session.scalars(
+        select(SubjectRequest)
+        .where(which, SubjectRequest.wrapped_key != DESTROYED)
+        .order_by(SubjectRequest.made_at.desc(), SubjectRequest.id)
+    )
+    return tuple(_ticket(vault, row, day_of(now)) for row in rows)
+
+
+def _open(session: Session, staff: Staff, request: uuid.UUID, now: datetime) -> SubjectRequest | Denied:
+    """The request of the own school that still waits for its answer, locked."""
+    school: Office | None = standing(session, staff, Act.ANSWER_REQUESTS, day_of(now))
+    if school is None:
+        return _deny(session, _actor(staff), Action.REQUEST_ANSWERED, "not_permitted", now)
+    row = session.scalar(
+        select(SubjectRequest)
+        .where(
+            SubjectRequest.id == request,
+            SubjectRequest.school_code == school.code,
+            SubjectRequest.wrapped_key != DESTROYED,
+        )
+        .with_for_update()
+    )
+    if row is None:
+        return _deny(session, _actor(staff), Action.REQUEST_ANSWERED, "unknown_request", now)
+    if row.answered_at is not None:
+        return _deny(session, _actor(staff), Action.REQUEST_ANSWERED, "answered", now, row=row)
+    return row
+
+
+def _ticket(vault: Vault, row: SubjectRequest, today: date, told: tuple[Notice, ...] = ()) -> Ticket:
+    late = row.answered_at is None and (
+        today > row.answer_by or (row.acknowledged_at is None and today > row.acknowledge_by)
+    )
+    return Ticket(
+        row.id,
+        RequestKind(row.kind),
+        Matter(row.matter),
+        _unseal(vault, row, "text_sealed", row.text_sealed),
+        row.made_at,
+        row.acknowledge_by,
+        row.answer_by,
+        row.acknowledged_at,
+        row.extended_at is not None,
+        row.answered_at,
+        row.granted,
+        None if row.reason is None else GROUNDS[row.reason],
+        None if row.answer_sealed is None else _unseal(vault, row, "answer_sealed", row.answer_sealed),
+        late,
+        told,
+    )
+
+
+def _check(text: str) -> None:
+    if not 0 < len(text.strip()) <= MAX_TEXT:
+        message = f"Viết nội dung, không quá {MAX_TEXT} ký tự."
+        raise InvalidInput((Problem("text", "text", message),))
+
+
+def _actor(staff: Staff) -> Actor:
+    return Actor("account", str(staff.account))
+
+
+def _seal(vault: Vault, key: bytes, column: str, text: str, row: uuid.UUID) -> bytes:
+    return vault.seal(
+        key,
+        text.strip().encode(),
+        table=SubjectRequest.__tablename__,
+        column=column,
+        row=str(row),
+        version=1,
+    )
+
+
+def _unseal(vault: Vault, row: SubjectRequest, column: str, sealed: bytes) -> str:
+    table = SubjectRequest.__tablename__
+    opened = vault.open(row.wrapped_key, sealed, table=table, column=column, row=str(row.id), version=1)
+    return opened.decode()
+
+
+def _told(
+    row: SubjectRequest,
+    action: Action,
+    actor: Actor,
+    *,
+    outcome: Outcome = Outcome.DONE,
+    reason: str | None = None,
+) -> Event:
+    return Event(
+        actor,
+        action,
+        Object("request", row.id),
+        outcome,
+        organisation=row.school_code,
+        pupil=row.pupil_index,
+        purpose=RequestKind(row.kind).value,
+        details={} if reason is None else {"reason": reason},
+    )
+
+
+def _deny(
+    session: Session,
+    actor: Actor,
+    action: Action,
+    code: str,
+    now: datetime,
+    *,
+    row: SubjectRequest | None = None,
+) -> Denied:
+    return refuse(
+        session,
+        actor,
+        action,
+        code,
+        _SENTENCES[code],
+        now=now,
+        about=None if row is None else Object("request", row.id),
+        school=None if row is None else row.school_code,
+        pupil=None if row is None else row.pupil_index,
+    )

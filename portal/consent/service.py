@@ -1,0 +1,1091 @@
+"""Asking for consent, saying yes or no to it, and whether it stands: the state of a consent is what happened
+to it, folded, and the time (SEC-19, SEC-20, SEC-21).
+
+    WAITING -> GIVEN -> USED_UP | WITHDRAWN | EXPIRED
+       |-> REFUSED | EXPIRED
+
+Nothing is edited and nothing is cached: :func:`obstacle` is asked anew before each disclosure, over the
+events, the links of the holders on that day, the recipient and the department's approval. What stands in the
+way of a given consent without ending it (a dispute, a giver who is gone, a child that turned seven, an
+approval that was revoked) suspends it, with the reason.
+
+Whatever is refused comes back as :class:`Denied`, with its entry in the trail written: the caller commits it.
+Input that is in no form raises InvalidInput, with every mistake.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Account
+from portal.audit import service as audit
+from portal.audit.service import Action, Actor, Event, Object, Outcome
+from portal.consent.ages import Born, Needed, Party, needed
+from portal.consent.fields import SENSITIVE, Preset, names_of
+from portal.consent.models import (
+    Consent,
+    ConsentEvent,
+    ConsentRecord,
+    EventKind,
+    Evidence,
+    PurposeApproval,
+    ShareCode,
+)
+from portal.consent.parties import (
+    Link,
+    Notice,
+    Staff,
+    Tell,
+    day_of,
+    department_of,
+    links,
+    names,
+    notices,
+    office,
+    standing,
+)
+from portal.consent.purposes import LETTERS, Purpose, outside_education
+from portal.consent.texts import Language, Reader, Shown, Terms, render
+from portal.permissions import Act
+from portal.registry import service as registry
+from portal.registry.service import Issued
+from portal.vault import DESTROYED, Vault
+from verifier.errors import InvalidInput, Problem
+from verifier.locator import Locator, new_share_code, read_share_code
+from verifier.record import level_info
+
+#: How many days a consent may last from the last yes that was needed.
+DAYS: Final = (1, 7, 30, 90)
+#: How long a question waits for its answers.
+ANSWER_WITHIN: Final = timedelta(days=14)
+MAX_REFERENCE: Final = 80
+
+_SENTENCES: Final = {
+    "not_permitted": "Tài khoản này không có quyền làm việc này.",
+    "not_entitled": "Theo tuổi của học sinh hôm nay, tài khoản này không được quyết định việc này.",
+    "unknown_record": "Không có học bạ nào ứng với mã này.",
+    "unknown_consent": "Không có đề nghị xem học bạ này.",
+    "disputed": "Quyền đại diện cho học sinh đang được nhà trường xác minh, nên chưa thể đồng ý.",
+    "not_approved": "Mục đích này cần Sở Giáo dục và Đào tạo chấp thuận trước; hiện chưa có chấp thuận.",
+    "own_sign_in": "Học sinh có tài khoản riêng, hoặc từ 16 tuổi, phải tự đăng nhập để trả lời.",
+    "text_differs": "Nội dung vừa đọc đã thay đổi. Đọc lại rồi trả lời.",
+    "same_request": "Học sinh và người giám hộ phải trả lời riêng từng người.",
+    "already_answered": "Người này đã trả lời rồi.",
+    "not_open": "Đề nghị này đã kết thúc, không trả lời được nữa.",
+    "not_in_force": "Sự đồng ý này hiện không có hiệu lực.",
+    "code_made": "Mã chia sẻ chỉ hiện một lần và đã được tạo. Cần mã khác thì tạo một lần chia sẻ mới.",
+    "approved_already": "Mục đích này đã được chấp thuận.",
+    "no_approval": "Mục đích này chưa được chấp thuận, nên không có gì để thu hồi.",
+}
+
+
+class State(StrEnum):
+    """Where a consent stands."""
+
+    WAITING = "waiting"
+    GIVEN = "given"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+    USED_UP = "used_up"
+
+
+class Said(StrEnum):
+    """An answer. A no ends the question, and takes back what was given."""
+
+    YES = "yes"
+    NO = "no"
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """A refusal that stands in the trail; ``code`` is the reason there."""
+
+    code: str
+    message: str
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is to be shown, and for how long: ``days`` is one of :data:`DAYS`; ``sensitive`` are names out of
+    :data:`portal.consent.fields.SENSITIVE`.
+    """
+
+    purpose: Purpose
+    preset: Preset
+    days: int
+    once: bool
+    sensitive: tuple[str, ...] = ()
+    pdf: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question that waits for its answers."""
+
+    consent: uuid.UUID
+    answer_until: datetime
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """Who answers, and how. ``account`` sends the answer: the holder's own (``SIGN_IN``), the guardian's in
+    whose hands the device is (``SAME_DEVICE``), or that of a person of the school (``WITNESS``, ``PAPER``:
+    then ``staff`` is set, and for paper ``reference`` says where it is filed).
+    """
+
+    evidence: Evidence
+    account: uuid.UUID
+    staff: Staff | None = None
+    reference: str = ""
+
+    @property
+    def actor(self) -> Actor:
+        return Actor("holder" if self.staff is None else "account", str(self.account))
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer that counts, and where the consent stands with it."""
+
+    party: Party
+    state: State
+    until: datetime | None
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CodeMade:
+    """A share code in its one spelling. Shown now and never again."""
+
+    code: str
+    until: datetime
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """What the events and the time say. ``until``: of a waiting one the last moment for answers, of a given
+    one its end. ``yes`` are all yeses; whether they still stand is another question.
+    """
+
+    state: State
+    until: datetime
+    yes: tuple[ConsentEvent, ...]
+    suspended: str | None
+    last: int
+    told_end: bool  # an event says that it ended
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A consent with everything that its standing depends on, read in one transaction."""
+
+    row: Consent
+    fold: Fold
+    records: tuple[Issued, ...]
+    consented_versions: Mapping[uuid.UUID, int]
+    links: tuple[Link, ...]
+    needed: Needed
+    obstacle: str | None  # None: content may be shown
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A consent as a holder sees it. ``suspended`` is the reason why a given one shows nothing now."""
+
+    consent: uuid.UUID
+    purpose: Purpose
+    recipient: str | None
+    years: tuple[str, ...]
+    fields: tuple[str, ...]
+    pdf: bool
+    once: bool
+    state: State
+    until: datetime
+    suspended: str | None
+    waiting_for: tuple[Party, ...]
+    asked_at: datetime
+    code_made: bool
+    code_locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AskedState:
+    """What the asker learns: the state, and until when."""
+
+    consent: uuid.UUID
+    purpose: Purpose
+    state: State
+    until: datetime
+    asked_at: datetime
+
+
+# -------------------------------------------------------------------------------------------------- asking
+
+
+def offer(
+    session: Session,
+    vault: Vault,
+    *,
+    account: uuid.UUID,
+    pupil: str,
+    records: Sequence[uuid.UUID],
+    wish: Wish,
+    now: datetime,
+) -> Asked | Denied:
+    """A holder wants to share records of ``pupil`` with whoever will have the code. Making the question is no
+    answer: each party that is needed says its yes (:func:`answer`), then the code is made.
+
+    Denied: ``not_entitled``, ``disputed``, ``unknown_record``, ``not_approved``.
+    """
+    _check(wish)
+    today = day_of(now)
+    actor = Actor("holder", str(account))
+    known = links(session, pupil, today)
+    link = next((one for one in known if one.account == account), None)
+    deny = _Refuser(session, actor, Action.CONSENT_ASKED, now, purpose=wish.purpose)
+    if link is None or not link.active:
+        return deny("not_entitled")
+    every = registry.issued(session, pupil=pupil)
+    chosen = tuple(record for record in every if record.key in set(records))
+    if not chosen or len(chosen) != len(set(records)):
+        return deny("unknown_record", pupil=pupil)
+    need = _needed(session, vault, every, today)
+    school = chosen[0].school_code
+    if link.party not in need.parties:
+        return deny("not_entitled", pupil=pupil, school=school)
+    if _disputed(known, need):
+        return deny("disputed", pupil=pupil, school=school)
+    if outside_education(wish.purpose, None) and not _approved(session, school, wish.purpose, today):
+        return deny("not_approved", pupil=pupil, school=school)
+    row = _create(session, vault, chosen, wish, recipient=None, asked_by=account, reference="", now=now)
+    others = [one for one in known if one.account != account]
+    return _asked(session, row, actor, notices(others, need.parties, Tell.CONSENT_ASKED, _about(row)), now)
+
+
+def ask(
+    session: Session,
+    vault: Vault,
+    *,
+    staff: Staff,
+    locator: Locator,
+    wish: Wish,
+    reference: str,
+    whole_level: bool = False,
+    now: datetime,
+) -> Asked | Denied:
+    """An organisation asks for the record that it scanned (``whole_level``: for all years of that level at
+    that school), for its case ``reference``. It learns nothing but the state.
+
+    Denied: ``not_permitted``, ``unknown_record``, ``not_approved``.
+    """
+    _check(wish, reference)
+    today = day_of(now)
+    actor = Actor("account", str(staff.account))
+    deny = _Refuser(session, actor, Action.CONSENT_ASKED, now, purpose=wish.purpose)
+    asker = standing(session, staff, Act.ASK_CONSENT, today)
+    if asker is None:
+        return deny("not_permitted")
+    scanned = next(iter(registry.issued(session, locator=locator)), None)
+    if scanned is None:
+        return deny("unknown_record")
+    every = registry.issued(session, pupil=scanned.pupil_index)
+    school, pupil = scanned.school_code, scanned.pupil_index
+    if outside_education(wish.purpose, asker.kind) and not _approved(session, school, wish.purpose, today):
+        return deny("not_approved", pupil=pupil, school=school)
+    chosen = tuple(r for r in every if r.level == scanned.level) if whole_level else (scanned,)
+    row = _create(
+        session,
+        vault,
+        chosen,
+        wish,
+        recipient=asker.key,
+        asked_by=staff.account,
+        reference=reference.strip(),
+        now=now,
+    )
+    need = _needed(session, vault, every, today)
+    known = links(session, pupil, today)
+    told = notices(known, need.parties, Tell.CONSENT_ASKED, _about(row), organisation=asker.name)
+    return _asked(session, row, actor, told, now)
+
+
+def question(
+    session: Session, vault: Vault, consent: uuid.UUID, *, by: By, language: Language, now: datetime
+) -> Shown | Denied:
+    """The text for whoever is about to answer, which :func:`answer` wants to have been shown. Denied as
+    there.
+    """
+    case = examine(session, vault, consent, now)
+    if case is None:
+        return _Refuser(session, by.actor, Action.CONSENT_GIVEN, now)("unknown_consent")
+    deny = _refuser(session, by.actor, Action.CONSENT_GIVEN, now, case)
+    party = _party(session, case, by, now)
+    if not isinstance(party, Party):
+        return deny(party)
+    if case.row.wrapped_key == DESTROYED:
+        return deny("not_open")
+    return _text(session, vault, case, party, language)
+
+
+def answer(
+    session: Session,
+    vault: Vault,
+    *,
+    consent: uuid.UUID,
+    said: Said,
+    by: By,
+    request: str,
+    language: Language = "vi",
+    sha256: str = "",
+    now: datetime,
+) -> Answered | Denied:
+    """One party's yes or no. A yes names the SHA-256 of the text that was shown (:func:`question`);
+    ``request`` is the id of the request it came in, which can carry one answer.
+
+    Of a waiting consent a no by either party is a refusal, of a given one a withdrawal; both end it at once.
+    Denied: ``unknown_consent``, ``not_entitled``, ``not_permitted``, ``own_sign_in``, ``disputed``,
+    ``not_open``, ``already_answered``, ``same_request``, ``text_differs``.
+    """
+    _check_answer(by, request)
+    # 1 Who speaks, and whether there is anything left to answer.
+    case = examine(session, vault, consent, now, lock=True)
+    if case is None:
+        return _Refuser(session, by.actor, _ANSWERS[said, False][0], now)("unknown_consent")
+    fold, row = case.fold, case.row
+    given = fold.state is State.GIVEN
+    action, kind = _ANSWERS[said, given]
+    deny = _refuser(session, by.actor, action, now, case)
+    party = _party(session, case, by, now)
+    if not isinstance(party, Party):
+        return deny(party)
+    if fold.state not in (State.WAITING, State.GIVEN) or row.wrapped_key == DESTROYED:
+        settle_case(session, case, now)
+        return deny("not_open")
+    if session.scalar(
+        select(ConsentEvent.id).where(ConsentEvent.consent_pk == consent, ConsentEvent.request == request)
+    ):
+        return deny("same_request")
+
+    # 2 A no always counts; a yes only to the very text that was shown.
+    shown = None
+    if said is Said.YES:
+        refusal = _no_yes(session, case, party, by)
+        if refusal is not None:
+            return deny(refusal)
+        shown = _text(session, vault, case, party, language)
+        if shown.sha256 != sha256:
+            return deny("text_differs")
+
+    # 3 It is added. The last yes that is needed says until when.
+    event = new_event(row, fold.last + 1, kind, now)
+    event.party, event.evidence, event.account_pk, event.request = party, by.evidence, by.account, request
+    if shown is not None:
+        event.language, event.text_version, event.text_sha256 = shown.language, shown.edition, shown.sha256
+        event.text_sealed = seal(vault, row, "text_sealed", shown.text, event.id)
+    if by.reference:
+        event.note_sealed = seal(vault, row, "note_sealed", by.reference.strip(), event.id)
+    if said is Said.YES and not given and not _missing(case.links, case.needed, (*fold.yes, event)):
+        event.until = now + timedelta(days=row.days)
+    session.add(event)
+    told: dict[str, str | int] = {"party": party.value, "evidence": by.evidence.value}
+    happened = [_told(row, action, by.actor, details=told)]
+    code = _code(session, row)
+    if said is Said.NO and code is not None:
+        happened.append(_told(row, Action.SHARE_CODE_CANCELLED, by.actor, Object("share_code", code.id)))
+    audit.record(session, *happened, now=now)
+
+    # 4 Where it stands now, and whom that concerns.
+    if said is Said.NO:
+        state, until = (State.WITHDRAWN if given else State.REFUSED), None
+    else:
+        until = event.until or (fold.until if given else None)
+        state = State.WAITING if until is None else State.GIVEN
+    return Answered(party, state, until, _after(session, case, by, state, given=given))
+
+
+def make_code(
+    session: Session,
+    vault: Vault,
+    *,
+    consent: uuid.UUID,
+    account: uuid.UUID,
+    random: Callable[[int], bytes] = os.urandom,
+    now: datetime,
+) -> CodeMade | Denied:
+    """The share code of a consent that everybody needed has given; it is shown once and kept nowhere.
+
+    Denied: ``unknown_consent``, ``not_entitled``, ``not_in_force``, ``code_made``.
+    """
+    case = examine(session, vault, consent, now, lock=True)
+    actor = Actor("holder", str(account))
+    if case is None:
+        return _Refuser(session, actor, Action.SHARE_CODE_MADE, now)("unknown_consent")
+    deny = _refuser(session, actor, Action.SHARE_CODE_MADE, now, case)
+    party = _party(session, case, By(Evidence.SIGN_IN, account), now)
+    if not isinstance(party, Party):
+        return deny(party)
+    if case.row.recipient_pk is not None:
+        return deny("unknown_consent")
+    if case.obstacle is not None:
+        return deny("not_in_force")
+    if _code(session, case.row) is not None:
+        return deny("code_made")
+    code, index = "", None
+    while index is None or session.scalar(select(ShareCode.id).where(ShareCode.code_index == index)):
+        code = new_share_code(Purpose(case.row.purpose).letter, random(5))
+        index = code_index(vault, code)
+    made = ShareCode(
+        id=uuid.uuid4(), consent_pk=consent, code_index=index, made_at=now, made_by=account, wrong_tries=0
+    )
+    session.add(made)
+    audit.record(
+        session, _told(case.row, Action.SHARE_CODE_MADE, actor, Object("share_code", made.id)), now=now
+    )
+    others = [link for link in case.links if link.account != account]
+    told = notices(others, case.needed.parties, Tell.CONSENT_GIVEN, _about(case.row))
+    return CodeMade(code, case.fold.until, told)
+
+
+def code_index(vault: Vault, code: str) -> str:
+    """What stands in the database for a share code (SEC-20)."""
+    return vault.blind_index(code, domain="share-code")
+
+
+def read_code(text: str) -> str:
+    """A typed share code in its one spelling. Raises InvalidInput: what is no code is looked up nowhere."""
+    return read_share_code(text, LETTERS)
+
+
+# ------------------------------------------------------------------------------------------ does it stand
+
+
+def live(session: Session, vault: Vault, consent: uuid.UUID, now: datetime) -> bool:
+    """Whether content may be shown on this consent at this moment (SEC-19). Nothing keeps the answer."""
+    case = examine(session, vault, consent, now)
+    return case is not None and case.obstacle is None
+
+
+def examine(
+    session: Session, vault: Vault, consent: uuid.UUID, now: datetime, *, lock: bool = False
+) -> Case | None:
+    """A consent as it stands now, None when there is none. With ``lock`` nobody else acts on it until this
+    transaction ends (SQLite's writing transactions have the only lock there is).
+    """
+    wanted = select(Consent).where(Consent.id == consent)
+    row = session.scalar(wanted.with_for_update() if lock else wanted)
+    if row is None:
+        return None
+    today = day_of(now)
+    bound = session.execute(
+        select(ConsentRecord.record_pk, ConsentRecord.version).where(ConsentRecord.consent_pk == consent)
+    ).all()
+    versions = {one.record_pk: one.version for one in bound}
+    every = registry.issued(session, pupil=row.pupil_index)
+    known = links(session, row.pupil_index, today)
+    need = _needed(session, vault, every, today)
+    state = fold_events(row, _events(session, consent), now)
+    bound_records = tuple(record for record in every if record.key in versions)
+    obstacle = _obstacle(session, row, state, known=known, need=need, today=today)
+    if obstacle is None and len(bound_records) < len(versions):
+        obstacle = "record_destroyed"
+    return Case(row, state, bound_records, versions, known, need, obstacle)
+
+
+def fold_events(row: Consent, events: Iterable[ConsentEvent], now: datetime) -> Fold:
+    """The state machine: ``events`` in their order, and the time."""
+    state, until, suspended, last, told_end = State.WAITING, row.answer_until, None, 0, False
+    yes = []
+    for event in events:
+        last = event.number
+        match EventKind(event.kind):
+            case EventKind.GIVEN:
+                yes.append(event)
+                if event.until is not None:
+                    state, until = State.GIVEN, event.until
+            case EventKind.SUSPENDED:
+                suspended = event.reason
+            case EventKind.RESUMED:
+                suspended = None
+            case EventKind.REFUSED | EventKind.WITHDRAWN | EventKind.EXPIRED | EventKind.USED_UP as end:
+                state, told_end = State(end.value), True
+            case EventKind.ASKED | EventKind.OPENED:
+                pass
+    if state in (State.WAITING, State.GIVEN) and until <= now:
+        state = State.EXPIRED
+    return Fold(state, until, tuple(yes), suspended, last, told_end)
+
+
+def settle(session: Session, vault: Vault, *, now: datetime, pupil: str | None = None) -> tuple[Notice, ...]:
+    """Tell the events of open consents what became of them: expired, suspended, resumed. With ``pupil`` in
+    the transaction that changed a link, began or ended a dispute or closed an account; without, once a day.
+
+    What is shown never waits for this: each disclosure asks by itself.
+    """
+    ended = select(ConsentEvent.consent_pk).where(
+        ConsentEvent.kind.in_((EventKind.REFUSED, EventKind.WITHDRAWN, EventKind.EXPIRED, EventKind.USED_UP))
+    )
+    wanted = select(Consent.id).where(Consent.id.not_in(ended)).order_by(Consent.asked_at, Consent.id)
+    if pupil is not None:
+        wanted = wanted.where(Consent.pupil_index == pupil)
+    told: list[Notice] = []
+    for key in session.scalars(wanted).all():
+        case = examine(session, vault, key, now, lock=True)
+        if case is not None:
+            told += settle_case(session, case, now)
+    return tuple(told)
+
+
+def settle_case(session: Session, case: Case, now: datetime) -> tuple[Notice, ...]:
+    """As :func:`settle`, for one consent that is locked: the event that is missing, if one is."""
+    fold, row = case.fold, case.row
+    system = Actor.system("consent")
+    if fold.told_end:
+        return ()
+    if fold.state is State.EXPIRED:
+        session.add(new_event(row, fold.last + 1, EventKind.EXPIRED, now))
+        audit.record(session, _told(row, Action.CONSENT_EXPIRED, system), now=now)
+    elif fold.state is State.GIVEN and case.obstacle != fold.suspended:
+        if case.obstacle is None:
+            session.add(new_event(row, fold.last + 1, EventKind.RESUMED, now))
+            audit.record(session, _told(row, Action.CONSENT_RESUMED, system), now=now)
+        else:
+            event = new_event(row, fold.last + 1, EventKind.SUSPENDED, now)
+            event.reason = case.obstacle
+            session.add(event)
+            details = {"reason": case.obstacle}
+            audit.record(session, _told(row, Action.CONSENT_SUSPENDED, system, details=details), now=now)
+            about, reason = _about(row), case.obstacle
+            return notices(case.links, case.needed.parties, Tell.CONSENT_SUSPENDED, about, reason=reason)
+    return ()
+
+
+def _obstacle(
+    session: Session, row: Consent, fold: Fold, *, known: Sequence[Link], need: Needed, today: date
+) -> str | None:
+    """Why nothing may be shown; None when everything that is needed stands."""
+    if fold.state is not State.GIVEN:
+        return fold.state.value
+    if row.wrapped_key == DESTROYED:
+        return "erased"
+    recipient = None
+    if row.recipient_pk is not None:
+        recipient = office(session, row.recipient_pk)
+        if recipient is None:
+            return "recipient_closed"
+    purpose = Purpose(row.purpose)
+    if outside_education(purpose, None if recipient is None else recipient.kind) and not _approved(
+        session, row.school_code, purpose, today
+    ):
+        return "not_approved"
+    if _disputed(known, need):
+        return "disputed"
+    missing = _missing(known, need, fold.yes)
+    if missing:
+        return "giver_gone" if any(event.party in missing for event in fold.yes) else "party_missing"
+    return None
+
+
+def _missing(known: Sequence[Link], need: Needed, yes: Iterable[ConsentEvent]) -> frozenset[Party]:
+    """Parties whose yes is needed today and does not stand. A yes rests on the link of who sent it; one that
+    the school took down rests on the school.
+    """
+    stands = {(link.account, link.party) for link in known if link.stands}
+    said = {
+        Party(event.party)
+        for event in yes
+        if event.party is not None
+        and (
+            event.evidence in (Evidence.WITNESS, Evidence.PAPER)
+            or (
+                event.account_pk,
+                Party.GUARDIAN if event.evidence == Evidence.SAME_DEVICE else event.party,
+            )
+            in stands
+        )
+    }
+    return need.parties - said
+
+
+def _disputed(known: Sequence[Link], need: Needed) -> bool:
+    """Whether it is in dispute who may speak: any link that would count."""
+    return any(link.disputed and link.party in need.parties for link in known)
+
+
+def _needed(session: Session, vault: Vault, records: Sequence[Issued], today: date) -> Needed:
+    """Whose yes the age asks for; when no record is left that says an age, everybody's."""
+    if not records:
+        return Needed(frozenset(Party), own_sign_in=True)
+    return needed(Born.read(registry.birth(session, vault, record) for record in records), today)
+
+
+def entitled(session: Session, vault: Vault, account: uuid.UUID, pupil: str, now: datetime) -> Link | None:
+    """The link by which a holder may act for ``pupil``, or for themselves, today; None when they may not."""
+    today = day_of(now)
+    link = next((one for one in links(session, pupil, today) if one.account == account), None)
+    records = registry.issued(session, pupil=pupil)
+    if link is None or not link.stands or not records:
+        return None
+    return link if link.party in _needed(session, vault, records, today).parties else None
+
+
+# ---------------------------------------------------------------------------------------------- overviews
+
+
+def of_pupil(
+    session: Session, vault: Vault, *, account: uuid.UUID, pupil: str, now: datetime
+) -> tuple[Overview, ...] | Denied:
+    """Every consent about a pupil, newest first, for a holder who may act. Denied: ``not_entitled``."""
+    if entitled(session, vault, account, pupil, now) is None:
+        return _Refuser(session, Actor("holder", str(account)), Action.DISCLOSURE, now)("not_entitled")
+    wanted = select(Consent.id).where(Consent.pupil_index == pupil)
+    found = []
+    for key in session.scalars(wanted.order_by(Consent.asked_at.desc(), Consent.id)).all():
+        case = examine(session, vault, key, now)
+        if case is None:
+            continue  # erased since the line above
+        row, fold, code = case.row, case.fold, _code(session, case.row)
+        recipients = [] if row.recipient_pk is None else [row.recipient_pk]
+        found.append(
+            Overview(
+                row.id,
+                Purpose(row.purpose),
+                next(iter(names(session, recipients).values()), None),
+                tuple(record.year for record in case.records),
+                tuple(json.loads(row.fields)),
+                row.pdf,
+                row.once,
+                fold.state,
+                fold.until,
+                case.obstacle if fold.state is State.GIVEN else None,
+                tuple(sorted(_missing(case.links, case.needed, fold.yes)))
+                if fold.state in (State.WAITING, State.GIVEN)
+                else (),
+                row.asked_at,
+                code is not None,
+                code is not None and code.locked_at is not None,
+            )
+        )
+    return tuple(found)
+
+
+def of_organisation(session: Session, *, staff: Staff, now: datetime) -> tuple[AskedState, ...] | Denied:
+    """What an organisation asked for, newest first: states and nothing else. Denied: ``not_permitted``."""
+    if standing(session, staff, Act.ASK_CONSENT, day_of(now)) is None:
+        actor = Actor("account", str(staff.account))
+        return _Refuser(session, actor, Action.CONSENT_ASKED, now)("not_permitted")
+    mine = select(Consent).where(Consent.recipient_pk == staff.organisation)
+    found = []
+    for row in session.scalars(mine.order_by(Consent.asked_at.desc(), Consent.id)):
+        fold = fold_events(row, _events(session, row.id), now)
+        found.append(AskedState(row.id, Purpose(row.purpose), fold.state, fold.until, row.asked_at))
+    return tuple(found)
+
+
+# ---------------------------------------------------------------------------------------------- approvals
+
+
+def approve_purpose(
+    session: Session,
+    *,
+    staff: Staff,
+    purpose: Purpose,
+    reference: str,
+    valid_from: date,
+    valid_to: date | None,
+    now: datetime,
+) -> uuid.UUID | Denied:
+    """A department stands by ``purpose`` for its schools (NĐ 88/2026 Đ.12.2), by its decision ``reference``.
+
+    Denied: ``not_permitted``, ``approved_already``.
+    """
+    problems = []
+    if not 0 < len(reference.strip()) <= MAX_REFERENCE:
+        problems.append(Problem("reference", "reference", "Ghi số quyết định, không quá 80 ký tự."))
+    if valid_to is not None and valid_to < valid_from:
+        problems.append(Problem("valid_to", "valid_to", "Ngày hết hiệu lực phải sau ngày có hiệu lực."))
+    if problems:
+        raise InvalidInput(tuple(problems))
+    actor = Actor("account", str(staff.account))
+    deny = _Refuser(session, actor, Action.PURPOSE_APPROVAL, now, purpose=purpose)
+    department = standing(session, staff, Act.APPROVE_PURPOSES, day_of(now))
+    if department is None:
+        return deny("not_permitted")
+    if _approval(session, department.code, purpose) is not None:
+        return deny("approved_already")
+    row = PurposeApproval(
+        id=uuid.uuid4(),
+        department_code=department.code,
+        purpose=purpose,
+        reference=reference.strip(),
+        valid_from=valid_from,
+        valid_to=valid_to,
+        given_at=now,
+        given_by=staff.account,
+    )
+    session.add(row)
+    _tell_approval(session, actor, department.code, purpose=purpose, change="approved", now=now)
+    return row.id
+
+
+def revoke_purpose(session: Session, *, staff: Staff, purpose: Purpose, now: datetime) -> uuid.UUID | Denied:
+    """The department no longer stands by ``purpose``: from now on nothing is shown on it.
+
+    Denied: ``not_permitted``, ``no_approval``.
+    """
+    actor = Actor("account", str(staff.account))
+    deny = _Refuser(session, actor, Action.PURPOSE_APPROVAL, now, purpose=purpose)
+    department = standing(session, staff, Act.APPROVE_PURPOSES, day_of(now))
+    if department is None:
+        return deny("not_permitted")
+    row = _approval(session, department.code, purpose)
+    if row is None:
+        return deny("no_approval")
+    row.revoked_at, row.revoked_by = now, staff.account
+    _tell_approval(session, actor, department.code, purpose=purpose, change="revoked", now=now)
+    return row.id
+
+
+def _approval(session: Session, department_code: str, purpose: Purpose) -> PurposeApproval | None:
+    return session.scalar(
+        select(PurposeApproval).where(
+            PurposeApproval.department_code == department_code,
+            PurposeApproval.purpose == purpose,
+            PurposeApproval.revoked_at.is_(None),
+        )
+    )
+
+
+def _approved(session: Session, school_code: str, purpose: Purpose, today: date) -> bool:
+    """Whether the department of this school stands by the purpose today."""
+    department = department_of(session, school_code)
+    row = None if department is None else _approval(session, department, purpose)
+    return row is not None and row.valid_from <= today and (row.valid_to is None or today <= row.valid_to)
+
+
+def _tell_approval(
+    session: Session, actor: Actor, department_code: str, *, purpose: Purpose, change: str, now: datetime
+) -> None:
+    event = Event(
+        actor,
+        Action.PURPOSE_APPROVAL,
+        Object("department", department_code),
+        organisation=department_code,
+        purpose=purpose.value,
+        details={"change": change},
+    )
+    audit.record(session, event, now=now)
+
+
+# ------------------------------------------------------------------------------------------------- inside
+
+
+#: What was said, of a consent that is given or not -> what the trail and the events call it.
+_ANSWERS: Final = {
+    (Said.YES, False): (Action.CONSENT_GIVEN, EventKind.GIVEN),
+    (Said.YES, True): (Action.CONSENT_GIVEN, EventKind.GIVEN),
+    (Said.NO, False): (Action.CONSENT_REFUSED, EventKind.REFUSED),
+    (Said.NO, True): (Action.CONSENT_WITHDRAWN, EventKind.WITHDRAWN),
+}
+
+
+def refuse(
+    session: Session,
+    actor: Actor,
+    action: Action,
+    code: str,
+    message: str,
+    *,
+    now: datetime,
+    about: Object | None = None,
+    school: str | None = None,
+    pupil: str | None = None,
+    purpose: str | None = None,
+    basis: str | None = None,
+    told: tuple[Notice, ...] = (),
+) -> Denied:
+    """A refusal with its entry in the trail."""
+    event = Event(
+        actor,
+        action,
+        about,
+        Outcome.REFUSED,
+        organisation=school,
+        pupil=pupil,
+        purpose=purpose,
+        basis=basis,
+        details={"reason": code},
+    )
+    audit.record(session, event, now=now)
+    return Denied(code, message, told)
+
+
+@dataclass(frozen=True, slots=True)
+class _Refuser:
+    """Refusals of one act."""
+
+    session: Session
+    actor: Actor
+    action: Action
+    now: datetime
+    purpose: Purpose | None = None
+    about: Object | None = None
+    school: str | None = None
+    pupil: str | None = None
+
+    def __call__(self, code: str, *, pupil: str | None = None, school: str | None = None) -> Denied:
+        return refuse(
+            self.session,
+            self.actor,
+            self.action,
+            code,
+            _SENTENCES[code],
+            now=self.now,
+            about=self.about,
+            school=school or self.school,
+            pupil=pupil or self.pupil,
+            purpose=None if self.purpose is None else self.purpose.value,
+        )
+
+
+def _refuser(session: Session, actor: Actor, action: Action, now: datetime, case: Case) -> _Refuser:
+    """Refusals of an act on one consent."""
+    row = case.row
+    return _Refuser(
+        session,
+        actor,
+        action,
+        now,
+        Purpose(row.purpose),
+        Object("consent", row.id),
+        row.school_code,
+        row.pupil_index,
+    )
+
+
+def _check(wish: Wish, reference: str | None = None) -> None:
+    """Raises InvalidInput with every mistake of the form."""
+    problems = []
+    if wish.days not in DAYS:
+        problems.append(Problem("days", "days", "Chọn thời hạn 1, 7, 30 hoặc 90 ngày."))
+    unknown = sorted(set(wish.sensitive) - set(SENSITIVE))
+    if unknown:
+        problems.append(Problem("sensitive", "sensitive", "Chỉ chọn những thông tin có trong danh sách."))
+    if reference is not None and not 0 < len(reference.strip()) <= MAX_REFERENCE:
+        problems.append(Problem("reference", "reference", "Ghi số hồ sơ, không quá 80 ký tự."))
+    if problems:
+        raise InvalidInput(tuple(problems))
+
+
+def _check_answer(by: By, request: str) -> None:
+    problems = []
+    if by.evidence is Evidence.PAPER and not 0 < len(by.reference.strip()) <= MAX_REFERENCE:
+        problems.append(Problem("reference", "reference", "Ghi nơi lưu bản giấy, không quá 80 ký tự."))
+    if problems:
+        raise InvalidInput(tuple(problems))
+    if not 0 < len(request) <= 64:
+        raise ValueError("the id of a request has 1 to 64 characters")
+
+
+def _create(
+    session: Session,
+    vault: Vault,
+    records: Sequence[Issued],
+    wish: Wish,
+    *,
+    recipient: uuid.UUID | None,
+    asked_by: uuid.UUID,
+    reference: str,
+    now: datetime,
+) -> Consent:
+    fields = frozenset().union(
+        *(names_of(record.level, record.grade, wish.preset, wish.sensitive) for record in records)
+    )
+    row = Consent(
+        id=uuid.uuid4(),
+        pupil_index=records[0].pupil_index,
+        school_code=records[0].school_code,
+        purpose=wish.purpose,
+        recipient_pk=recipient,
+        asked_by=asked_by,
+        preset=wish.preset,
+        fields=json.dumps(sorted(fields)),
+        pdf=wish.pdf,
+        days=wish.days,
+        once=wish.once,
+        wrapped_key=vault.new_key(),
+        asked_at=now,
+        answer_until=now + ANSWER_WITHIN,
+    )
+    if reference:
+        row.reference_sealed = seal(vault, row, "reference_sealed", reference, row.id)
+    session.add(row)
+    session.flush()
+    session.add_all(
+        ConsentRecord(consent_pk=row.id, record_pk=record.key, version=record.shown.version)
+        for record in records
+    )
+    return row
+
+
+def _asked(session: Session, row: Consent, actor: Actor, told: tuple[Notice, ...], now: datetime) -> Asked:
+    event = new_event(row, 1, EventKind.ASKED, now)
+    event.account_pk = row.asked_by
+    session.add(event)
+    audit.record(session, _told(row, Action.CONSENT_ASKED, actor), now=now)
+    return Asked(row.id, row.answer_until, told)
+
+
+def _party(session: Session, case: Case, by: By, now: datetime) -> Party | str:
+    """For whom ``by`` may speak on this consent today, or why for nobody."""
+    if by.staff is not None:
+        school = standing(session, by.staff, Act.WITNESS_CONSENT, day_of(now))
+        if (
+            school is None
+            or school.code != case.row.school_code
+            or by.staff.account != by.account
+            or by.evidence not in (Evidence.WITNESS, Evidence.PAPER)
+        ):
+            return "not_permitted"
+        return Party.PUPIL if Party.PUPIL in case.needed.parties else "not_entitled"
+    link = next((one for one in case.links if one.account == by.account), None)
+    if link is None or not link.stands or link.party not in case.needed.parties:
+        return "not_entitled"
+    if by.evidence is Evidence.SIGN_IN:
+        return link.party
+    if by.evidence is Evidence.SAME_DEVICE and link.party is Party.GUARDIAN:
+        return Party.PUPIL if Party.PUPIL in case.needed.parties else "not_entitled"
+    return "not_entitled"
+
+
+def _no_yes(session: Session, case: Case, party: Party, by: By) -> str | None:
+    """Why this party's yes does not count now; None when it does."""
+    if _disputed(case.links, case.needed):
+        return "disputed"
+    if party is Party.PUPIL and by.evidence is not Evidence.SIGN_IN:
+        own = any(link.party is Party.PUPIL and link.active for link in case.links)
+        if own or case.needed.own_sign_in:
+            return "own_sign_in"
+    if party not in _missing(case.links, case.needed, case.fold.yes):
+        return "already_answered"
+    return None
+
+
+def _text(session: Session, vault: Vault, case: Case, party: Party, language: Language) -> Shown:
+    """The text for this party on this day."""
+    child = party is Party.PUPIL and not case.needed.own_sign_in
+    return render(terms_of(session, vault, case), language, Reader.CHILD if child else Reader.ADULT)
+
+
+def terms_of(session: Session, vault: Vault, case: Case) -> Terms:
+    """What the consent is about, as its text says it."""
+    row = case.row
+    recipient = None if row.recipient_pk is None else office(session, row.recipient_pk)
+    listed = json.loads(row.fields)
+    kind = None if recipient is None else recipient.kind
+    return Terms(
+        recipient=None if recipient is None else recipient.name,
+        purpose=Purpose(row.purpose),
+        records=tuple(
+            (f"{record.year} ({level_info(record.level).name})", record.shown.school_name)
+            for record in case.records
+        ),
+        preset=Preset(row.preset),
+        sensitive=tuple(name for name in SENSITIVE if name in listed),
+        pdf=row.pdf,
+        days=row.days,
+        once=row.once,
+        approval=outside_education(Purpose(row.purpose), kind),
+        reference=""
+        if row.reference_sealed is None
+        else unseal(vault, row, "reference_sealed", row.reference_sealed, row.id),
+    )
+
+
+def _after(session: Session, case: Case, by: By, state: State, *, given: bool) -> tuple[Notice, ...]:
+    """Whom an answer concerns: the other holders who count, and the asker of a request."""
+    if state is State.WAITING or (state is State.GIVEN and given):
+        return ()
+    tell = {
+        State.GIVEN: Tell.CONSENT_GIVEN,
+        State.REFUSED: Tell.CONSENT_REFUSED,
+        State.WITHDRAWN: Tell.CONSENT_WITHDRAWN,
+    }[state]
+    others = [link for link in case.links if link.account != by.account]
+    told = notices(others, case.needed.parties, tell, _about(case.row))
+    asker = session.get(Account, case.row.asked_by) if case.row.recipient_pk is not None else None
+    if asker is not None:
+        told += (Notice(asker.id, tell, asker.language, _about(case.row)),)
+    return told
+
+
+def _code(session: Session, row: Consent) -> ShareCode | None:
+    return session.scalar(
+        select(ShareCode).where(ShareCode.consent_pk == row.id).execution_options(populate_existing=True)
+    )
+
+
+def _events(session: Session, consent: uuid.UUID) -> Sequence[ConsentEvent]:
+    wanted = select(ConsentEvent).where(ConsentEvent.consent_pk == consent)
+    return session.scalars(wanted.order_by(ConsentEvent.number)).all()
+
+
+def new_event(row: Consent, number: int, kind: EventKind, now: datetime) -> ConsentEvent:
+    """An event to add; ``number`` follows the last one."""
+    return ConsentEvent(id=uuid.uuid4(), consent_pk=row.id, number=number, kind=kind, at=now)
+
+
+def _told(
+    row: Consent,
+    action: Action,
+    actor: Actor,
+    about: Object | None = None,
+    *,
+    details: Mapping[str, str | int] | None = None,
+) -> Event:
+    """An act on a consent, for the trail."""
+    return Event(
+        actor,
+        action,
+        about or Object("consent", row.id),
+        organisation=row.school_code,
+        pupil=row.pupil_index,
+        purpose=Purpose(row.purpose).value,
+        details=details or {},
+    )
+
+
+def _about(row: Consent) -> str:
+    return str(Object("consent", row.id))
+
+
+def seal(vault: Vault, row: Consent, column: str, text: str, key: uuid.UUID) -> bytes:
+    """Seal a column of a consent or of one of its events (``key`` names that row) under the consent's key."""
+    return vault.seal(
+        row.wrapped_key, text.encode(), table=_table(row, key), column=column, row=str(key), version=1
+    )
+
+
+def unseal(vault: Vault, row: Consent, column: str, sealed: bytes, key: uuid.UUID) -> str:
+    """What :func:`seal` sealed. Raises VaultError."""
+    opened = vault.open(
+        row.wrapped_key, sealed, table=_table(row, key), column=column, row=str(key), version=1
+    )
+    return opened.decode()
+
+
+def _table(row: Consent, key: uuid.UUID) -> str:
+    return Consent.__tablename__ if key == row.id else ConsentEvent.__tablename__

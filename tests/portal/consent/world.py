@@ -1,0 +1,307 @@
+"""People, offices and records for tests of consent: rows as the other rooms leave them, nothing mocked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import uuid
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import (
+    Account,
+    AccountKind,
+    AccountState,
+    Membership,
+    Organisation,
+    PupilLink,
+    Relation,
+)
+from portal.consent import disclosing, service
+from portal.consent.disclosing import Disclosed
+from portal.consent.fields import Preset
+from portal.consent.models import Evidence
+from portal.consent.parties import Staff
+from portal.consent.purposes import Purpose
+from portal.consent.service import Answered, Asked, By, CodeMade, Denied, Said, Wish
+from portal.consent.texts import Shown
+from portal.filestore import ObjectFiles
+from portal.permissions import OrganisationKind, Role
+from portal.registry import service as registry
+from portal.registry.service import NewVersion
+from portal.vault import Vault
+from tests.conftest import ACTOR, NOW
+from tests.portal.registry.samples import locator, new_file, new_version
+from verifier.locator import Locator
+
+SCHOOL = "01000123"  # of the sample records
+DEPARTMENT = "SO01"
+T = TypeVar("T")
+PLAIN_WISH = Wish(Purpose.TRANSFER, Preset.MARKS, days=30, once=False)
+
+
+@dataclass
+class Pupil:
+    """A pupil with records; ``index`` is the blind index that they have."""
+
+    index: str
+    birth: str
+    versions: dict[str, list[NewVersion]] = field(default_factory=dict)  # by school year
+
+    def locator(self, year: str = "2025-2026", version: int = -1) -> Locator:
+        return locator(self.versions[year][version])
+
+
+class World:
+    """One database with a school, another school, an agency and their department."""
+
+    def __init__(self, session: Session, vault: Vault, files: ObjectFiles, now: datetime = NOW) -> None:
+        self.session, self.vault, self.files, self.now = session, vault, files, now
+        self.school = self.office(OrganisationKind.SCHOOL, SCHOOL, "Trường Tiểu học Phúc Lộc")
+        self.other = self.office(OrganisationKind.SCHOOL, "01000999", "Trường THCS Tân Lập")
+        self.agency = self.office(OrganisationKind.AGENCY, "UB01", "Ủy ban nhân dân xã Tân Lập")
+        self.department = self.office(OrganisationKind.DEPARTMENT, DEPARTMENT, "Sở GDĐT thử nghiệm")
+        self.receiver = self.staff(self.other, Role.RECEIVING_OFFICER)
+        self.officer = self.staff(self.agency, Role.AGENCY_OFFICER)
+        self.teacher = self.staff(self.school, Role.HOMEROOM_TEACHER)
+        self.registrar = self.staff(self.school, Role.ACADEMIC_STAFF)
+        self.authority = self.staff(self.department, Role.DEPARTMENT_OFFICER)
+
+    @property
+    def today(self) -> date:
+        return (self.now + timedelta(hours=7)).date()
+
+    def office(self, kind: OrganisationKind, code: str, name: str) -> uuid.UUID:
+        row = Organisation(
+            id=uuid.uuid4(),
+            kind=kind,
+            code=code,
+            name=name,
+            department_code=DEPARTMENT,
+            email="",
+            approved_at=self.now,
+        )
+        self.session.add(row)
+        self.session.flush()
+        return row.id
+
+    def account(self, kind: AccountKind) -> uuid.UUID:
+        row = Account(
+            id=uuid.uuid4(),
+            kind=kind,
+            wrapped_key=self.vault.new_key(),
+            name_sealed=b"x",
+            state=AccountState.ACTIVE,
+            language="vi",
+            created_at=self.now,
+        )
+        self.session.add(row)
+        self.session.flush()
+        return row.id
+
+    def staff(self, office: uuid.UUID, role: Role) -> Staff:
+        account = self.account(AccountKind.STAFF)
+        self.session.add(
+            Membership(
+                id=uuid.uuid4(),
+                account_pk=account,
+                organisation_pk=office,
+                role=role,
+                valid_from=date(2020, 1, 1),
+                given_at=self.now,
+            )
+        )
+        self.session.flush()
+        return Staff(account, office, role)
+
+    def pupil(self, birth: str, *years: str, **fields: Any) -> Pupil:
+        """A pupil of the school with a record of each year (one of 2025-2026 when none is named)."""
+        pupil = Pupil(hashlib.sha256(os.urandom(8)).hexdigest(), birth)
+        for year in years or ("2025-2026",):
+            self.issue(pupil, year, **fields)
+        return pupil
+
+    def issue(self, pupil: Pupil, year: str = "2025-2026", **fields: Any) -> NewVersion:
+        """The first or next version of a year's record."""
+        earlier = pupil.versions.setdefault(year, [])
+        like = earlier[-1] if earlier else None
+        made = new_version(
+            self.vault,
+            version=len(earlier) + 1,
+            like=like,
+            **{"ngay_sinh": pupil.birth, "year": year} | fields,
+        )
+        made = replace(made, pupil_index=pupil.index)
+        data = os.urandom(20)
+        registry.register(
+            self.session,
+            self.vault,
+            made,
+            new_file(data, self.now),
+            epoch=0,
+            actor=ACTOR,
+            now=self.now,
+        )
+        earlier.append(made)
+        return made
+
+    def holder(self, pupil: Pupil, relation: Relation, **link: Any) -> uuid.UUID:
+        account = self.account(AccountKind.HOLDER)
+        self.link(account, pupil, relation, **link)
+        return account
+
+    def link(self, account: uuid.UUID, pupil: Pupil, relation: Relation, **link: Any) -> None:
+        row = PupilLink(
+            id=uuid.uuid4(),
+            account_pk=account,
+            school_code=SCHOOL,
+            pupil_index=pupil.index,
+            relation=relation,
+            **{"valid_from": date(2020, 1, 1), "linked_at": self.now} | link,
+        )
+        self.session.add(row)
+        self.session.flush()
+
+    def change_link(self, account: uuid.UUID, **values: Any) -> None:
+        self.session.execute(update(PupilLink).where(PupilLink.account_pk == account).values(**values))
+
+    def close(self, account: uuid.UUID) -> None:
+        self.session.execute(
+            update(Account).where(Account.id == account).values(state=AccountState.CLOSED, closed_at=self.now)
+        )
+
+    def close_office(self, office: uuid.UUID) -> None:
+        self.session.execute(update(Organisation).where(Organisation.id == office).values(closed_at=self.now))
+
+    def record_keys(self, pupil: Pupil) -> list[uuid.UUID]:
+        return [record.key for record in registry.issued(self.session, pupil=pupil.index)]
+
+    # ------------------------------------------------------------------------------- acts, as pages do them
+
+    def offer(self, account: uuid.UUID, pupil: Pupil, wish: Wish = PLAIN_WISH) -> Asked | Denied:
+        return service.offer(
+            self.session,
+            self.vault,
+            account=account,
+            pupil=pupil.index,
+            records=self.record_keys(pupil),
+            wish=wish,
+            now=self.now,
+        )
+
+    def ask(
+        self,
+        pupil: Pupil,
+        wish: Wish = PLAIN_WISH,
+        *,
+        staff: Staff | None = None,
+        whole_level: bool = False,
+        code: Locator | None = None,
+    ) -> Asked | Denied:
+        return service.ask(
+            self.session,
+            self.vault,
+            staff=staff or self.receiver,
+            locator=code or pupil.locator(),
+            wish=wish,
+            reference="HS-15/2026",
+            whole_level=whole_level,
+            now=self.now,
+        )
+
+    def say(self, consent: uuid.UUID, said: Said, by: By, *, request: str | None = None) -> Answered | Denied:
+        """Read the text and answer, each in a request of its own."""
+        sha256 = ""
+        if said is Said.YES:
+            shown = service.question(self.session, self.vault, consent, by=by, language="vi", now=self.now)
+            if not isinstance(shown, Shown):
+                return shown
+            sha256 = shown.sha256
+        return service.answer(
+            self.session,
+            self.vault,
+            consent=consent,
+            said=said,
+            by=by,
+            request=request or uuid.uuid4().hex,
+            sha256=sha256,
+            now=self.now,
+        )
+
+    def yes(
+        self, consent: uuid.UUID, account: uuid.UUID, how: Evidence = Evidence.SIGN_IN
+    ) -> Answered | Denied:
+        return self.say(consent, Said.YES, By(how, account))
+
+    def no(
+        self, consent: uuid.UUID, account: uuid.UUID, how: Evidence = Evidence.SIGN_IN
+    ) -> Answered | Denied:
+        return self.say(consent, Said.NO, By(how, account))
+
+    def at_school(
+        self, consent: uuid.UUID, said: Said = Said.YES, how: Evidence = Evidence.WITNESS
+    ) -> Answered | Denied:
+        reference = "Hộp 3, tờ 15" if how is Evidence.PAPER else ""
+        return self.say(consent, said, By(how, self.teacher.account, self.teacher, reference))
+
+    def code(self, consent: uuid.UUID, account: uuid.UUID) -> CodeMade | Denied:
+        return service.make_code(self.session, self.vault, consent=consent, account=account, now=self.now)
+
+    def open(self, code: str, birth: str, declared: str = "") -> Disclosed | Denied:
+        return disclosing.open_code(
+            self.session,
+            self.vault,
+            self.files,
+            code=code,
+            birth=birth,
+            declared=declared,
+            now=self.now,
+        )
+
+    def disclose(self, consent: uuid.UUID, staff: Staff | None = None) -> Disclosed | Denied:
+        return disclosing.disclose(
+            self.session,
+            self.vault,
+            self.files,
+            consent=consent,
+            staff=staff or self.receiver,
+            now=self.now,
+        )
+
+    def live(self, consent: uuid.UUID) -> bool:
+        return service.live(self.session, self.vault, consent, self.now)
+
+    def approve(self, purpose: Purpose) -> uuid.UUID | Denied:
+        return service.approve_purpose(
+            self.session,
+            staff=self.authority,
+            purpose=purpose,
+            reference="15/QĐ-SGDĐT",
+            valid_from=self.today,
+            valid_to=None,
+            now=self.now,
+        )
+
+    def shared(self, pupil: Pupil, mother: uuid.UUID, wish: Wish = PLAIN_WISH) -> tuple[uuid.UUID, str]:
+        """A small child's consent and its code, given on the mother's device."""
+        asked = done(self.offer(mother, pupil, wish))
+        done(self.yes(asked.consent, mother))
+        given = self.yes(asked.consent, mother, Evidence.SAME_DEVICE)
+        assert isinstance(given, Answered) or given.code == "not_entitled"  # under seven
+        return asked.consent, done(self.code(asked.consent, mother)).code
+
+
+def done(result: T | Denied) -> T:
+    """The result of something that is not denied."""
+    assert not isinstance(result, Denied), result
+    return result
+
+
+def why(result: object) -> str:
+    """The code of a refusal."""
+    assert isinstance(result, Denied), result
+    return result.code
