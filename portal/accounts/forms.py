@@ -8,7 +8,6 @@ from typing import Final
 from portal.accounts.service import PersonInput
 from portal.permissions import OrganisationKind, Role
 from portal.web.i18n import marked
-from verifier.errors import InvalidInput
 
 #: role -> how people call it.
 ROLE_NAMES: Final[Mapping[Role, str]] = {
@@ -30,14 +29,6 @@ KIND_NAMES: Final[Mapping[OrganisationKind, str]] = {
     OrganisationKind.AGENCY: marked("Cơ quan"),
     OrganisationKind.DEPARTMENT: marked("Sở Giáo dục và Đào tạo"),
 }
-
-
-def messages(mistakes: InvalidInput) -> dict[str, str]:
-    """field -> message, the first of each field."""
-    found: dict[str, str] = {}
-    for problem in mistakes.problems:
-        found.setdefault(problem.where, problem.message)
-    return found
 
 
 def read_person(form: Mapping[str, str], roles: list[str]) -> PersonInput:

@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal.accounts import credentials, passkeys, service, sessions
 from portal.accounts.doorkeeper import relying_party
-from portal.accounts.forms import ROLE_NAMES, messages, read_person
+from portal.accounts.forms import ROLE_NAMES, read_person
 from portal.accounts.models import Account, AccountKind
 from portal.errors import Refusal, marked
 from portal.extensions import reading, resources, transaction
@@ -23,6 +23,7 @@ from portal.limits.table import WRONG_SIGN_IN
 from portal.permissions import ROLES_OF, STRONG, Act, Role, needs_passkey
 from portal.web import confirmation
 from portal.web.access import SIGN_IN_PAGE, Access, allowed, rule_of
+from portal.web.forms import messages, said, to
 from portal.web.i18n import gettext, language, link
 from portal.web.limits import admit, charge
 from portal.web.requests import Mistake, Rejection
@@ -78,7 +79,7 @@ def sign_in_by_password() -> AnyResponse:
             now=bundle.clock.now(),
         )
     except Refusal as refused:
-        return _sign_in(form, {"email": _said(refused)}, 422)
+        return _sign_in(form, {"email": said(refused)}, 422)
     if token is None:
         charge(WRONG_SIGN_IN)
         return _sign_in(form, {"email": gettext(_WRONG)}, 422)
@@ -100,7 +101,7 @@ def ask_passkey() -> Response:
 def sign_in_by_passkey() -> AnyResponse:
     """A passkey's answer: who it belongs to is signed in."""
     admit(WRONG_SIGN_IN)
-    bundle, said = resources(), ""
+    bundle, error = resources(), ""
     with transaction() as session:
         try:
             token = passkeys.sign_in(
@@ -113,10 +114,10 @@ def sign_in_by_passkey() -> AnyResponse:
                 now=bundle.clock.now(),
             )
         except Refusal as refused:
-            token, said = None, _said(refused)
+            token, error = None, said(refused)
     if token is None:
         charge(WRONG_SIGN_IN)
-        return _sign_in(request.form, {"passkey": said or gettext(_WRONG_PASSKEY)}, 422)
+        return _sign_in(request.form, {"passkey": error or gettext(_WRONG_PASSKEY)}, 422)
     return _signed_in(token, WORK)
 
 
@@ -146,11 +147,11 @@ def sign_in_by_invitation() -> AnyResponse:
                 now=bundle.clock.now(),
             )
     except Refusal as refused:
-        token, error = None, _said(refused)
+        token, error = None, said(refused)
     if token is None:
         charge(WRONG_SIGN_IN)
         return page("accounts/first.html", {"values": form, "errors": {"email": error}}, 422)
-    return hand_over(redirect(link(ACCOUNT, language()), 303), token)
+    return hand_over(to(ACCOUNT), token)
 
 
 @accounts.post("/sign-out")
@@ -159,7 +160,7 @@ def sign_out() -> AnyResponse:
     """End this session."""
     with transaction() as session:
         sessions.end(session, session_token(), now=resources().clock.now())
-    return take_back(redirect(link("/", language()), 303))
+    return take_back(to("/"))
 
 
 def _sign_in(values: Mapping[str, str], errors: Mapping[str, str], status: int = 200) -> Response:
@@ -196,7 +197,7 @@ def own_path(text: str) -> str:
 def work() -> AnyResponse:
     """Where a signed-in person begins: what their role can do."""
     if viewer().role is None:
-        return redirect(link(ACCOUNT, language()), 303)
+        return to(ACCOUNT)
     return page("accounts/work.html", {"role_name": _role_name(viewer().role)})
 
 
@@ -224,10 +225,10 @@ def set_password() -> AnyResponse:
             now=bundle.clock.now(),
         )
     except InvalidInput as mistakes:
-        return _account_page(_translated(messages(mistakes)), 422)
+        return _account_page(messages(mistakes), 422)
     except Refusal as refused:
-        return _account_page({"current": _said(refused)}, 422)
-    return redirect(link(ACCOUNT, language()), 303)
+        return _account_page({"current": said(refused)}, 422)
+    return to(ACCOUNT)
 
 
 @accounts.post("/account/app")
@@ -237,7 +238,7 @@ def begin_app() -> AnyResponse:
     bundle = resources()
     with transaction() as session:
         service.begin_app(session, bundle.vault, viewer().account, now=bundle.clock.now())
-    return redirect(link(ACCOUNT, language()), 303)
+    return to(ACCOUNT)
 
 
 @accounts.post("/account/app/confirm")
@@ -257,7 +258,7 @@ def confirm_app() -> AnyResponse:
     if not right:
         wrong = gettext("Mã không đúng. Mã đổi sau mỗi 30 giây; hãy xem giờ của điện thoại có đúng không")
         return _account_page({"app_code": wrong}, 422)
-    return redirect(link(ACCOUNT, language()), 303)
+    return to(ACCOUNT)
 
 
 @accounts.post("/account/passkey/options")
@@ -297,10 +298,10 @@ def add_passkey() -> AnyResponse:
                 now=bundle.clock.now(),
             )
     except Refusal as refused:
-        return _account_page({"label": _said(refused)}, 422)
+        return _account_page({"label": said(refused)}, 422)
     if not added:
         return _account_page({"label": gettext("Chưa tạo được khoá. Hãy thử lại.")}, 422)
-    return redirect(link(ACCOUNT, language()), 303)
+    return to(ACCOUNT)
 
 
 @accounts.post("/account/passkey/<uuid:passkey>/remove")
@@ -319,8 +320,8 @@ def remove_passkey(passkey: uuid.UUID) -> AnyResponse:
                 now=resources().clock.now(),
             )
     except Refusal as refused:
-        return _account_page({"passkeys": _said(refused)}, 422)
-    return redirect(link(ACCOUNT, language()), 303)
+        return _account_page({"passkeys": said(refused)}, 422)
+    return to(ACCOUNT)
 
 
 @accounts.post("/account/passkey/confirm")
@@ -369,8 +370,8 @@ def act_as() -> AnyResponse:
     except ValueError:
         return _account_page({"membership": gettext("Chọn một vai trò trong danh sách.")}, 422)
     except Refusal as refused:
-        return _account_page({"membership": _said(refused)}, 422)
-    return hand_over(redirect(link(WORK, language()), 303), token)
+        return _account_page({"membership": said(refused)}, 422)
+    return hand_over(to(WORK), token)
 
 
 @accounts.post("/account/sign-out-everywhere")
@@ -381,7 +382,7 @@ def sign_out_everywhere() -> AnyResponse:
     with transaction() as session:
         sessions.end_all(session, viewer().account, now=now, but=viewer().session)
         sessions.end(session, session_token(), now=now)
-    return take_back(redirect(link(SIGN_IN_PAGE, language()), 303))
+    return take_back(to(SIGN_IN_PAGE))
 
 
 def _account_page(errors: Mapping[str, str], status: int = 200) -> Response:
@@ -449,8 +450,8 @@ def invite() -> AnyResponse:
         with transaction() as session:
             service.invite(session, bundle.vault, own_office(), new, actor=me.actor, now=bundle.clock.now())
     except InvalidInput as mistakes:
-        return _people_page(request.form, _translated(messages(mistakes)), 422)
-    return redirect(link(PEOPLE, language()), 303)
+        return _people_page(request.form, messages(mistakes), 422)
+    return to(PEOPLE)
 
 
 @accounts.post("/people/<uuid:account>/invite")
@@ -464,8 +465,8 @@ def invite_again(account: uuid.UUID) -> AnyResponse:
                 session, bundle.vault, own_office(), account, actor=viewer().actor, now=bundle.clock.now()
             )
     except Refusal as refused:
-        return _people_page({}, {"people": _said(refused)}, 422)
-    return redirect(link(PEOPLE, language()), 303)
+        return _people_page({}, {"people": said(refused)}, 422)
+    return to(PEOPLE)
 
 
 @accounts.post("/people/roles/<uuid:membership>/end")
@@ -478,8 +479,8 @@ def end_role(membership: uuid.UUID) -> AnyResponse:
                 session, own_office(), membership, actor=viewer().actor, now=resources().clock.now()
             )
     except Refusal as refused:
-        return _people_page({}, {"people": _said(refused)}, 422)
-    return redirect(link(PEOPLE, language()), 303)
+        return _people_page({}, {"people": said(refused)}, 422)
+    return to(PEOPLE)
 
 
 def _people_page(values: Mapping[str, Any], errors: Mapping[str, str], status: int = 200) -> Response:
@@ -515,12 +516,3 @@ def _turned_away(refused: Refusal) -> Rejection:
 
 def _role_name(role: Role | None) -> str:
     return "" if role is None else gettext(ROLE_NAMES[role])
-
-
-def _said(refused: Refusal) -> str:
-    """A refusal's sentence and hint, in the language of this request."""
-    return " ".join(gettext(part) for part in (refused.message, refused.hint) if part)
-
-
-def _translated(errors: Mapping[str, str]) -> dict[str, str]:
-    return {field: gettext(message) for field, message in errors.items()}

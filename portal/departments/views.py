@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from flask import Blueprint, Response, abort, redirect, request
+from flask import Blueprint, Response, abort, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.departments import service
@@ -24,7 +24,8 @@ from portal.extensions import reading, resources, transaction
 from portal.permissions import Act
 from portal.trust.service import SchoolInput
 from portal.web.access import Access, allowed
-from portal.web.i18n import gettext, language, link, moment
+from portal.web.forms import to
+from portal.web.i18n import gettext, language, moment
 from portal.web.sessions import own_office, page, viewer
 from verifier.errors import InvalidInput
 from verifier.record import Level
@@ -85,7 +86,7 @@ def let_agency_in() -> AnyResponse:
             )
     except InvalidInput as mistakes:
         return _form("agency", request.form, school_messages(mistakes), 422)
-    return redirect(link(OFFICES, language()), 303)
+    return to(OFFICES)
 
 
 @departments.post("/offices/<code>/close")
@@ -97,7 +98,7 @@ def close(code: str) -> AnyResponse:
             service.close(session, own_office(), code, actor=viewer().actor, now=resources().clock.now())
     except Refusal as refused:
         return _offices({"offices": gettext(refused.message)}, 422)
-    return redirect(link(OFFICES, language()), 303)
+    return to(OFFICES)
 
 
 @departments.get(ALARMS)
@@ -129,7 +130,7 @@ def answer_alarm(number: int) -> AnyResponse:
             )
     except Refusal as refused:
         return _alarms({"alarms": gettext(refused.message)}, 422)
-    return redirect(link(ALARMS, language()), 303)
+    return to(ALARMS)
 
 
 @departments.get("/statistics")
@@ -165,7 +166,7 @@ def _let_in(form: str, read: Callable[[], SchoolInput | str]) -> AnyResponse:
             )
     except InvalidInput as mistakes:
         return _form(form, request.form, school_messages(mistakes), 422)
-    return redirect(link(OFFICES, language()), 303)
+    return to(OFFICES)
 
 
 def _offices(errors: Mapping[str, str], status: int = 200) -> Response:

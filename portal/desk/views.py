@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
-from flask import Blueprint, Response, abort, current_app, redirect, request
+from flask import Blueprint, Response, abort, current_app, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -22,7 +22,8 @@ from portal.permissions import STRONG, Act
 from portal.registry.service import REASON_CLASSES
 from portal.trust import store as trust
 from portal.web.access import Access, allowed
-from portal.web.i18n import gettext, language, link, moment
+from portal.web.forms import messages, said, to
+from portal.web.i18n import gettext, language, moment
 from portal.web.sessions import page, viewer
 from verifier.errors import InvalidInput
 from verifier.locator import group
@@ -65,8 +66,8 @@ def send() -> AnyResponse:
                 now=bundle.clock.now(),
             )
     except InvalidInput as mistakes:
-        return _classes(form, _messages(mistakes), 422)
-    return _to(f"/classes/{key}")
+        return _classes(form, messages(mistakes), 422)
+    return to(f"/classes/{key}")
 
 
 @desk.get("/classes/<uuid:key>")
@@ -122,10 +123,10 @@ def _change_class(key: uuid.UUID, change: Any) -> AnyResponse:
         with transaction() as session:
             change(session, _me(session), resources().clock.now())
     except Refusal as refused:
-        return _one_class(key, {"main": _said(refused)}, 422)
+        return _one_class(key, {"main": said(refused)}, 422)
     except InvalidInput as mistakes:
-        return _one_class(key, _messages(mistakes), 422)
-    return _to(f"/classes/{key}")
+        return _one_class(key, messages(mistakes), 422)
+    return to(f"/classes/{key}")
 
 
 def _classes(values: Mapping[str, Any], errors: Mapping[str, str], status: int = 200) -> Response:
@@ -288,8 +289,8 @@ def _order(act: Act) -> AnyResponse:
     except Refusal as refused:
         with transaction() as session:
             signatures.refused(session, _me(session, act), key.field, refused.code, now=now)
-        return _parts(act, {"main": _said(refused)}, 422)
-    return _to(_PLACES[act])
+        return _parts(act, {"main": said(refused)}, 422)
+    return to(_PLACES[act])
 
 
 def _digests(key: uuid.UUID) -> Response:
@@ -307,11 +308,11 @@ def _bring(act: Act, key: uuid.UUID) -> AnyResponse:
         with transaction() as session:
             signatures.bring(session, _me(session, act), key, content, now=resources().clock.now())
     except InvalidInput as mistakes:
-        said = " ".join(f"{p.where}: {p.message}" for p in mistakes.problems[:20])
-        return _parts(act, {f"file-{key}": said}, 422)
+        told = " ".join(f"{p.where}: {p.message}" for p in mistakes.problems[:20])
+        return _parts(act, {f"file-{key}": told}, 422)
     except Refusal as refused:
-        return _parts(act, {"main": _said(refused)}, 422)
-    return _to(_PLACES[act])
+        return _parts(act, {"main": said(refused)}, 422)
+    return to(_PLACES[act])
 
 
 def _give_up(act: Act, key: uuid.UUID) -> AnyResponse:
@@ -319,8 +320,8 @@ def _give_up(act: Act, key: uuid.UUID) -> AnyResponse:
         with transaction() as session:
             signatures.give_up(session, _me(session, act), key, now=resources().clock.now())
     except Refusal as refused:
-        return _parts(act, {"main": _said(refused)}, 422)
-    return _to(_PLACES[act])
+        return _parts(act, {"main": said(refused)}, 422)
+    return to(_PLACES[act])
 
 
 def _part_key(values: Mapping[str, str]) -> PartKey:
@@ -355,9 +356,9 @@ def recall() -> AnyResponse:
                 now=resources().clock.now(),
             )
     except InvalidInput as mistakes:
-        return _recall(form, _messages(mistakes), 422)
+        return _recall(form, messages(mistakes), 422)
     except Refusal as refused:
-        return _recall(form, {"record_id": _said(refused)}, 422)
+        return _recall(form, {"record_id": said(refused)}, 422)
     return _recall({}, {}, done=gettext("Đã thu hồi bản số %(number)s.", number=number))
 
 
@@ -392,10 +393,10 @@ def ask_late() -> AnyResponse:
                 now=bundle.clock.now(),
             )
     except InvalidInput as mistakes:
-        return _late(form, _messages(mistakes), 422)
+        return _late(form, messages(mistakes), 422)
     except Refusal as refused:
-        return _late(form, {"record_id": _said(refused)}, 422)
-    return _to("/late-corrections")
+        return _late(form, {"record_id": said(refused)}, 422)
+    return to("/late-corrections")
 
 
 def _late(values: Mapping[str, Any], errors: Mapping[str, str], status: int = 200) -> Response:
@@ -442,8 +443,8 @@ def decide_late(key: uuid.UUID) -> AnyResponse:
                 now=resources().clock.now(),
             )
     except Refusal as refused:
-        return _late_queue({"main": _said(refused)}, 422)
-    return _to("/department/late-corrections")
+        return _late_queue({"main": said(refused)}, 422)
+    return to("/department/late-corrections")
 
 
 def _late_queue(errors: Mapping[str, str], status: int = 200) -> Response:
@@ -486,8 +487,8 @@ def ask_certificate() -> AnyResponse:
                 now=resources().clock.now(),
             )
     except InvalidInput as mistakes:
-        return _certificate(form, _messages(mistakes), 422)
-    return _to("/certificate")
+        return _certificate(form, messages(mistakes), 422)
+    return to("/certificate")
 
 
 def _certificate(values: Mapping[str, Any], errors: Mapping[str, str], status: int = 200) -> Response:
@@ -538,8 +539,8 @@ def decide_certificate(key: uuid.UUID) -> AnyResponse:
                 now=resources().clock.now(),
             )
     except Refusal as refused:
-        return _certificate_queue({"main": _said(refused)}, 422)
-    return _to("/department/certificates")
+        return _certificate_queue({"main": said(refused)}, 422)
+    return to("/department/certificates")
 
 
 def _certificate_queue(errors: Mapping[str, str], status: int = 200) -> Response:
@@ -578,28 +579,12 @@ def _file(field: str) -> tuple[str, bytes]:
     return sent.filename, sent.stream.read(limit + 1)
 
 
-def _to(path: str) -> AnyResponse:
-    return redirect(link(path, language()), 303)
-
-
 def _time(value: Any) -> str:
     return moment(value, language())
 
 
 def _choices(words: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(code, gettext(word)) for code, word in words.items()]
-
-
-def _messages(mistakes: InvalidInput) -> dict[str, str]:
-    """field -> message, the first of each field."""
-    found: dict[str, str] = {}
-    for problem in mistakes.problems:
-        found.setdefault(problem.where, gettext(problem.message))
-    return found
-
-
-def _said(refused: Refusal) -> str:
-    return " ".join(gettext(part) for part in (refused.message, refused.hint) if part)
 
 
 def _download(content: bytes, name: str, kind: str) -> Response:

@@ -9,8 +9,7 @@ from typing import Final
 
 from portal.accounts.activation import MOST_SLIPS
 from portal.accounts.models import Relation
-from portal.errors import Refusal
-from portal.web.i18n import gettext, marked
+from portal.web.i18n import marked
 from verifier.errors import InvalidInput, Problem
 from verifier.words import VIETNAM
 
@@ -37,7 +36,7 @@ ENDS: Final[Mapping[str, str]] = {
 }
 
 #: Words for the codes of :func:`verifier.locator.read_slip_code`, and for a birth date that is none.
-_MISTAKES: Final[Mapping[tuple[str, str], str]] = {
+MISTAKES: Final[Mapping[tuple[str, str], str]] = {
     ("code", "empty"): marked("Nhập mã in trên giấy của nhà trường"),
     ("code", "too_long"): marked("Nội dung quá dài. Chỉ nhập mã in trên giấy"),
     ("code", "characters"): marked(
@@ -91,17 +90,3 @@ def read_codes(text: str, file: bytes) -> tuple[str, ...]:
         message = marked("Mỗi lần làm giấy cho nhiều nhất 300 học sinh.")
         raise InvalidInput((Problem("codes", "too_many", message),))
     return codes
-
-
-def messages(mistakes: InvalidInput) -> dict[str, str]:
-    """field -> message in the language of this request, the first of each field."""
-    found: dict[str, str] = {}
-    for problem in mistakes.problems:
-        words = _MISTAKES.get((problem.where, problem.code), problem.message)
-        found.setdefault(problem.where, gettext(words))
-    return found
-
-
-def said(refused: Refusal) -> str:
-    """A refusal's sentence and hint, in the language of this request."""
-    return " ".join(gettext(part) for part in (refused.message, refused.hint) if part)

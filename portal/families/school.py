@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from flask import Blueprint, Response, abort, redirect, request
+from flask import Blueprint, Response, abort, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.accounts import activation, contacts, holders
@@ -26,19 +26,19 @@ from portal.extensions import reading, resources, transaction
 from portal.families.forms import (
     DISPUTES,
     ENDS,
+    MISTAKES,
     RELATIONS,
-    messages,
     read_codes,
     read_day,
     read_relation,
-    said,
 )
 from portal.permissions import Act
 from portal.registry import learners
 from portal.registry.learners import Pupil
 from portal.web import sessions
 from portal.web.access import Access, allowed
-from portal.web.i18n import gettext, language, link, marked
+from portal.web.forms import messages, said, to
+from portal.web.i18n import gettext, language, marked
 from portal.web.sessions import page, viewer
 from verifier.errors import InvalidInput
 from verifier.locator import group
@@ -68,7 +68,7 @@ def found() -> AnyResponse:
         known = learners.pupil_of(session, bundle.vault, _school(), index)
     if known is None:
         return _find_page(request.form, {"pupil": gettext(_UNKNOWN)}, 422)
-    return redirect(link(f"{HOLDERS}/{index}", language()), 303)
+    return to(f"{HOLDERS}/{index}")
 
 
 @office.post("/holders/class")
@@ -86,7 +86,7 @@ def class_slips() -> Response:
         file = request.files.get("file")
         codes = read_codes(form.get("codes", ""), b"" if file is None else file.stream.read(_MOST_BYTES))
     except InvalidInput as mistakes:
-        problems |= messages(mistakes)
+        problems |= messages(mistakes, MISTAKES)
     if problems:
         return _find_page(form, problems, 422)
     slips: list[tuple[str, NewSlip]] = []
@@ -147,7 +147,7 @@ def make_slip(index: str) -> Response:
                 session, bundle.vault, _school(), [new], actor=viewer().actor, now=bundle.clock.now()
             )
     except InvalidInput as mistakes:
-        errors = {where.rpartition(".")[2]: text for where, text in messages(mistakes).items()}
+        errors = {where.rpartition(".")[2]: text for where, text in messages(mistakes, MISTAKES).items()}
         return _pupil_page(index, form, errors, 422)
     return _printed(made)
 
@@ -204,7 +204,7 @@ def change(index: str, key: uuid.UUID, what: str) -> AnyResponse:
                     abort(404)
             send(session, bundle.vault, told, now=now)
     except InvalidInput as mistakes:
-        return _pupil_page(index, {}, {f"link-{key}": " ".join(messages(mistakes).values())}, 422)
+        return _pupil_page(index, {}, {f"link-{key}": " ".join(messages(mistakes, MISTAKES).values())}, 422)
     except Refusal as refused:
         return _refused(index, refused, key)
     return _back(index)
@@ -329,7 +329,7 @@ def _turned_away(refused: Refusal) -> None:
 
 
 def _back(index: str) -> AnyResponse:
-    return redirect(link(f"{HOLDERS}/{index}", language()), 303)
+    return to(f"{HOLDERS}/{index}")
 
 
 def _school() -> str:

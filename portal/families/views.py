@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -22,7 +22,7 @@ from portal.accounts.models import ContactKind
 from portal.accounts.notices import send
 from portal.errors import Refusal, marked
 from portal.extensions import reading, resources, transaction
-from portal.families.forms import RELATIONS, messages, said
+from portal.families.forms import MISTAKES, RELATIONS
 from portal.families.sheet import lay_out
 from portal.limits.table import WRONG_SIGN_IN
 from portal.lookup import service as lookup
@@ -32,7 +32,8 @@ from portal.registry.learners import PupilRecord
 from portal.trust import store as trust
 from portal.web import answers, sessions
 from portal.web.access import Access, allowed
-from portal.web.i18n import gettext, language, link, moment
+from portal.web.forms import messages, said, to
+from portal.web.i18n import gettext, language, moment
 from portal.web.limits import admit, charge
 from portal.web.requests import Rejection
 from portal.web.sessions import hand_over, page, session_token, viewer
@@ -82,7 +83,7 @@ def ask_sign_in() -> Response:
             told = contacts.ask_sign_in(session, bundle.vault, form.get("contact", ""), now=now)
             send(session, bundle.vault, told, now=now)
     except InvalidInput as mistakes:
-        return _again("families/sign_in.html", messages(mistakes))
+        return _again("families/sign_in.html", messages(mistakes, MISTAKES))
     except Refusal as refused:
         return _again("families/sign_in.html", {"contact": said(refused)})
     return page("families/sign_in_code.html", {"values": form, "errors": {}}, here=SIGN_IN)
@@ -112,7 +113,7 @@ def sign_in() -> AnyResponse:
     if token is None:
         charge(WRONG_SIGN_IN)
         return _again("families/sign_in_code.html", {"code": error})
-    return hand_over(redirect(link(HOME, language()), 303), token)
+    return hand_over(to(HOME), token)
 
 
 # --------------------------------------------------------------------------------------- a slip of the school
@@ -132,7 +133,7 @@ def slip_code() -> Response:
     try:
         read_slip_code(request.form.get("code", ""))
     except InvalidInput as mistakes:
-        return _again("families/slip.html", messages(mistakes))
+        return _again("families/slip.html", messages(mistakes, MISTAKES))
     return page("families/slip_birth.html", {"values": request.form, "errors": {}}, here=ACTIVATE)
 
 
@@ -146,7 +147,7 @@ def slip_birth() -> Response:
         with transaction() as session:
             found = activation.open_slip(session, bundle.vault, _typed(), now=bundle.clock.now())
     except InvalidInput as mistakes:
-        return _birth_again(messages(mistakes))
+        return _birth_again(messages(mistakes, MISTAKES))
     if isinstance(found, FoundSlip):
         return page("families/slip_contact.html", _slip_context(found, {}), here=ACTIVATE)
     return _slip_refused(found)
@@ -167,7 +168,7 @@ def slip_contact() -> Response:
             if isinstance(told, tuple):
                 send(session, bundle.vault, told, now=now)
     except InvalidInput as mistakes:
-        return _contact_again(messages(mistakes))
+        return _contact_again(messages(mistakes, MISTAKES))
     if isinstance(told, tuple):
         return page("families/slip_code.html", {"values": form, "errors": {}}, here=ACTIVATE)
     return _slip_refused(told)
@@ -194,9 +195,9 @@ def activate() -> AnyResponse:
             if isinstance(done, activation.Activated):
                 send(session, bundle.vault, done.told, now=now)
     except InvalidInput as mistakes:
-        return _birth_again(messages(mistakes))
+        return _birth_again(messages(mistakes, MISTAKES))
     if isinstance(done, activation.Activated):
-        return hand_over(redirect(link(HOME, language()), 303), done.token)
+        return hand_over(to(HOME), done.token)
     if done is None:
         charge(WRONG_SIGN_IN)
         return _again("families/slip_code.html", {"one_time_code": gettext(_WRONG_CODE)}, ACTIVATE)
@@ -244,7 +245,7 @@ def _contact_again(errors: dict[str, str]) -> Response:
         with transaction() as session:
             found = activation.open_slip(session, bundle.vault, _typed(), now=bundle.clock.now())
     except InvalidInput as mistakes:  # the contact is looked at first: the slip may be wrong as well
-        return _birth_again(messages(mistakes))
+        return _birth_again(messages(mistakes, MISTAKES))
     if not isinstance(found, FoundSlip):
         return _slip_refused(found)
     return page("families/slip_contact.html", _slip_context(found, errors), 422, here=ACTIVATE)
@@ -407,7 +408,7 @@ def stop_change() -> AnyResponse:
     except Refusal as refused:
         sessions.doorkeeper().turned_away(me, Act.SEE_OWN_RECORDS, refused.code)
         return _contact_page({"change": said(refused)}, 422)
-    return redirect(link(CONTACT, language()), 303)
+    return to(CONTACT)
 
 
 def _contact_page(errors: Mapping[str, str], status: int = 200) -> Response:
