@@ -1,4 +1,4 @@
-"""What holders have to be told of, as data: a service answers with notices, whoever calls it sends them.
+"""What people have to be told of, as data: a service answers with notices, whoever calls it sends them.
 
 A notice names the row of a contact, never the contact itself, so that nothing personal is carried around; the
 parameters are codes, numbers and dates. The one secret, a one-time code, is left out of ``repr``.
@@ -60,7 +60,7 @@ def address(session: Session, vault: Vault, notice: Notice) -> Address:
 
 
 def contact_of(session: Session, account: uuid.UUID) -> Contact | None:
-    """The contact by which a holder signs in and is told of things: they have one; None once it was
+    """The contact by which somebody signs in and is told of things: they have one; None once it was
     erased.
     """
     return session.scalars(
@@ -74,7 +74,7 @@ def notices(
     kind: Kind,
     parameters: Mapping[str, Parameter] | None = None,
 ) -> tuple[Notice, ...]:
-    """The same notice for several holders, each once."""
+    """The same notice for several people, each once."""
     return tuple(
         Notice(account, contact.id, kind, parameters or {})
         for account in dict.fromkeys(accounts)

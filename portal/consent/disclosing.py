@@ -22,11 +22,19 @@ from typing import Any, Final
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from portal.accounts.notices import Notice, notices
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object
 from portal.consent.fields import SENSITIVE, Preset, names_of
-from portal.consent.models import Consent, ConsentRecord, EventKind, ShareCode, StatutoryAccess
-from portal.consent.parties import Notice, Staff, Tell, day_of, links, names, notices, standing
+from portal.consent.models import (
+    Consent,
+    ConsentEvent,
+    ConsentRecord,
+    EventKind,
+    ShareCode,
+    StatutoryAccess,
+)
+from portal.consent.parties import Staff, day_of, links, names, standing, told
 from portal.consent.purposes import Duty, Purpose
 from portal.consent.service import (
     MAX_REFERENCE,
@@ -40,12 +48,14 @@ from portal.consent.service import (
     refuse,
     seal,
     settle_case,
+    unseal,
 )
+from portal.messages.words import Kind
 from portal.permissions import Act
 from portal.ports import FileStore
 from portal.registry import service as registry
 from portal.registry.service import Issued
-from portal.vault import Vault
+from portal.vault import DESTROYED, Vault
 from verifier import record as records
 from verifier.errors import InvalidInput, Problem
 from verifier.locator import Locator
@@ -111,7 +121,9 @@ class Disclosed:
 @dataclass(frozen=True, slots=True)
 class Access:
     """One look at a pupil's record. ``who`` is the organisation's name; None for whoever had a share code,
-    and for the school's own office where ``basis`` is None too. ``why`` is a purpose or a duty.
+    and for the school's own office where ``basis`` is None too. ``why`` is a purpose or a duty. ``reference``
+    is the number of the case that a duty was stated with; ``declared`` who the bearer of a code said they
+    were: nobody has proved it. Both are empty when there is none.
     """
 
     number: int
@@ -121,6 +133,8 @@ class Access:
     basis: str | None
     record: uuid.UUID | None
     count: int
+    reference: str = ""
+    declared: str = ""
 
 
 # ------------------------------------------------------------------------------------------------ consent
@@ -179,6 +193,7 @@ def open_code(
             ShareCode.consent_pk,
             ShareCode.wrong_tries,
             ShareCode.locked_at,
+            ShareCode.made_at,
             Consent.school_code,
             Consent.pupil_index,
             Consent.purpose,
@@ -211,8 +226,8 @@ def open_code(
         about = _About(
             Object("share_code", key), found.school_code, found.pupil_index, Purpose(found.purpose)
         )
-        told = _lock(session, vault, about, consent, now) if locks else ()
-        return _deny(session, actor, "not_opened", now, about, told=told)
+        tell = _lock(session, vault, about, consent, made_at=found.made_at, now=now) if locks else ()
+        return _deny(session, actor, "not_opened", now, about, tell=tell)
 
     # 3 A right pair: what became of the consent may be said.
     case = examine(session, vault, consent, now, lock=True)
@@ -232,9 +247,9 @@ _ENDS: Final = {
 
 
 def _lock(
-    session: Session, vault: Vault, about: _About, consent: uuid.UUID, now: datetime
+    session: Session, vault: Vault, about: _About, consent: uuid.UUID, *, made_at: datetime, now: datetime
 ) -> tuple[Notice, ...]:
-    """Tell that a code is locked: the trail and the holders."""
+    """Tell that the code of ``made_at`` is locked: the trail and the holders."""
     event = Event(
         Actor.system("share_code"),
         Action.SHARE_CODE_LOCKED,
@@ -248,7 +263,8 @@ def _lock(
     case = examine(session, vault, consent, now)
     if case is None:
         return ()
-    return notices(case.links, case.needed.parties, Tell.CODE_LOCKED, str(Object("consent", consent)))
+    tell = told(case.links, case.needed.parties)
+    return notices(session, tell, Kind.SHARE_CODE_LOCKED, {"day": day_of(made_at)})
 
 
 def _show(
@@ -280,13 +296,13 @@ def _show(
     if declared:
         opened.note_sealed = seal(vault, row, "note_sealed", declared, opened.id)
     session.add(opened)
-    told = [
+    happened = [
         _shown(record, one, actor, about, purpose=Purpose(row.purpose).value, basis=_CONSENT)
         for record, one in zip(case.records, shown, strict=True)
     ]
     if row.once:
         session.add(new_event(row, number + 1, EventKind.USED_UP, now))
-        told.append(
+        happened.append(
             Event(
                 Actor.system("consent"),
                 Action.CONSENT_EXPIRED,
@@ -297,7 +313,7 @@ def _show(
                 details={"reason": "used_up"},
             )
         )
-    audit.record(session, *told, now=now)
+    audit.record(session, *happened, now=now)
     until = None if row.once else case.fold.until
     return Disclosed(_CONSENT, Purpose(row.purpose).value, about, now, until, shown)
 
@@ -335,43 +351,55 @@ def statutory_access(
     if record is None:
         return _deny(session, actor, "unknown_record", now, basis=duty.value)
     shown = _open(session, vault, record, names_of(record.level, record.grade, preset, sensitive))
-    key = vault.new_key()
     access = StatutoryAccess(
         id=uuid.uuid4(),
         organisation_pk=viewer.key,
         account_pk=staff.account,
         duty=duty,
-        wrapped_key=key,
+        wrapped_key=vault.new_key(),
         record_pk=record.key,
         pupil_index=record.pupil_index,
         version=shown.version,
         fields=json.dumps(sorted(shown.fields)),
         at=now,
     )
-    access.reference_sealed = vault.seal(
-        key,
-        reference.strip().encode(),
+    access.reference_sealed = seal_reference(vault, access, reference.strip())
+    session.add(access)
+    about = Object("statutory_access", access.id)
+    audit.record(session, _shown(record, shown, actor, about, purpose="statutory", basis=duty.value), now=now)
+    known = links(session, record.pupil_index, day_of(now))
+    tell = [
+        link.account
+        for link in known
+        if link.stands and entitled(session, vault, link.account, record.pupil_index, now)
+    ]
+    seen = notices(session, tell, Kind.STATUTORY_ACCESS, {"day": day_of(now)})
+    return Disclosed(duty.value, "statutory", about, now, None, (shown,), seen)
+
+
+def seal_reference(vault: Vault, access: StatutoryAccess, text: str) -> bytes:
+    """The number of the case, under the access's own key."""
+    return vault.seal(
+        access.wrapped_key,
+        text.encode(),
         table=StatutoryAccess.__tablename__,
         column="reference_sealed",
         row=str(access.id),
         version=1,
     )
-    session.add(access)
-    about = Object("statutory_access", access.id)
-    audit.record(session, _shown(record, shown, actor, about, purpose="statutory", basis=duty.value), now=now)
-    known = links(session, record.pupil_index, day_of(now))
-    told = tuple(
-        Notice(
-            link.account,
-            Tell.STATUTORY_ACCESS,
-            link.language,
-            str(about),
-            {"organisation": viewer.name, "ground": duty.ground.article},
-        )
-        for link in known
-        if link.stands and entitled(session, vault, link.account, record.pupil_index, now)
+
+
+def open_reference(vault: Vault, access: StatutoryAccess) -> str:
+    """What :func:`seal_reference` sealed. Raises VaultError."""
+    opened = vault.open(
+        access.wrapped_key,
+        access.reference_sealed,
+        table=StatutoryAccess.__tablename__,
+        column="reference_sealed",
+        row=str(access.id),
+        version=1,
     )
-    return Disclosed(duty.value, "statutory", about, now, None, (shown,), told)
+    return opened.decode()
 
 
 def _check_access(
@@ -415,14 +443,14 @@ def accesses(
             select(Consent.id, Consent.recipient_pk).where(Consent.id.in_(_keys(objects, "consent")))
         )
     }
-    by_duty = {
-        str(Object("statutory_access", row.id)): row.organisation_pk
-        for row in session.execute(
-            select(StatutoryAccess.id, StatutoryAccess.organisation_pk).where(
-                StatutoryAccess.id.in_(_keys(objects, "statutory_access"))
-            )
+    duties = {
+        str(Object("statutory_access", row.id)): row
+        for row in session.scalars(
+            select(StatutoryAccess).where(StatutoryAccess.id.in_(_keys(objects, "statutory_access")))
         )
     }
+    by_duty = {name: row.organisation_pk for name, row in duties.items()}
+    declared = _declared(session, vault, _keys(objects, "consent"))
     viewers = {name: key for name, key in (by_consent | by_duty).items() if key is not None}
     called = names(session, set(viewers.values()))
     found = []
@@ -438,9 +466,39 @@ def accesses(
                 entry.basis,
                 None if record is None else uuid.UUID(str(record)),
                 int(entry.details.get("count", 0)),
+                _case_of(vault, duties.get(entry.object or "")),
+                declared.get((entry.object, entry.at), ""),
             )
         )
     return tuple(found)
+
+
+def _case_of(vault: Vault, access: StatutoryAccess | None) -> str:
+    if access is None or access.wrapped_key == DESTROYED:
+        return ""
+    return open_reference(vault, access)
+
+
+def _declared(
+    session: Session, vault: Vault, consents: Collection[uuid.UUID]
+) -> Mapping[tuple[str | None, datetime], str]:
+    """Who they said they were, whenever one of these consents was opened by its code."""
+    opened = session.execute(
+        select(ConsentEvent, Consent)
+        .join(Consent, Consent.id == ConsentEvent.consent_pk)
+        .where(
+            Consent.id.in_(consents),
+            Consent.wrapped_key != DESTROYED,
+            ConsentEvent.kind == EventKind.OPENED,
+            ConsentEvent.note_sealed.is_not(None),
+        )
+    )
+    return {
+        (str(Object("consent", row.id)), event.at): unseal(
+            vault, row, "note_sealed", event.note_sealed or b"", event.id
+        )
+        for event, row in opened
+    }
 
 
 def _keys(objects: Collection[str | None], kind: str) -> list[uuid.UUID]:
@@ -526,7 +584,7 @@ def _deny(
     about: _About | None = None,
     *,
     basis: str = _CONSENT,
-    told: tuple[Notice, ...] = (),
+    tell: tuple[Notice, ...] = (),
 ) -> Denied:
     return refuse(
         session,
@@ -540,5 +598,5 @@ def _deny(
         pupil=None if about is None else about.pupil,
         purpose=None if about is None else about.purpose.value,
         basis=basis,
-        told=told,
+        tell=tell,
     )

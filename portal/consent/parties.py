@@ -1,4 +1,4 @@
-"""Who stands before us on this day: links of holders to a pupil, people of organisations; and whom to tell.
+"""Who stands before us on this day: links of holders to a pupil, people of organisations.
 
 Read anew each time. A link that is ended, out of its period or disputed, a closed account, a role that was
 taken back, a closed organisation: none of them can act.
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
-from enum import StrEnum
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -42,7 +41,6 @@ class Link:
     party: Party
     disputed: bool
     active: bool  # the account is
-    language: str
 
     @property
     def stands(self) -> bool:
@@ -59,7 +57,6 @@ def links(session: Session, pupil: str, today: date) -> tuple[Link, ...]:
             PupilLink.valid_to,
             PupilLink.disputed_at,
             Account.state,
-            Account.language,
         )
         .join(Account, Account.id == PupilLink.account_pk)
         .where(
@@ -73,7 +70,6 @@ def links(session: Session, pupil: str, today: date) -> tuple[Link, ...]:
             Party.PUPIL if row.relation == Relation.PUPIL else Party.GUARDIAN,
             row.disputed_at is not None,
             row.state == AccountState.ACTIVE,
-            row.language,
         )
         for row in rows
         if row.valid_from <= today and (row.valid_to is None or today <= row.valid_to)
@@ -121,15 +117,19 @@ def department_of(session: Session, school_code: str) -> str | None:
 
 def standing(session: Session, staff: Staff, act: Act, today: date) -> Office | None:
     """The open organisation for which ``staff`` may ask for ``act`` today, None when they may not."""
-    if not may(staff.role, act):
+    if not may(staff.role, act) or staff.role not in roles(session, staff.account, staff.organisation, today):
         return None
-    member = session.scalar(
-        select(Membership.id)
+    return office(session, staff.organisation)
+
+
+def roles(session: Session, account: uuid.UUID, organisation: uuid.UUID, today: date) -> frozenset[Role]:
+    """What a person is in an organisation today; nothing when their account is not in use."""
+    found = session.scalars(
+        select(Membership.role)
         .join(Account, Account.id == Membership.account_pk)
         .where(
-            Membership.account_pk == staff.account,
-            Membership.organisation_pk == staff.organisation,
-            Membership.role == staff.role,
+            Membership.account_pk == account,
+            Membership.organisation_pk == organisation,
             Membership.ended_at.is_(None),
             Membership.valid_from <= today,
             (Membership.valid_to.is_(None)) | (Membership.valid_to >= today),
@@ -137,41 +137,9 @@ def standing(session: Session, staff: Staff, act: Act, today: date) -> Office | 
             Account.state == AccountState.ACTIVE,
         )
     )
-    return None if member is None else office(session, staff.organisation)
+    return frozenset(Role(role) for role in found)
 
 
-class Tell(StrEnum):
-    """What a notice is about; its words are the caller's."""
-
-    CONSENT_ASKED = "consent_asked"
-    CONSENT_GIVEN = "consent_given"  # now in force
-    CONSENT_REFUSED = "consent_refused"
-    CONSENT_WITHDRAWN = "consent_withdrawn"
-    CONSENT_SUSPENDED = "consent_suspended"
-    CODE_LOCKED = "code_locked"
-    STATUTORY_ACCESS = "statutory_access"
-    REQUEST_ANSWERED = "request_answered"
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What has to be told to an account, for the caller to send in the same transaction. No content of a
-    record, no name of a pupil; ``about`` is "kind:id" as in the trail.
-    """
-
-    to: uuid.UUID
-    tell: Tell
-    language: str
-    about: str
-    parameters: Mapping[str, str] = field(default_factory=dict)
-
-
-def notices(
-    known: Iterable[Link], parties: frozenset[Party], tell: Tell, about: str, **parameters: str
-) -> tuple[Notice, ...]:
-    """One for each holder who counts today and can act."""
-    return tuple(
-        Notice(link.account, tell, link.language, about, parameters)
-        for link in known
-        if link.stands and link.party in parties
-    )
+def told(known: Iterable[Link], parties: frozenset[Party]) -> tuple[uuid.UUID, ...]:
+    """The holders who are told of a consent: who counts today and can act."""
+    return tuple(link.account for link in known if link.stands and link.party in parties)

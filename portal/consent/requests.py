@@ -18,13 +18,14 @@ from typing import Final
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from portal.accounts.models import Account
+from portal.accounts.notices import Notice, notices
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object, Outcome
 from portal.consent import working_days
 from portal.consent.models import Matter, RequestKind, SubjectRequest
-from portal.consent.parties import Notice, Office, Staff, Tell, day_of, standing
+from portal.consent.parties import Office, Staff, day_of, standing
 from portal.consent.service import Denied, entitled, refuse
+from portal.messages.words import Kind
 from portal.permissions import Act
 from portal.registry import service as registry
 from portal.vault import DESTROYED, Vault
@@ -100,7 +101,7 @@ def make(
         kind=kind,
         matter=matter,
         wrapped_key=key,
-        text_sealed=_seal(vault, key, "text_sealed", text, row_id),
+        text_sealed=seal(vault, key, "text_sealed", text, row_id),
         made_at=now,
         acknowledge_by=working_days.after(today, ACKNOWLEDGE_DAYS),
         answer_by=today + timedelta(days=ANSWER_DAYS[kind]),
@@ -171,12 +172,11 @@ def answer(
         return row
     row.acknowledged_at = row.acknowledged_at or now
     row.answered_at, row.answered_by, row.granted = now, staff.account, granted
-    row.answer_sealed = _seal(vault, row.wrapped_key, "answer_sealed", text, row.id)
+    row.answer_sealed = seal(vault, row.wrapped_key, "answer_sealed", text, row.id)
     reason = "granted" if granted else "not_granted"
     audit.record(session, _told(row, Action.REQUEST_ANSWERED, _actor(staff), reason=reason), now=now)
-    holder = session.get_one(Account, row.account_pk)
-    notice = Notice(holder.id, Tell.REQUEST_ANSWERED, holder.language, str(Object("request", row.id)))
-    return _ticket(vault, row, day_of(now), (notice,))
+    tell = notices(session, [row.account_pk], Kind.REQUEST_ANSWERED, {"day": day_of(row.made_at)})
+    return _ticket(vault, row, day_of(now), tell)
 
 
 def of_holder(session: Session, vault: Vault, *, account: uuid.UUID, now: datetime) -> tuple[Ticket, ...]:
@@ -233,7 +233,7 @@ def _ticket(vault: Vault, row: SubjectRequest, today: date, told: tuple[Notice, 
         row.id,
         RequestKind(row.kind),
         Matter(row.matter),
-        _unseal(vault, row, "text_sealed", row.text_sealed),
+        unseal(vault, row, "text_sealed", row.text_sealed),
         row.made_at,
         row.acknowledge_by,
         row.answer_by,
@@ -242,7 +242,7 @@ def _ticket(vault: Vault, row: SubjectRequest, today: date, told: tuple[Notice, 
         row.answered_at,
         row.granted,
         None if row.reason is None else GROUNDS[row.reason],
-        None if row.answer_sealed is None else _unseal(vault, row, "answer_sealed", row.answer_sealed),
+        None if row.answer_sealed is None else unseal(vault, row, "answer_sealed", row.answer_sealed),
         late,
         told,
     )
@@ -258,7 +258,8 @@ def _actor(staff: Staff) -> Actor:
     return Actor("account", str(staff.account))
 
 
-def _seal(vault: Vault, key: bytes, column: str, text: str, row: uuid.UUID) -> bytes:
+def seal(vault: Vault, key: bytes, column: str, text: str, row: uuid.UUID) -> bytes:
+    """Seal a column of the request ``row`` under its own key."""
     return vault.seal(
         key,
         text.strip().encode(),
@@ -269,7 +270,8 @@ def _seal(vault: Vault, key: bytes, column: str, text: str, row: uuid.UUID) -> b
     )
 
 
-def _unseal(vault: Vault, row: SubjectRequest, column: str, sealed: bytes) -> str:
+def unseal(vault: Vault, row: SubjectRequest, column: str, sealed: bytes) -> str:
+    """What :func:`seal` sealed. Raises VaultError."""
     table = SubjectRequest.__tablename__
     opened = vault.open(row.wrapped_key, sealed, table=table, column=column, row=str(row.id), version=1)
     return opened.decode()

@@ -27,7 +27,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.accounts.models import Account
+from portal.accounts.notices import Notice, notices
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object, Outcome
 from portal.consent.ages import Born, Needed, Party, needed
@@ -43,19 +43,19 @@ from portal.consent.models import (
 )
 from portal.consent.parties import (
     Link,
-    Notice,
     Staff,
-    Tell,
     day_of,
     department_of,
     links,
     names,
-    notices,
     office,
+    roles,
     standing,
+    told,
 )
 from portal.consent.purposes import LETTERS, Purpose, outside_education
 from portal.consent.texts import Language, Reader, Shown, Terms, render
+from portal.messages.words import Kind
 from portal.permissions import Act
 from portal.registry import service as registry
 from portal.registry.service import Issued
@@ -221,6 +221,10 @@ class Overview:
     code_made: bool
     code_locked: bool
 
+    @property
+    def reference(self) -> str:
+        return reference_of(self.consent)
+
 
 @dataclass(frozen=True, slots=True)
 class AskedState:
@@ -231,6 +235,10 @@ class AskedState:
     state: State
     until: datetime
     asked_at: datetime
+
+    @property
+    def reference(self) -> str:
+        return reference_of(self.consent)
 
 
 # -------------------------------------------------------------------------------------------------- asking
@@ -273,7 +281,7 @@ def offer(
         return deny("not_approved", pupil=pupil, school=school)
     row = _create(session, vault, chosen, wish, recipient=None, asked_by=account, reference="", now=now)
     others = [one for one in known if one.account != account]
-    return _asked(session, row, actor, notices(others, need.parties, Tell.CONSENT_ASKED, _about(row)), now)
+    return _asked(session, row, actor, told(others, need.parties), Kind.SHARING_PROPOSED, now=now)
 
 
 def ask(
@@ -319,8 +327,7 @@ def ask(
     )
     need = _needed(session, vault, every, today)
     known = links(session, pupil, today)
-    told = notices(known, need.parties, Tell.CONSENT_ASKED, _about(row), organisation=asker.name)
-    return _asked(session, row, actor, told, now)
+    return _asked(session, row, actor, told(known, need.parties), Kind.CONSENT_REQUESTED, now=now)
 
 
 def question(
@@ -401,11 +408,11 @@ def answer(
     if said is Said.YES and not given and not _missing(case.links, case.needed, (*fold.yes, event)):
         event.until = now + timedelta(days=row.days)
     session.add(event)
-    told: dict[str, str | int] = {"party": party.value, "evidence": by.evidence.value}
-    happened = [_told(row, action, by.actor, details=told)]
+    details: dict[str, str | int] = {"party": party.value, "evidence": by.evidence.value}
+    happened = [_happened(row, action, by.actor, details=details)]
     code = _code(session, row)
     if said is Said.NO and code is not None:
-        happened.append(_told(row, Action.SHARE_CODE_CANCELLED, by.actor, Object("share_code", code.id)))
+        happened.append(_happened(row, Action.SHARE_CODE_CANCELLED, by.actor, Object("share_code", code.id)))
     audit.record(session, *happened, now=now)
 
     # 4 Where it stands now, and whom that concerns.
@@ -414,7 +421,7 @@ def answer(
     else:
         until = event.until or (fold.until if given else None)
         state = State.WAITING if until is None else State.GIVEN
-    return Answered(party, state, until, _after(session, case, by, state, given=given))
+    return Answered(party, state, until, _after(session, case, by, state, given=given, now=now))
 
 
 def make_code(
@@ -453,16 +460,21 @@ def make_code(
     )
     session.add(made)
     audit.record(
-        session, _told(case.row, Action.SHARE_CODE_MADE, actor, Object("share_code", made.id)), now=now
+        session, _happened(case.row, Action.SHARE_CODE_MADE, actor, Object("share_code", made.id)), now=now
     )
     others = [link for link in case.links if link.account != account]
-    told = notices(others, case.needed.parties, Tell.CONSENT_GIVEN, _about(case.row))
-    return CodeMade(code, case.fold.until, told)
+    tell = told(others, case.needed.parties)
+    return CodeMade(code, case.fold.until, notices(session, tell, Kind.SHARE_CODE_MADE, {"day": day_of(now)}))
 
 
 def code_index(vault: Vault, code: str) -> str:
     """What stands in the database for a share code (SEC-20)."""
     return vault.blind_index(code, domain="share-code")
+
+
+def reference_of(consent: uuid.UUID) -> str:
+    """By what messages and pages call a consent; it opens nothing."""
+    return consent.hex[:8].upper()
 
 
 def read_code(text: str) -> str:
@@ -541,12 +553,12 @@ def settle(session: Session, vault: Vault, *, now: datetime, pupil: str | None =
     wanted = select(Consent.id).where(Consent.id.not_in(ended)).order_by(Consent.asked_at, Consent.id)
     if pupil is not None:
         wanted = wanted.where(Consent.pupil_index == pupil)
-    told: list[Notice] = []
+    found: list[Notice] = []
     for key in session.scalars(wanted).all():
         case = examine(session, vault, key, now, lock=True)
         if case is not None:
-            told += settle_case(session, case, now)
-    return tuple(told)
+            found += settle_case(session, case, now)
+    return tuple(found)
 
 
 def settle_case(session: Session, case: Case, now: datetime) -> tuple[Notice, ...]:
@@ -557,19 +569,19 @@ def settle_case(session: Session, case: Case, now: datetime) -> tuple[Notice, ..
         return ()
     if fold.state is State.EXPIRED:
         session.add(new_event(row, fold.last + 1, EventKind.EXPIRED, now))
-        audit.record(session, _told(row, Action.CONSENT_EXPIRED, system), now=now)
+        audit.record(session, _happened(row, Action.CONSENT_EXPIRED, system), now=now)
     elif fold.state is State.GIVEN and case.obstacle != fold.suspended:
         if case.obstacle is None:
             session.add(new_event(row, fold.last + 1, EventKind.RESUMED, now))
-            audit.record(session, _told(row, Action.CONSENT_RESUMED, system), now=now)
+            audit.record(session, _happened(row, Action.CONSENT_RESUMED, system), now=now)
         else:
             event = new_event(row, fold.last + 1, EventKind.SUSPENDED, now)
             event.reason = case.obstacle
             session.add(event)
             details = {"reason": case.obstacle}
-            audit.record(session, _told(row, Action.CONSENT_SUSPENDED, system, details=details), now=now)
-            about, reason = _about(row), case.obstacle
-            return notices(case.links, case.needed.parties, Tell.CONSENT_SUSPENDED, about, reason=reason)
+            audit.record(session, _happened(row, Action.CONSENT_SUSPENDED, system, details=details), now=now)
+            tell = told(case.links, case.needed.parties)
+            return notices(session, tell, Kind.CONSENT_SUSPENDED, {"reference": reference_of(row.id)})
     return ()
 
 
@@ -815,7 +827,7 @@ def refuse(
     pupil: str | None = None,
     purpose: str | None = None,
     basis: str | None = None,
-    told: tuple[Notice, ...] = (),
+    tell: tuple[Notice, ...] = (),
 ) -> Denied:
     """A refusal with its entry in the trail."""
     event = Event(
@@ -830,7 +842,7 @@ def refuse(
         details={"reason": code},
     )
     audit.record(session, event, now=now)
-    return Denied(code, message, told)
+    return Denied(code, message, tell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -941,12 +953,14 @@ def _create(
     return row
 
 
-def _asked(session: Session, row: Consent, actor: Actor, told: tuple[Notice, ...], now: datetime) -> Asked:
+def _asked(
+    session: Session, row: Consent, actor: Actor, tell: tuple[uuid.UUID, ...], kind: Kind, *, now: datetime
+) -> Asked:
     event = new_event(row, 1, EventKind.ASKED, now)
     event.account_pk = row.asked_by
     session.add(event)
-    audit.record(session, _told(row, Action.CONSENT_ASKED, actor), now=now)
-    return Asked(row.id, row.answer_until, told)
+    audit.record(session, _happened(row, Action.CONSENT_ASKED, actor), now=now)
+    return Asked(row.id, row.answer_until, notices(session, tell, kind, {"day": day_of(row.answer_until)}))
 
 
 def _party(session: Session, case: Case, by: By, now: datetime) -> Party | str:
@@ -1015,21 +1029,24 @@ def terms_of(session: Session, vault: Vault, case: Case) -> Terms:
     )
 
 
-def _after(session: Session, case: Case, by: By, state: State, *, given: bool) -> tuple[Notice, ...]:
-    """Whom an answer concerns: the other holders who count, and the asker of a request."""
+def _after(
+    session: Session, case: Case, by: By, state: State, *, given: bool, now: datetime
+) -> tuple[Notice, ...]:
+    """Whom an answer concerns: the other holders who count, and who asked for an organisation, as long as
+    they work there.
+    """
     if state is State.WAITING or (state is State.GIVEN and given):
         return ()
-    tell = {
-        State.GIVEN: Tell.CONSENT_GIVEN,
-        State.REFUSED: Tell.CONSENT_REFUSED,
-        State.WITHDRAWN: Tell.CONSENT_WITHDRAWN,
+    kind = {
+        State.GIVEN: Kind.CONSENT_GIVEN,
+        State.REFUSED: Kind.CONSENT_REFUSED,
+        State.WITHDRAWN: Kind.CONSENT_WITHDRAWN,
     }[state]
-    others = [link for link in case.links if link.account != by.account]
-    told = notices(others, case.needed.parties, tell, _about(case.row))
-    asker = session.get(Account, case.row.asked_by) if case.row.recipient_pk is not None else None
-    if asker is not None:
-        told += (Notice(asker.id, tell, asker.language, _about(case.row)),)
-    return told
+    row = case.row
+    tell = told([link for link in case.links if link.account != by.account], case.needed.parties)
+    if row.recipient_pk is not None and roles(session, row.asked_by, row.recipient_pk, day_of(now)):
+        tell += (row.asked_by,)
+    return notices(session, tell, kind, {"reference": reference_of(row.id)})
 
 
 def _code(session: Session, row: Consent) -> ShareCode | None:
@@ -1048,7 +1065,7 @@ def new_event(row: Consent, number: int, kind: EventKind, now: datetime) -> Cons
     return ConsentEvent(id=uuid.uuid4(), consent_pk=row.id, number=number, kind=kind, at=now)
 
 
-def _told(
+def _happened(
     row: Consent,
     action: Action,
     actor: Actor,
@@ -1066,10 +1083,6 @@ def _told(
         purpose=Purpose(row.purpose).value,
         details=details or {},
     )
-
-
-def _about(row: Consent) -> str:
-    return str(Object("consent", row.id))
 
 
 def seal(vault: Vault, row: Consent, column: str, text: str, key: uuid.UUID) -> bytes:

@@ -36,10 +36,13 @@ class Kind(StrEnum):
     RECORD_NEW_VERSION = "record_new_version"  # a holder
     RECORD_RECALLED = "record_recalled"  # a holder
     CONSENT_REQUESTED = "consent_requested"  # a holder
-    CONSENT_GIVEN = "consent_given"  # the other party: whoever asked, or who has to agree as well
-    CONSENT_REFUSED = "consent_refused"  # the other party
-    CONSENT_WITHDRAWN = "consent_withdrawn"  # the other party
-    SHARE_CODE_LOCKED = "share_code_locked"  # the holder who made the code
+    SHARING_PROPOSED = "sharing_proposed"  # the holders who have to agree as well
+    CONSENT_GIVEN = "consent_given"  # the other holders, and who asked for an organisation
+    CONSENT_REFUSED = "consent_refused"  # the same
+    CONSENT_WITHDRAWN = "consent_withdrawn"  # the same
+    CONSENT_SUSPENDED = "consent_suspended"  # the holders who count
+    SHARE_CODE_MADE = "share_code_made"  # the other holders who agreed
+    SHARE_CODE_LOCKED = "share_code_locked"  # the holders who agreed to it
     STATUTORY_ACCESS = "statutory_access"  # a holder
     REQUEST_ANSWERED = "request_answered"  # the data subject who asked
     LINK_DISPUTED = "link_disputed"  # a holder whose link to a pupil is in dispute
@@ -121,9 +124,12 @@ TAKES: Final[Mapping[Kind, frozenset[str]]] = {
     Kind.RECORD_NEW_VERSION: frozenset({"grade", "year"}),
     Kind.RECORD_RECALLED: frozenset({"grade", "year"}),
     Kind.CONSENT_REQUESTED: frozenset({"day"}),  # until when to answer
+    Kind.SHARING_PROPOSED: frozenset({"day"}),  # until when to answer
     Kind.CONSENT_GIVEN: frozenset({"reference"}),
     Kind.CONSENT_REFUSED: frozenset({"reference"}),
     Kind.CONSENT_WITHDRAWN: frozenset({"reference"}),
+    Kind.CONSENT_SUSPENDED: frozenset({"reference"}),
+    Kind.SHARE_CODE_MADE: frozenset({"day"}),
     Kind.SHARE_CODE_LOCKED: frozenset({"day"}),  # of which day the code is
     Kind.STATUTORY_ACCESS: frozenset({"day"}),  # when
     Kind.REQUEST_ANSWERED: frozenset({"day"}),  # of which day the request is
@@ -354,6 +360,22 @@ WORDS: Final[Mapping[Kind, Mapping[Language, Wording]]] = {
             "School record: an organisation asks to see it. Answer by {day}: sign in at {host}",
         ),
     },
+    Kind.SHARING_PROPOSED: {
+        "vi": Wording(
+            "Gia đình muốn chia sẻ học bạ, đang chờ bạn trả lời",
+            "Có người trong gia đình muốn chia sẻ học bạ. Bạn đồng ý hay từ chối đều được, và không trả lời "
+            "nghĩa là không đồng ý.\nĐể xem chia sẻ những gì, để làm gì, và trả lời trước ngày {day}: mở "
+            "trình duyệt, gõ {host}, chọn Đăng nhập.",
+            "Học bạ số: gia đình muốn chia sẻ học bạ. Trả lời trước {day}: gõ {host}, chọn Đăng nhập",
+        ),
+        "en": Wording(
+            "Your family would like to share a school record and waits for your answer",
+            "Somebody in the family would like to share a school record. You may agree or refuse; no answer "
+            "means no.\nTo see what is shared and why, and to answer before {day}: open a browser, type "
+            "{host}, choose Sign in.",
+            "School record: your family would like to share it. Answer by {day}: sign in at {host}",
+        ),
+    },
     Kind.CONSENT_GIVEN: {
         "vi": Wording(
             "Yêu cầu {reference}: đã được đồng ý",
@@ -371,14 +393,13 @@ WORDS: Final[Mapping[Kind, Mapping[Language, Wording]]] = {
     Kind.CONSENT_REFUSED: {
         "vi": Wording(
             "Yêu cầu {reference}: bị từ chối",
-            "Yêu cầu xem học bạ {reference} bị từ chối. Không có gì được mở cho bên xin xem.",
-            "Học bạ số: yêu cầu {reference} bị từ chối. Không có gì được mở cho bên xin xem.",
+            "Yêu cầu xem học bạ {reference} bị từ chối. Không ai được xem gì theo yêu cầu này.",
+            "Học bạ số: yêu cầu {reference} bị từ chối. Không ai được xem gì theo yêu cầu này.",
         ),
         "en": Wording(
             "Request {reference}: refused",
-            "The request {reference} to see a school record was refused. Nothing was opened to whoever "
-            "asked.",
-            "School record: request {reference} was refused. Nothing was opened to whoever asked.",
+            "The request {reference} to see a school record was refused. It opens nothing to anybody.",
+            "School record: request {reference} was refused. It opens nothing to anybody.",
         ),
     },
     Kind.CONSENT_WITHDRAWN: {
@@ -395,18 +416,48 @@ WORDS: Final[Mapping[Kind, Mapping[Language, Wording]]] = {
             "School record: consent for request {reference} was withdrawn; it opens nothing any more.",
         ),
     },
+    Kind.CONSENT_SUSPENDED: {
+        "vi": Wording(
+            "Yêu cầu {reference}: đang tạm dừng",
+            "Sự đồng ý cho yêu cầu {reference} đang tạm dừng: lúc này không ai xem được học bạ theo yêu cầu "
+            "đó.\nĐể biết vì sao, hoặc để trả lời lại: mở trình duyệt, gõ {host}, chọn Đăng nhập.",
+            "Học bạ số: yêu cầu {reference} đang tạm dừng, chưa ai xem được. Gõ {host}, chọn Đăng nhập",
+        ),
+        "en": Wording(
+            "Request {reference}: paused",
+            "The consent for request {reference} is paused: nobody can see the record by it now.\n"
+            "To see why, or to answer again: open a browser, type {host}, choose Sign in.",
+            "School record: request {reference} is paused, it opens nothing now. Sign in at {host}",
+        ),
+    },
+    Kind.SHARE_CODE_MADE: {
+        "vi": Wording(
+            "Một mã chia sẻ học bạ vừa được tạo",
+            "Ngày {day}, một mã chia sẻ học bạ được tạo theo điều cả gia đình đã đồng ý. Ai có mã và biết "
+            "ngày sinh thì xem được.\nĐể xem chia sẻ những gì, hoặc để rút lại: mở trình duyệt, gõ {host}, "
+            "chọn Đăng nhập.",
+            "Học bạ số: ngày {day} một mã chia sẻ được tạo. Để xem hoặc rút lại: gõ {host}, chọn Đăng nhập",
+        ),
+        "en": Wording(
+            "A share code was just made",
+            "On {day} a share code for a school record was made, as everybody in the family agreed. Whoever "
+            "has the code and knows the date of birth can see it.\nTo see what is shared, or to withdraw: "
+            "open a browser, type {host}, choose Sign in.",
+            "School record: a share code was made on {day}. To see or withdraw: sign in at {host}",
+        ),
+    },
     Kind.SHARE_CODE_LOCKED: {
         "vi": Wording(
             "Một mã chia sẻ đã bị khóa",
-            "Mã chia sẻ bạn tạo ngày {day} đã bị khóa, vì có người nhập sai ngày sinh nhiều lần.\n"
+            "Mã chia sẻ học bạ tạo ngày {day} đã bị khóa, vì có người nhập sai ngày sinh nhiều lần.\n"
             "Không có gì được mở ra. Nếu vẫn cần, hãy tạo mã mới: mở trình duyệt, gõ {host}, chọn Đăng nhập.",
             "Học bạ số: mã chia sẻ ngày {day} bị khóa vì nhập sai nhiều lần. Gõ {host}, chọn Đăng nhập",
         ),
         "en": Wording(
             "A share code was locked",
-            "The share code you made on {day} was locked, because somebody entered a wrong date of birth too "
-            "often.\nNothing was opened. If it is still needed, make a new one: open a browser, type {host}, "
-            "choose Sign in.",
+            "The share code that was made on {day} was locked, because somebody entered a wrong date of "
+            "birth too often.\nNothing was opened. If it is still needed, make a new one: open a browser, "
+            "type {host}, choose Sign in.",
             "School record: share code of {day} locked after wrong tries. Sign in at {host}",
         ),
     },

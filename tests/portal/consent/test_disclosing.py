@@ -25,10 +25,11 @@ from portal.consent import disclosing, service
 from portal.consent.disclosing import WRONG_TRIES, Disclosed
 from portal.consent.fields import Preset, is_sensitive, names_of
 from portal.consent.models import Consent, ConsentEvent, ShareCode, StatutoryAccess
-from portal.consent.parties import Staff, Tell
+from portal.consent.parties import Staff
 from portal.consent.purposes import LETTERS, Duty, Purpose
 from portal.consent.service import Denied, State, Wish
 from portal.filestore import ObjectFiles
+from portal.messages.words import Kind
 from portal.permissions import Role
 from portal.registry import service as registry
 from portal.vault import Vault
@@ -220,8 +221,9 @@ class TestShareCodes:
         for number in range(1, WRONG_TRIES + 1):
             answer = world.open(code, f"{number:02}/01/2001")
             assert isinstance(answer, Denied)
-            told = [(n.to, n.tell) for n in answer.notices]
-            assert told == ([(mother, Tell.CODE_LOCKED)] if number == WRONG_TRIES else [])
+            told = [(n.account, n.kind, n.parameters) for n in answer.notices]
+            locked = (mother, Kind.SHARE_CODE_LOCKED, {"day": world.today})
+            assert told == ([locked] if number == WRONG_TRIES else [])
         assert why(world.open(code, FIFTEEN)) == "not_opened"
         told_in_trail = [e["action"] for e in entries(world.session)]
         assert told_in_trail.count("share_code_locked") == 1
@@ -427,11 +429,8 @@ class TestDutiesOfLaw:
         world.change_link(father, disputed_at=world.now)
         shown = done(self.access(world, locator=pupil.locator()))
         assert set(shown.records[0].fields) <= names_of("TIEU_HOC", 3, Preset.MARKS)
-        assert [(n.to, n.tell) for n in shown.notices] == [(mother, Tell.STATUTORY_ACCESS)]
-        assert shown.notices[0].parameters == {
-            "organisation": "Trường THCS Tân Lập",
-            "ground": "NĐ 88/2026/NĐ-CP Đ.12.2",
-        }
+        assert [(n.account, n.kind) for n in shown.notices] == [(mother, Kind.STATUTORY_ACCESS)]
+        assert shown.notices[0].parameters == {"day": world.today}
         assert shown.until is None
         (record,) = registry.issued(world.session, pupil=pupil.index)
         file = registry.answering_file(world.session, record, 1)
@@ -487,7 +486,7 @@ class TestWhoLooked:
         done(world.at_school(asked.consent))
         done(world.disclose(asked.consent))
         _, code = world.shared(pupil, mother)
-        done(world.open(code, FIFTEEN))
+        done(world.open(code, FIFTEEN, "Phòng nhân sự"))
         world.open(code, "01/01/2001")
         done(
             disclosing.statutory_access(
@@ -507,6 +506,7 @@ class TestWhoLooked:
             (None, "transfer", "consent"),
             ("Trường THCS Tân Lập", "transfer", "consent"),
         ]
+        assert [(a.reference, a.declared) for a in seen] == [("TT-1", ""), ("", "Phòng nhân sự"), ("", "")]
         assert all(a.count > 5 and a.at == world.now for a in seen)
         other = world.holder(stranger, Relation.MOTHER)
         assert self.look(world, other, stranger.index) == ()

@@ -10,9 +10,9 @@ import pytest
 from portal.accounts.models import Relation
 from portal.consent import requests
 from portal.consent.models import Matter, RequestKind
-from portal.consent.parties import Tell
 from portal.consent.requests import Ticket
 from portal.consent.service import Denied
+from portal.messages.words import Kind
 from portal.permissions import Role
 from tests.portal.audit.reading import entries
 from tests.portal.consent.test_service import FIFTEEN
@@ -106,7 +106,7 @@ def test_a_request_is_answered_once(world: World, pupil: Pupil, mother: uuid.UUI
 
     answered = done(answer())
     assert (answered.granted, answered.answer, answered.late) == (True, "Đã sửa, xem bản số 2.", False)
-    assert [(n.to, n.tell) for n in answered.notices] == [(mother, Tell.REQUEST_ANSWERED)]
+    assert [(n.account, n.kind) for n in answered.notices] == [(mother, Kind.REQUEST_ANSWERED)]
     assert why(answer()) == "answered"
     assert (
         requests.of_holder(world.session, world.vault, account=mother, now=world.now)[0].answer

@@ -7,19 +7,22 @@ import uuid
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import insert, select, text
+from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from portal.accounts.models import Relation
+from portal.accounts import notices
+from portal.accounts.models import Membership, Relation
 from portal.audit.service import Action, Outcome
 from portal.consent import service
 from portal.consent.ages import Party
 from portal.consent.fields import Preset
 from portal.consent.models import Consent, ConsentEvent, Evidence
-from portal.consent.parties import Staff, Tell
+from portal.consent.parties import Staff
 from portal.consent.purposes import Purpose
 from portal.consent.service import By, Said, State, Wish
 from portal.consent.texts import Reader, Shown
+from portal.messages import service as messages
+from portal.messages.words import Kind
 from portal.permissions import Role
 from tests.portal.audit.reading import entries
 from tests.portal.consent.world import PLAIN_WISH, World, done, why
@@ -112,7 +115,7 @@ class TestWhoMustAgree:
         mother, grown = world.holder(pupil, Relation.MOTHER), world.holder(pupil, Relation.PUPIL)
         assert why(world.offer(mother, pupil)) == "not_entitled"
         asked = done(world.ask(pupil))
-        assert [notice.to for notice in asked.notices] == [grown]
+        assert [notice.account for notice in asked.notices] == [grown]
         for said in Said:
             for how in (SIGN_IN, SAME_DEVICE):
                 assert why(world.say(asked.consent, said, By(how, mother))) == "not_entitled"
@@ -167,8 +170,8 @@ class TestNo:
             "school": lambda: world.at_school(asked.consent, Said.NO),
         }[who]()
         assert done(refused).state is State.REFUSED
-        assert {n.tell for n in done(refused).notices} == {Tell.CONSENT_REFUSED}
-        assert world.receiver.account in {n.to for n in done(refused).notices}
+        assert {n.kind for n in done(refused).notices} == {Kind.CONSENT_REFUSED}
+        assert world.receiver.account in {n.account for n in done(refused).notices}
         for later in (world.yes(asked.consent, father), world.no(asked.consent, mother)):
             assert why(later) == "not_open"
         assert not world.live(asked.consent)
@@ -193,6 +196,54 @@ class TestNo:
         assert {"consent_withdrawn", "share_code_cancelled"} <= set(told)
 
 
+def to(account: uuid.UUID) -> str:
+    """Where the world of these tests reaches somebody."""
+    return f"{account.hex}@thu.example.vn"
+
+
+class TestWhoIsTold:
+    def test_what_a_result_tells_of_goes_out_as_messages(self, world: World) -> None:
+        """SEC-28: codes and days, in the words of each kind: no name of a pupil, a school or an office."""
+        pupil = world.pupil(FIFTEEN)
+        mother, father = (world.holder(pupil, relation) for relation in (Relation.MOTHER, Relation.FATHER))
+        asked = done(world.ask(pupil))
+        done(world.yes(asked.consent, mother))
+        given = done(world.yes(asked.consent, mother, SAME_DEVICE))
+        withdrawn = done(world.no(asked.consent, father))
+        offered = done(world.offer(father, pupil))
+        done(world.yes(offered.consent, father))
+        done(world.yes(offered.consent, father, SAME_DEVICE))
+        made = done(world.code(offered.consent, father))
+        for result in (asked, given, withdrawn, offered, made):
+            notices.send(world.session, world.vault, result.notices, now=world.now)
+        sender = messages.Sender("hocba.example.vn", "Cổng")
+        shown = messages.outbox(world.session, world.vault, sender=sender, limit=20)
+        asker, family = world.receiver.account, {mother, father}
+        told = {kind: {m.to for m in shown if m.kind is kind} for kind in Kind}
+        assert {kind: to for kind, to in told.items() if to} == {
+            Kind.CONSENT_REQUESTED: {to(one) for one in family},
+            Kind.CONSENT_GIVEN: {to(father), to(asker)},
+            Kind.CONSENT_WITHDRAWN: {to(mother), to(asker)},
+            Kind.SHARING_PROPOSED: {to(mother)},
+            Kind.SHARE_CODE_MADE: {to(mother)},
+        }
+        texts = " ".join(f"{m.text.subject} {m.text.text}" for m in shown if m.text is not None)
+        assert service.reference_of(asked.consent) in texts
+        for secret in (made.code, FIFTEEN, "Trường", "Bế Văn Đàn"):
+            assert secret not in texts
+
+    def test_who_left_the_asking_office_is_not_told(self, world: World) -> None:
+        pupil = world.pupil(FIFTEEN)
+        mother = world.holder(pupil, Relation.MOTHER)
+        asked = done(world.ask(pupil))
+        world.session.execute(
+            update(Membership)
+            .where(Membership.account_pk == world.receiver.account)
+            .values(ended_at=world.now)
+        )
+        assert done(world.no(asked.consent, mother)).notices == ()
+
+
 class TestWhoCannotAct:
     def test_a_dispute_suspends_what_stands_and_stops_what_waits(self, world: World) -> None:
         """SEC-19: with the reason, and until it ends."""
@@ -202,8 +253,8 @@ class TestWhoCannotAct:
         waiting = done(world.ask(pupil))
         world.change_link(father, disputed_at=world.now, dispute_reason="custody")
         told = service.settle(world.session, world.vault, now=world.now, pupil=pupil.index)
-        assert {(n.to, n.tell) for n in told} == {(mother, Tell.CONSENT_SUSPENDED)}
-        assert told[0].parameters == {"reason": "disputed"}
+        assert {(n.account, n.kind) for n in told} == {(mother, Kind.CONSENT_SUSPENDED)}
+        assert told[0].parameters == {"reference": service.reference_of(consent)}
         assert why(world.open(code, FIFTEEN)) == "not_in_force"
         assert why(world.yes(waiting.consent, mother)) == "disputed"
         assert why(world.offer(mother, pupil)) == "disputed"

@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from portal.accounts import service as accounts
 from portal.accounts.models import (
     Account,
     AccountKind,
     AccountState,
+    ContactKind,
     Membership,
     Organisation,
     PupilLink,
@@ -90,16 +92,10 @@ class World:
         return row.id
 
     def account(self, kind: AccountKind) -> uuid.UUID:
-        row = Account(
-            id=uuid.uuid4(),
-            kind=kind,
-            wrapped_key=self.vault.new_key(),
-            name_sealed=b"x",
-            state=AccountState.ACTIVE,
-            language="vi",
-            created_at=self.now,
-        )
-        self.session.add(row)
+        row = accounts.new_account(self.session, self.vault, kind, "Người Thử", "vi", now=self.now)
+        email = f"{row.id.hex}@thu.example.vn"
+        accounts.add_contact(self.session, self.vault, row, ContactKind.EMAIL, email, now=self.now)
+        row.state = AccountState.ACTIVE
         self.session.flush()
         return row.id
 
