@@ -61,6 +61,7 @@ class Act(StrEnum):
     ONBOARD = "onboard"  # schools and agencies
     DECIDE_CERTIFICATES = "decide_certificates"
     APPROVE_LATE_CORRECTION = "approve_late_correction"
+    SET_LOCK_DATES = "set_lock_dates"  # until when schools correct by themselves
     APPROVE_PURPOSES = "approve_purposes"
     SEE_ALARMS = "see_alarms"
     SEE_STATISTICS = "see_statistics"
@@ -110,6 +111,7 @@ PERMITTED: Final[Mapping[Role, frozenset[Act]]] = {
             Act.ONBOARD,
             Act.DECIDE_CERTIFICATES,
             Act.APPROVE_LATE_CORRECTION,
+            Act.SET_LOCK_DATES,
             Act.APPROVE_PURPOSES,
             Act.SEE_ALARMS,
             Act.SEE_STATISTICS,
@@ -130,6 +132,7 @@ STRONG: Final = frozenset(
         Act.ONBOARD,
         Act.DECIDE_CERTIFICATES,
         Act.APPROVE_LATE_CORRECTION,
+        Act.SET_LOCK_DATES,
         Act.APPROVE_PURPOSES,
     }
 )

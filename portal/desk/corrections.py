@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -16,8 +15,9 @@ from portal.audit.service import Action, Event, Object
 from portal.desk.person import Person
 from portal.errors import Refusal, marked
 from portal.issuing import deadlines
+from portal.issuing.deadlines import LockDay
 from portal.issuing.models import CorrectionState, LateCorrection
-from portal.permissions import Act
+from portal.permissions import Act, may
 from portal.registry import service as registry
 from portal.registry.models import Record
 from portal.registry.service import KnownRecord
@@ -138,15 +138,23 @@ def decide_late(
     _tell(session, officer, row, change, reason=refusal or row.reason, now=now)
 
 
-def lock_days(session: Session, who: Person, year: str) -> Mapping[bool, date]:
-    """The last open days of a school year at the own school, by whether they are for those who were assessed
-    once more.
+def lock_days(session: Session, who: Person, *, now: datetime) -> tuple[LockDay, ...]:
+    """Until when schools correct by themselves: of the own school, or of the department's schools."""
+    who.must_be_allowed(Act.ASK_LATE_CORRECTION, Act.SET_LOCK_DATES)
+    own = who.office if may(who.role, Act.SET_LOCK_DATES) else trust.department_of(session, who.office) or ""
+    return deadlines.lock_days(session, own, deadlines.school_years(_today(now)))
+
+
+def set_lock_day(
+    session: Session, officer: Person, year: str, day: date, *, supplementary: bool, now: datetime
+) -> None:
+    """Set the last day on which the department's schools correct a year's records by themselves. Raises
+    InvalidInput.
     """
-    department = trust.department_of(session, who.office) or ""
-    return {
-        again: deadlines.last_open_day(session, department, year, supplementary=again)
-        for again in (False, True)
-    }
+    officer.must_be_allowed(Act.SET_LOCK_DATES)
+    deadlines.set_last_open_day(
+        session, officer.office, year, day, supplementary=supplementary, actor=officer.actor, now=now
+    )
 
 
 def _own_record(session: Session, who: Person, text: str) -> KnownRecord:

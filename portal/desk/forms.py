@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from datetime import date
 from typing import Final
 
 from portal.desk.signatures import PartKey
 from portal.errors import marked
 from portal.issuing.models import CorrectionState, LineState, UploadState, Way
+from portal.web.forms import read_day
 from portal.web.i18n import gettext
 from verifier.errors import InvalidInput, Problem
 from verifier.record import Level, level_info
@@ -45,6 +47,16 @@ FAULTS: Final[Mapping[str, str]] = {
     "other_digest": marked("Giá trị băm đã đổi; hãy đặt lệnh ký mới."),
 }
 OTHER_FAULT: Final = marked("Chưa ký được: chứng thư số hoặc việc duyệt đã đổi. Hỏi văn thư của trường.")
+#: For whom a lock date is, by whether they were assessed once more.
+LOCK_WORDS: Final[Mapping[bool, str]] = {
+    False: marked("Học sinh hoàn thành năm học"),
+    True: marked("Học sinh đánh giá lại, rèn luyện trong hè"),
+}
+LOCK_GROUPS: Final = (("first", LOCK_WORDS[False]), ("again", LOCK_WORDS[True]))
+LOCK_MISTAKES: Final[Mapping[tuple[str, str], str]] = {
+    ("year", "year"): marked("Chọn năm học trong danh sách."),
+    ("day", "day"): marked("Ngày chốt phải thuộc năm kết thúc của năm học, viết theo dạng 30/6/2027."),
+}
 LATE_REASONS: Final[Mapping[str, str]] = {
     "data_entry": marked("Nhập sai dữ liệu"),
     "identity": marked("Sai họ tên, ngày sinh hoặc giấy tờ"),
@@ -117,3 +129,25 @@ def read_subjects(text: str) -> tuple[str, ...]:
         message = gettext("Không có môn: %(names)s", names=", ".join(unknown))
         raise InvalidInput((Problem("subjects", "unknown_subject", message),))
     return tuple(sorted({code for code in codes.values() if code is not None}))
+
+
+def read_lock_day(form: Mapping[str, str]) -> tuple[str, bool, date]:
+    """School year, whether the day is of those assessed once more, and the day. Raises InvalidInput with
+    everything that is missing.
+    """
+    problems: list[Problem] = []
+    if not form.get("year"):
+        problems.append(Problem("year", "year", LOCK_MISTAKES["year", "year"]))
+    if form.get("group") not in dict(LOCK_GROUPS):
+        problems.append(Problem("group", "group", marked("Chọn học sinh nào.")))
+    last = None
+    try:
+        last = read_day(form.get("day", ""), "day")
+    except InvalidInput as mistakes:
+        problems += mistakes.problems
+    else:
+        if last is None:
+            problems.append(Problem("day", "none", marked("Nhập ngày chốt.")))
+    if problems or last is None:
+        raise InvalidInput(tuple(problems))
+    return form["year"], form["group"] == "again", last

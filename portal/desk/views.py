@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any, Final
 
 from flask import Blueprint, Response, abort, current_app, request
@@ -17,6 +18,7 @@ from portal.desk.person import Person
 from portal.desk.signatures import PartKey
 from portal.errors import Refusal
 from portal.extensions import reading, resources, transaction
+from portal.issuing.deadlines import LockDay
 from portal.issuing.models import UploadKind, UploadState, Way
 from portal.permissions import STRONG, Act
 from portal.registry.service import REASON_CLASSES
@@ -27,9 +29,11 @@ from portal.web.i18n import gettext, language, moment
 from portal.web.sessions import page, viewer
 from verifier.errors import InvalidInput
 from verifier.locator import group
-from verifier.words import recall_reason
+from verifier.words import day, recall_reason
 
 desk = Blueprint("desk", __name__)
+
+LOCK_DATES: Final = "/lock-dates"
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 _MOST_PROBLEMS: Final = 200  # on a page; the spreadsheet has all
@@ -401,10 +405,13 @@ def ask_late() -> AnyResponse:
 
 def _late(values: Mapping[str, Any], errors: Mapping[str, str], status: int = 200) -> Response:
     with reading() as session:
-        found = corrections.late_of_school(session, _me(session))
+        me = _me(session)
+        found = corrections.late_of_school(session, me)
+        lock_days = corrections.lock_days(session, me, now=resources().clock.now())
     context = {
         "values": values,
         "errors": errors,
+        "years": _lock_years(lock_days),
         "reasons": _choices(forms.LATE_REASONS),
         "requests": [_late_line(each) for each in found],
     }
@@ -457,6 +464,67 @@ def _late_queue(errors: Mapping[str, str], status: int = 200) -> Response:
         "passkeys": True,
     }
     return page("desk/late_queue.html", context, status, here="/department/late-corrections")
+
+
+@desk.get(LOCK_DATES)
+@allowed(Access.ROLE, Act.SET_LOCK_DATES)
+def lock_dates() -> Response:
+    """Until when the department's schools correct by themselves, year by year."""
+    return _lock_dates({}, {})
+
+
+@desk.post(LOCK_DATES)
+@allowed(Access.ROLE, Act.SET_LOCK_DATES)
+def set_lock_day() -> AnyResponse:
+    """Set one of the days."""
+    form = request.form
+    try:
+        year, supplementary, last = forms.read_lock_day(form)
+        with transaction() as session:
+            corrections.set_lock_day(
+                session,
+                _me(session, Act.SET_LOCK_DATES),
+                year,
+                last,
+                supplementary=supplementary,
+                now=resources().clock.now(),
+            )
+    except InvalidInput as mistakes:
+        return _lock_dates(form, messages(mistakes, forms.LOCK_MISTAKES), 422)
+    return to(LOCK_DATES)
+
+
+def _lock_dates(values: Mapping[str, Any], errors: Mapping[str, str], status: int = 200) -> Response:
+    with reading() as session:
+        found = corrections.lock_days(session, _me(session), now=resources().clock.now())
+    years = _lock_years(found)
+    context = {
+        "values": values,
+        "errors": errors,
+        "years": years,
+        "options": [(year["value"], year["name"]) for year in years],
+        "groups": [(code, gettext(words), "") for code, words in forms.LOCK_GROUPS],
+        "passkeys": True,
+    }
+    return page("desk/lock_dates.html", context, status, here=LOCK_DATES)
+
+
+def _lock_years(found: Sequence[LockDay]) -> list[dict[str, Any]]:
+    return [
+        {
+            "value": year,
+            "name": year.replace("-", "–"),
+            "days": [
+                {
+                    "whose": gettext(forms.LOCK_WORDS[each.supplementary]),
+                    "day": day(each.day, language()),
+                    "said": each.said,
+                }
+                for each in days
+            ],
+        }
+        for year, days in groupby(found, lambda each: each.year)
+    ]
 
 
 # ----------------------------------------------------------------------------------------------- certificates

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
 from typing import Final
 
 from portal.accounts.activation import MOST_SLIPS
 from portal.accounts.models import Relation
 from portal.web.i18n import marked
 from verifier.errors import InvalidInput, Problem
-from verifier.words import VIETNAM
 
 #: relation -> how people call it.
 RELATIONS: Final[Mapping[Relation, str]] = {
@@ -51,17 +49,6 @@ MISTAKES: Final[Mapping[tuple[str, str], str]] = {
 }
 
 _CODES: Final = re.compile(r"[\s,;]+")
-
-
-def read_day(text: str) -> date | None:
-    """A last day, ``dd/MM/yyyy``; None for none. Raises InvalidInput."""
-    if not text.strip():
-        return None
-    try:
-        return datetime.strptime(text.strip(), "%d/%m/%Y").replace(tzinfo=VIETNAM).date()
-    except ValueError:
-        message = marked("Viết ngày theo dạng 31/12/2027, hoặc để trống.")
-        raise InvalidInput((Problem("valid_to", "day", message),)) from None
 
 
 def read_relation(text: str) -> Relation:

@@ -29,7 +29,6 @@ from portal.families.forms import (
     MISTAKES,
     RELATIONS,
     read_codes,
-    read_day,
     read_relation,
 )
 from portal.permissions import Act
@@ -37,7 +36,7 @@ from portal.registry import learners
 from portal.registry.learners import Pupil
 from portal.web import sessions
 from portal.web.access import Access, allowed
-from portal.web.forms import messages, said, to
+from portal.web.forms import messages, read_day, said, to
 from portal.web.i18n import gettext, language, marked
 from portal.web.sessions import page, viewer
 from verifier.errors import InvalidInput
@@ -140,7 +139,7 @@ def make_slip(index: str) -> Response:
             index,
             read_relation(form.get("relation", "")),
             form.get("name", ""),
-            read_day(form.get("valid_to", "")),
+            read_day(form.get("valid_to", ""), "valid_to"),
         )
         with transaction() as session:
             made = activation.make_slips(
@@ -179,7 +178,7 @@ def change(index: str, key: uuid.UUID, what: str) -> AnyResponse:
                 case "relation":
                     relation, last = (
                         read_relation(form.get("relation", "")),
-                        read_day(form.get("valid_to", "")),
+                        read_day(form.get("valid_to", ""), "valid_to"),
                     )
                     told = holders.change_link(
                         session, school, key, relation=relation, valid_to=last, actor=actor, now=now

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ from verifier.record import Record
 #: Last open day (month, day) of the year in which a school year ends, by whether it is of those who were
 #: assessed once more.
 USUAL: Final[Mapping[bool, tuple[int, int]]] = {False: (6, 30), True: (8, 15)}
+_BEGINS: Final = 8  # month
 _YEAR: Final = re.compile(r"[0-9]{4}-[0-9]{4}")
 _AGAIN: Final = ("kq_ren_luyen_sau_he", "kq_hoc_tap_sau_danh_gia_lai")
 
@@ -41,6 +43,41 @@ def last_open_day(session: Session, department_code: str, year: str, *, suppleme
         )
     )
     return said or date(int(year[-4:]), *USUAL[supplementary])
+
+
+def school_years(today: date) -> tuple[str, ...]:
+    """The school year that runs, from August on, and the two before it, the newest first."""
+    first = today.year if today.month >= _BEGINS else today.year - 1
+    return tuple(f"{year}-{year + 1}" for year in range(first, first - 3, -1))
+
+
+@dataclass(frozen=True, slots=True)
+class LockDay:
+    """The last open day of a school year for one of its two groups; ``said``: the department set it."""
+
+    year: str
+    supplementary: bool
+    day: date
+    said: bool
+
+
+def lock_days(session: Session, department_code: str, years: Iterable[str]) -> tuple[LockDay, ...]:
+    """Both days of each of ``years`` and of every year that the department spoke of, newest year first."""
+    said = {
+        (row.year, row.supplementary): row.day
+        for row in session.scalars(select(LockDate).filter_by(department_code=department_code))
+    }
+    every = sorted({*years, *(year for year, _ in said)}, reverse=True)
+    return tuple(
+        LockDay(
+            year,
+            again,
+            said.get((year, again)) or date(int(year[-4:]), *USUAL[again]),
+            (year, again) in said,
+        )
+        for year in every
+        for again in (False, True)
+    )
 
 
 def set_last_open_day(
@@ -79,7 +116,10 @@ def set_last_open_day(
         Action.LATE_CORRECTION,
         Object("department", department_code),
         organisation=department_code,
-        details={"change": "lock_date", "until": day.isoformat()},
+        details={
+            "change": "lock_date_again" if supplementary else "lock_date",
+            "until": day.isoformat(),
+        },
     )
     audit.record(session, event, now=now)
 

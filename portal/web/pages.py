@@ -40,6 +40,7 @@ COMPONENTS: Final = (
     "field",
     "file_field",
     "select_field",
+    "choices",
     "birth",
     "lookup_form",
     "pdf_form",

@@ -474,8 +474,12 @@ def test_lock_days_are_data_and_decide_who_lets_a_correction_through(office: Sch
     (issued,) = world.run([row])
     now = world.clock.now()
     with world.begin() as session:
-        days = corrections.lock_days(session, head, row.record.year)
-        assert days == {False: date(2026, 6, 30), True: date(2026, 8, 15)}
+        days = corrections.lock_days(session, head, now=now)
+        assert [each.day for each in days if each.year == row.record.year] == [
+            date(2026, 6, 30),
+            date(2026, 8, 15),
+        ]
+        assert not any(each.said for each in days)
         with pytest.raises(Refusal, match="chưa chốt"):
             corrections.ask_late(session, world.vault, head, issued.record_id, "data_entry", now=now)
     with world.begin() as session:

@@ -17,6 +17,7 @@ from portal.issuing import deadlines
 from portal.issuing.models import ClassUpload, UploadState
 from portal.permissions import Role
 from tests.portal.accounts.world import People
+from tests.portal.audit.reading import entries
 from tests.portal.web.test_pages import inspect
 from tests.portal.web.world import World
 
@@ -31,6 +32,7 @@ PAGES = {
     "/certificate": (Role.SUBJECT_TEACHER, Role.HOMEROOM_TEACHER, Role.MANAGER, Role.CLERK),
     "/department/certificates": (Role.DEPARTMENT_OFFICER,),
     "/department/late-corrections": (Role.DEPARTMENT_OFFICER,),
+    "/lock-dates": (Role.DEPARTMENT_OFFICER,),
 }
 
 
@@ -145,6 +147,34 @@ def test_a_record_that_is_not_ours_is_refused_at_its_field(world: World, people:
     inspect(answer.text)
     assert 'href="#record_id"' in answer.text
     assert 'value="abc"' in answer.text
+
+
+def test_a_department_sets_lock_dates_for_its_own_schools(world: World, people: People) -> None:
+    """Data, with a passkey each time, in the trail; all mistakes at once, typed text kept."""
+    officer = people.sign_in(Role.DEPARTMENT_OFFICER)
+    usual = officer.get("/lock-dates").text
+    inspect(usual)
+    assert "30/06/2026" in usual
+    assert "Sở đã đặt" not in usual
+    empty = officer.confirm("/lock-dates", {"day": "31/2/2026"})
+    assert empty.status_code == 422
+    inspect(empty.text)
+    for field in ("year", "group", "day"):
+        assert f'href="#{field}"' in empty.text
+    assert 'value="31/2/2026"' in empty.text
+    form = {"year": "2025-2026", "group": "again", "day": "20/8/2025"}
+    assert "năm kết thúc của năm học" in officer.confirm("/lock-dates", form).text
+    form["day"] = "20/8/2026"
+    assert officer.post("/lock-dates", form).status_code == 403  # without the passkey
+    assert officer.confirm("/lock-dates", form).headers["Location"] == "/lock-dates"
+    assert '20/08/2026</b> <span class="muted">(Sở đã đặt)' in officer.get("/lock-dates").text
+    assert "20/08/2026" in people.sign_in(Role.MANAGER).get("/late-corrections").text
+    assert "20/08/2026" not in people.sign_in(Role.MANAGER, away=True).get("/late-corrections").text
+    bundle: Resources = world.app.extensions[KEY]
+    with Session(bundle.engine) as session:
+        (told,) = entries(session, "late_correction")
+    assert told["details"] == {"change": "lock_date_again", "until": "2026-08-20"}
+    assert told["organisation"] == "S01"
 
 
 def test_commands_set_lock_dates_and_link_certificates(world: World, people: People) -> None:

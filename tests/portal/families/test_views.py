@@ -226,7 +226,7 @@ def test_the_office_corrects_disputes_and_ends_a_link(world: World, people: Peop
         assert words in page
     assert do("relation", relation="guardian", valid_to="31/12/2027").status_code == 303
     assert "31/12/2027" in office.get(f"/holders/{index}").text
-    assert "31/12/2027, hoặc để trống" in inspect_ok(do("relation", relation="mother", valid_to="2027"), 422)
+    assert "theo dạng 31/12/2027" in inspect_ok(do("relation", relation="mother", valid_to="2027"), 422)
     assert do("dispute", reason="custody_dispute").status_code == 303
     assert "tranh chấp quyền nuôi con" in office.get(f"/holders/{index}").text
     assert "đang xem xét liên kết" in inspect_ok(client.get("/family"))
