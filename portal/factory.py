@@ -19,6 +19,7 @@ from portal.accounts.views import accounts
 from portal.clock import SystemClock
 from portal.config import Settings
 from portal.database import make_engine, reading_engine
+from portal.departments.purposes import purposes
 from portal.departments.views import departments
 from portal.desk.views import desk
 from portal.errors import InvalidSettings
@@ -148,6 +149,7 @@ def create_app(
     app.register_blueprint(uploads)
     app.register_blueprint(accounts)
     app.register_blueprint(departments)
+    app.register_blueprint(purposes)
     app.register_blueprint(openid)
     app.register_blueprint(demo_accounts)
     app.register_blueprint(families)

@@ -85,6 +85,16 @@ class Staff:
     role: Role
 
 
+def staff(session: Session, account: uuid.UUID, role: Role | None, office_code: str | None) -> Staff:
+    """Who is signed in, as the services take them. Raises LookupError for somebody without an organisation:
+    no act of these services is theirs.
+    """
+    key = session.scalar(select(Organisation.id).where(Organisation.code == office_code))
+    if key is None or role is None:
+        raise LookupError("an act of an organisation's people, and no organisation")
+    return Staff(account, key, role)
+
+
 @dataclass(frozen=True, slots=True)
 class Office:
     """An organisation that is open."""

@@ -18,15 +18,17 @@ from __future__ import annotations
 import json
 import os
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, aliased
 
+from portal.accounts.models import Organisation
 from portal.accounts.notices import Notice, notices
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object, Outcome
@@ -55,8 +57,9 @@ from portal.consent.parties import (
 )
 from portal.consent.purposes import LETTERS, Purpose, outside_education
 from portal.consent.texts import Language, Reader, Shown, Terms, render
+from portal.errors import marked
 from portal.messages.words import Kind
-from portal.permissions import Act
+from portal.permissions import Act, OrganisationKind
 from portal.registry import service as registry
 from portal.registry.service import Issued
 from portal.vault import DESTROYED, Vault
@@ -724,11 +727,11 @@ def approve_purpose(
 
     Denied: ``not_permitted``, ``approved_already``.
     """
-    problems = []
-    if not 0 < len(reference.strip()) <= MAX_REFERENCE:
-        problems.append(Problem("reference", "reference", "Ghi số quyết định, không quá 80 ký tự."))
+    problems = reference_problems(reference)
     if valid_to is not None and valid_to < valid_from:
-        problems.append(Problem("valid_to", "valid_to", "Ngày hết hiệu lực phải sau ngày có hiệu lực."))
+        problems.append(
+            Problem("valid_to", "valid_to", marked("Ngày hết hiệu lực phải sau ngày có hiệu lực."))
+        )
     if problems:
         raise InvalidInput(tuple(problems))
     actor = Actor("account", str(staff.account))
@@ -753,6 +756,13 @@ def approve_purpose(
     return row.id
 
 
+def reference_problems(reference: str) -> list[Problem]:
+    """What is wrong with the number of a department's decision."""
+    if 0 < len(reference.strip()) <= MAX_REFERENCE:
+        return []
+    return [Problem("reference", "reference", marked("Ghi số quyết định, không quá 80 ký tự."))]
+
+
 def revoke_purpose(session: Session, *, staff: Staff, purpose: Purpose, now: datetime) -> uuid.UUID | Denied:
     """The department no longer stands by ``purpose``: from now on nothing is shown on it.
 
@@ -769,6 +779,74 @@ def revoke_purpose(session: Session, *, staff: Staff, purpose: Purpose, now: dat
     row.revoked_at, row.revoked_by = now, staff.account
     _tell_approval(session, actor, department.code, purpose=purpose, change="revoked", now=now)
     return row.id
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What a department decided about a purpose."""
+
+    purpose: Purpose
+    reference: str
+    valid_from: date
+    valid_to: date | None
+    revoked_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Approvals:
+    """``standing`` has every purpose with its approval, None for none, and how many consents that are given
+    now rest on there being one; ``former`` are those that were revoked, the newest first.
+    """
+
+    standing: tuple[tuple[Purpose, Approval | None, int], ...]
+    former: tuple[Approval, ...]
+
+
+def approvals(session: Session, *, staff: Staff, now: datetime) -> Approvals | Denied:
+    """Where a department stands on each purpose. Denied: ``not_permitted``."""
+    department = standing(session, staff, Act.APPROVE_PURPOSES, day_of(now))
+    if department is None:
+        actor = Actor("account", str(staff.account))
+        return _Refuser(session, actor, Action.PURPOSE_APPROVAL, now)("not_permitted")
+    rows = session.scalars(
+        select(PurposeApproval)
+        .where(PurposeApproval.department_code == department.code)
+        .order_by(PurposeApproval.given_at.desc(), PurposeApproval.id)
+    )
+    every = [
+        Approval(Purpose(row.purpose), row.reference, row.valid_from, row.valid_to, row.revoked_at)
+        for row in rows
+    ]
+    standing_now = {each.purpose: each for each in every if each.revoked_at is None}
+    resting = _resting(session, department.code, now)
+    return Approvals(
+        tuple((purpose, standing_now.get(purpose), resting[purpose]) for purpose in Purpose),
+        tuple(each for each in every if each.revoked_at is not None),
+    )
+
+
+def _resting(session: Session, department_code: str, now: datetime) -> Counter[Purpose]:
+    """Consents to records of the department's schools that are given now and need its approval."""
+    school, recipient = aliased(Organisation), aliased(Organisation)
+    ends = (EventKind.REFUSED, EventKind.WITHDRAWN, EventKind.EXPIRED, EventKind.USED_UP)
+    event = select(ConsentEvent.id).where(ConsentEvent.consent_pk == Consent.id)
+    rows = session.execute(
+        select(Consent.purpose, recipient.kind, func.count())
+        .join(school, school.code == Consent.school_code)
+        .outerjoin(recipient, recipient.id == Consent.recipient_pk)
+        .where(
+            school.department_code == department_code,
+            event.where(ConsentEvent.until > now).exists(),
+            ~event.where(ConsentEvent.kind.in_(ends)).exists(),
+        )
+        .group_by(Consent.purpose, recipient.kind)
+    )
+    found: Counter[Purpose] = Counter()
+    for name, kind, count in rows:
+        purpose = Purpose(name)
+        if outside_education(purpose, None if kind is None else OrganisationKind(kind)):
+            found[purpose] += count
+    return found
 
 
 def _approval(session: Session, department_code: str, purpose: Purpose) -> PurposeApproval | None:
