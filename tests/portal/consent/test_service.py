@@ -426,6 +426,37 @@ class TestOutsideEducation:
             world.now += timedelta(days=1)
         assert allowed == [False, True, True, False]
 
+    def test_a_department_sees_what_rests_on_its_word(self, world: World) -> None:
+        """Given ones alone, and of those only what needs an approval; the former approvals stay listed."""
+
+        def counted() -> dict[str, int]:
+            found = done(service.approvals(world.session, staff=world.authority, now=world.now))
+            return {purpose.value: count for purpose, _, count in found.standing if count}
+
+        pupil = world.pupil(SIX)
+        mother = world.holder(pupil, Relation.MOTHER)
+        wish = Wish(Purpose.BENEFIT, Preset.RESULT, 30, once=False)
+        done(world.approve(Purpose.BENEFIT))
+        done(world.ask(pupil, wish, staff=world.officer))  # waits for its answer
+        asked = [done(world.ask(pupil, wish, staff=world.officer)).consent for _ in range(3)]
+        inside = done(world.ask(pupil)).consent
+        for consent in (*asked, inside):
+            done(world.yes(consent, mother))
+        done(world.no(asked[0], mother))
+        assert counted() == {"benefit": 2}
+        done(
+            service.revoke_purpose(
+                world.session, staff=world.authority, purpose=Purpose.BENEFIT, now=world.now
+            )
+        )
+        assert counted() == {"benefit": 2}  # suspended, and let go again by the next approval
+        found = done(service.approvals(world.session, staff=world.authority, now=world.now))
+        assert [(each.purpose, each.reference) for each in found.former] == [(Purpose.BENEFIT, "15/QĐ-SGDĐT")]
+        assert all(approval is None for _, approval, _ in found.standing)
+        world.now += timedelta(days=31)
+        assert counted() == {}
+        assert why(service.approvals(world.session, staff=world.officer, now=world.now)) == "not_permitted"
+
     def test_only_a_department_approves_its_own(self, world: World) -> None:
         refused = service.approve_purpose(
             world.session,

@@ -26,6 +26,7 @@ PAGES = (
     "/offices/agency",
     "/alarms",
     "/statistics",
+    "/purposes",
     "/work",
 )
 
@@ -94,3 +95,38 @@ def test_older_alarms_are_a_page_away(world: World, people: People) -> None:
 
 def test_an_unknown_form_is_no_page(people: People) -> None:
     assert people.sign_in(OFFICER).get("/offices/truong").status_code == 404
+
+
+def test_purposes_are_approved_and_revoked_with_a_passkey_each_time(world: World, people: People) -> None:
+    """NĐ 88/2026 Đ.12.2: by a decision with its days; all mistakes at once, typed text kept."""
+    officer = people.sign_in(OFFICER)
+    empty = officer.confirm("/purposes", {"valid_to": "31/2/2027"})
+    assert empty.status_code == 422
+    inspect(empty.text)
+    for field in ("purpose", "reference", "valid_from", "valid_to"):
+        assert f'href="#{field}"' in empty.text
+    assert 'value="31/2/2027"' in empty.text
+    form = {
+        "purpose": "benefit",
+        "reference": "15/QĐ-SGDĐT",
+        "valid_from": "1/10/2026",
+        "valid_to": "1/9/2026",
+    }
+    assert "phải sau ngày có hiệu lực" in officer.confirm("/purposes", form).text
+    form["valid_to"] = "1/9/2027"
+    assert officer.post("/purposes", form).status_code == 403
+    assert officer.confirm("/purposes", form).headers["Location"] == "/purposes"
+    again = officer.confirm("/purposes", form)
+    assert again.status_code == 422
+    assert "Mục đích này đã được chấp thuận" in again.text
+    page = officer.get("/purposes").text
+    inspect(page)
+    assert "Quyết định số 15/QĐ-SGDĐT, từ 01/10/2026 đến hết 01/09/2027" in page
+    assert "Đang được chấp thuận" in page
+    assert "Quyết định số" not in people.sign_in(OFFICER, away=True).get("/purposes").text
+    assert officer.confirm("/purposes/benefit/revoke").headers["Location"] == "/purposes"
+    assert "thu hồi ngày" in officer.get("/purposes").text
+    twice = officer.confirm("/purposes/benefit/revoke")
+    assert twice.status_code == 422
+    assert "chưa được chấp thuận" in twice.text
+    assert officer.confirm("/purposes/war/revoke").status_code == 404
