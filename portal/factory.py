@@ -24,6 +24,8 @@ from portal.departments.views import departments
 from portal.desk.views import desk
 from portal.errors import InvalidSettings
 from portal.extensions import Resources
+from portal.families.looks import looks
+from portal.families.requests import subject_requests
 from portal.families.school import office
 from portal.families.views import families
 from portal.filestore import ObjectFiles, ObjectTombstones
@@ -40,6 +42,7 @@ from portal.web.journal import Journal
 from portal.web.limits import install_limits, make_limits
 from portal.web.proxies import TrustedProxies
 from portal.web.waits import BoundedWaits
+from portal.work import work
 from verifier import confinement
 from verifier.errors import Problem
 from verifier.locator import Hosts
@@ -154,7 +157,10 @@ def create_app(
     app.register_blueprint(demo_accounts)
     app.register_blueprint(families)
     app.register_blueprint(office)
+    app.register_blueprint(subject_requests)
+    app.register_blueprint(looks)
     app.register_blueprint(desk)
+    app.register_blueprint(work)
     install_limits(app, limiter, gate, Workroom(_receiving(settings)))
     access.refuse_unruled(app)
 

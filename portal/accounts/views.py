@@ -192,15 +192,6 @@ def own_path(text: str) -> str:
 # ------------------------------------------------------------------------------------------- the own account
 
 
-@accounts.get(WORK)
-@allowed(Access.ROLE, Act.OWN_ACCOUNT)
-def work() -> AnyResponse:
-    """Where a signed-in person begins: what their role can do."""
-    if viewer().role is None:
-        return to(ACCOUNT)
-    return page("accounts/work.html", {"role_name": _role_name(viewer().role)})
-
-
 @accounts.get(ACCOUNT)
 @allowed(Access.ROLE, Act.OWN_ACCOUNT)
 def own_account() -> Response:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, and_, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from portal.audit.models import AuditEntry, AuditHead
@@ -259,13 +259,32 @@ class Entry:
 
 
 def of_pupil(
-    session: Session, pupil: str, action: Action, *, before: int | None = None, limit: int
+    session: Session,
+    pupil: str,
+    action: Action,
+    *,
+    also: Iterable[tuple[str, uuid.UUID]] = (),
+    before: int | None = None,
+    limit: int,
 ) -> tuple[Entry, ...]:
     """What was done (refusals left out) in one kind of act on a pupil's records, newest first: at most
-    ``limit`` entries with a number below ``before``.
+    ``limit`` entries with a number below ``before``. ``also`` are single records of the same pupil under
+    another index, each with its key: of that index what names this record, and nothing else.
     """
+    elsewhere = (
+        and_(
+            AuditEntry.pupil == index,
+            or_(
+                AuditEntry.object == str(Object("record", key)),
+                AuditEntry.details.contains(f'"record":"{key}"'),
+            ),
+        )
+        for index, key in also
+    )
     wanted = select(AuditEntry).where(
-        AuditEntry.pupil == pupil, AuditEntry.action == action, AuditEntry.outcome == Outcome.DONE
+        or_(AuditEntry.pupil == pupil, *elsewhere),
+        AuditEntry.action == action,
+        AuditEntry.outcome == Outcome.DONE,
     )
     if before is not None:
         wanted = wanted.where(AuditEntry.number < before)

@@ -53,6 +53,7 @@ from portal.consent.service import (
 from portal.messages.words import Kind
 from portal.permissions import Act
 from portal.ports import FileStore
+from portal.registry import learners
 from portal.registry import service as registry
 from portal.registry.service import Issued
 from portal.vault import DESTROYED, Vault
@@ -121,9 +122,10 @@ class Disclosed:
 @dataclass(frozen=True, slots=True)
 class Access:
     """One look at a pupil's record. ``who`` is the organisation's name; None for whoever had a share code,
-    and for the school's own office where ``basis`` is None too. ``why`` is a purpose or a duty. ``reference``
-    is the number of the case that a duty was stated with; ``declared`` who the bearer of a code said they
-    were: nobody has proved it. Both are empty when there is none.
+    for holders' own looks and for the school's own office, which ``why`` tells apart: a purpose, a duty,
+    ``own_record``, ``issuer_copy``. ``reference`` is the number of the case that a duty was stated with;
+    ``declared`` who the bearer of a code said they were: nobody has proved it. Both are empty when there is
+    none.
     """
 
     number: int
@@ -431,11 +433,18 @@ def accesses(
     now: datetime,
 ) -> tuple[Access, ...] | Denied:
     """Who looked at a pupil's records, newest first, :data:`PAGE` at a time; the next page is ``before`` the
-    last number of this one. For a holder who may act for the pupil today. Denied: ``not_entitled``.
+    last number of this one. Records of the same pupil at other schools are among them, as they are on the
+    family's page. For a holder who may act for the pupil today. Denied: ``not_entitled``.
     """
     if entitled(session, vault, account, pupil, now) is None:
         return _deny(session, Actor("holder", str(account)), "not_entitled", now)
-    entries = audit.of_pupil(session, pupil, Action.DISCLOSURE, before=before, limit=PAGE)
+    school = registry.issued(session, pupil=pupil)[-1].school_code
+    elsewhere = [
+        (record.pupil_index, record.key)
+        for record in learners.records_of(session, school, pupil)
+        if not record.own
+    ]
+    entries = audit.of_pupil(session, pupil, Action.DISCLOSURE, also=elsewhere, before=before, limit=PAGE)
     objects = {entry.object for entry in entries}
     by_consent = {
         str(Object("consent", row.id)): row.recipient_pk
@@ -456,7 +465,7 @@ def accesses(
     found = []
     for entry in entries:
         viewer = viewers.get(entry.object or "")
-        record = entry.details.get("record")
+        record = entry.details.get("record") or next(iter(_keys([entry.object], "record")), None)
         found.append(
             Access(
                 entry.number,

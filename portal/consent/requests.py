@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from portal.accounts.notices import Notice, notices
@@ -25,6 +25,7 @@ from portal.consent import working_days
 from portal.consent.models import Matter, RequestKind, SubjectRequest
 from portal.consent.parties import Office, Staff, day_of, standing
 from portal.consent.service import Denied, entitled, refuse
+from portal.errors import marked
 from portal.messages.words import Kind
 from portal.permissions import Act
 from portal.registry import service as registry
@@ -43,14 +44,18 @@ ANSWER_DAYS: Final = {
 }
 MAX_TEXT: Final = 2000
 KEPT_PERMANENTLY: Final = "kept_permanently"
-GROUNDS: Final = {KEPT_PERMANENTLY: "Học bạ được lưu trữ vĩnh viễn (NĐ 88/2026/NĐ-CP Đ.8.3), không xoá được."}
+GROUNDS: Final = {
+    KEPT_PERMANENTLY: marked("Học bạ được lưu trữ vĩnh viễn (NĐ 88/2026/NĐ-CP Đ.8.3), không xoá được.")
+}
+#: Requests with their answer in a school's queue; the others stay in the table.
+ANSWERED_SHOWN: Final = 50
 
 _SENTENCES: Final = {
-    "not_permitted": "Tài khoản này không có quyền làm việc này.",
-    "not_entitled": "Theo tuổi của học sinh hôm nay, tài khoản này không được yêu cầu thay học sinh.",
-    "unknown_request": "Không có yêu cầu này ở trường.",
-    "answered": "Yêu cầu này đã được trả lời.",
-    "extended": "Yêu cầu này đã được gia hạn một lần; không gia hạn thêm được.",
+    "not_permitted": marked("Tài khoản này không có quyền làm việc này."),
+    "not_entitled": marked("Theo tuổi của học sinh hôm nay, tài khoản này không được yêu cầu thay học sinh."),
+    "unknown_request": marked("Không có yêu cầu này ở trường."),
+    "answered": marked("Yêu cầu này đã được trả lời."),
+    "extended": marked("Yêu cầu này đã được gia hạn một lần; không gia hạn thêm được."),
 }
 
 
@@ -59,6 +64,8 @@ class Ticket:
     """A request as both sides see it. ``late``: something is due and was not done by its day."""
 
     request: uuid.UUID
+    account: uuid.UUID
+    pupil: str
     kind: RequestKind
     matter: Matter
     text: str
@@ -74,6 +81,16 @@ class Ticket:
     late: bool
     notices: tuple[Notice, ...] = ()
 
+    @property
+    def due(self) -> date:
+        """Until when the school has to do what comes next, of a request that is not answered."""
+        return self.answer_by if self.acknowledged_at is not None else self.acknowledge_by
+
+
+def deadlines(kind: RequestKind, today: date) -> tuple[date, date]:
+    """Until when a request of ``today`` is to be acknowledged and answered."""
+    return working_days.after(today, ACKNOWLEDGE_DAYS), today + timedelta(days=ANSWER_DAYS[kind])
+
 
 def make(
     session: Session,
@@ -87,11 +104,12 @@ def make(
     now: datetime,
 ) -> Ticket | Denied:
     """A holder asks. Denied: ``not_entitled``. Raises InvalidInput for a text that is empty or too long."""
-    _check(text)
+    check(text)
     actor = Actor("holder", str(account))
     if entitled(session, vault, account, pupil, now) is None:
         return _deny(session, actor, Action.REQUEST_MADE, "not_entitled", now)
     today = day_of(now)
+    acknowledge_by, answer_by = deadlines(kind, today)
     key, row_id = vault.new_key(), uuid.uuid4()
     row = SubjectRequest(
         id=row_id,
@@ -103,8 +121,8 @@ def make(
         wrapped_key=key,
         text_sealed=seal(vault, key, "text_sealed", text, row_id),
         made_at=now,
-        acknowledge_by=working_days.after(today, ACKNOWLEDGE_DAYS),
-        answer_by=today + timedelta(days=ANSWER_DAYS[kind]),
+        acknowledge_by=acknowledge_by,
+        answer_by=answer_by,
     )
     session.add(row)
     told = [_told(row, Action.REQUEST_MADE, actor)]
@@ -133,9 +151,12 @@ def acknowledge(
     row = _open(session, staff, request, now)
     if isinstance(row, Denied):
         return row
-    row.acknowledged_at = row.acknowledged_at or now
+    if row.acknowledged_at is not None:
+        return _ticket(vault, row, day_of(now))
+    row.acknowledged_at = now
     audit.record(session, _told(row, Action.REQUEST_ANSWERED, _actor(staff), reason="acknowledged"), now=now)
-    return _ticket(vault, row, day_of(now))
+    tell = notices(session, [row.account_pk], Kind.REQUEST_RECEIVED, {"day": row.answer_by})
+    return _ticket(vault, row, day_of(now), tell)
 
 
 def extend(
@@ -148,9 +169,11 @@ def extend(
     if row.extended_at is not None:
         return _deny(session, _actor(staff), Action.REQUEST_ANSWERED, "extended", now, row=row)
     row.extended_at = now
+    row.acknowledged_at = row.acknowledged_at or now
     row.answer_by += timedelta(days=ANSWER_DAYS[RequestKind(row.kind)])
     audit.record(session, _told(row, Action.REQUEST_ANSWERED, _actor(staff), reason="extended"), now=now)
-    return _ticket(vault, row, day_of(now))
+    tell = notices(session, [row.account_pk], Kind.REQUEST_EXTENDED, {"day": row.answer_by})
+    return _ticket(vault, row, day_of(now), tell)
 
 
 def answer(
@@ -166,7 +189,7 @@ def answer(
     """The school answers, with its words. Denied: as :func:`acknowledge`. Raises InvalidInput as
     :func:`make`.
     """
-    _check(text)
+    check(text)
     row = _open(session, staff, request, now)
     if isinstance(row, Denied):
         return row
@@ -179,49 +202,86 @@ def answer(
     return _ticket(vault, row, day_of(now), tell)
 
 
-def of_holder(session: Session, vault: Vault, *, account: uuid.UUID, now: datetime) -> tuple[Ticket, ...]:
-    """A holder's own requests, newest first."""
-    return _tickets(session, vault, SubjectRequest.account_pk == account, now)
+def of_holder(
+    session: Session, vault: Vault, *, account: uuid.UUID, pupil: str, now: datetime
+) -> tuple[Ticket, ...]:
+    """A holder's own requests about one pupil, newest first."""
+    rows = session.scalars(
+        _kept(SubjectRequest.account_pk == account, SubjectRequest.pupil_index == pupil).order_by(*_NEWEST)
+    )
+    return tuple(_ticket(vault, row, day_of(now)) for row in rows)
 
 
 def of_school(session: Session, vault: Vault, *, staff: Staff, now: datetime) -> tuple[Ticket, ...] | Denied:
-    """What a school was asked for, newest first; ``late`` ones say so. Denied: ``not_permitted``."""
+    """What a school was asked for: what waits, by the day on which something is due; then the newest that are
+    answered. ``late`` ones say so. Denied: ``not_permitted``.
+    """
     school = standing(session, staff, Act.ANSWER_REQUESTS, day_of(now))
     if school is None:
         return _deny(session, _actor(staff), Action.REQUEST_ANSWERED, "not_permitted", now)
-    return _tickets(session, vault, SubjectRequest.school_code == school.code, now)
+    own = SubjectRequest.school_code == school.code
+    waiting = session.scalars(_kept(own, SubjectRequest.answered_at.is_(None)).order_by(*_NEWEST))
+    answered = session.scalars(
+        _kept(own, SubjectRequest.answered_at.is_not(None)).order_by(*_NEWEST).limit(ANSWERED_SHOWN)
+    )
+    today = day_of(now)
+    first = sorted((_ticket(vault, row, today) for row in waiting), key=lambda ticket: ticket.due)
+    return (*first, *(_ticket(vault, row, today) for row in answered))
+
+
+def at_school(
+    session: Session, vault: Vault, *, staff: Staff, request: uuid.UUID, now: datetime
+) -> Ticket | Denied:
+    """One request that a school was asked for. Denied: ``not_permitted``, ``unknown_request``."""
+    row = _own(session, staff, request, now)
+    return row if isinstance(row, Denied) else _ticket(vault, row, day_of(now))
+
+
+def late(session: Session, school_code: str, now: datetime) -> int:
+    """How many requests of a school are late."""
+    today = day_of(now)
+    overdue = or_(
+        SubjectRequest.answer_by < today,
+        and_(SubjectRequest.acknowledged_at.is_(None), SubjectRequest.acknowledge_by < today),
+    )
+    mine = _kept(SubjectRequest.school_code == school_code, SubjectRequest.answered_at.is_(None), overdue)
+    return session.scalar(select(func.count()).select_from(mine.subquery())) or 0
+
+
+def check(text: str) -> None:
+    """Raises InvalidInput for a text that is empty or longer than :data:`MAX_TEXT`."""
+    if not 0 < len(text.strip()) <= MAX_TEXT:
+        raise InvalidInput((Problem("text", "text", marked("Viết nội dung, không quá 2000 ký tự.")),))
 
 
 # ------------------------------------------------------------------------------------------------- inside
 
 
-def _tickets(session: Session, vault: Vault, which: ColumnElement[bool], now: datetime) -> tuple[Ticket, ...]:
-    rows = session.scalars(
-        select(SubjectRequest)
-        .where(which, SubjectRequest.wrapped_key != DESTROYED)
-        .order_by(SubjectRequest.made_at.desc(), SubjectRequest.id)
-    )
-    return tuple(_ticket(vault, row, day_of(now)) for row in rows)
+_NEWEST: Final = (SubjectRequest.made_at.desc(), SubjectRequest.id)
+
+
+def _kept(*which: ColumnElement[bool]) -> Select[SubjectRequest]:
+    """Requests whose texts can still be read."""
+    return select(SubjectRequest).where(*which, SubjectRequest.wrapped_key != DESTROYED)
 
 
 def _open(session: Session, staff: Staff, request: uuid.UUID, now: datetime) -> SubjectRequest | Denied:
     """The request of the own school that still waits for its answer, locked."""
+    row = _own(session, staff, request, now)
+    if not isinstance(row, Denied) and row.answered_at is not None:
+        return _deny(session, _actor(staff), Action.REQUEST_ANSWERED, "answered", now, row=row)
+    return row
+
+
+def _own(session: Session, staff: Staff, request: uuid.UUID, now: datetime) -> SubjectRequest | Denied:
+    """A request of the own school, locked."""
     school: Office | None = standing(session, staff, Act.ANSWER_REQUESTS, day_of(now))
     if school is None:
         return _deny(session, _actor(staff), Action.REQUEST_ANSWERED, "not_permitted", now)
-    row = session.scalar(
-        select(SubjectRequest)
-        .where(
-            SubjectRequest.id == request,
-            SubjectRequest.school_code == school.code,
-            SubjectRequest.wrapped_key != DESTROYED,
-        )
-        .with_for_update()
-    )
+    one = _kept(SubjectRequest.id == request, SubjectRequest.school_code == school.code)
+    row = session.scalar(one.with_for_update())
     if row is None:
         return _deny(session, _actor(staff), Action.REQUEST_ANSWERED, "unknown_request", now)
-    if row.answered_at is not None:
-        return _deny(session, _actor(staff), Action.REQUEST_ANSWERED, "answered", now, row=row)
     return row
 
 
@@ -231,6 +291,8 @@ def _ticket(vault: Vault, row: SubjectRequest, today: date, told: tuple[Notice, 
     )
     return Ticket(
         row.id,
+        row.account_pk,
+        row.pupil_index,
         RequestKind(row.kind),
         Matter(row.matter),
         unseal(vault, row, "text_sealed", row.text_sealed),
@@ -246,12 +308,6 @@ def _ticket(vault: Vault, row: SubjectRequest, today: date, told: tuple[Notice, 
         late,
         told,
     )
-
-
-def _check(text: str) -> None:
-    if not 0 < len(text.strip()) <= MAX_TEXT:
-        message = f"Viết nội dung, không quá {MAX_TEXT} ký tự."
-        raise InvalidInput((Problem("text", "text", message),))
 
 
 def _actor(staff: Staff) -> Actor:

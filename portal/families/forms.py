@@ -8,6 +8,8 @@ from typing import Final
 
 from portal.accounts.activation import MOST_SLIPS
 from portal.accounts.models import Relation
+from portal.consent import requests
+from portal.consent.models import Matter, RequestKind
 from portal.web.i18n import marked
 from verifier.errors import InvalidInput, Problem
 
@@ -77,3 +79,89 @@ def read_codes(text: str, file: bytes) -> tuple[str, ...]:
         message = marked("Mỗi lần làm giấy cho nhiều nhất 300 học sinh.")
         raise InvalidInput((Problem("codes", "too_many", message),))
     return codes
+
+
+#: What may be asked for as a data subject -> in words, and what happens then.
+REQUEST_KINDS: Final[Mapping[RequestKind, tuple[str, str]]] = {
+    RequestKind.SEE: (
+        marked("Xem dữ liệu nhà trường đang giữ"),
+        marked(
+            "Trường cho biết đang giữ những gì về học sinh, lấy từ đâu, dùng vào việc gì. Riêng học bạ thì "
+            "bạn xem được ngay ở trang các năm học."
+        ),
+    ),
+    RequestKind.CORRECT: (
+        marked("Sửa chỗ sai"),
+        marked(
+            "Bạn nói rõ chỗ nào sai và đúng phải là gì. Nếu trường thấy đúng là sai, trường cấp bản học bạ "
+            "mới; bản cũ ghi là đã có bản mới hơn."
+        ),
+    ),
+    RequestKind.COPY: (
+        marked("Xin một bản sao"),
+        marked("Trường đưa bạn bản sao. Tệp học bạ có chữ ký thì bạn tự tải được ở trang của từng bản."),
+    ),
+    RequestKind.WITHDRAW: (
+        marked("Rút lại sự đồng ý đã cho nhà trường"),
+        marked(
+            "Trường thôi làm việc mà trước đây bạn đã đồng ý. Rút lại một lần cho xem học bạ thì không cần "
+            "yêu cầu: bạn tự rút ở trang chia sẻ, có hiệu lực ngay."
+        ),
+    ),
+    RequestKind.OBJECT: (
+        marked("Phản đối hoặc hạn chế việc dùng dữ liệu"),
+        marked("Trường xem lại việc đang làm với dữ liệu và cho biết có dừng hay không, vì sao."),
+    ),
+    RequestKind.DELETE: (
+        marked("Xoá dữ liệu"),
+        marked(
+            "Tài khoản, số liên hệ và những lần chia sẻ xoá được. Học bạ đã cấp thì luật bắt lưu vĩnh viễn, "
+            "nên yêu cầu xoá học bạ được trả lời ngay là không xoá được."
+        ),
+    ),
+    RequestKind.COMPLAIN: (
+        marked("Khiếu nại"),
+        marked(
+            "Trường xem lại việc bạn thấy không đúng và trả lời. Nếu chưa đồng ý với câu trả lời, bạn có "
+            "quyền khiếu nại lên cơ quan nhà nước."
+        ),
+    ),
+}
+
+REQUEST_MATTERS: Final[Mapping[Matter, str]] = {
+    Matter.RECORD: marked("Học bạ"),
+    Matter.ACCOUNT: marked("Tài khoản, số điện thoại, e-mail"),
+    Matter.CONSENTS: marked("Những lần cho xem học bạ"),
+}
+
+
+def read_request(form: Mapping[str, str]) -> tuple[RequestKind, Matter, str]:
+    """A request as a holder filled it in. Raises InvalidInput with everything that is missing."""
+    problems: list[Problem] = []
+    if form.get("kind") not in set(RequestKind):
+        problems.append(Problem("kind", "kind", marked("Chọn điều bạn yêu cầu.")))
+    if form.get("matter") not in set(Matter):
+        problems.append(Problem("matter", "matter", marked("Chọn yêu cầu này về cái gì.")))
+    problems += _text_problems(form)
+    if problems:
+        raise InvalidInput(tuple(problems))
+    return RequestKind(form["kind"]), Matter(form["matter"]), form["text"]
+
+
+def read_answer(form: Mapping[str, str]) -> tuple[bool, str]:
+    """Whether a request is granted, and the words for it. Raises InvalidInput as :func:`read_request`."""
+    problems: list[Problem] = []
+    if form.get("granted") not in ("yes", "no"):
+        problems.append(Problem("granted", "granted", marked("Chọn trường có làm theo yêu cầu hay không.")))
+    problems += _text_problems(form)
+    if problems:
+        raise InvalidInput(tuple(problems))
+    return form["granted"] == "yes", form["text"]
+
+
+def _text_problems(form: Mapping[str, str]) -> tuple[Problem, ...]:
+    try:
+        requests.check(form.get("text", ""))
+    except InvalidInput as mistakes:
+        return mistakes.problems
+    return ()

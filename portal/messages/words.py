@@ -44,7 +44,9 @@ class Kind(StrEnum):
     SHARE_CODE_MADE = "share_code_made"  # the other holders who agreed
     SHARE_CODE_LOCKED = "share_code_locked"  # the holders who agreed to it
     STATUTORY_ACCESS = "statutory_access"  # a holder
-    REQUEST_ANSWERED = "request_answered"  # the data subject who asked
+    REQUEST_RECEIVED = "request_received"  # the data subject who asked
+    REQUEST_EXTENDED = "request_extended"  # the same
+    REQUEST_ANSWERED = "request_answered"  # the same
     LINK_DISPUTED = "link_disputed"  # a holder whose link to a pupil is in dispute
     DISPUTE_CLOSED = "dispute_closed"  # the same, when it is over
     LINK_CHANGED = "link_changed"  # a holder: kind of relation or its last day
@@ -132,6 +134,8 @@ TAKES: Final[Mapping[Kind, frozenset[str]]] = {
     Kind.SHARE_CODE_MADE: frozenset({"day"}),
     Kind.SHARE_CODE_LOCKED: frozenset({"day"}),  # of which day the code is
     Kind.STATUTORY_ACCESS: frozenset({"day"}),  # when
+    Kind.REQUEST_RECEIVED: frozenset({"day"}),  # until when it is answered
+    Kind.REQUEST_EXTENDED: frozenset({"day"}),  # the same
     Kind.REQUEST_ANSWERED: frozenset({"day"}),  # of which day the request is
     Kind.LINK_DISPUTED: frozenset({"day"}),  # since when
     Kind.DISPUTE_CLOSED: frozenset({"day"}),
@@ -474,6 +478,34 @@ WORDS: Final[Mapping[Kind, Mapping[Language, Wording]]] = {
             "On {day} an authority or a school saw a school record as the law allows, without consent.\n"
             "To see who, what and on what basis, and to object: open a browser, type {host}, choose Sign in.",
             "School record: seen on {day} as the law allows. Who and why: sign in at {host}",
+        ),
+    },
+    Kind.REQUEST_RECEIVED: {
+        "vi": Wording(
+            "Nhà trường đã nhận đề nghị của bạn",
+            "Nhà trường đã nhận đề nghị của bạn về dữ liệu cá nhân, và trả lời chậm nhất ngày {day}.\n"
+            "Để xem: mở trình duyệt, gõ {host}, chọn Đăng nhập.",
+            "Học bạ số: trường đã nhận đề nghị của bạn, trả lời chậm nhất {day}. Gõ {host}, chọn Đăng nhập",
+        ),
+        "en": Wording(
+            "The school has your request",
+            "The school has your request about personal data and answers it by {day}.\n"
+            "To see it: open a browser, type {host}, choose Sign in.",
+            "School record: the school has your request, answer by {day}. Sign in at {host}",
+        ),
+    },
+    Kind.REQUEST_EXTENDED: {
+        "vi": Wording(
+            "Nhà trường cần thêm thời gian để trả lời bạn",
+            "Nhà trường cần thêm thời gian cho đề nghị của bạn về dữ liệu cá nhân, và trả lời chậm nhất ngày "
+            "{day}. Luật chỉ cho gia hạn một lần.\nĐể xem: mở trình duyệt, gõ {host}, chọn Đăng nhập.",
+            "Học bạ số: trường xin thêm thời gian, trả lời chậm nhất {day}. Gõ {host}, chọn Đăng nhập",
+        ),
+        "en": Wording(
+            "The school needs more time for your request",
+            "The school needs more time for your request about personal data and answers it by {day}. The "
+            "law allows one extension.\nTo see it: open a browser, type {host}, choose Sign in.",
+            "School record: the school needs more time, answer by {day}. Sign in at {host}",
         ),
     },
     Kind.REQUEST_ANSWERED: {

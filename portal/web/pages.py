@@ -41,6 +41,7 @@ COMPONENTS: Final = (
     "file_field",
     "select_field",
     "choices",
+    "text_field",
     "birth",
     "lookup_form",
     "pdf_form",

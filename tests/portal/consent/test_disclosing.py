@@ -478,8 +478,28 @@ class TestWhoLooked:
             world.session, world.vault, account=account, pupil=pupil, before=before, now=world.now
         )
 
+    def test_a_record_of_another_school_is_among_them_and_nothing_else_of_it(self, world: World) -> None:
+        """What stands on the family's page by number and birth date; not what only the index shares."""
+        pupil, elsewhere = world.pupil(FIFTEEN), world.pupil(FIFTEEN)
+        world.issue(elsewhere, "2024-2025", so_dinh_danh_ca_nhan="079211999999")
+        mother = world.holder(pupil, Relation.MOTHER)
+        for year in ("2025-2026", "2024-2025"):
+            done(
+                disclosing.statutory_access(
+                    world.session,
+                    world.vault,
+                    staff=world.authority,
+                    duty=Duty.SECTOR_DUTY,
+                    reference=year,
+                    preset=Preset.RESULT,
+                    locator=elsewhere.locator(year),
+                    now=world.now,
+                )
+            )
+        assert [each.reference for each in self.look(world, mother, pupil.index)] == ["2025-2026"]
+
     def test_when_who_why_and_how_much(self, world: World) -> None:
-        pupil, stranger = world.pupil(FIFTEEN), world.pupil(FIFTEEN)
+        pupil, stranger = world.pupil(FIFTEEN), world.pupil(FIFTEEN, so_dinh_danh_ca_nhan="079211999999")
         mother = world.holder(pupil, Relation.MOTHER)
         asked = done(world.ask(pupil))
         done(world.yes(asked.consent, mother))

@@ -96,7 +96,9 @@ def test_looks_by_duty_and_requests_are_erased_alike(world: World) -> None:
     for eraser, key in ((STATUTORY_ACCESS, look), (REQUEST, ticket.request)):
         assert eraser.erase(world.session, str(key), world.now).rows == {eraser.tables[0]: 1}
         assert eraser.alive(world.session, [str(key), str(uuid.uuid4())]) == set()
-    assert requests.of_holder(world.session, world.vault, account=mother, now=world.now) == ()
+    assert (
+        requests.of_holder(world.session, world.vault, account=mother, pupil=pupil.index, now=world.now) == ()
+    )
     refused = requests.acknowledge(
         world.session, world.vault, staff=world.registrar, request=ticket.request, now=world.now
     )

@@ -109,7 +109,9 @@ def test_a_request_is_answered_once(world: World, pupil: Pupil, mother: uuid.UUI
     assert [(n.account, n.kind) for n in answered.notices] == [(mother, Kind.REQUEST_ANSWERED)]
     assert why(answer()) == "answered"
     assert (
-        requests.of_holder(world.session, world.vault, account=mother, now=world.now)[0].answer
+        requests.of_holder(world.session, world.vault, account=mother, pupil=pupil.index, now=world.now)[
+            0
+        ].answer
         == "Đã sửa, xem bản số 2."
     )
     told = [(e["action"], e["outcome"]) for e in entries(world.session)][-3:]
