@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import select, update
@@ -65,6 +65,8 @@ from verifier.verdict import VersionState
 
 #: Wrong birth dates that a share code takes in its life.
 WRONG_TRIES: Final = 5
+#: How long what was opened may be looked at and taken over: a working session (SEC-22).
+OPEN_FOR: Final = timedelta(minutes=30)
 #: Entries on a page of "who looked".
 PAGE: Final = 20
 
@@ -105,6 +107,14 @@ class DisclosedRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """One opening of a consent: the number of its event."""
+
+    consent: uuid.UUID
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Disclosed:
     """What is shown, on which basis ("consent" or a duty), and until when it may be asked for again (None:
     never).
@@ -117,6 +127,7 @@ class Disclosed:
     until: datetime | None
     records: tuple[DisclosedRecord, ...]
     notices: tuple[Notice, ...] = ()
+    opening: Opening | None = None  # by consent: what may be asked about while it is looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,15 +293,7 @@ def _show(
     """The content of a consent that stands and is locked."""
     row = case.row
     about = Object("consent", row.id)
-    allowed = frozenset(json.loads(row.fields))
-    shown = tuple(
-        replace(
-            _open(session, vault, record, allowed),
-            consented_version=case.consented_versions[record.key],
-            pdf=_pdf(session, vault, files, record) if row.pdf else None,
-        )
-        for record in case.records
-    )
+    shown = _contents(session, vault, files, case)
     number = case.fold.last + 1
     opened = new_event(row, number, EventKind.OPENED, now)
     if actor.kind == "account":
@@ -298,10 +301,7 @@ def _show(
     if declared:
         opened.note_sealed = seal(vault, row, "note_sealed", declared, opened.id)
     session.add(opened)
-    happened = [
-        _shown(record, one, actor, about, purpose=Purpose(row.purpose).value, basis=_CONSENT)
-        for record, one in zip(case.records, shown, strict=True)
-    ]
+    happened = _looks(case, shown, actor, about)
     if row.once:
         session.add(new_event(row, number + 1, EventKind.USED_UP, now))
         happened.append(
@@ -317,7 +317,59 @@ def _show(
         )
     audit.record(session, *happened, now=now)
     until = None if row.once else case.fold.until
-    return Disclosed(_CONSENT, Purpose(row.purpose).value, about, now, until, shown)
+    opening = Opening(row.id, number)
+    return Disclosed(_CONSENT, Purpose(row.purpose).value, about, now, until, shown, opening=opening)
+
+
+def stands(session: Session, vault: Vault, opening: Opening, *, staff: Staff | None, now: datetime) -> bool:
+    """Whether what was opened may still be looked at (SEC-19): its consent holds, apart from the one use that
+    this opening was; it was opened less than :data:`OPEN_FOR` ago; and who opened it may still do so.
+    """
+    return isinstance(_opened(session, vault, opening, staff, now), Case)
+
+
+def show_again(
+    session: Session, vault: Vault, files: FileStore, opening: Opening, *, staff: Staff | None, now: datetime
+) -> Disclosed | Denied:
+    """What was opened once more, as it is now, to take it over or read it in another language: in the trail
+    like a look of its own, without using up another one.
+
+    Denied: ``not_in_force``, for everything that :func:`stands` says no to.
+    """
+    actor = Actor.system("share_code") if staff is None else Actor("account", str(staff.account))
+    case = _opened(session, vault, opening, staff, now)
+    if not isinstance(case, Case):
+        return _deny(session, actor, "not_in_force", now, case)
+    shown = _contents(session, vault, files, case)
+    about = Object("consent", case.row.id)
+    audit.record(session, *_looks(case, shown, actor, about), now=now)
+    until = None if case.row.once else case.fold.until
+    return Disclosed(_CONSENT, Purpose(case.row.purpose).value, about, now, until, shown, opening=opening)
+
+
+def _opened(
+    session: Session, vault: Vault, opening: Opening, staff: Staff | None, now: datetime
+) -> Case | _About | None:
+    """The consent of an opening that stands; of another one what it is about."""
+    event = session.scalar(
+        select(ConsentEvent).where(
+            ConsentEvent.consent_pk == opening.consent,
+            ConsentEvent.number == opening.number,
+            ConsentEvent.kind == EventKind.OPENED,
+        )
+    )
+    case = examine(session, vault, opening.consent, now, opening=opening.number)
+    if event is None or case is None:
+        return None
+    if event.account_pk != (None if staff is None else staff.account):
+        return _About.of(case)
+    if staff is not None:
+        viewer = standing(session, staff, Act.OPEN_SHARED, day_of(now))
+        if viewer is None or case.row.recipient_pk not in (None, viewer.key):
+            return _About.of(case)
+    if case.obstacle is not None or now - event.at >= OPEN_FOR:
+        return _About.of(case)
+    return case
 
 
 # ----------------------------------------------------------------------------------------- duties of law
@@ -519,6 +571,26 @@ def _keys(objects: Collection[str | None], kind: str) -> list[uuid.UUID]:
 
 
 # ------------------------------------------------------------------------------------------------- inside
+
+
+def _contents(session: Session, vault: Vault, files: FileStore, case: Case) -> tuple[DisclosedRecord, ...]:
+    """What a consent lets be seen, of each of its records."""
+    allowed = frozenset(json.loads(case.row.fields))
+    return tuple(
+        replace(
+            _open(session, vault, record, allowed),
+            consented_version=case.consented_versions[record.key],
+            pdf=_pdf(session, vault, files, record) if case.row.pdf else None,
+        )
+        for record in case.records
+    )
+
+
+def _looks(case: Case, shown: Sequence[DisclosedRecord], actor: Actor, about: Object) -> list[Event]:
+    """One entry of the trail for each record."""
+    purpose = Purpose(case.row.purpose).value
+    pairs = zip(case.records, shown, strict=True)
+    return [_shown(record, one, actor, about, purpose=purpose, basis=_CONSENT) for record, one in pairs]
 
 
 def _open(session: Session, vault: Vault, record: Issued, allowed: frozenset[str]) -> DisclosedRecord:

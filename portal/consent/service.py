@@ -231,13 +231,18 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class AskedState:
-    """What the asker learns: the state, and until when."""
+    """What the asker learns: the state, until when, and since when it is over; beside it their own words.
+    ``reference`` is empty once its key was destroyed.
+    """
 
     consent: uuid.UUID
     purpose: Purpose
     state: State
     until: datetime
     asked_at: datetime
+    ended_at: datetime | None
+    once: bool
+    reference: str
 
     @property
     def reference(self) -> str:
@@ -495,10 +500,17 @@ def live(session: Session, vault: Vault, consent: uuid.UUID, now: datetime) -> b
 
 
 def examine(
-    session: Session, vault: Vault, consent: uuid.UUID, now: datetime, *, lock: bool = False
+    session: Session,
+    vault: Vault,
+    consent: uuid.UUID,
+    now: datetime,
+    *,
+    lock: bool = False,
+    opening: int | None = None,
 ) -> Case | None:
     """A consent as it stands now, None when there is none. With ``lock`` nobody else acts on it until this
-    transaction ends (SQLite's writing transactions have the only lock there is).
+    transaction ends (SQLite's writing transactions have the only lock there is). ``opening`` as in
+    :func:`fold_events`.
     """
     wanted = select(Consent).where(Consent.id == consent)
     row = session.scalar(wanted.with_for_update() if lock else wanted)
@@ -512,7 +524,7 @@ def examine(
     every = registry.issued(session, pupil=row.pupil_index)
     known = links(session, row.pupil_index, today)
     need = _needed(session, vault, every, today)
-    state = fold_events(row, _events(session, consent), now)
+    state = fold_events(row, _events(session, consent), now, opening=opening)
     bound_records = tuple(record for record in every if record.key in versions)
     obstacle = _obstacle(session, row, state, known=known, need=need, today=today)
     if obstacle is None and len(bound_records) < len(versions):
@@ -520,8 +532,12 @@ def examine(
     return Case(row, state, bound_records, versions, known, need, obstacle)
 
 
-def fold_events(row: Consent, events: Iterable[ConsentEvent], now: datetime) -> Fold:
-    """The state machine: ``events`` in their order, and the time."""
+def fold_events(
+    row: Consent, events: Iterable[ConsentEvent], now: datetime, *, opening: int | None = None
+) -> Fold:
+    """The state machine: ``events`` in their order, and the time. For the eyes of whoever opened it,
+    ``opening`` is the number of that event: what it used up it did not take from itself.
+    """
     state, until, suspended, last, told_end = State.WAITING, row.answer_until, None, 0, False
     yes = []
     for event in events:
@@ -535,6 +551,8 @@ def fold_events(row: Consent, events: Iterable[ConsentEvent], now: datetime) -> 
                 suspended = event.reason
             case EventKind.RESUMED:
                 suspended = None
+            case EventKind.USED_UP if event.number - 1 == opening:
+                told_end = True
             case EventKind.REFUSED | EventKind.WITHDRAWN | EventKind.EXPIRED | EventKind.USED_UP as end:
                 state, told_end = State(end.value), True
             case EventKind.ASKED | EventKind.OPENED:
@@ -550,9 +568,7 @@ def settle(session: Session, vault: Vault, *, now: datetime, pupil: str | None =
 
     What is shown never waits for this: each disclosure asks by itself.
     """
-    ended = select(ConsentEvent.consent_pk).where(
-        ConsentEvent.kind.in_((EventKind.REFUSED, EventKind.WITHDRAWN, EventKind.EXPIRED, EventKind.USED_UP))
-    )
+    ended = select(ConsentEvent.consent_pk).where(ConsentEvent.kind.in_(_ENDS))
     wanted = select(Consent.id).where(Consent.id.not_in(ended)).order_by(Consent.asked_at, Consent.id)
     if pupil is not None:
         wanted = wanted.where(Consent.pupil_index == pupil)
@@ -697,17 +713,45 @@ def of_pupil(
     return tuple(found)
 
 
-def of_organisation(session: Session, *, staff: Staff, now: datetime) -> tuple[AskedState, ...] | Denied:
+def of_organisation(
+    session: Session, vault: Vault, *, staff: Staff, skip: int = 0, limit: int = 50, now: datetime
+) -> tuple[AskedState, ...] | Denied:
     """What an organisation asked for, newest first: states and nothing else. Denied: ``not_permitted``."""
     if standing(session, staff, Act.ASK_CONSENT, day_of(now)) is None:
         actor = Actor("account", str(staff.account))
         return _Refuser(session, actor, Action.CONSENT_ASKED, now)("not_permitted")
     mine = select(Consent).where(Consent.recipient_pk == staff.organisation)
-    found = []
-    for row in session.scalars(mine.order_by(Consent.asked_at.desc(), Consent.id)):
-        fold = fold_events(row, _events(session, row.id), now)
-        found.append(AskedState(row.id, Purpose(row.purpose), fold.state, fold.until, row.asked_at))
-    return tuple(found)
+    newest = mine.order_by(Consent.asked_at.desc(), Consent.id).offset(skip).limit(limit)
+    return tuple(_asked_state(session, vault, row, now) for row in session.scalars(newest).all())
+
+
+def asked(
+    session: Session, vault: Vault, consent: uuid.UUID, *, staff: Staff, now: datetime
+) -> AskedState | Denied:
+    """One of :func:`of_organisation`. Denied: ``not_permitted``, ``unknown_consent`` (also one for somebody
+    else).
+    """
+    deny = _Refuser(session, Actor("account", str(staff.account)), Action.CONSENT_ASKED, now)
+    if standing(session, staff, Act.ASK_CONSENT, day_of(now)) is None:
+        return deny("not_permitted")
+    row = session.get(Consent, consent)
+    if row is None or row.recipient_pk != staff.organisation:
+        return deny("unknown_consent")
+    return _asked_state(session, vault, row, now)
+
+
+def _asked_state(session: Session, vault: Vault, row: Consent, now: datetime) -> AskedState:
+    events = _events(session, row.id)
+    fold = fold_events(row, events, now)
+    ended = next((event.at for event in events if event.kind in _ENDS), None)
+    if ended is None and fold.state is State.EXPIRED:
+        ended = fold.until
+    reference = ""
+    if row.reference_sealed is not None and row.wrapped_key != DESTROYED:
+        reference = unseal(vault, row, "reference_sealed", row.reference_sealed, row.id)
+    return AskedState(
+        row.id, Purpose(row.purpose), fold.state, fold.until, row.asked_at, ended, row.once, reference
+    )
 
 
 # ---------------------------------------------------------------------------------------------- approvals
@@ -883,6 +927,8 @@ def _tell_approval(
 # ------------------------------------------------------------------------------------------------- inside
 
 
+#: After these nothing more happens to a consent.
+_ENDS: Final = (EventKind.REFUSED, EventKind.WITHDRAWN, EventKind.EXPIRED, EventKind.USED_UP)
 #: What was said, of a consent that is given or not -> what the trail and the events call it.
 _ANSWERS: Final = {
     (Said.YES, False): (Action.CONSENT_GIVEN, EventKind.GIVEN),

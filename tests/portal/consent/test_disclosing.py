@@ -554,7 +554,7 @@ def test_a_consent_for_one_time_is_used_up(world: World) -> None:
     assert done(world.disclose(asked.consent)).until is None
     assert why(world.disclose(asked.consent)) == "not_in_force"
     assert why(world.no(asked.consent, mother)) == "not_open"
-    (state,) = done(service.of_organisation(world.session, staff=world.receiver, now=world.now))
+    (state,) = done(service.of_organisation(world.session, world.vault, staff=world.receiver, now=world.now))
     assert state.state is State.USED_UP
 
 

@@ -60,7 +60,7 @@ def test_a_destroyed_record_is_shown_to_nobody(world: World) -> None:
     assert why(world.disclose(asked.consent)) == "not_in_force"
     assert why(world.open(code, SIX)) == "not_opened"
     assert why(world.ask(pupil)) == "unknown_record"
-    (state,) = done(service.of_organisation(world.session, staff=world.receiver, now=world.now))
+    (state,) = done(service.of_organisation(world.session, world.vault, staff=world.receiver, now=world.now))
     assert state.state is State.GIVEN
     assert service.settle(world.session, world.vault, now=world.now) is not None
 
