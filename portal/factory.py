@@ -34,6 +34,9 @@ from portal.lookup.scan import Scans
 from portal.lookup.views import lookup
 from portal.messages.channels import mailer_for
 from portal.ports import Checker, Clock, IdentityProvider, Mailer
+from portal.receiving.codes import codes
+from portal.receiving.sharing import sharing
+from portal.receiving.views import receiving
 from portal.uploads.views import uploads
 from portal.vault import Vault
 from portal.web import access
@@ -161,6 +164,9 @@ def create_app(
     app.register_blueprint(looks)
     app.register_blueprint(desk)
     app.register_blueprint(work)
+    app.register_blueprint(sharing)
+    app.register_blueprint(receiving)
+    app.register_blueprint(codes)
     install_limits(app, limiter, gate, Workroom(_receiving(settings)))
     access.refuse_unruled(app)
 

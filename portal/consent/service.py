@@ -232,7 +232,7 @@ class Overview:
 @dataclass(frozen=True, slots=True)
 class AskedState:
     """What the asker learns: the state, until when, and since when it is over; beside it their own words.
-    ``reference`` is empty once its key was destroyed.
+    ``case_number`` is empty once its key was destroyed.
     """
 
     consent: uuid.UUID
@@ -242,7 +242,7 @@ class AskedState:
     asked_at: datetime
     ended_at: datetime | None
     once: bool
-    reference: str
+    case_number: str
 
     @property
     def reference(self) -> str:
@@ -746,11 +746,11 @@ def _asked_state(session: Session, vault: Vault, row: Consent, now: datetime) ->
     ended = next((event.at for event in events if event.kind in _ENDS), None)
     if ended is None and fold.state is State.EXPIRED:
         ended = fold.until
-    reference = ""
+    number = ""
     if row.reference_sealed is not None and row.wrapped_key != DESTROYED:
-        reference = unseal(vault, row, "reference_sealed", row.reference_sealed, row.id)
+        number = unseal(vault, row, "reference_sealed", row.reference_sealed, row.id)
     return AskedState(
-        row.id, Purpose(row.purpose), fold.state, fold.until, row.asked_at, ended, row.once, reference
+        row.id, Purpose(row.purpose), fold.state, fold.until, row.asked_at, ended, row.once, number
     )
 
 

@@ -1,7 +1,8 @@
-"""The QR code of a record as one vector path: plain squares, quiet zone included, no logo.
+"""QR codes as one vector path: plain squares, quiet zone included, no logo.
 
-ISO/IEC 18004, error correction M, one alphanumeric segment, version ≤ 5. The printed size (30 mm with the
-quiet zone of 4 modules on each side, so at most 45 modules = 0.67 mm a module) is the template's business.
+That of a record: ISO/IEC 18004, error correction M, one alphanumeric segment, version ≤ 5. The printed
+size (30 mm with the quiet zone of 4 modules on each side, so at most 45 modules = 0.67 mm a module) is the
+template's business.
 """
 
 from __future__ import annotations
@@ -40,9 +41,21 @@ def matrix(url: str) -> tuple[tuple[bool, ...], ...]:
     return tuple(tuple(bool(module) for module in row) for row in code.modules)
 
 
+def any_matrix(text: str) -> tuple[tuple[bool, ...], ...]:
+    """Dark modules of a text for a screen, of as many as it needs: error correction M, any characters."""
+    code = qrcode.QRCode(error_correction=qrcode.constants.ERROR_CORRECT_M, border=0)
+    code.add_data(text)
+    code.make()
+    return tuple(tuple(bool(module) for module in row) for row in code.modules)
+
+
 def svg(url: str) -> str:
     """An SVG of one black path; each horizontal run is a rectangle. Raises as :func:`matrix`."""
-    rows = matrix(url)
+    return drawn(matrix(url))
+
+
+def drawn(rows: tuple[tuple[bool, ...], ...]) -> str:
+    """An SVG of one black path of these modules, with the quiet zone."""
     side = len(rows) + 2 * QUIET_ZONE
     path: list[str] = []
     for y, row in enumerate(rows):

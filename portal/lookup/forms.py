@@ -18,7 +18,7 @@ from verifier.locator import Hosts, Locator, Typed, read_typed
 from verifier.record import subjects
 
 #: Words for the codes of :func:`verifier.locator.read_typed`.
-_CODE_MISTAKES: Final = {
+CODE_MISTAKES: Final = {
     "empty": marked("Nhập mã tra cứu in cạnh mã QR, hoặc dán liên kết"),
     "too_long": marked("Nội dung quá dài. Chỉ nhập mã tra cứu hoặc dán liên kết"),
     "foreign_link": marked("Liên kết này không thuộc cổng này. Hãy nhập mã tra cứu in trên học bạ"),
@@ -57,7 +57,7 @@ def read_lookup(form: Mapping[str, str], hosts: Hosts) -> LookupRequest:
         typed = read_typed(form.get("code", ""), hosts)
     except InvalidInput as refused:
         problem = refused.problems[0]
-        mistakes.append(Mistake("code", _CODE_MISTAKES.get(problem.code, _CODE_MISTAKES["check_character"])))
+        mistakes.append(Mistake("code", CODE_MISTAKES.get(problem.code, CODE_MISTAKES["check_character"])))
     birth = ""
     if typed is None or typed.locator is None:
         birth = _birth(form, mistakes, required=typed is not None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from openpyxl import Workbook
@@ -35,19 +36,39 @@ _COLUMNS: Final = (
 Line = Sequence[str]
 
 
-def workbook(check: Iterable[tuple[str, str]], fields: Mapping[str, Any]) -> bytes:
-    """An .xlsx file: what was checked, the single values, one line a subject, one line a list entry."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One record: what was checked of it, and its values. ``name`` tells its sheets from those of others."""
+
+    name: str
+    check: Iterable[tuple[str, str]]
+    fields: Mapping[str, Any]
+
+
+def workbook(*parts: Part) -> bytes:
+    """An .xlsx file: of each record what was checked, the single values, one line a subject, one line a list
+    entry.
+    """
+    book = Workbook(write_only=True)
+    for part in parts:
+        _add(book, part, f" {part.name}" if len(parts) > 1 else "")
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def _add(book: Workbook, part: Part, name: str) -> None:
+    fields = part.fields
     rows = {name: value for name, value in fields.items() if name.startswith("mon.")}
     lists = {name: value for name, value in fields.items() if isinstance(value, list)}
     single = {name: value for name, value in fields.items() if name not in rows and name not in lists}
     present = {key for row in rows.values() for key in row}
     columns = (*(c for c in _COLUMNS if c in present), *sorted(present.difference(_COLUMNS)))
-    book = Workbook(write_only=True)
-    _sheet(book, "Kiểm tra", [("Mục", "Nội dung"), *check])
-    _sheet(book, "Thông tin", [("Trường", "Giá trị"), *((n, _text(v)) for n, v in single.items())])
+    _sheet(book, f"Kiểm tra{name}", [("Mục", "Nội dung"), *part.check])
+    _sheet(book, f"Thông tin{name}", [("Trường", "Giá trị"), *((n, _text(v)) for n, v in single.items())])
     _sheet(
         book,
-        "Kết quả",
+        f"Kết quả{name}",
         [
             ("Mã môn", *columns),
             *((n.removeprefix("mon."), *(_text(row.get(c, "")) for c in columns)) for n, row in rows.items()),
@@ -60,10 +81,7 @@ def workbook(check: Iterable[tuple[str, str]], fields: Mapping[str, Any]) -> byt
         for key, value in (entry.items() if isinstance(entry, dict) else (("", entry),))
     ]
     if entries:
-        _sheet(book, "Danh sách", [("Trường", "Số", "Mục", "Giá trị"), *entries])
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
+        _sheet(book, f"Danh sách{name}", [("Trường", "Số", "Mục", "Giá trị"), *entries])
 
 
 def _sheet(book: Workbook, title: str, lines: Sequence[Line]) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from portal.extensions import reading, resources, transaction
 from portal.uploads import service
 from portal.uploads.service import FileAnswer
-from portal.uploads.spreadsheet import workbook
+from portal.uploads.spreadsheet import Part, workbook
 from portal.web import answers, errors
 from portal.web.access import Access, allowed
 from portal.web.home import samples, samples_folder
@@ -81,7 +81,7 @@ def data() -> Response:
     version = found.verdict.version
     name = f"hoc-ba-{version.record_id}-{version.version}" if version else "hoc-ba"
     if wanted == "xlsx":
-        return _download(workbook(_check_lines(found), opened.fields), f"{name}.xlsx", XLSX)
+        return _download(workbook(Part(name, _check_lines(found), opened.fields)), f"{name}.xlsx", XLSX)
     body = {
         "verdict": found.verdict.outcome.value,
         "evidence": found.verdict.evidence.value,

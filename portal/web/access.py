@@ -6,7 +6,8 @@ of the portal. What makes a changing method safe:
 - ``asks_only``: the route takes POST only because its question must not stand in an address. It reads no
   session and changes nothing that belongs to anybody (wrong tries are counted, alarms told), so a form on
   a strange site gains nothing by sending it, and it needs no token.
-- ``Access.SIGN_IN`` and ``Access.ROLE``: a POST must come from a form of ours, with this browser's token.
+- ``Access.SIGN_IN``, ``Access.SHARED`` and ``Access.ROLE``: a POST must come from a form of ours, with this
+  browser's token. What opens something by a share code uses it up, so no strange page may send it (SEC-20).
 """
 
 from __future__ import annotations
@@ -42,16 +43,25 @@ class Access(Enum):
     FILE = "whoever sends the file: what it says of itself"
     DEMO = "everyone, in demo mode only: invented records"
     SIGN_IN = "everyone: ways to prove who one is"
+    SHARED = (
+        "whoever has a family's code and knows the birth date: what the family agreed to, while it stands"
+    )
     ROLE = "whoever is signed in and has a role that may do the act"
+
+
+_OWN_FORMS: Final = frozenset({Access.SIGN_IN, Access.SHARED, Access.ROLE})
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A view's rule; ``act`` stands with :attr:`Access.ROLE` and nowhere else."""
+    """A view's rule; ``act`` stands with :attr:`Access.ROLE` and nowhere else. ``parts`` is how many parts a
+    multipart form of this route may have, where those of every route are too few.
+    """
 
     access: Access
     asks_only: bool = False
     act: Act | None = None
+    parts: int | None = None
 
     def __post_init__(self) -> None:
         if (self.act is not None) != (self.access is Access.ROLE):
@@ -60,13 +70,15 @@ class Rule:
     @property
     def safe_methods(self) -> frozenset[str]:
         """What a route under this rule may take."""
-        own_forms = self.access in (Access.SIGN_IN, Access.ROLE)
+        own_forms = self.access in _OWN_FORMS
         return _SAFE | {"POST"} if self.asks_only or own_forms else _SAFE
 
 
-def allowed(access: Access, act: Act | None = None, *, asks_only: bool = False) -> Callable[[_View], _View]:
+def allowed(
+    access: Access, act: Act | None = None, *, asks_only: bool = False, parts: int | None = None
+) -> Callable[[_View], _View]:
     """Declare a view's rule; stands below the route's own decorator."""
-    rule = Rule(access, asks_only, act)
+    rule = Rule(access, asks_only, act, parts)
 
     def mark(view: _View) -> _View:
         vars(view)[_MARK] = rule
@@ -85,9 +97,11 @@ def install(app: Flask) -> None:
             return None
         if rule.access is Access.DEMO and not resources().settings.demo:
             abort(404)
-        if rule.access in (Access.SIGN_IN, Access.ROLE):
+        if rule.parts is not None:
+            request.max_form_parts = rule.parts
+        if rule.access in _OWN_FORMS:
             _refuse_nul()
-        if rule.access is Access.SIGN_IN:
+        if rule.access in (Access.SIGN_IN, Access.SHARED):
             _refuse_strange_form()
         if rule.act is not None:
             return _admit(rule.act)

@@ -42,6 +42,7 @@ COMPONENTS: Final = (
     "select_field",
     "choices",
     "text_field",
+    "choice_field",
     "birth",
     "lookup_form",
     "pdf_form",

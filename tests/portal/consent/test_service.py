@@ -347,7 +347,9 @@ class TestTime:
         assert asked.answer_until == world.now + timedelta(days=14)
         world.now = asked.answer_until
         assert why(world.yes(asked.consent, mother)) == "not_open"
-        (state,) = done(service.of_organisation(world.session, world.vault, staff=world.receiver, now=world.now))
+        (state,) = done(
+            service.of_organisation(world.session, world.vault, staff=world.receiver, now=world.now)
+        )
         assert state.state is State.EXPIRED
         assert entries(world.session)[-2]["action"] == "consent_expired"
 
@@ -363,7 +365,9 @@ class TestTime:
         world.now += timedelta(microseconds=1)
         assert why(world.disclose(asked.consent)) == "not_in_force"
         assert (
-            done(service.of_organisation(world.session, world.vault, staff=world.receiver, now=world.now))[0].state
+            done(service.of_organisation(world.session, world.vault, staff=world.receiver, now=world.now))[
+                0
+            ].state
             is State.EXPIRED
         )
 

@@ -18,6 +18,7 @@ from tests.portal.lookup.test_views import paper_form, typed_form
 from tests.portal.web.world import Stock, World, build
 
 E, C, T, F, D = Access.EVERYONE, Access.CODE, Access.TYPED, Access.FILE, Access.DEMO
+H = Access.SHARED
 S, OWN, PEOPLE, ONBOARD = Access.SIGN_IN, Act.OWN_ACCOUNT, Act.MANAGE_ACCOUNTS, Act.ONBOARD
 #: A route's rule, or the act that stands for "whoever may do this".
 ROUTES = {
@@ -123,6 +124,23 @@ ROUTES = {
     ("GET", "/family/<uuid:key>/<record_id>/<int:version>/pdf"): Act.SEE_OWN_RECORDS,
     ("GET", "/family/contact"): Act.SEE_OWN_RECORDS,
     ("POST", "/family/contact/stop"): Act.SEE_OWN_RECORDS,
+    ("GET", "/share"): H,
+    ("POST", "/share"): H,
+    ("POST", "/share/opened"): H,
+    ("POST", "/share/standing"): H,
+    ("GET", "/received"): Act.ASK_CONSENT,
+    ("GET", "/received/ask"): Act.ASK_CONSENT,
+    ("POST", "/received/ask"): Act.ASK_CONSENT,
+    ("GET", "/received/code"): Act.OPEN_SHARED,
+    ("POST", "/received/code"): Act.OPEN_SHARED,
+    ("GET", "/received/<uuid:consent>"): Act.OPEN_SHARED,
+    ("POST", "/received/<uuid:consent>"): Act.OPEN_SHARED,
+    ("POST", "/received/opened"): Act.OPEN_SHARED,
+    ("GET", "/statutory"): Act.STATUTORY_ACCESS,
+    ("POST", "/statutory"): Act.STATUTORY_ACCESS,
+    ("GET", "/family/<uuid:key>/consents/<uuid:consent>/code"): Act.CONSENT,
+    ("POST", "/family/<uuid:key>/consents/<uuid:consent>/code"): Act.CONSENT,
+    ("POST", "/family/<uuid:key>/consents/<uuid:consent>/code/cancel"): Act.CONSENT,
     ("GET", "/holders"): Act.LINK_HOLDERS,
     ("POST", "/holders"): Act.LINK_HOLDERS,
     ("POST", "/holders/class"): Act.LINK_HOLDERS,

@@ -1,0 +1,3 @@
+"""Seeing what a family shares: share codes, an organisation's questions, looking, taking over; duties of
+law.
+"""

@@ -1,0 +1,223 @@
+"""Pages of whoever receives: asking, opening, duties of law (SEC-18, SEC-19, SEC-30)."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import uuid
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from portal.permissions import Role
+from portal.web.pages import STATIC
+from tests.portal.accounts.world import Visitor
+from tests.portal.audit.reading import entries
+from tests.portal.receiving.scene import Scene, birth, ok
+from tests.portal.receiving.test_sharing import seal
+
+
+def officer(scene: Scene, role: Role = Role.RECEIVING_OFFICER) -> Visitor:
+    """Of a school that did not issue the record, or of an agency."""
+    return scene.people.sign_in(role, away=True)
+
+
+def standing(visitor: Visitor, page: str) -> bool:
+    return bool(visitor.post("/share/standing", {"opening": seal(page)}).get_json()["stands"])
+
+
+class TestAsking:
+    def test_asked_answered_opened(self, scene: Scene) -> None:
+        """SEC-30: the family is told, and nothing is used up by looking at the state."""
+        visitor = officer(scene)
+        answer = scene.ask(visitor)
+        assert answer.status_code == 303
+        path = answer.headers["Location"]
+        assert len(scene.sent("consent_requested")) == 1
+        waiting = ok(visitor.get(path))
+        assert "Đang chờ trả lời" in waiting
+        assert "Mở học bạ" not in waiting
+        assert "không có hiệu lực" in ok(visitor.post(path), 422)
+        assert "Đang chờ trả lời" in ok(visitor.get("/received"))
+        scene.agree(uuid.UUID(path.rpartition("/")[2]))
+        before = scene.traces()
+        for _ in range(3):
+            assert "Mở học bạ" in ok(visitor.get(path))
+        assert scene.traces() == before
+        page = ok(visitor.post(path))
+        for words in (
+            str(scene.issued.data["ho_va_ten"]),
+            "Trường Tiểu học Cây Đa – Nguyễn Receiving Officer xem tại",
+            "khớp",
+        ):
+            assert words in page
+        for name in ("so_dinh_danh_ca_nhan", "cha_ho_ten", "dan_toc"):
+            assert str(scene.issued.data[name]) not in page
+        taken = json.loads(visitor.post("/received/opened", {"opening": seal(page), "as": "json"}).data)
+        assert taken["consent"] == path.rpartition("/")[2]
+        english = ok(visitor.post("/received/opened?lang=en", {"opening": seal(page)}))
+        assert "A shared record" in english
+
+    def test_every_mistake_at_once_and_what_was_typed_stays(self, scene: Scene) -> None:
+        visitor = officer(scene)
+        page = ok(visitor.get("/received/ask"))
+        assert " checked" not in page  # nothing is chosen beforehand
+        wrong = visitor.post(
+            "/received/ask", {"code": "0000-0000", "sensitive": ["dan_toc"], "reference": "7" * 81}
+        )
+        page = ok(wrong, 422)
+        for words in (
+            "Chọn mục đích",
+            "Chọn phần học bạ",
+            "1, 7, 30 hoặc 90",
+            "một lần hay nhiều lần",
+            "80 ký tự",
+        ):
+            assert words in page
+        assert 'value="0000-0000"' in page
+        assert re.search('value="dan_toc" checked', page)
+        short = visitor.post("/received/ask", {"code": scene.issued.locator.record_id})
+        assert "dán cả liên kết" in ok(short, 422)
+        assert scene.sent("consent_requested") == []
+
+    def test_refusals_of_the_service_stand_at_their_field(self, scene: Scene) -> None:
+        visitor = officer(scene)
+        text = str(scene.issued.locator)
+        unknown = scene.ask(visitor, code=text[:20] + ("0" if text[20] != "0" else "1") + text[21:])
+        assert "Không có học bạ nào" in ok(unknown, 422)
+        assert "Sở Giáo dục và Đào tạo chấp thuận" in ok(scene.ask(visitor, purpose="view"), 422)
+
+    def test_refused_withdrawn_expired_with_their_dates(self, scene: Scene) -> None:
+        visitor = officer(scene)
+        keys = [scene.given(visitor, reference=f"HS-{n}") for n in range(2)]
+        scene.withdraw(uuid.UUID(keys[0].rpartition("/")[2]))
+        scene.world.clock.time += timedelta(days=31)
+        visitor = officer(scene)
+        page = ok(visitor.get("/received"))
+        for words in ("HS-0", "HS-1", "Đã rút lại", "Đã hết hạn"):
+            assert words in page
+        assert "09:30 ngày 05/10/2026" in ok(visitor.get(keys[0]))
+        assert "Mở học bạ" not in ok(visitor.get(keys[1]))
+
+    def test_nobody_elses_question(self, scene: Scene) -> None:
+        """SEC-18."""
+        path = scene.given(officer(scene))
+        home = scene.people.sign_in(Role.RECEIVING_OFFICER)
+        agency = officer(scene, Role.AGENCY_OFFICER)
+        for stranger in (home, agency):
+            assert stranger.get(path).status_code == 404
+            assert stranger.post(path).status_code == 404
+            assert path not in ok(stranger.get("/received"))
+        assert scene.world.client.get(path).status_code == 303
+
+
+class TestOpenPage:
+    def test_withdrawal_ends_an_open_page_and_its_downloads(self, scene: Scene) -> None:
+        """SEC-19: for somebody who is signed in; asking keeps no session awake."""
+        visitor = officer(scene)
+        path = scene.given(visitor)
+        page = ok(visitor.post(path))
+        assert standing(visitor, page)
+        assert not standing(officer(scene), page)  # another browser
+        scene.withdraw(uuid.UUID(path.rpartition("/")[2]))
+        assert not standing(visitor, page)
+        for kind in ("page", "json", "xlsx", "pdf"):
+            gone = visitor.post("/received/opened", {"opening": seal(page), "as": kind})
+            assert "không còn được xem" in ok(gone, 422)
+
+    def test_asking_keeps_no_session_awake(self, scene: Scene) -> None:
+        """SEC-22: an unattended screen closes after half an hour."""
+        visitor = officer(scene)
+        page = ok(visitor.post(scene.given(visitor)))
+        for _ in range(6):
+            scene.world.clock.time += timedelta(minutes=4)
+            assert standing(visitor, page)
+        scene.world.clock.time += timedelta(minutes=7)
+        assert not standing(visitor, page)
+        assert visitor.get("/received").status_code == 303
+
+    def test_signing_out_closes_it(self, scene: Scene) -> None:
+        visitor = officer(scene)
+        page = ok(visitor.post(scene.given(visitor)))
+        form = {"opening": seal(page)}
+        visitor.post("/sign-out")
+        assert visitor.post("/share/standing", form).status_code == 403
+
+    def test_a_code_under_ones_own_name(self, scene: Scene) -> None:
+        """SEC-30: the trail names who it was."""
+        _, code = scene.code()
+        visitor = officer(scene)
+        assert "Bạn là ai" not in ok(visitor.get("/received/code"))
+        assert "Nhập ngày sinh" in ok(visitor.post("/received/code", {"code": code}), 422)
+        page = ok(visitor.post("/received/code", {"code": code, **birth(scene.issued)}))
+        assert standing(visitor, page)
+        with Session(scene.bundle.engine) as session:
+            told = [e for e in entries(session, "disclosure") if e["outcome"] == "done"]
+        assert told[-1]["actor"] == f"account:{visitor.person.account}"
+
+    def test_what_lies_open_is_light(self, scene: Scene) -> None:
+        """A page and everything it loads: less than 60 KB."""
+        visitor = officer(scene)
+        page = visitor.post(scene.given(visitor))
+        files = set(re.findall(r'(?:src|href)="/static/([a-z.]+)', page.text))
+        assert "watch.js" in files
+        assert len(page.data) + sum((STATIC / name).stat().st_size for name in files) < 60_000
+
+
+class TestStatutory:
+    FORM = {"duty": "receiving_school", "preset": "result", "reference": "CT-3/2026"}  # noqa: RUF012
+
+    def test_once_recorded_and_the_family_told(self, scene: Scene) -> None:
+        """SEC-30: with its ground; the next look is another access."""
+        visitor = officer(scene)
+        form = {**self.FORM, "code": f"{scene.bundle.settings.public_url}/V/{scene.issued.locator}"}
+        page = ok(visitor.post("/statutory", {**form, "sensitive": ["dan_toc"]}))
+        for words in (
+            str(scene.issued.data["ho_va_ten"]),
+            "NĐ 88/2026/NĐ-CP Đ.12.2",
+            "chỉ hiện một lần",
+            "Kinh",
+        ):
+            assert words in page
+        assert "watch.js" not in page
+        assert "Tải dữ liệu" not in page
+        assert str(scene.issued.data["so_dinh_danh_ca_nhan"]) not in page
+        with Session(scene.bundle.engine) as session:
+            told = [e for e in entries(session, "disclosure") if e["basis"] == "receiving_school"]
+        assert [(e["outcome"], e["purpose"]) for e in told] == [("done", "statutory")]
+        assert len(scene.sent("statutory_access")) == 1
+
+    def test_by_the_file_that_is_held(self, scene: Scene) -> None:
+        visitor = officer(scene)
+        form = {**self.FORM, "file": (io.BytesIO(scene.issued.file), "hoc-ba.pdf")}
+        assert str(scene.issued.data["ho_va_ten"]) in ok(visitor.post("/statutory", form))
+        other = {**self.FORM, "file": (io.BytesIO(b"%PDF-1.7 other"), "x.pdf")}
+        assert "Không có học bạ nào ứng với mã hoặc tệp" in ok(visitor.post("/statutory", other), 422)
+
+    def test_only_ones_own_grounds_are_offered_and_taken(self, scene: Scene) -> None:
+        agency, school = officer(scene, Role.AGENCY_OFFICER), officer(scene)
+        assert "agency_duty" in ok(agency.get("/statutory"))
+        assert "agency_duty" not in ok(school.get("/statutory"))
+        form = {**self.FORM, "duty": "agency_duty", "code": str(scene.issued.locator)}
+        assert "không thể viện dẫn" in ok(school.post("/statutory", form), 422)
+        assert "Luật 91/2025/QH15 Đ.19.1" in ok(agency.post("/statutory", form))
+        department = officer(scene, Role.DEPARTMENT_OFFICER)
+        assert "sector_duty" in ok(department.get("/statutory"))
+
+    def test_every_mistake_at_once_with_everything_ticked(self, scene: Scene) -> None:
+        visitor = officer(scene)
+        every = re.findall('name="sensitive" value="([a-z_]+)"', ok(visitor.get("/statutory")))
+        assert len(every) == 15
+        wrong = {"sensitive": every, "reference": "", "file": (io.BytesIO(b""), "")}
+        page = ok(visitor.post("/statutory", wrong, content_type="multipart/form-data"), 422)
+        for words in ("Chọn căn cứ", "Chọn phần học bạ", "Ghi số hồ sơ, vụ việc", "một trong hai"):
+            assert words in page
+        assert page.count(" checked") == 15
+        both = {
+            **self.FORM,
+            "code": str(scene.issued.locator),
+            "file": (io.BytesIO(scene.issued.file), "a.pdf"),
+        }
+        assert "một trong hai" in ok(visitor.post("/statutory", both), 422)
+        assert scene.sent("statutory_access") == []
