@@ -25,6 +25,7 @@ from portal.web.sessions import page
 demo_accounts = Blueprint("demo_accounts", __name__)
 
 FILE: Final = "passkeys.json"
+FAMILIES: Final = "families.json"
 _SCRIPT: Final = Path(__file__).parent.parent / "demo" / "demo_key.js"
 
 
@@ -41,6 +42,47 @@ class DemoAccount:
     key: dict[str, str]
     password: str
     secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class DemoHolder:
+    """A guardian or pupil of the demo, who signs in by a code to ``contact``; the outbox shows it."""
+
+    name: str
+    contact: str
+    who: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class DemoCode:
+    """A code that a family has on paper, the birth date that goes with it, and whose it is."""
+
+    code: str
+    birth: str
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class DemoFamilies:
+    """What a visitor needs to be one of the families: accounts, unused slips, share codes."""
+
+    people: tuple[DemoHolder, ...] = ()
+    slips: tuple[DemoCode, ...] = ()
+    shared: tuple[DemoCode, ...] = ()
+
+
+def read_families(directory: Path) -> DemoFamilies:
+    """The families of the demo in ``directory``; none before it has any."""
+    path = directory / FAMILIES
+    if not path.is_file():
+        return DemoFamilies()
+    listed = json.loads(path.read_text("utf-8"))
+    return DemoFamilies(
+        tuple(DemoHolder(**each) for each in listed["people"]),
+        tuple(DemoCode(**each) for each in listed["slips"]),
+        tuple(DemoCode(**each) for each in listed["shared"]),
+    )
 
 
 def read(directory: Path) -> tuple[DemoAccount, ...]:
@@ -71,7 +113,8 @@ def show() -> Response:
         for each in read(bundle.settings.instance_dir / "demo")
     ]
     grouped = [(name, list(people)) for name, people in groupby(listed, lambda each: each["organisation"])]
-    return page("accounts/demo.html", {"organisations": grouped, "passkeys": True})
+    families = read_families(bundle.settings.instance_dir / "demo")
+    return page("accounts/demo.html", {"organisations": grouped, "families": families, "passkeys": True})
 
 
 @demo_accounts.get("/demo-accounts/key.js")

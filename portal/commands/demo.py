@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -50,6 +51,7 @@ def create() -> None:
             f"{made.pupils} học sinh, {made.samples} mẫu thử trong {shop.directory}."
         )
         _say_accounts(portal.settings.public_url, shop.directory)
+        _say_families(portal.settings.public_url, shop.directory)
 
 
 def _say_accounts(address: str, directory: Path) -> None:
@@ -65,7 +67,24 @@ def _say_accounts(address: str, directory: Path) -> None:
         )
         for each in listed
     ]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    _say_table(rows)
+
+
+def _say_families(address: str, directory: Path) -> None:
+    """Who signs in by a code, and what lies on paper."""
+    families = demonstration.read_families(directory)
+    click.echo(f"\nGia đình mẫu (mã đăng nhập 6 số nằm trong hộp thư thử: {address}/hop-thu-demo):")
+    _say_table([(each.contact, each.name, each.who, each.note) for each in families.people])
+    click.echo("\nGiấy kích hoạt chưa dùng (mã, ngày sinh của học sinh):")
+    _say_table([(each.code, each.birth, each.note) for each in families.slips])
+    click.echo("\nMã chia sẻ (mã, ngày sinh của học sinh):")
+    _say_table([(each.code, each.birth, each.note) for each in families.shared])
+
+
+def _say_table(rows: Sequence[Sequence[str]]) -> None:
+    """Rows in columns, the last one as long as it is."""
+    columns = len(rows[0]) - 1 if rows else 0
+    widths = [max(len(row[column]) for row in rows) for column in range(columns)]
     for row in rows:
         cells = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
-        click.echo("  " + "  ".join([*cells, row[3]]))
+        click.echo("  " + "  ".join([*cells, row[-1]]))

@@ -1,4 +1,5 @@
-"""People of the demo who can sign in: one of each role at three schools, an agency and two departments.
+"""People of the demo who can sign in: one of each role at three schools, an agency
+and three departments, and the office of one school more.
 
 Each is let in as a real person is: invited by an administrator, in by the code of the invitation, with a
 passkey; and a password with an authenticator app where the role may use these. What a visitor needs to sign
@@ -36,6 +37,8 @@ from verifier.report import Role as SigningRole
 PRIMARY: Final = "hoa-ban"
 SECONDARY: Final = "y-jut"
 RECEIVING: Final = "anh-duong"
+#: One more that issues, with its office alone: of its pupils some are 16 or 18.
+HIGH_SCHOOL: Final = "ban-mai"
 AGENCY: Final = OfficeInput(
     OrganisationKind.AGENCY, "XA-MUONG-HOA", "Ủy ban nhân dân xã Mường Hoa", "S14", "vanthu@muonghoa.example"
 )
@@ -139,22 +142,29 @@ def _plan() -> Iterator[_Planned]:
         yield from _people(office, [(name, (role,)) for name, role in zip(names, roles, strict=True)])
     for key in (PRIMARY, SECONDARY, RECEIVING):
         yield from _school(BY_KEY[key])
+    high = BY_KEY[HIGH_SCHOOL]
+    names = draw_adults(f"van-phong-{high.key}", high.place.people, 2)
+    yield from _people(_office(high), [(names[0], (Role.ACADEMIC_STAFF,)), (names[1], (Role.ADMINISTRATOR,))])
     names = draw_adults("muong-hoa", ("Thái", "Kinh"), 2)
     yield from _people(AGENCY, [(names[0], (Role.AGENCY_OFFICER,)), (names[1], (Role.ADMINISTRATOR,))])
 
 
 def _school(school: SchoolPlan) -> Iterator[_Planned]:
     """Its people who sign, with the names their certificates bear; and its office."""
-    office = OfficeInput(
-        OrganisationKind.SCHOOL, school.code, school.name, school.department, f"vanthu@{school.key}.example"
-    )
     signing = [
         (person.name, tuple(dict.fromkeys(_TEACHING[role] for role, _, _ in person.duties)))
         for person in school.staff
     ]
     rest = sorted(ROLES_OF[OrganisationKind.SCHOOL] - set(_TEACHING.values()), key=list(Role).index)
     names = draw_adults(f"van-phong-{school.key}", school.place.people, len(rest))
-    yield from _people(office, [*signing, *((name, (role,)) for name, role in zip(names, rest, strict=True))])
+    others = [(name, (role,)) for name, role in zip(names, rest, strict=True)]
+    yield from _people(_office(school), [*signing, *others])
+
+
+def _office(school: SchoolPlan) -> OfficeInput:
+    return OfficeInput(
+        OrganisationKind.SCHOOL, school.code, school.name, school.department, f"vanthu@{school.key}.example"
+    )
 
 
 def _people(office: OfficeInput, people: Sequence[tuple[str, tuple[Role, ...]]]) -> Iterator[_Planned]:

@@ -148,6 +148,16 @@ CLASSES = (
         cases=(Case.EXCELLENT, Case.MOVED),
         traps=_traps("Nguyễn Thị Hường", "Đặng Đình Đức Đạt"),
     ),
+    ClassPlan(
+        "ban-mai",
+        "THPT",
+        10,
+        "10C1",
+        1,
+        Format.JSONL,
+        issued=True,
+        electives=("VAT_LI", "HOA_HOC", "SINH_HOC", "TIN_HOC"),
+    ),
     ClassPlan("anh-duong", "THCS", 6, "6T", 2, Format.JSONL, issued=True),
     ClassPlan(
         "gdtx-buon-hoa",

@@ -7,7 +7,8 @@ correction cannot be had in one instant:
 2. *year* (June 2026): all other schools register their people, hand in their classes and issue;
 3. *corrections*, a fortnight later; 4. *recalls*;
 5. *theft*: today a seal turns out to have been stolen before it signed, and a teacher's key to be lost;
-6. *accounts*: people of each role who can sign in; 7. *samples* and their manifest.
+6. *accounts*: people of each role who can sign in; 7. *families* a month ago, and *consents* today: who is
+linked to whom, what was asked, given and looked at; 8. *samples* and their manifest.
 
 One school's seal carries timestamps; a record of it is renewed for the archive when others are corrected.
 
@@ -34,7 +35,7 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.passkeys import RelyingParty
 from portal.audit.service import Actor
-from portal.demo import manifest, samples
+from portal.demo import families, manifest, samples
 from portal.demo.accounts import open_accounts
 from portal.demo.authority import (
     PUBLIC_SECOND,
@@ -251,8 +252,10 @@ class _Story:
             ("year", "Năm học 2025-2026: đăng ký người ký, nhập dữ liệu, cấp học bạ", self._year),
             ("corrections", "Sửa sai sót, cấp bản mới", self._corrections),
             ("recalls", "Thu hồi", self._recalls),
+            ("families", "Gia đình kích hoạt tài khoản, gửi yêu cầu", self._families),
             ("theft", "Một con dấu số bị mất", self._theft),
             ("accounts", "Tài khoản mẫu", self._accounts),
+            ("consents", "Hỏi, đồng ý, chia sẻ, xem", self._consents),
         ):
             if not self.progress.done(name):
                 self.shop.say(title)
@@ -389,6 +392,20 @@ class _Story:
             )
 
     # 7 -------------------------------------------------------------------------------------------------
+
+    def _families(self) -> None:
+        with self.shop.begin() as session:
+            families.settle_in(self._village(session), now=self.moments.now)
+
+    def _consents(self) -> None:
+        with self.shop.begin() as session:
+            village = self._village(session)
+            families.share(village, self.shop.files, self.shop.directory, now=self.moments.now)
+
+    def _village(self, session: Session) -> families.Village:
+        return families.Village(session, self.shop.vault, self._record, ACTOR)
+
+    # 8 -------------------------------------------------------------------------------------------------
 
     def _samples(self) -> None:
         """Samples from issued files, and from records drawn up the same way and never registered."""
