@@ -131,6 +131,7 @@ def standing(session: Session, staff: Staff, act: Act, today: date) -> Office | 
             Membership.organisation_pk == staff.organisation,
             Membership.role == staff.role,
             Membership.ended_at.is_(None),
+            Membership.accepted_at.is_not(None),
             Membership.valid_from <= today,
             (Membership.valid_to.is_(None)) | (Membership.valid_to >= today),
             Account.kind == AccountKind.STAFF,
