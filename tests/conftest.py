@@ -30,6 +30,8 @@ hypothesis.settings.load_profile("portal")
 NOW = datetime(2026, 10, 5, 2, 30, tzinfo=UTC)
 #: Who does in tests what the trail tells of.
 ACTOR = Actor.command("an.nguyen")
+#: The second person, where it takes two (SEC-24).
+OTHER = Actor.command("binh.tran")
 
 
 class FrozenClock:

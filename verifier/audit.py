@@ -128,6 +128,7 @@ OBJECTS: Final[Mapping[str, str]] = {
     "account": _UUID,
     "holder": _UUID,
     "decision": _UUID,  # of two persons
+    "listed": _UUID,  # what a decision lists, by its content
     "key": r"[a-z0-9-]{1,16}",  # id of a key-encryption key
     "consent": _UUID,
     "share_code": _UUID,
@@ -147,7 +148,8 @@ DETAILS: Final[Mapping[str, str | type[int]]] = {
     "issuance": _UUID,  # joins the uses of keys with the issue they were made for
     "field": r"[A-Z][A-Z_]{0,19}(\.[A-Z][A-Z0-9_]{0,39})?",  # signature field: role, subject
     "certificate": _HEX,  # whose key was used
-    "digest": _HEX,  # what the key signed (SHA-256 of the signed attributes), or the head of a checkpoint
+    # What the key signed (SHA-256 of the signed attributes), the head of a checkpoint, or what was decided.
+    "digest": _HEX,
     "key": _CODE,  # local or external
     "way": _CODE,  # of an order: ring or token
     "change": _CODE,  # which change in trust, or of an upload, an account, a request

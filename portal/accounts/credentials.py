@@ -44,6 +44,9 @@ _ZXCVBN_READS: Final = 72
 #: Wrong passwords or app codes of one sign-in name, known or not, before it waits. Passkeys do not wait.
 TRIES: Final = 5
 TRIES_IN: Final = timedelta(minutes=15)
+#: Wrong one-time codes of twelve digits of one name, in the same time: a week of them finds one code in ten
+#: million.
+LONG_CODE_TRIES: Final = 100
 #: Wrong tries that one one-time code takes.
 CODE_TRIES: Final = 5
 
@@ -252,8 +255,8 @@ def use_code(
     *,
     now: datetime,
 ) -> bool:
-    """Whether ``text`` is the account's living code, which is then used up. A wrong try is counted; after
-    :data:`CODE_TRIES` a code of six digits is dead. The caller commits either way.
+    """Whether ``text`` is the account's living code, which is then used up. Of six digits a wrong try is
+    counted, and after :data:`CODE_TRIES` the code is dead. The caller commits either way.
     """
     typed = _code_index(vault, account or uuid.UUID(int=0), purpose, "".join(text.split()).replace("-", ""))
     code = session.scalars(
@@ -271,8 +274,9 @@ def use_code(
     if code is None:
         return False
     if not secrets.compare_digest(code.code_index, typed):
-        code.wrong_tries += 1
-        session.flush()
+        if purpose not in _LONG:  # nothing is written, as for a name that nobody has
+            code.wrong_tries += 1
+            session.flush()
         return False
     code.used_at = now
     session.flush()
@@ -298,8 +302,8 @@ def forget_all(session: Session, account: uuid.UUID, *, now: datetime) -> None:
 # ---------------------------------------------------------------------------------------------- wrong guesses
 
 
-def refuse_guessing(session: Session, name_index: str, *, now: datetime) -> None:
-    """Raises Refusal ``wait`` when this sign-in name took :data:`TRIES` wrong tries of late. Names nobody has
+def refuse_guessing(session: Session, name_index: str, *, tries: int = TRIES, now: datetime) -> None:
+    """Raises Refusal ``wait`` when this sign-in name took ``tries`` wrong tries of late. Names nobody has
     wait as well: the answer says nothing. Tries of one name are judged one after the other until the
     transaction ends: many at once get no more than one would (SQLite's writing transaction is one anyway).
     """
@@ -311,7 +315,7 @@ def refuse_guessing(session: Session, name_index: str, *, now: datetime) -> None
         .select_from(SignInFailure)
         .where(SignInFailure.name_index == name_index, SignInFailure.at > since)
     )
-    if failures is not None and failures >= TRIES:
+    if failures is not None and failures >= tries:
         raise Refusal(
             "wait",
             marked("Đã thử sai nhiều lần nên cách đăng nhập này tạm dừng."),

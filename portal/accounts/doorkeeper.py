@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from portal.accounts import passkeys, sessions
+from portal.accounts import passkeys, refusals, sessions
 from portal.accounts.passkeys import RelyingParty
-from portal.audit import service as audit
-from portal.audit.service import Action, Event, Outcome
 from portal.config import Settings
 from portal.errors import Refusal, marked
 from portal.extensions import resources, transaction
@@ -61,14 +59,10 @@ class AccountsDoorkeeper:
 
     def turned_away(self, viewer: Viewer, act: Act, reason: str) -> None:
         with transaction() as session:
-            audit.record(
+            refusals.tell(
                 session,
-                Event(
-                    viewer.actor,
-                    Action.ACCESS,
-                    outcome=Outcome.REFUSED,
-                    organisation=viewer.organisation,
-                    details={"act": act.value, "reason": reason},
-                ),
+                viewer.actor,
+                {"act": act.value, "reason": reason},
+                organisation=viewer.organisation,
                 now=resources().clock.now(),
             )

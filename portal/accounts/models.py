@@ -85,6 +85,7 @@ class Membership(Keyed, Base):
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]
     given_at: Mapped[datetime]
+    accepted_at: Mapped[datetime | None]  # None: offered to somebody who has an account from elsewhere
     ended_at: Mapped[datetime | None]
 
 
@@ -322,3 +323,16 @@ class ContactChange(Keyed, Base):
     due_at: Mapped[datetime]
     done_at: Mapped[datetime | None]
     stopped_at: Mapped[datetime | None]
+
+
+class RepeatedRefusal(Keyed, Base):
+    """What somebody was refused within the last hour, and how often it was only counted since the entry."""
+
+    __tablename__ = "repeated_refusals"
+    __table_args__ = (UniqueConstraint("actor", "what"),)
+
+    actor: Mapped[str] = mapped_column(String(80))
+    what: Mapped[str] = mapped_column(String(200))  # JSON of codes: the entry's details
+    organisation: Mapped[str | None] = mapped_column(String(20))
+    since: Mapped[datetime] = mapped_column(index=True)
+    count: Mapped[int]

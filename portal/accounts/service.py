@@ -7,16 +7,16 @@ was sent: nobody makes an account for themselves. A role ends, it is never delet
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from portal.accounts import credentials, sessions
+from portal.accounts import browsers, credentials, sessions
 from portal.accounts.models import (
     Account,
     AccountKind,
@@ -45,6 +45,7 @@ from portal.audit.service import Action, Actor, Event, Object, Outcome
 from portal.errors import Refusal, marked
 from portal.messages import service as messages
 from portal.messages.service import Address, Kind
+from portal.messages.words import Parameter
 from portal.permissions import ROLES_OF, OrganisationKind, Role
 from portal.ports import Channel
 from portal.trust import store as trust
@@ -115,6 +116,7 @@ class Member:
     email: str
     state: AccountState
     roles: tuple[tuple[uuid.UUID, Role, date, date | None], ...]  # membership, role, from, to
+    offered: frozenset[uuid.UUID] = frozenset()  # memberships that they have not accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,25 +236,33 @@ def invite(
     session: Session, vault: Vault, organisation: str, new: PersonInput, *, actor: Actor, now: datetime
 ) -> Invitation:
     """Give somebody roles in an organisation; who has no staff account under this e-mail yet gets one and a
-    one-time code. The name of somebody who has one stays as it is. Raises InvalidInput, Refusal.
+    one-time code. The name of somebody who has one stays as it is, and if they have no role here, theirs
+    begins when they accept it (:func:`answer_offer`). Nobody gives themselves another role than the
+    administrator's. Raises InvalidInput, Refusal.
     """
     row = _row(session, organisation)
     problems = person_problems(new, OrganisationKind(row.kind), now)
     address = read_email(new.email)
+    account = None if address is None else _account_of(session, vault, address)
+    if account is not None and str(account.id) == actor.name and set(new.roles) - {Role.ADMINISTRATOR}:
+        # Who keeps the accounts reaches no record by it, nor by their own hand.
+        own = marked("Bạn không tự trao vai trò cho mình được: nhờ quản trị viên khác, hoặc Sở.")
+        problems.append(Problem("roles", "own", own))
     if problems or address is None:
         raise InvalidInput(tuple(problems))
 
-    account = _account_of(session, vault, address)
+    fresh = account is None
     if account is None:
         account = new_account(session, vault, AccountKind.STAFF, new.name.strip(), new.language, now=now)
         add_contact(session, vault, account, ContactKind.EMAIL, address, now=now)
         _tell(session, actor, "made", organisation, account, now=now)
-    held = {
-        Role(m.role)
-        for m in session.scalars(
-            select(Membership).filter_by(account_pk=account.id, organisation_pk=row.id, ended_at=None)
-        )
-    }
+    before = session.scalars(
+        select(Membership).filter_by(account_pk=account.id, organisation_pk=row.id, ended_at=None)
+    ).all()
+    held = {Role(m.role) for m in before}
+    # Who works here already, or comes for this, need not be asked; who has an account elsewhere is.
+    here = fresh or any(m.accepted_at is not None for m in before)
+    offered = False
     for place, role in enumerate(dict.fromkeys(new.roles)):
         if role not in held:
             session.add(
@@ -263,13 +273,44 @@ def invite(
                     valid_from=now.astimezone(VIETNAM).date(),
                     valid_to=new.valid_to,
                     given_at=now + timedelta(microseconds=place),  # the first is what they sign in as
+                    accepted_at=now if here else None,
                 )
             )
-            _tell(session, actor, "role_given", organisation, account, now=now, role=role)
+            change = "role_given" if here else "role_offered"
+            offered = offered or not here
+            _tell(session, actor, change, organisation, account, now=now, role=role)
     session.flush()
+    if offered:
+        _enqueue(session, vault, account, Kind.STAFF_ROLE_OFFERED, {"organisation": organisation}, now=now)
     if account.state != AccountState.INVITED:
         return Invitation(account.id, address, account.language, None, None)
     return _invitation(session, vault, organisation, account, CodePurpose.INVITATION, now=now)
+
+
+def replace_administrator(
+    session: Session, vault: Vault, organisation: str, new: PersonInput, *, actor: Actor, now: datetime
+) -> Invitation:
+    """From outside, give an organisation that cannot help itself another administrator; those that it has are
+    told. Raises InvalidInput, Refusal.
+    """
+    row = _row(session, organisation, lock=True)
+    standing = [
+        held
+        for held in session.scalars(
+            select(Membership).filter_by(organisation_pk=row.id, role=Role.ADMINISTRATOR, ended_at=None)
+        )
+        if sessions.stands(held, now)
+    ]
+    invited = invite(
+        session, vault, organisation, replace(new, roles=(Role.ADMINISTRATOR,)), actor=actor, now=now
+    )
+    today = now.astimezone(VIETNAM).date()
+    parameters: Mapping[str, Parameter] = {"organisation": organisation, "day": today}
+    for held in standing:
+        account = session.get_one(Account, held.account_pk)
+        if account.id != invited.account and account.state != AccountState.CLOSED:
+            _enqueue(session, vault, account, Kind.STAFF_ADMINISTRATOR_ADDED, parameters, now=now)
+    return invited
 
 
 def person_problems(new: PersonInput, kind: OrganisationKind, now: datetime) -> list[Problem]:
@@ -320,7 +361,7 @@ def end_role(
     held = session.get(Membership, membership, with_for_update=True)
     if held is None or held.organisation_pk != row.id or held.ended_at is not None:
         raise _unknown_person()
-    if held.role == Role.ADMINISTRATOR:
+    if held.role == Role.ADMINISTRATOR and held.accepted_at is not None:
         left = session.scalars(
             select(Membership)
             .join(Account)
@@ -340,6 +381,53 @@ def end_role(
     held.ended_at = now
     account = session.get_one(Account, held.account_pk)
     _tell(session, actor, "role_ended", organisation, account, now=now, role=Role(held.role))
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A role in an organisation that the person has not accepted."""
+
+    membership: uuid.UUID
+    role: Role
+    organisation_name: str
+
+
+def offers(session: Session, account: uuid.UUID, *, now: datetime) -> tuple[Offer, ...]:
+    """Roles that wait for the person's word, the oldest first."""
+    rows = session.execute(
+        select(Membership, Organisation.name)
+        .join(Organisation)
+        .where(
+            Membership.account_pk == account,
+            Membership.ended_at.is_(None),
+            Membership.accepted_at.is_(None),
+            Organisation.closed_at.is_(None),
+        )
+        .order_by(Membership.given_at, Membership.id)
+    )
+    today = now.astimezone(VIETNAM).date()
+    return tuple(
+        Offer(held.id, Role(held.role), name)
+        for held, name in rows
+        if held.valid_to is None or today <= held.valid_to
+    )
+
+
+def answer_offer(
+    session: Session, account: uuid.UUID, membership: uuid.UUID, *, yes: bool, actor: Actor, now: datetime
+) -> None:
+    """Accept a role that was offered, or decline it, which ends it. Raises Refusal ``not_held``."""
+    held = session.get(Membership, membership, with_for_update=True)
+    if held is None or membership not in {each.membership for each in offers(session, account, now=now)}:
+        raise Refusal("not_held", marked("Lời mời này không còn."))
+    if yes:
+        held.accepted_at = now
+    else:
+        held.ended_at = now
+    office_code = session.get_one(Organisation, held.organisation_pk).code
+    person = session.get_one(Account, account)
+    change = "role_accepted" if yes else "role_declined"
+    _tell(session, actor, change, office_code, person, now=now, role=Role(held.role))
 
 
 def members(session: Session, vault: Vault, organisation: str) -> tuple[Member, ...]:
@@ -363,6 +451,7 @@ def members(session: Session, vault: Vault, organisation: str) -> tuple[Member, 
                 email,
                 AccountState(account.state),
                 tuple((m.id, Role(m.role), m.valid_from, m.valid_to) for m in roles),
+                frozenset(m.id for m in roles if m.accepted_at is None),
             )
         )
     return tuple(sorted(found, key=lambda each: each.name.split()[::-1]))  # the given name leads
@@ -372,14 +461,23 @@ def members(session: Session, vault: Vault, organisation: str) -> tuple[Member, 
 
 
 def sign_in_by_password(
-    begin: Begin, vault: Vault, email: str, password: str, app_code: str, *, replaces: str, now: datetime
+    begin: Begin,
+    vault: Vault,
+    email: str,
+    password: str,
+    app_code: str,
+    *,
+    known: str = "",
+    replaces: str,
+    now: datetime,
 ) -> str | None:
-    """A new session's token; None when anything is wrong, and nobody is told what. ``begin`` opens a
-    transaction and commits at its end; none is open while the password is hashed. Raises Refusal ``wait``,
-    ``passkey_only``, ``no_role``.
+    """A new session's token; None when anything is wrong, and nobody is told what. ``known`` is what the
+    browser shows of sign-ins before (:mod:`portal.accounts.browsers`). ``begin`` opens a transaction and
+    commits at its end; none is open while the password is hashed. Raises Refusal ``wait``, ``passkey_only``,
+    ``no_role``.
     """
     address = read_email(email) or ""
-    index = contact_index(vault, ContactKind.EMAIL, address)
+    index = browsers.counted_as(vault, known, contact_index(vault, ContactKind.EMAIL, address))
 
     # 1 Whether to look at all, and at what.
     with begin() as session:
@@ -421,8 +519,10 @@ def sign_in_by_invitation(
     fit. The caller commits either way. Raises Refusal ``wait``.
     """
     address = read_email(email) or ""
-    index = contact_index(vault, ContactKind.EMAIL, address)
-    credentials.refuse_guessing(session, index, now=now)
+    # Counted apart from passwords, and with the many tries that twelve digits bear: a stranger who guesses
+    # keeps nobody out.
+    index = vault.blind_index(contact_index(vault, ContactKind.EMAIL, address), domain="first sign-in")
+    credentials.refuse_guessing(session, index, tries=credentials.LONG_CODE_TRIES, now=now)
     account = _account_of(session, vault, address)
     purpose = CodePurpose.RECOVERY
     if account is None or account.state == AccountState.INVITED:
@@ -437,6 +537,16 @@ def sign_in_by_invitation(
     if contact is not None:
         contact.confirmed_at = now
     return sessions.begin(session, account, Method.CODE, replaces=replaces, now=now)
+
+
+def remembered(session: Session, vault: Vault, account: uuid.UUID, shown: str) -> str | None:
+    """What the browser in which this person of an organisation signed in shows from now on; None where they
+    have no e-mail. ``shown`` as it did before.
+    """
+    address = email_of(session, vault, account)
+    if address is None:
+        return None
+    return browsers.remember(vault, shown, contact_index(vault, ContactKind.EMAIL, address))
 
 
 def start(session: Session, account: Account, method: Method, *, replaces: str, now: datetime) -> str:
@@ -695,6 +805,24 @@ def _invitation(
 ) -> Invitation:
     """A code, on its way to the person in the same transaction."""
     code, expires = credentials.make_code(session, vault, account.id, purpose, now=now)
+    day = expires.astimezone(VIETNAM).date()
+    parameters: Mapping[str, Parameter] = {"organisation": organisation, "code": code, "day": day}
+    address = _enqueue(session, vault, account, Kind.STAFF_INVITATION, parameters, now=now)
+    return Invitation(account.id, address, account.language, code, expires)
+
+
+def _enqueue(
+    session: Session,
+    vault: Vault,
+    account: Account,
+    kind: Kind,
+    parameters: Mapping[str, Parameter],
+    *,
+    now: datetime,
+) -> str:
+    """A message to a person of an organisation, by e-mail; where it goes. Raises Refusal
+    ``unknown_person``.
+    """
     address = _contact(session, vault, account, ContactKind.EMAIL)
     if address is None:
         raise _unknown_person()
@@ -702,17 +830,13 @@ def _invitation(
         session,
         vault,
         to=Address(Channel.EMAIL, address),
-        kind=Kind.STAFF_INVITATION,
+        kind=kind,
         language="en" if account.language == "en" else "vi",
-        parameters={
-            "organisation": organisation,
-            "code": code,
-            "day": expires.astimezone(VIETNAM).date(),
-        },
+        parameters=parameters,
         about=account.id,
         now=now,
     )
-    return Invitation(account.id, address, account.language, code, expires)
+    return address
 
 
 def _home(session: Session, account: uuid.UUID) -> uuid.UUID | None:
@@ -790,18 +914,22 @@ def tell_failed_sign_in(
     session: Session, account: Account | None, method: Method, reason: str, *, now: datetime
 ) -> None:
     """Somebody tried to be this account; who, nobody knows. What is typed of nobody's name is no entry: a
-    stranger could fill the trail with it.
+    stranger could fill the trail with it. The work is done all the same, and undone, so that the time taken
+    does not tell who has an account (SEC-16).
     """
-    if account is None:
-        return
-    audit.record(
-        session,
-        Event(
-            Actor.system("sign_in"),
-            Action.SIGN_IN,
-            Object(AccountKind(account.kind).value, account.id),
-            Outcome.REFUSED,
-            details={"method": method.value, "reason": reason},
-        ),
-        now=now,
+    whom = (
+        Object(AccountKind.STAFF.value, uuid.UUID(int=0))
+        if account is None
+        else Object(AccountKind(account.kind).value, account.id)
     )
+    event = Event(
+        Actor.system("sign_in"),
+        Action.SIGN_IN,
+        whom,
+        Outcome.REFUSED,
+        details={"method": method.value, "reason": reason},
+    )
+    with session.begin_nested() as written:
+        audit.record(session, event, now=now)
+        if account is None:
+            written.rollback()

@@ -201,9 +201,10 @@ def roles_for(session: Session, account: uuid.UUID, method: Method, *, now: date
 
 
 def stands(membership: Membership, now: datetime) -> bool:
-    """Whether a role is held today, Vietnam's today."""
+    """Whether a role is held today, Vietnam's today: accepted, begun, not over."""
     today = now.astimezone(VIETNAM).date()
-    begun = membership.ended_at is None and membership.valid_from <= today
+    taken = membership.accepted_at is not None and membership.ended_at is None
+    begun = taken and membership.valid_from <= today
     return begun and (membership.valid_to is None or today <= membership.valid_to)
 
 

@@ -10,8 +10,17 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, delete, exists, or_, select
 from sqlalchemy.orm import Session
 
+from portal.accounts import refusals
 from portal.accounts.credentials import TRIES_IN
-from portal.accounts.models import ActivationSlip, FederationAttempt, OneTimeCode, SignInFailure, WebSession
+from portal.accounts.models import (
+    ActivationSlip,
+    FederationAttempt,
+    OneTimeCode,
+    RepeatedRefusal,
+    SignInFailure,
+    WebSession,
+)
+from portal.accounts.refusals import ONCE_IN
 from portal.accounts.sessions import ABSOLUTE
 from portal.database import Base, changed
 
@@ -21,12 +30,20 @@ _AFTERWARDS: Final = timedelta(days=1)
 
 def is_over(session: Session, *, now: datetime) -> bool:
     """Whether :func:`sweep` would find something: a question that locks nothing."""
-    return any(session.scalar(select(exists().where(over))) for _, over in _over(now))
+    counted = RepeatedRefusal.since <= now - ONCE_IN
+    return any(session.scalar(select(exists().where(over))) for over in (counted, *map(_when, _over(now))))
 
 
 def sweep(session: Session, *, now: datetime) -> int:
-    """Delete sessions, slips, codes and wrong tries whose time is over. Answers how many rows that is."""
-    return sum(changed(session, delete(table).where(over)) for table, over in _over(now))
+    """Delete sessions, slips, codes and wrong tries whose time is over, and refusals when the trail has been
+    told how many they were. Answers how many rows that is.
+    """
+    gone = sum(changed(session, delete(table).where(over)) for table, over in _over(now))
+    return gone + refusals.settle_due(session, now=now)
+
+
+def _when(rule: tuple[type[Base], ColumnElement[Any]]) -> ColumnElement[Any]:
+    return rule[1]
 
 
 def _over(now: datetime) -> tuple[tuple[type[Base], ColumnElement[Any]], ...]:

@@ -31,8 +31,10 @@ from portal.web.sessions import (
     PASSKEY_FIELD,
     form_token,
     hand_over,
+    known_browser,
     own_office,
     page,
+    remember_browser,
     session_token,
     take_back,
     viewer,
@@ -75,6 +77,7 @@ def sign_in_by_password() -> AnyResponse:
             form.get("email", ""),
             form.get("password", ""),
             form.get("app_code", ""),
+            known=known_browser(),
             replaces=session_token(),
             now=bundle.clock.now(),
         )
@@ -172,9 +175,19 @@ def _sign_in(values: Mapping[str, str], errors: Mapping[str, str], status: int =
 
 
 def _signed_in(token: str, otherwise: str) -> AnyResponse:
-    """On to where the person wanted to go."""
+    """On to where the person wanted to go; the browser is one of theirs from now on."""
+    bundle = resources()
     wanted = own_path(request.form.get("next", "")) or link(otherwise, language())
-    return hand_over(redirect(wanted, 303), token)
+    response = hand_over(redirect(wanted, 303), token)
+    with transaction() as session:
+        found = sessions.find(session, bundle.vault, token, now=bundle.clock.now())
+        staff = found is not None and found.kind is AccountKind.STAFF
+        known = (
+            service.remembered(session, bundle.vault, found.account, known_browser())
+            if found is not None and staff
+            else None
+        )
+    return response if known is None else remember_browser(response, known)
 
 
 def _openid_kinds() -> dict[str, str]:
@@ -365,6 +378,26 @@ def act_as() -> AnyResponse:
     return hand_over(to(WORK), token)
 
 
+@accounts.post("/account/role/<uuid:membership>")
+@allowed(Access.ROLE, Act.OWN_ACCOUNT)
+def answer_offer(membership: uuid.UUID) -> AnyResponse:
+    """Accept a role that another organisation offers, or decline it."""
+    me = viewer()
+    try:
+        with transaction() as session:
+            service.answer_offer(
+                session,
+                me.account,
+                membership,
+                yes=request.form.get("answer") == "yes",
+                actor=me.actor,
+                now=resources().clock.now(),
+            )
+    except Refusal as refused:
+        return _account_page({"offers": said(refused)}, 422)
+    return to(ACCOUNT)
+
+
 @accounts.post("/account/sign-out-everywhere")
 @allowed(Access.ROLE, Act.OWN_ACCOUNT)
 def sign_out_everywhere() -> AnyResponse:
@@ -387,6 +420,7 @@ def _account_page(errors: Mapping[str, str], status: int = 200) -> Response:
         last_needed = passkeys.is_last_needed(session, me.account, now=now)
         strong = any(needs_passkey(role) for role in service.roles_given(session, me.account, now=now))
         roles = service.roles_held(session, me.account, method, now=now)
+        offers = service.offers(session, me.account, now=now)
     context = {
         "errors": errors,
         "ways": ways,
@@ -402,6 +436,7 @@ def _account_page(errors: Mapping[str, str], status: int = 200) -> Response:
         "passkeys": True,
         "staff": me.role is not Role.HOLDER,
         "roles": [(held, _role_name(held.role)) for held in roles],
+        "offers": [(each, _role_name(each.role)) for each in offers],
         "secret": None if secret is None else " ".join(secret[i : i + 4] for i in range(0, len(secret), 4)),
         "app_qr": None if secret is None else _drawn(_app_address(secret, me.name)),
     }

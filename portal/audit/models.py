@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, LargeBinary, String, Text
+from sqlalchemy import BigInteger, Index, LargeBinary, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Base
@@ -14,6 +14,8 @@ class AuditEntry(Base):
     """One act, asked for or done: the members of :mod:`verifier.audit`, a column each."""
 
     __tablename__ = "audit_entries"
+    # What one person did lately: how much of it alone, and what they were refused before.
+    __table_args__ = (Index("ix_audit_entries_actor", "actor", "action", "at"),)
 
     number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[datetime]

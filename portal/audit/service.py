@@ -33,6 +33,7 @@ __all__ = [
     "Told",
     "check",
     "checkpoint",
+    "count_by",
     "count_since",
     "head",
     "lines",
@@ -187,6 +188,18 @@ def count_since(session: Session, event: Event, since: datetime) -> int:
         AuditEntry.at >= since,
     )
     return session.scalar(alike) or 0
+
+
+def count_by(session: Session, actor: Actor, action: Action, *, basis: str | None, since: datetime) -> int:
+    """How often somebody did ``action`` on this basis, from ``since`` on."""
+    mine = select(func.count()).where(
+        AuditEntry.actor == str(actor),
+        AuditEntry.action == action.value,
+        AuditEntry.at >= since,
+        AuditEntry.outcome == Outcome.DONE.value,
+        AuditEntry.basis == basis,
+    )
+    return session.scalar(mine) or 0
 
 
 @dataclass(frozen=True, slots=True)

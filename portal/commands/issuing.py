@@ -8,6 +8,7 @@ elsewhere.
 from __future__ import annotations
 
 import sys
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
@@ -22,6 +23,8 @@ from portal.audit.service import Action, Actor, Object
 from portal.commands.console import Command, Room, actor, fail, refusals, refuse
 from portal.commands.renew import no_timestamp_anchor
 from portal.commands.trail import told
+from portal.decisions import service as decisions
+from portal.decisions.service import ONE_PERSON, TWO_PERSONS
 from portal.errors import InvalidSettings, PortalError, Refusal
 from portal.extensions import reading, resources, transaction
 from portal.issuing import exchange, intake
@@ -50,6 +53,7 @@ from portal.issuing.service import (
 )
 from portal.issuing.service import issue as issue_works
 from portal.issuing.timestamping import HttpTimestamper
+from portal.registry import many
 from portal.registry import service as registry
 from portal.trust import store as trust
 from verifier.errors import InvalidInput, Problem
@@ -90,11 +94,17 @@ def correct(
     _issue(file, plan, dry_run=dry_run, restart=restart, correction=reason.strip(), out=out)
 
 
+#: What an argument is when a decision says everything.
+_BY_DECISION = click.option(
+    "--decision", type=click.UUID, help="Mã quyết định đã có hai người; danh sách nằm trong quyết định."
+)
+
+
 @click.command("recall", cls=Command)
-@click.argument("record_id")
+@click.argument("record_id", required=False)
+@_BY_DECISION
 @click.option(
     "--reason",
-    required=True,
     type=click.Choice(registry.REASON_CLASSES),
     help="Lý do công khai: "
     + "; ".join(f"{code} = {RECALL_REASONS[code][0]}" for code in registry.REASON_CLASSES)
@@ -102,34 +112,67 @@ def correct(
 )
 @click.option("--version", type=click.IntRange(1), help="Bản số mấy; không ghi là bản đang lưu hành.")
 @with_appcontext
-def recall(record_id: str, reason: str, version: int | None) -> None:
-    """Thu hồi một học bạ theo mã tra cứu RECORD_ID."""
+def recall(
+    record_id: str | None, decision: uuid.UUID | None, reason: str | None, version: int | None
+) -> None:
+    """Thu hồi một học bạ theo mã tra cứu RECORD_ID, hoặc cả danh sách của một quyết định (--decision).
+
+    Một người tự thu hồi nhiều nhất 5 học bạ trong 24 giờ. Nhiều hơn thì phải có hai người:
+    decisions propose recall_records MÃ…, người khác decisions confirm, rồi recall --decision.
+    """
+    portal = resources()
+    now = portal.clock.now()
+    if decision is not None:
+        if record_id or reason or version:
+            refuse(Refusal("usage", "--decision đã nói tất cả: đừng ghi thêm gì."), status=2)
+        with (
+            refusals(),
+            told(Action.RECALL, [decisions.about(decision)]),
+            transaction() as session,
+        ):
+            count = many.recall(session, decision, actor=actor(), now=now)
+        click.echo(f"Đã thu hồi {count} học bạ theo quyết định {decision}.")
+        return
+    if record_id is None or reason is None:
+        refuse(Refusal("usage", "Ghi mã tra cứu và --reason, hoặc chỉ --decision."), status=2)
     with refusals():
         identity = _identity(record_id)
 
         def find(session: Session) -> tuple[Object]:
-            return (registry.trail_object(session, resources().vault, identity),)
+            return (registry.trail_object(session, portal.vault, identity),)
 
         with told(Action.RECALL, find), transaction() as session:
-            number = registry.recall(
-                session, identity, reason, actor=actor(), now=resources().clock.now(), version=version
-            )
+            number = many.recall_one(session, identity, reason, actor=actor(), now=now, version=version)
     click.echo(f"Đã thu hồi bản số {number} của học bạ {group(identity)} ({reason}).")
 
 
 @click.command("export", cls=Command)
-@click.argument("record_ids", nargs=-1, required=True, metavar="RECORD_ID...")
+@click.argument("record_ids", nargs=-1, metavar="[RECORD_ID]...")
+@_BY_DECISION
 @click.option("--out", type=_FOLDER, required=True, help="Thư mục nhận tệp PDF.")
 @click.option("--version", type=click.IntRange(1), help="Bản số mấy; không ghi là bản đang lưu hành.")
 @with_appcontext
-def export_files(record_ids: tuple[str, ...], out: Path, version: int | None) -> None:
-    """Ghi tệp PDF đã đóng dấu của các học bạ RECORD_ID, tên là <lớp>-<mã>-v<bản số>.pdf."""
+def export_files(
+    record_ids: tuple[str, ...], decision: uuid.UUID | None, out: Path, version: int | None
+) -> None:
+    """Ghi tệp PDF đã đóng dấu của các học bạ RECORD_ID, tên là <lớp>-<mã>-v<bản số>.pdf.
+
+    Một người tự lấy nhiều nhất 5 tệp trong 24 giờ. Nhiều hơn thì phải có hai người:
+    decisions propose export_records MÃ…, người khác decisions confirm, rồi export --decision.
+    """
+    if (decision is None) is not bool(record_ids) or (decision is not None and version is not None):
+        refuse(Refusal("usage", "Ghi các mã tra cứu, hoặc chỉ --decision."), status=2)
     problems: list[Problem] = []
+    wanted: list[tuple[str, int | None]] = [(text, version) for text in record_ids]
     with refusals():
         _make_folder(out)
-        for text in record_ids:
+        if decision is not None:
+            with told(Action.DISCLOSURE, [decisions.about(decision)]), transaction() as session:
+                now = resources().clock.now()
+                wanted = list(many.export(session, decision, actor=actor(), now=now))
+        for text, number in wanted:
             try:
-                issued = _issued(_identity(text), version)
+                issued = _issued(_identity(text), number)
             except InvalidInput as error:
                 problems += (Problem(text, p.code, p.message) for p in error.problems)
                 continue
@@ -137,7 +180,8 @@ def export_files(record_ids: tuple[str, ...], out: Path, version: int | None) ->
                 problems.append(Problem(text, error.code, f"{error.message} {error.hint}".strip()))
                 continue
             click.echo(f"{group(issued.record_id)} bản số {issued.version}{_since(issued)}")
-            problems += _hand_out(text, issued, out)
+            basis = ONE_PERSON if decision is None else TWO_PERSONS
+            problems += _hand_out(text, issued, out, basis=basis, decision=decision)
     if problems:
         fail(problems)
 
@@ -434,13 +478,30 @@ def _make_folder(folder: Path) -> None:
         raise Refusal("not_written", f"Không tạo được thư mục {folder}: {error.strerror}.") from error
 
 
-def _hand_out(where: str, issued: Issued, folder: Path) -> list[Problem]:
+def _hand_out(
+    where: str,
+    issued: Issued,
+    folder: Path,
+    *,
+    basis: str | None = None,
+    decision: uuid.UUID | None = None,
+) -> list[Problem]:
     """Writes the file and says its name; a file that could not be written does not stop the others."""
     bundle = resources()
     now = bundle.clock.now()
     try:
         with transaction() as session:
-            path = hand_out(session, bundle.vault, bundle.files, issued, folder, actor=actor(), now=now)
+            path = hand_out(
+                session,
+                bundle.vault,
+                bundle.files,
+                issued,
+                folder,
+                basis=basis,
+                decision=decision,
+                actor=actor(),
+                now=now,
+            )
         click.echo(f"  {path}")
     except Refusal as error:
         return [Problem(where, error.code, f"{error.message} {error.hint}".strip())]

@@ -19,14 +19,16 @@ from sqlalchemy.orm import Session
 
 from portal.audit import service as audit
 from portal.audit.service import Action, Object
-from portal.commands.console import Day, Moment, Room, actor, fail, read_input, refusals
+from portal.commands.console import Day, Moment, Room, actor, fail, read_input, refusals, refuse
 from portal.commands.registry import REFRESH, revalidate_all
 from portal.commands.trail import told
+from portal.decisions import service as decisions
 from portal.errors import Refusal
 from portal.extensions import reading, resources, transaction
 from portal.fetching import FetchFault, fetch
 from portal.issuing import deadlines
 from portal.registry import service as registry
+from portal.trust import decided
 from portal.trust import service as trusted
 from portal.trust.checks import CAPACITIES, SECTORS
 from portal.trust.service import Change, SchoolInput, SignerInput
@@ -163,6 +165,7 @@ def remove_anchor(sha256: str, purpose: Purpose) -> None:
 @click.option("--name", "display_name", default="", help="Tên hiển thị; mặc định là tên trong chứng thư.")
 @click.option("--valid-from", type=Moment())
 @click.option("--valid-to", type=Moment())
+@click.option("--account", type=click.UUID, help="Tài khoản của người giữ: chỉ người đó ra lệnh ký.")
 def add_signer(certificate: Path, **fields: Any) -> None:
     """Đăng ký chứng thư của một người ký hoặc con dấu; đăng ký chờ duyệt."""
     signer = SignerInput(certificate=read_input(certificate), **fields)
@@ -176,29 +179,33 @@ def add_signer(certificate: Path, **fields: Any) -> None:
 
 @trust.command("approve")
 @click.argument("signers", nargs=-1, required=True)
-@click.option("--refuse", is_flag=True, help="Từ chối thay vì duyệt.")
-def approve(signers: tuple[str, ...], refuse: bool) -> None:
-    """Duyệt (hoặc từ chối) đăng ký, theo mã hoặc dấu vân tay SHA-256 của chứng thư."""
+@click.option("--refuse", "refused", is_flag=True, help="Từ chối thay vì duyệt.")
+def approve(signers: tuple[str, ...], refused: bool) -> None:
+    """Duyệt (hoặc từ chối) đăng ký, theo mã hoặc dấu vân tay SHA-256 của chứng thư.
+
+    Người đã đăng ký chứng thư không tự duyệt được: phải là người thứ hai.
+    """
     now = resources().clock.now()
     with refusals():
         with told(CHANGE, _named(signers)), transaction() as session:
             keys = [key for text in signers for key in trusted.find_signers(session, text)]
-            change = trusted.approve(session, keys, actor=actor(), now=now, refuse=refuse)
+            change = trusted.approve(session, keys, actor=actor(), now=now, refuse=refused)
             withdrawn = _withdraw(session, change, now)
-        click.echo(f"{'Đã từ chối' if refuse else 'Đã duyệt'} {len(set(keys))} đăng ký.")
+        click.echo(f"{'Đã từ chối' if refused else 'Đã duyệt'} {len(set(keys))} đăng ký.")
         _settle(withdrawn, now)
 
 
 @trust.command("link-account")
-@click.argument("signers", nargs=-1, required=True)
-@click.option("--account", required=True, type=click.UUID, help="Mã tài khoản của người giữ chứng thư số.")
-def link_account(signers: tuple[str, ...], account: uuid.UUID) -> None:
-    """Gắn đăng ký (theo mã hoặc dấu vân tay SHA-256) với tài khoản của người giữ: chỉ người đó ra lệnh ký."""
+@click.argument("decision", type=click.UUID)
+def link_account(decision: uuid.UUID) -> None:
+    """Gắn đăng ký với tài khoản của người giữ, theo quyết định đã có hai người: chỉ người đó ra lệnh ký.
+
+    Lập đề nghị: decisions propose link_signers MÃ… --account MÃ_TÀI_KHOẢN
+    """
     now = resources().clock.now()
-    with refusals(), told(CHANGE), transaction() as session:
-        keys = [key for text in signers for key in trusted.find_signers(session, text)]
-        trusted.link_account(session, keys, account, actor=actor(), now=now)
-    click.echo(f"Đã gắn {len(set(keys))} đăng ký với tài khoản {account}.")
+    with told(CHANGE, [decisions.about(decision)]), transaction() as session:
+        change, account = decided.link(session, decision, actor=actor(), now=now)
+    click.echo(f"Đã gắn {change.signers} đăng ký với tài khoản {account}.")
 
 
 @trust.command("set-lock-date")
@@ -217,34 +224,35 @@ def set_lock_date(department: str, year: str, day: date, *, supplementary: bool)
 
 
 @trust.command("suspend")
-@click.argument("signers", nargs=-1, required=True)
-@click.option(
-    "--invalid-since",
-    required=True,
-    type=Moment(),
-    help="Chữ ký chỉ chứng minh được từ lúc này trở đi không còn được tính.",
-)
+@click.argument("signers", nargs=-1)
 @click.option(
     "--key-compromised",
     "compromised",
     is_flag=True,
     help="Khóa bị lộ hoặc mất: mọi đăng ký của khóa đó, ở mọi trường và vai trò; không đăng ký lại được.",
 )
-def suspend(signers: tuple[str, ...], invalid_since: datetime, *, compromised: bool) -> None:
-    """Đình chỉ người ký, theo mã (một đăng ký) hoặc dấu vân tay SHA-256 của chứng thư (mọi đăng ký của nó).
+@click.option("--decision", type=click.UUID, help="Lùi về quá khứ, theo quyết định đã có hai người.")
+def suspend(signers: tuple[str, ...], decision: uuid.UUID | None, *, compromised: bool) -> None:
+    """Đình chỉ người ký từ lúc này, theo mã (một đăng ký) hoặc dấu vân tay SHA-256 của chứng thư.
 
     Người ký chuyển trường hay thôi chức vụ: đình chỉ đúng đăng ký đó. Khóa bị lộ: thêm --key-compromised.
+    Chữ ký đã chứng minh có trước lúc này vẫn được tính. Muốn chữ ký từ một lúc trong quá khứ không được tính
+    nữa thì phải có hai người: decisions propose suspend_signers MÃ… --since THỜI_ĐIỂM.
     """
+    if (decision is None) is not bool(signers) or (decision is not None and compromised):
+        refuse(Refusal("usage", "Ghi các người ký, hoặc chỉ --decision."), status=2)
     now = resources().clock.now()
     with refusals():
-        with told(CHANGE, _named(signers)), transaction() as session:
-            keys = [key for text in signers for key in trusted.find_signers(session, text)]
-            change = trusted.suspend(
-                session, keys, invalid_since, compromised=compromised, actor=actor(), now=now
-            )
+        asked = _named(signers) if decision is None else [decisions.about(decision)]
+        with told(CHANGE, asked), transaction() as session:
+            if decision is None:
+                keys = [key for text in signers for key in trusted.find_signers(session, text)]
+                change = trusted.suspend(session, keys, now, compromised=compromised, actor=actor(), now=now)
+            else:
+                change = decided.suspend(session, decision, actor=actor(), now=now)
             withdrawn = _withdraw(session, change, now)
-        click.echo(f"Đã đình chỉ {change.signers} đăng ký từ {_time(invalid_since)}.")
-        if not compromised:
+        click.echo(f"Đã đình chỉ {change.signers} đăng ký.")
+        if decision is None and not compromised:
             click.echo("hint: Khóa bị lộ thì chạy lại với --key-compromised.", err=True)
         _settle(withdrawn, now)
 

@@ -141,6 +141,7 @@ def roles(session: Session, account: uuid.UUID, organisation: uuid.UUID, today: 
             Membership.account_pk == account,
             Membership.organisation_pk == organisation,
             Membership.ended_at.is_(None),
+            Membership.accepted_at.is_not(None),
             Membership.valid_from <= today,
             (Membership.valid_to.is_(None)) | (Membership.valid_to >= today),
             Account.kind == AccountKind.STAFF,

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import Index, String, text
+from sqlalchemy import Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Base, Keyed
@@ -16,6 +16,10 @@ class Kind(StrEnum):
     """What is decided."""
 
     DESTROY_RECORD_KEY = "destroy_record_key"  # a record's content is made unreadable for good
+    RECALL_RECORDS = "recall_records"  # many at once
+    EXPORT_RECORDS = "export_records"  # the signed files of many children leave the portal
+    SUSPEND_SIGNERS = "suspend_signers"  # from a moment in the past on: what they signed since is doubted
+    LINK_SIGNERS = "link_signers"  # who may order signatures with a key
 
 
 class State(StrEnum):
@@ -29,7 +33,7 @@ class State(StrEnum):
 
 
 class Decision(Keyed, Base):
-    """One decision about one object: proposed (→ confirmed → applied | refused | expired)."""
+    """One decision about one object: proposed (→ confirmed (→ applied | expired) | refused | expired)."""
 
     __tablename__ = "decisions"
     __table_args__ = (
@@ -48,7 +52,8 @@ class Decision(Keyed, Base):
     kind: Mapped[str] = mapped_column(String(40))
     object_kind: Mapped[str] = mapped_column(String(20))
     object_id: Mapped[uuid.UUID]
-    organisation: Mapped[str | None] = mapped_column(String(20))  # school or department concerned
+    content: Mapped[str] = mapped_column(Text, default="{}")  # what exactly, where the object does not say it
+    organisation: Mapped[str | None] = mapped_column(String(20), index=True)  # school or department concerned
     reason: Mapped[str] = mapped_column(String(40))
     reference: Mapped[str] = mapped_column(String(40))  # number of the paper file that holds the grounds
     state: Mapped[str] = mapped_column(String(12), index=True)

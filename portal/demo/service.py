@@ -69,6 +69,7 @@ from verifier.report import Role
 from verifier.trust import Purpose, TrustStore
 
 ACTOR: Final = Actor.command("demo")
+OFFICER: Final = Actor.command("demo-department")  # who approves is another than who registers
 STOLEN: Final = "hoa-mai"  # the school whose seal was stolen
 STALE: Final = PUBLIC_SECOND  # the authority whose CRL runs out
 STAMPED: Final = "suong-mai"  # the school that issues with timestamps
@@ -508,7 +509,7 @@ class _Story:
                         continue
                     change = trust.add_signer(session, signer, actor=ACTOR, now=at)
                     assert change.created is not None  # noqa: S101 - add_signer names the row it made
-                    trust.approve(session, [change.created], actor=ACTOR, now=at)
+                    trust.approve(session, [change.created], actor=OFFICER, now=at)
 
     def _signers(self, school: SchoolPlan) -> list[SignerInput]:
         if not school.staff:

@@ -148,6 +148,45 @@ def close(session: Session, department: str, code: str, *, actor: Actor, now: da
     accounts.close_office(session, code, actor=actor, now=now)
 
 
+def invite_administrator(
+    session: Session,
+    vault: Vault,
+    department: str,
+    code: str,
+    administrator: PersonInput,
+    *,
+    actor: Actor,
+    now: datetime,
+) -> Invitation:
+    """Give a school or agency of the department that lost its administrator another one. Raises Refusal
+    ``unknown_office``, InvalidInput.
+    """
+    open_office(session, department, code)
+    try:
+        return accounts.replace_administrator(
+            session, vault, code, replace(administrator, roles=(Role.ADMINISTRATOR,)), actor=actor, now=now
+        )
+    except InvalidInput as error:
+        raise InvalidInput(
+            tuple(replace(problem, where=f"admin_{problem.where}") for problem in error.problems)
+        ) from None
+
+
+def open_office(session: Session, department: str, code: str) -> Office:
+    """A school or agency of the department whose accounts are not closed. Raises Refusal
+    ``unknown_office``.
+    """
+    office = accounts.office(session, code)
+    if (
+        office is None
+        or office.department_code != department
+        or office.code == department
+        or office.closed_at is not None
+    ):
+        raise Refusal("unknown_office", marked("Sở này không có đơn vị nào mang mã này."))
+    return office
+
+
 def _let_in(
     session: Session,
     vault: Vault,
@@ -233,10 +272,12 @@ def answer_alarm(
 # -------------------------------------------------------------------------------------------------- numbers
 
 
-def statistics(session: Session, department: str) -> tuple[tuple[str, Count], ...]:
-    """Name of the school and its count, for each that may be counted (:mod:`portal.registry.counts`)."""
+def statistics(session: Session, department: str, *, now: datetime) -> tuple[tuple[str, Count], ...]:
+    """Name of the school and its count at the end of the last month, for each that may be counted
+    (:mod:`portal.registry.counts`).
+    """
     names = _names(session, department)
-    return tuple((names[count.school_code], count) for count in counts(session, names))
+    return tuple((names[count.school_code], count) for count in counts(session, names, now=now))
 
 
 def _names(session: Session, department: str) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Final
 
 from flask import Blueprint, Response, abort, request
@@ -22,13 +23,15 @@ from portal.departments.service import Finding
 from portal.errors import Refusal
 from portal.extensions import reading, resources, transaction
 from portal.permissions import Act
+from portal.registry.counts import closing
 from portal.trust.service import SchoolInput
 from portal.web.access import Access, allowed
-from portal.web.forms import to
+from portal.web.forms import messages, to
 from portal.web.i18n import gettext, language, moment
 from portal.web.sessions import own_office, page, viewer
 from verifier.errors import InvalidInput
 from verifier.record import Level
+from verifier.words import day
 
 departments = Blueprint("departments", __name__)
 
@@ -101,6 +104,36 @@ def close(code: str) -> AnyResponse:
     return to(OFFICES)
 
 
+@departments.get("/offices/<code>/administrator")
+@allowed(Access.ROLE, Act.ONBOARD)
+def new_administrator(code: str) -> Response:
+    """The form by which an organisation that lost its administrator gets another one."""
+    return _administrator(code, {}, {})
+
+
+@departments.post("/offices/<code>/administrator")
+@allowed(Access.ROLE, Act.ONBOARD)
+def invite_administrator(code: str) -> AnyResponse:
+    """Invite them; those that there were are told."""
+    bundle, me = resources(), viewer()
+    try:
+        with transaction() as session:
+            service.invite_administrator(
+                session,
+                bundle.vault,
+                own_office(),
+                code,
+                read_administrator(request.form),
+                actor=me.actor,
+                now=bundle.clock.now(),
+            )
+    except InvalidInput as mistakes:
+        return _administrator(code, request.form, messages(mistakes), 422)
+    except Refusal:
+        abort(404)
+    return to(OFFICES)
+
+
 @departments.get(ALARMS)
 @allowed(Access.ROLE, Act.SEE_ALARMS)
 def alarms() -> Response:
@@ -137,13 +170,15 @@ def answer_alarm(number: int) -> AnyResponse:
 @allowed(Access.ROLE, Act.SEE_STATISTICS)
 def statistics() -> Response:
     """Numbers of records, from which no pupil can be told."""
+    now = resources().clock.now()
     with reading() as session:
-        rows = service.statistics(session, own_office())
+        rows = service.statistics(session, own_office(), now=now)
     columns = zip(*((count.records, count.corrected, count.recalled) for _, count in rows), strict=True)
     # Nothing but hidden numbers adds up to nothing that could be said.
     totals = [None if set(column) <= {None, 0} and None in column else _sum(column) for column in columns]
     context = {"rows": [(name, count, gettext(LEVEL_NAMES[Level(count.level)])) for name, count in rows]}
-    return page("departments/statistics.html", {**context, "totals": totals})
+    until = day(closing(now) - timedelta(days=1), language())
+    return page("departments/statistics.html", {**context, "totals": totals, "until": until})
 
 
 def _sum(column: tuple[int | None, ...]) -> int:
@@ -197,6 +232,19 @@ def _form(form: str, values: Mapping[str, str], errors: Mapping[str, str], statu
         "passkeys": True,
     }
     return page("departments/let_in.html", context, status, here=f"{OFFICES}/{form}")
+
+
+def _administrator(
+    code: str, values: Mapping[str, str], errors: Mapping[str, str], status: int = 200
+) -> Response:
+    try:
+        with reading() as session:
+            office = service.open_office(session, own_office(), code)
+    except Refusal:
+        abort(404)
+    context = {"office": office, "values": values, "errors": errors, "passkeys": True}
+    here = f"{OFFICES}/{code}/administrator"
+    return page("departments/administrator.html", context, status, here=here)
 
 
 def _alarms(errors: Mapping[str, str], status: int = 200) -> Response:

@@ -12,12 +12,15 @@ from sqlalchemy.orm import Session
 
 from portal.audit import service as audit
 from portal.audit.service import Action, Event, Object
+from portal.decisions import service as decisions
+from portal.decisions.service import Kind
 from portal.desk.person import Person
 from portal.errors import Refusal, marked
 from portal.issuing import deadlines
 from portal.issuing.deadlines import LockDay
 from portal.issuing.models import CorrectionState, LateCorrection
 from portal.permissions import Act, may
+from portal.registry import many
 from portal.registry import service as registry
 from portal.registry.models import Record
 from portal.registry.service import KnownRecord
@@ -57,7 +60,83 @@ def recall(session: Session, who: Person, text: str, reason: str, *, now: dateti
     known = _own_record(session, who, text)
     if reason not in registry.REASON_CLASSES:
         raise InvalidInput((Problem("reason", "unknown_reason", marked("Chọn một lý do")),))
-    return registry.recall(session, known.record_id, reason, actor=who.actor, now=now)
+    return many.recall_one(session, known.record_id, reason, actor=who.actor, now=now)
+
+
+@dataclass(frozen=True, slots=True)
+class ManyFacts:
+    """A proposal to recall many records. ``own``: who looks made it, so another answers."""
+
+    id: uuid.UUID
+    records: tuple[str, ...]
+    reason: str
+    reference: str
+    proposed_at: datetime
+    until: datetime
+    own: bool
+
+
+def ask_many(
+    session: Session, who: Person, text: str, reason: str, reference: str, *, now: datetime
+) -> uuid.UUID:
+    """Ask another manager of the school to recall many records; ``text`` has a record id a line (SEC-24).
+    Raises InvalidInput, Refusal.
+    """
+    who.must_be_allowed(Act.RECALL)
+    problems: list[Problem] = []
+    if reason not in registry.REASON_CLASSES:
+        problems.append(Problem("many_reason", "unknown_reason", marked("Chọn một lý do")))
+    try:
+        made = many.propose(
+            session,
+            Kind.RECALL_RECORDS,
+            [line.replace(" ", "") for line in text.splitlines() if line.strip()],
+            reason=reason if not problems else registry.REASON_CLASSES[0],
+            reference=reference.strip(),
+            school=who.office,
+            actor=who.actor,
+            now=now,
+        )
+    except InvalidInput as error:
+        problems = [*error.problems, *problems]
+    except Refusal as refused:
+        if refused.code != "wrong_reference":
+            raise
+        problems.append(Problem("reference", refused.code, refused.message))
+    if problems:
+        raise InvalidInput(tuple(problems))
+    return made.id
+
+
+def many_waiting(session: Session, who: Person, *, now: datetime) -> tuple[ManyFacts, ...]:
+    """Proposals of the own school that wait for another manager's answer."""
+    who.must_be_allowed(Act.RECALL)
+    found = decisions.listing(session, kind=Kind.RECALL_RECORDS, organisation=who.office, waiting_at=now)
+    return tuple(
+        ManyFacts(
+            each.id,
+            tuple(record_id for record_id, _ in many.records(session, each)),
+            each.reason,
+            each.reference,
+            each.proposed_at,
+            each.until or now,
+            decisions.person(each.proposed_by) == decisions.person(str(who.actor)),
+        )
+        for each in found
+    )
+
+
+def answer_many(session: Session, who: Person, decision: uuid.UUID, *, yes: bool, now: datetime) -> int:
+    """The other manager's answer; a yes recalls at once, and answers how many. Raises Refusal."""
+    who.must_be_allowed(Act.RECALL)
+    open_ones = decisions.listing(session, kind=Kind.RECALL_RECORDS, organisation=who.office)
+    if decision not in {each.id for each in open_ones}:
+        raise Refusal("unknown_decision", marked("Trường này không có đề nghị nào như vậy đang chờ."))
+    if not yes:
+        decisions.refuse(session, decision, actor=who.actor, now=now)
+        return 0
+    decisions.confirm(session, decision, actor=who.actor, now=now)
+    return many.recall(session, decision, actor=who.actor, now=now)
 
 
 def ask_late(

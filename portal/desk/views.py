@@ -366,11 +366,75 @@ def recall() -> AnyResponse:
     return _recall({}, {}, done=gettext("Đã thu hồi bản số %(number)s.", number=number))
 
 
+@desk.post("/recall/many")
+@allowed(Access.ROLE, Act.RECALL)
+def ask_many() -> AnyResponse:
+    """Ask another manager to recall many records."""
+    form = request.form
+    try:
+        with transaction() as session:
+            corrections.ask_many(
+                session,
+                _me(session, Act.RECALL),
+                form.get("records", ""),
+                form.get("many_reason", ""),
+                form.get("reference", ""),
+                now=resources().clock.now(),
+            )
+    except InvalidInput as mistakes:
+        return _recall(form, _messages_of_list(mistakes), 422)
+    except Refusal as refused:
+        return _recall(form, {"records": said(refused)}, 422)
+    return _recall({}, {}, done=gettext("Đã gửi đề nghị. Một cán bộ quản lý khác của trường phải đồng ý."))
+
+
+@desk.post("/recall/many/<uuid:key>")
+@allowed(Access.ROLE, Act.RECALL)
+def answer_many(key: uuid.UUID) -> AnyResponse:
+    """Agree to, and so do, what another manager asked; or refuse."""
+    yes = request.form.get("answer") == "yes"
+    try:
+        with transaction() as session:
+            count = corrections.answer_many(
+                session, _me(session, Act.RECALL), key, yes=yes, now=resources().clock.now()
+            )
+    except Refusal as refused:
+        return _recall({}, {"main": said(refused)}, 422)
+    done = gettext("Đã thu hồi %(count)s học bạ.", count=count) if yes else gettext("Đã từ chối đề nghị.")
+    return _recall({}, {}, done=done)
+
+
+def _messages_of_list(mistakes: InvalidInput) -> dict[str, str]:
+    """Each line that is wrong, by what was typed there: all of them at once."""
+    told = [problem.message.rpartition(": ") for problem in mistakes.problems if problem.where == "records"]
+    found = messages(mistakes)
+    if told:
+        found["records"] = "; ".join(head + sep + gettext(tail) for head, sep, tail in told[:_MOST_PROBLEMS])
+    return found
+
+
 def _recall(
     values: Mapping[str, Any], errors: Mapping[str, str], status: int = 200, *, done: str = ""
 ) -> Response:
-    reasons = [(code, recall_reason(code, language())) for code in REASON_CLASSES]
-    context = {"values": values, "errors": errors, "reasons": reasons, "done": done, "passkeys": True}
+    with reading() as session:
+        waiting = corrections.many_waiting(session, _me(session), now=resources().clock.now())
+    context = {
+        "values": values,
+        "errors": errors,
+        "reasons": [(code, recall_reason(code, language())) for code in REASON_CLASSES],
+        "done": done,
+        "passkeys": True,
+        "waiting": [
+            {
+                "facts": each,
+                "records": [group(record_id) for record_id in each.records],
+                "reason": recall_reason(each.reason, language()),
+                "asked": _time(each.proposed_at),
+                "until": _time(each.until),
+            }
+            for each in waiting
+        ],
+    }
     return page("desk/recall.html", context, status, here="/recall")
 
 

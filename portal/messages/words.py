@@ -55,6 +55,8 @@ class Kind(StrEnum):
     ALARM_SEAL_VALID_NOT_REGISTERED = "alarm_seal_valid_not_registered"  # the department
     ALARM_REGISTERED_BUT_SIGNATURE_FAILS = "alarm_registered_but_signature_fails"  # the department
     STAFF_INVITATION = "staff_invitation"  # somebody who will work with the portal
+    STAFF_ROLE_OFFERED = "staff_role_offered"  # somebody who has an account from another organisation
+    STAFF_ADMINISTRATOR_ADDED = "staff_administrator_added"  # the administrators that there were
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,8 @@ TAKES: Final[Mapping[Kind, frozenset[str]]] = {
     Kind.ALARM_SEAL_VALID_NOT_REGISTERED: frozenset({"organisation", "reference", "moment"}),
     Kind.ALARM_REGISTERED_BUT_SIGNATURE_FAILS: frozenset({"organisation", "reference", "moment"}),
     Kind.STAFF_INVITATION: frozenset({"organisation", "code", "day"}),  # until when
+    Kind.STAFF_ROLE_OFFERED: frozenset({"organisation"}),
+    Kind.STAFF_ADMINISTRATOR_ADDED: frozenset({"organisation", "day"}),
 }
 
 
@@ -644,6 +648,36 @@ WORDS: Final[Mapping[Kind, Mapping[Language, Wording]]] = {
             "Open a browser, type {host}, choose Sign in, then enter the code. Nobody from the school or the "
             "portal will ask you for it.",
             "First sign-in code {code}, {organisation}, until {day}. Sign in at {host}",
+        ),
+    },
+    Kind.STAFF_ROLE_OFFERED: {
+        "vi": Wording(
+            "Một đơn vị mời bạn nhận vai trò",
+            "Đơn vị {organisation} mời bạn nhận một vai trò trên cổng. Bạn chưa nhận thì chưa có gì "
+            "thay đổi.\n\n"
+            "Mở trình duyệt, gõ {host}, chọn Đăng nhập, rồi trả lời ở trang Tài khoản.",
+            "Đơn vị {organisation} mời bạn nhận vai trò. Gõ {host}, Đăng nhập, xem Tài khoản",
+        ),
+        "en": Wording(
+            "An organisation offers you a role",
+            "{organisation} offers you a role in the portal. Nothing changes until you accept it.\n\n"
+            "Open a browser, type {host}, choose Sign in, then answer on the page Account.",
+            "{organisation} offers you a role. Sign in at {host}, see Account",
+        ),
+    },
+    Kind.STAFF_ADMINISTRATOR_ADDED: {
+        "vi": Wording(
+            "Sở mời thêm một quản trị viên",
+            "Ngày {day}, Sở mời thêm một quản trị viên cho đơn vị {organisation}. Nếu đơn vị không nhờ việc "
+            "này, hãy báo Sở ngay.\n\nMở trình duyệt, gõ {host}, chọn Đăng nhập để xem ai có vai trò gì.",
+            "Sở mời thêm quản trị viên cho {organisation} ngày {day}. Xem {host}",
+        ),
+        "en": Wording(
+            "The department invited another administrator",
+            "On {day} the department invited another administrator of {organisation}. If nobody of yours "
+            "asked for this, tell the department at once.\n\n"
+            "Open a browser, type {host}, choose Sign in to see who has which role.",
+            "The department added an administrator of {organisation}, {day}. See {host}",
         ),
     },
 }

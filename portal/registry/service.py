@@ -447,9 +447,11 @@ def recall(
     actor: Actor,
     now: datetime,
     version: int | None = None,
+    basis: str | None = None,
+    decision: uuid.UUID | None = None,
 ) -> int:
     """Recall one version (the current one unless named); answers its number. Recalling twice changes nothing,
-    and the trail tells it once.
+    and the trail tells it once, with ``basis`` and ``decision``: on whose word (:mod:`portal.registry.many`).
 
     ``reason`` is one of :data:`REASON_CLASSES`: the story behind it is not for the public. Raises Refusal:
     ``unknown_reason``, ``unknown_record``, ``nothing_current``, ``recalled_otherwise``.
@@ -488,7 +490,10 @@ def recall(
     target.recalled_at = now
     target.recall_reason = reason
     told: dict[str, str | int] = {"version": target.version, "reason": reason}
-    audit.record(session, _event(target.record, Action.RECALL, told, actor=actor), now=now)
+    if decision is not None:
+        told["decision"] = str(decision)
+    event = _event(target.record, Action.RECALL, told, actor=actor)
+    audit.record(session, replace(event, basis=basis), now=now)
     return target.version
 
 

@@ -100,6 +100,8 @@ class Signer(Keyed, Base):
     # Whose certificate it is; accounts stand above this room. None: registered by a command for nobody.
     account_pk: Mapped[uuid.UUID | None] = mapped_column(index=True)
     refusal: Mapped[str | None] = mapped_column(String(40))  # why the department refused it
+    # Who asked for it, as the trail calls them: another person approves (SEC-24).
+    registered_by: Mapped[str] = mapped_column(String(80), default="")
 
 
 class RevocationList(Keyed, Base):

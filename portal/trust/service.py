@@ -22,7 +22,8 @@ from sqlalchemy.orm import Session
 
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object
-from portal.errors import Refusal
+from portal.decisions import service as decisions
+from portal.errors import Refusal, marked
 from portal.trust.checks import (
     PATH_FAULTS,
     SECTORS,
@@ -575,6 +576,7 @@ def add_signer(session: Session, signer: SignerInput, *, actor: Actor, now: date
         valid_to=ends,
         approval=Approval.WAITING,
         account_pk=signer.account,
+        registered_by=str(actor),
     )
     session.add(row)
     session.flush()
@@ -590,8 +592,8 @@ def approve(
     refuse: bool = False,
     reason: str | None = None,
 ) -> Change:
-    """Approve (or ``refuse``, for ``reason``, a code) registrations that wait. Both are final. Raises
-    Refusal.
+    """Approve (or ``refuse``, for ``reason``, a code) registrations that wait. Both are final. Who registered
+    a certificate, or holds it, does not approve it (SEC-24). Raises Refusal.
     """
     _lock(session)
     rows = _signers(session, signers)
@@ -610,10 +612,27 @@ def approve(
             f"{local(expired[0].not_after):%H:%M %d/%m/%Y}.",
             "Đăng ký chứng thư mới của người ký, hoặc từ chối đăng ký này (approve --refuse).",
         )
+    if not refuse:
+        _refuse_own(rows, actor)
     for row in rows:
         row.approval = Approval.REFUSED if refuse else Approval.APPROVED
         row.refusal = reason if refuse else None
     return _signer_changed(session, "refuse" if refuse else "approve", rows, actor=actor, now=now)
+
+
+def _refuse_own(rows: Sequence[Signer], actor: Actor) -> None:
+    """Raises Refusal ``same_person`` unless ``actor`` is another than who registered each certificate and
+    whoever holds it; what does not say who registered it (from before that was kept) is approved by nobody.
+    """
+    me = decisions.person(str(actor))
+    for row in rows:
+        own = {decisions.person(row.registered_by), decisions.person(f"account:{row.account_pk}")}
+        if me in own or not row.registered_by:
+            raise Refusal(
+                "same_person",
+                marked("Người đăng ký hoặc giữ chứng thư số không được tự duyệt: phải là người thứ hai."),
+                marked("Nhờ một người khác duyệt bằng tài khoản của họ."),
+            )
 
 
 def link_account(

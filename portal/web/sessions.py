@@ -96,6 +96,25 @@ def take_back(response: AnyResponse) -> AnyResponse:
     return response
 
 
+def known_browser() -> str:
+    """What this browser shows of the staff that signed in with it (:mod:`portal.accounts.browsers`)."""
+    return request.cookies.get(_name("known"), "")
+
+
+def remember_browser(response: AnyResponse, shown: str) -> AnyResponse:
+    """Let the browser show ``shown`` where somebody signs in, for a year."""
+    response.set_cookie(
+        _name("known"),
+        shown,
+        max_age=365 * 24 * 3600,
+        path="/",
+        secure=_secure(),
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
 def _secure() -> bool:
     """Production is https; a desk's plain http has no cookie that could bear the prefix."""
     return resources().settings.public_url.startswith("https:")

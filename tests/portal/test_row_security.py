@@ -31,6 +31,7 @@ from portal.consent.fields import Preset
 from portal.consent.models import Consent, Matter, RequestKind, SubjectRequest
 from portal.consent.purposes import Purpose
 from portal.database import Base, make_engine, narrow
+from portal.decisions.models import Decision, Kind, State
 from portal.errors import Refusal
 from portal.extensions import reading, transaction
 from portal.factory import create_app
@@ -75,6 +76,7 @@ BOUND = {
     "signing_orders",
     "order_lines",
     "late_corrections",
+    "decisions",
 }
 #: Tables that name a school and hold nothing of its pupils.
 NOT_OF_PUPILS = {"schools", "signers"}
@@ -272,6 +274,18 @@ def _rows_of(session: Session, school: str) -> None:
                 state=CorrectionState.WAITING,
                 asked_by=holder.id,
                 asked_at=NOW,
+            ),
+            Decision(
+                kind=Kind.RECALL_RECORDS,
+                object_kind="listed",
+                object_id=record,
+                content="{}",
+                organisation=school,
+                reason="data_error",
+                reference="1/QĐ",
+                state=State.PROPOSED,
+                proposed_by="command:an",
+                proposed_at=NOW,
             ),
         )
     )

@@ -43,6 +43,14 @@ def refused(world: World) -> list[tuple[str, dict[str, str]]]:
         return [(entry.actor, json.loads(entry.details)) for entry in found]
 
 
+def first(once: set[tuple[str, str]], actor: str, act: Act, reason: str) -> list[tuple[str, dict[str, str]]]:
+    """What the trail must be told of a refusal: the first within the hour."""
+    if (act.value, reason) in once:
+        return []
+    once.add((act.value, reason))
+    return [(actor, {"act": act.value, "reason": reason})]
+
+
 @pytest.mark.parametrize("away", [False, True], ids=["home", "away"])
 @pytest.mark.parametrize("role", Role)
 def test_a_role_may_what_the_table_says(world: World, people: People, role: Role, away: bool) -> None:
@@ -50,6 +58,7 @@ def test_a_role_may_what_the_table_says(world: World, people: People, role: Role
     ends = {"/sign-out", "/account/sign-out-everywhere"}
     tried = 0
     visitor = people.sign_in(role, away=away)
+    once: set[tuple[str, str]] = set()  # what the trail has of this hour
     for method, address, act in routes(world):
         before = len(refused(world))
         answer = visitor.get(address) if method == "GET" else visitor.post(address)
@@ -57,10 +66,10 @@ def test_a_role_may_what_the_table_says(world: World, people: People, role: Role
         actor = f"{'holder' if role is Role.HOLDER else 'account'}:{visitor.person.account}"
         if act not in PERMITTED[role]:
             assert answer.status_code == 403, address
-            assert told == [(actor, {"act": act.value, "reason": "role"})], address
+            assert told == first(once, actor, act, "role"), address
         elif method == "POST" and act in STRONG:
             assert answer.status_code == 403, address
-            assert told == [(actor, {"act": act.value, "reason": "passkey_missing"})], address
+            assert told == first(once, actor, act, "passkey_missing"), address
         elif address == "/account/passkey/confirm":  # a question about nothing
             assert (answer.status_code, told) == (403, [])
         else:

@@ -372,6 +372,7 @@ class Portal:
                         role=role,
                         valid_from=self.clock.now().date() - timedelta(days=1),
                         given_at=self.clock.now(),
+                        accepted_at=self.clock.now(),
                     )
                 )
             return account.id

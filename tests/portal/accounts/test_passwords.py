@@ -9,9 +9,10 @@ from typing import Any
 
 import pyotp
 import pytest
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from portal.accounts import credentials, service, sessions
+from portal.accounts import browsers, credentials, service, sessions
 from portal.accounts.models import Account, Password
 from portal.accounts.service import PersonInput
 from portal.errors import Refusal
@@ -19,6 +20,7 @@ from portal.permissions import Role
 from portal.vault import Vault
 from tests.conftest import ACTOR, NOW
 from tests.portal.accounts.world import HOME, Person, employ
+from tests.portal.audit.reading import entries
 from verifier.errors import InvalidInput
 
 PASSWORD = "ba con mèo leo thang tre"
@@ -48,7 +50,10 @@ def sign_in(session: Session, vault: Vault, email: str, password: str, code: str
     def begin() -> AbstractContextManager[Session]:
         return nullcontext(session)
 
-    return service.sign_in_by_password(begin, vault, email, password, code, replaces="", now=moment)
+    known = how.get("known", "")
+    return service.sign_in_by_password(
+        begin, vault, email, password, code, known=known, replaces="", now=moment
+    )
 
 
 class TestPassword:
@@ -147,6 +152,35 @@ class TestSignIn:
         later = NOW + timedelta(minutes=15, seconds=1)
         assert sign_in(session, vault, teacher.email, PASSWORD, pyotp.TOTP(secret).at(later), now=later)
 
+    def test_strangers_do_not_keep_the_owner_out(
+        self, session: Session, vault: Vault, teacher: Person, secret: str
+    ) -> None:
+        """SEC-44: a browser they signed in with has its own five tries; no other name gains by it."""
+        shown = service.remembered(session, vault, teacher.account, "") or ""
+        assert teacher.email not in shown
+        code = pyotp.TOTP(secret).at(NOW)
+        for _ in range(5):
+            assert sign_in(session, vault, teacher.email, "sai", code) is None
+        for other in ("", shown[:-1] + ("0" if shown[-1] != "0" else "1"), "x", shown + "." + "0" * 64 * 10):
+            with pytest.raises(Refusal):
+                sign_in(session, vault, teacher.email, PASSWORD, code, known=other)
+        for _ in range(4):
+            assert sign_in(session, vault, teacher.email, "sai", code, known=shown) is None
+        assert sign_in(session, vault, teacher.email, PASSWORD, code, known=shown)
+        assert sign_in(session, vault, teacher.email, "sai", code, known=shown) is None
+        with pytest.raises(Refusal):  # a stolen browser is bounded as well
+            sign_in(session, vault, teacher.email, PASSWORD, pyotp.TOTP(secret).at(NOW + STEP), known=shown)
+
+    def test_a_shared_computer_knows_the_last_ten(self, vault: Vault) -> None:
+        shown = ""
+        for number in range(12):
+            shown = browsers.remember(vault, shown, f"name {number}")
+            assert browsers.remember(vault, shown, f"name {number}") == shown
+        known = [n for n in range(12) if browsers.counted_as(vault, shown, f"name {n}") != f"name {n}"]
+        assert known == list(range(2, 12))
+        other = browsers.remember(vault, "", "name 11")
+        assert browsers.counted_as(vault, other, "name 11") != browsers.counted_as(vault, shown, "name 11")
+
 
 class TestInvitation:
     def invited(self, session: Session, vault: Vault) -> service.Invitation:
@@ -165,6 +199,47 @@ class TestInvitation:
         assert found is not None
         assert found.role is None
         assert self.enter(session, vault, code) is None
+
+    def test_strangers_do_not_keep_the_owner_out(self, session: Session, vault: Vault, staff: Person) -> None:
+        """Twelve digits bear more wrong tries than a password, and no wrong password counts."""
+        code = self.invited(session, vault).code or ""
+        for number in range(credentials.LONG_CODE_TRIES - 1):
+            assert self.enter(session, vault, f"{number:012}") is None
+        assert self.enter(session, vault, code)
+
+    def test_guessing_is_bounded(self, session: Session, vault: Vault, staff: Person) -> None:
+        code = self.invited(session, vault).code or ""
+        for number in range(credentials.LONG_CODE_TRIES):
+            assert self.enter(session, vault, f"{number:012}") is None
+        with pytest.raises(Refusal):
+            self.enter(session, vault, code)
+
+    def test_nobody_costs_as_much_as_somebody_sec_16(
+        self, session: Session, vault: Vault, staff: Person
+    ) -> None:
+        """SEC-16: the same statements reach the database, for a name that is known and for one that is not;
+        and the trail has nothing of nobody's name.
+        """
+        self.invited(session, vault)
+        asked: list[str] = []
+        engine = session.get_bind()
+        listen = lambda *what: asked.append(str(what[2]).split(" WHERE ")[0])  # noqa: E731
+        event.listen(engine, "before_cursor_execute", listen)
+        work = []
+        for email in ("an@truong.example", "nobody@truong.example"):
+            for _ in range(2):  # the second of each has nothing left to load
+                asked.clear()
+                assert (
+                    service.sign_in_by_invitation(session, vault, email, "000000000000", replaces="", now=NOW)
+                    is None
+                )
+            work.append([each for each in asked if not each.startswith(("RELEASE", "ROLLBACK"))])
+        event.remove(engine, "before_cursor_execute", listen)
+        kinds = [[each.split()[0] for each in one] for one in work]
+        assert [k.count("INSERT") for k in kinds] == [kinds[0].count("INSERT")] * 2
+        assert [k.count("UPDATE") for k in kinds] == [kinds[0].count("UPDATE")] * 2
+        assert abs(len(kinds[0]) - len(kinds[1])) <= 1
+        assert str(uuid.UUID(int=0)) not in str(entries(session))
 
     def test_ends_after_a_week(self, session: Session, vault: Vault, staff: Person) -> None:
         code = self.invited(session, vault).code or ""

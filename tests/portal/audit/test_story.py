@@ -86,7 +86,7 @@ def test_every_act_of_a_story_is_told_once_sec_30(office: Office, primary: Schoo
     run("trust", "add-department", "S01", "--name", "Sở Một", "--province", "An Giang")
     run("trust", "add-department", "S01", "--name", "Sở Một", "--province", "An Giang", code=1)
     run("trust", "approve", "nobody", code=1)
-    run("trust", "suspend", primary.seal.sha256, "--invalid-since", "2026-06-09")
+    run("trust", "suspend", primary.seal.sha256)
     run("issue", office.file(office.rows[3], name="bon.jsonl"), code=1)
     run("trust", "list")
     run("registry", "revalidate")

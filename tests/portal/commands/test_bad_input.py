@@ -99,7 +99,7 @@ def test_one_list_that_cannot_be_read_does_not_keep_the_others_out(app: Flask, t
 
 @pytest.mark.parametrize("name", ["", " ", "zz", "0" * 64, "a" * 5000, "\udcff", "học bạ"])
 def test_names_of_nobody(app: Flask, name: str) -> None:
-    for command in (("approve",), ("suspend", "--invalid-since", "2026-01-01"), ("remove-anchor",)):
+    for command in (("approve",), ("suspend",), ("remove-anchor",)):
         refused(app, "trust", command[0], name, *command[1:])
     refused(app, "trust", "close-school", name, "--valid-to", "2026-01-01")
     refused(app, "trust", "list", "--school", name)
@@ -127,13 +127,13 @@ def test_bytes_that_are_no_text(app: Flask, command: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("command", "option"),
     [
-        (("close-school", "91000001"), "--valid-to"),
-        (("suspend", "0" * 8), "--invalid-since"),
+        (("trust", "close-school", "91000001"), "--valid-to"),
+        (("decisions", "propose", "suspend_signers", "0" * 8), "--since"),
     ],
 )
 def test_times_that_are_none(app: Flask, command: tuple[str, ...], option: str) -> None:
     """In one language: click would put our words into an English sentence."""
-    code, said = refused(app, "trust", *command, option, "hôm nay")
+    code, said = refused(app, *command, option, "hôm nay")
     assert code == 2
     assert re.fullmatch(rf"error: {option}: “hôm nay” không phải là [^.]+\.\n?", said)
 
@@ -152,7 +152,8 @@ def test_texts_that_no_name_has(app: Flask, name: str) -> None:
 def test_moments_that_are_none(app: Flask, tmp_path: Path, moment: str) -> None:
     path = tmp_path / "root.cer"
     path.write_bytes(pki.root("Gốc").der)
-    refused(app, "trust", "suspend", "zz", "--invalid-since", moment)
+    more = ("--reason", "key_stolen", "--reference", "1/QĐ")
+    refused(app, "decisions", "propose", "suspend_signers", "zz", "--since", moment, *more)
     refused(app, "trust", "close-school", "9", "--valid-to", moment)
     refused(app, "trust", "add-signer", path, "--school", "1", "--role", "GVCN", "--valid-from", moment)
 

@@ -32,6 +32,7 @@ from tests.portal.audit.reading import entries
 from tests.portal.commands.conftest import Run
 from tests.portal.issuing.world import World, class_plan, enter_trust, key_list, open_school
 from tests.portal.trust.test_renewed_authority import renewed
+from tests.portal.two_persons import FIRST, REFERENCE, SECOND, as_user, decided
 from verifier import pades
 from verifier.locator import Locator
 from verifier.policy import DEFAULT
@@ -88,7 +89,12 @@ SCHOOL = (
 )
 
 
-def test_from_nothing_to_an_approved_signer(pinned: Run, authority: Authority, engine: Engine) -> None:
+def test_from_nothing_to_an_approved_signer_sec_24(
+    pinned: Run, authority: Authority, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SEC-24: who registers a key does not approve it, in whatever spelling; another does. Stopping it does
+    not wait for anybody; doubting what it signed before takes two.
+    """
     teacher = authority.person("Trần Thị B", "GVCN")
     path = teacher.path.with_suffix(".cer")
     added = pinned(
@@ -96,6 +102,11 @@ def test_from_nothing_to_an_approved_signer(pinned: Run, authority: Authority, e
     )
     key = added.output.split()[-1]
     assert "chờ duyệt" in pinned("trust", "list").output
+    actor = f"command:{pwd.getpwuid(os.getuid()).pw_name}"
+    for same in (pwd.getpwuid(os.getuid()).pw_name, pwd.getpwuid(os.getuid()).pw_name.upper()):
+        as_user(monkeypatch, same)
+        assert "người thứ hai" in pinned("trust", "approve", key, code=1).stderr
+    as_user(monkeypatch, SECOND)
     pinned("trust", "approve", key)
     listed = pinned("trust", "list", "--school", "001234").output
     for word in (
@@ -107,15 +118,20 @@ def test_from_nothing_to_an_approved_signer(pinned: Run, authority: Authority, e
         "gốc",
     ):
         assert word in listed
-    since = "2026-10-01T08:00"
-    pinned("trust", "suspend", teacher.sha256, "--invalid-since", since)
+    pinned("trust", "suspend", teacher.sha256)
+    assert f"đình chỉ từ {trust.local(NOW):%H:%M %d/%m/%Y}" in pinned("trust", "list").output
+    since = ("--since", "2026-10-01T08:00")
+    decision = decided(pinned, monkeypatch, "suspend_signers", teacher.sha256, *since, reason="not_in_office")
+    assert "Cô Trần Thị B" in pinned("decisions", "show", decision).output
+    pinned("trust", "suspend", "--decision", decision)
     assert "đình chỉ từ 08:00 01/10/2026" in pinned("trust", "list").output
     with Session(engine) as session:
         (row,) = trust.load_store(session).signers
         assert row.invalid_since is not None
         assert row.invalid_since.isoformat() == "2026-10-01T01:00:00+00:00"
-        (actor,) = {entry["actor"] for entry in entries(session)}
-    assert actor == f"command:{pwd.getpwuid(os.getuid()).pw_name}"
+        told = [(e["actor"], e["details"]["change"]) for e in entries(session) if "change" in e["details"]]
+    assert (actor, "add_signer") in told
+    assert (f"command:{SECOND}", "approve") in told
 
 
 def test_refusals_name_everything_and_change_nothing(
@@ -137,7 +153,9 @@ def test_refusals_name_everything_and_change_nothing(
     pinned("trust", "close-school", "000000", "--valid-to", "2026-06-30", code=1)
     pinned("trust", "remove-anchor", "00" * 32, code=1)
     pinned("trust", "import-crl", public, code=1)
-    pinned("trust", "suspend", "x", "--invalid-since", "hôm qua", code=2)
+    propose = ("decisions", "propose", "suspend_signers", "x", "--reason", "key_stolen", *REFERENCE)
+    pinned(*propose, "--since", "hôm qua", code=2)
+    pinned(*propose, code=2)
     pinned("trust", "add-school", "001235", *SCHOOL[:-1], "31/02/2020", code=2)
     pinned("trust", "add-anchor", "no-such-file", "--pki", "state", code=2)
     with Session(engine) as session:
@@ -170,7 +188,7 @@ def test_every_refusal_names_its_object(
         (("add-signer", path, "--school", "9", "--role", "GVCN"), (f"certificate:{teacher.sha256}",)),
         (("approve", teacher.sha256, "nobody"), (f"certificate:{teacher.sha256}", "typed:")),
         (
-            ("suspend", "nobody", colons, "--invalid-since", "2026-10-01T08:00"),
+            ("suspend", "nobody", colons),
             ("typed:", f"certificate:{nothing}"),
         ),
         (("import-crl", rubbish, ca), (f"list:{rubbish_sha}", f"list:{sha256(ca.read_bytes()).hexdigest()}")),
@@ -299,14 +317,19 @@ class TestWithARealRecord:
         assert decide(full, RegistryFacts(file=found.facts)).outcome is uploaded
         return scanned, uploaded
 
-    def test_genuine_until_a_signer_is_suspended(self, run: Run, world: World) -> None:
+    def test_genuine_until_a_signer_is_suspended(
+        self, run: Run, world: World, clock: FrozenClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         assert self.answers(world) == (Outcome.GENUINE_CURRENT, Outcome.GENUINE_CURRENT)
         seal = world.schools[0].seal.sha256
-        after = run("trust", "suspend", seal, "--invalid-since", (NOW + timedelta(minutes=1)).isoformat())
+        clock.time += timedelta(minutes=1)
+        after = run("trust", "suspend", seal)
         assert "1 tệp phải kiểm tra lại" in after.output
         assert "1 đạt" in after.output  # it was signed before that moment
         assert self.answers(world) == (Outcome.GENUINE_CURRENT, Outcome.GENUINE_CURRENT)
-        before = run("trust", "suspend", seal, "--invalid-since", "2026-01-01")
+        what = (seal, "--since", "2026-01-01")
+        decision = decided(run, monkeypatch, "suspend_signers", *what, reason="key_stolen")
+        before = run("trust", "suspend", "--decision", decision)
         assert "1 không đạt" in before.output
         failed = Outcome.REGISTERED_BUT_SIGNATURE_FAILS
         assert self.answers(world) == (failed, failed)
@@ -334,13 +357,23 @@ class TestWithARealRecord:
 
     @SQLITE
     def test_registering_again_does_not_bring_back_what_a_suspension_withdrew(
-        self, run: Run, world: World, authority: Authority
+        self, run: Run, world: World, authority: Authority, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         seal = world.schools[0].seal
-        run("trust", "suspend", seal.sha256, "--invalid-since", "2026-09-01")
+
+        def suspend(signer: str, since: str) -> None:
+            what = (signer, "--since", since)
+            decision = decided(run, monkeypatch, "suspend_signers", *what, reason="key_stolen")
+            run("trust", "suspend", "--decision", decision)
+
+        suspend(seal.sha256, "2026-09-01")
         failed = Outcome.REGISTERED_BUT_SIGNATURE_FAILS
         assert self.answers(world) == (failed, failed)
-        bad = run("trust", "suspend", seal.sha256, "--invalid-since", "2026-09-02", code=1)
+        bad = run(
+            *("decisions", "propose", "suspend_signers", seal.sha256, "--since", "2026-09-02"),
+            *("--reason", "key_stolen", *REFERENCE),
+            code=1,
+        )
         assert "--valid-from" in bad.stderr
         again = (
             *("trust", "add-signer", seal.path.with_suffix(".cer"), "--role", "KY_PHAT_HANH"),
@@ -348,12 +381,17 @@ class TestWithARealRecord:
         )
         # From before the suspension, or from its very moment: still bound by it.
         for start in ("2026-08-31", "2026-09-01"):
+            as_user(monkeypatch, FIRST)
             key = run(*again, start).output.split()[-1]
+            as_user(monkeypatch, SECOND)
             run("trust", "approve", key)
             assert self.answers(world) == (failed, failed)
-            run("trust", "suspend", key, "--invalid-since", "2026-09-01")
+            suspend(key, "2026-09-01")
         # A new decision for the time after it stands by itself.
-        run("trust", "approve", run(*again, "2026-09-02").output.split()[-1])
+        as_user(monkeypatch, FIRST)
+        key = run(*again, "2026-09-02").output.split()[-1]
+        as_user(monkeypatch, SECOND)
+        run("trust", "approve", key)
         assert self.answers(world) == (Outcome.GENUINE_CURRENT, Outcome.GENUINE_CURRENT)
 
     @SQLITE

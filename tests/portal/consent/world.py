@@ -109,6 +109,7 @@ class World:
                 role=role,
                 valid_from=date(2020, 1, 1),
                 given_at=self.now,
+                accepted_at=self.now,
             )
         )
         self.session.flush()

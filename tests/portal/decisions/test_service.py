@@ -17,10 +17,9 @@ from portal.decisions import service
 from portal.decisions.models import Decision
 from portal.decisions.service import REASONS, TERM, Facts, Kind, State
 from portal.errors import Refusal
-from tests.conftest import ACTOR, NOW
+from tests.conftest import ACTOR, NOW, OTHER
 from tests.portal.audit.reading import entries
 
-OTHER = Actor.command("binh.tran")
 RECORD = Object("record", uuid.UUID(int=7))
 
 
@@ -121,10 +120,20 @@ def test_no_answer_in_time_is_the_end_of_it(session: Session) -> None:
     propose(session)  # again, for it is over
 
 
-def test_a_confirmed_one_does_not_expire(session: Session) -> None:
+def test_what_was_agreed_to_is_done_in_time_or_not_at_all(session: Session) -> None:
     made = propose(session)
-    service.confirm(session, made.id, actor=OTHER, now=NOW)
-    assert service.expire(session, now=NOW + 2 * TERM) == 0
+    agreed = NOW + timedelta(days=1)
+    assert service.confirm(session, made.id, actor=OTHER, now=agreed).until == agreed + TERM
+    late = agreed + TERM
+
+    def take() -> Facts:
+        return service.take(session, made.id, Kind.DESTROY_RECORD_KEY, actor=ACTOR, now=late)
+
+    assert code(take) == "decision_expired"
+    assert service.expire(session, now=late - timedelta(seconds=1)) == 0
+    assert service.expire(session, now=late) == 1
+    assert code(take) == "decision_expired"
+    propose(session)  # again, for it is over
 
 
 def test_a_no_ends_it(session: Session) -> None:
@@ -192,3 +201,47 @@ def test_an_unknown_one(session: Session) -> None:
     assert code(lambda: service.confirm(session, nothing, actor=OTHER, now=NOW)) == "unknown_decision"
     act = lambda: service.take(session, nothing, Kind.DESTROY_RECORD_KEY, actor=OTHER, now=NOW)  # noqa: E731
     assert code(act) == "unknown_decision"
+
+
+def test_a_decision_is_bound_to_what_it_says_sec_24(session: Session) -> None:
+    """SEC-24: another content under the same yes is not done; the trail has the digest of the right one."""
+    content = {"versions": {str(uuid.UUID(int=3)): 1}}
+    made = service.propose(
+        session, Kind.RECALL_RECORDS, content, reason="data_error", reference="1/QĐ", actor=ACTOR, now=NOW
+    )
+    again = lambda: service.propose(  # noqa: E731
+        session, Kind.RECALL_RECORDS, content, reason="data_error", reference="2/QĐ", actor=OTHER, now=NOW
+    )
+    assert code(again) == "decision_open"
+    service.confirm(session, made.id, actor=OTHER, now=NOW)
+    row = session.get_one(Decision, made.id)
+    row.content = row.content.replace("3", "4")
+
+    def take() -> Facts:
+        return service.take(session, made.id, Kind.RECALL_RECORDS, actor=ACTOR, now=NOW)
+
+    assert code(take) == "decision_changed"
+    row.content = row.content.replace("4", "3")
+    assert code(lambda: service.take(session, made.id, Kind.EXPORT_RECORDS, actor=ACTOR, now=NOW)) == (
+        "unknown_decision"
+    )
+    assert take().content == content
+    assert len({e["details"]["digest"] for e in entries(session)}) == 1
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_every_kind_asks_two_persons_sec_24(session: Session, kind: Kind) -> None:
+    """SEC-24: one identity is not enough for any of them."""
+    reason = next(iter(REASONS[kind]))
+    made = service.propose(
+        session, kind, {"number": 1}, reason=reason, reference="1/QĐ", actor=ACTOR, now=NOW
+    )
+
+    def take() -> Facts:
+        return service.take(session, made.id, kind, actor=ACTOR, now=NOW)
+
+    assert code(take) == "decision_unconfirmed"
+    assert code(lambda: service.confirm(session, made.id, actor=ACTOR, now=NOW)) == "same_person"
+    service.confirm(session, made.id, actor=OTHER, now=NOW)
+    assert take().state is State.APPLIED
+    assert code(take) == "decision_applied"

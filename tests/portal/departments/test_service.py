@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,7 +22,7 @@ from portal.departments import service
 from portal.departments.service import Finding
 from portal.errors import Refusal
 from portal.permissions import OrganisationKind, Role
-from portal.registry.counts import LEAST, Count, counts, shown
+from portal.registry.counts import LEAST, Count, closing, counts, shown
 from portal.registry.models import Record, RecordVersion
 from portal.trust import service as trust
 from portal.trust import store
@@ -198,7 +198,11 @@ def test_no_other_entry_is_answered(session: Session, officer: uuid.UUID, aside:
 # -------------------------------------------------------------------------------------------------- numbers
 
 
-def enter(session: Session, school: str, states: tuple[str, ...]) -> None:
+#: A month after :data:`NOW`, when what was entered then is told.
+LATER = closing(NOW + timedelta(days=31))
+
+
+def enter(session: Session, school: str, states: tuple[str, ...], *, at: datetime = NOW) -> None:
     """A record whose versions have these states; its content is of no matter here."""
     key = uuid.uuid4()
     session.add(
@@ -212,7 +216,7 @@ def enter(session: Session, school: str, states: tuple[str, ...]) -> None:
             grade=3,
             year="2025-2026",
             wrapped_key=b"",
-            created_at=NOW,
+            created_at=at,
         )
     )
     session.flush()
@@ -228,8 +232,10 @@ def enter(session: Session, school: str, states: tuple[str, ...]) -> None:
                 school_name="",
                 roles="",
                 issued_on=NOW.date(),
-                registered_at=NOW,
+                registered_at=at,
                 state=state,
+                superseded_at=at if state == "superseded" else None,
+                recalled_at=at if state == "recalled" else None,
             )
         )
     session.flush()
@@ -243,22 +249,25 @@ def test_small_numbers_are_hidden(session: Session) -> None:
     for _ in range(4):
         enter(session, "001234", ("recalled",))
     enter(session, "005678", ("current",))
-    assert counts(session, ["001234"]) == (Count("001234", "2025-2026", "TIEU_HOC", 15, 5, None),)
-    assert [(name, c.records) for name, c in service.statistics(session, "79")] == [(SCHOOL.name, None)]
-    assert service.statistics(session, "91")[0][1].records == 15
-    assert counts(session, []) == ()
+    assert counts(session, ["001234"], now=LATER) == (Count("001234", "2025-2026", "TIEU_HOC", 15, 5, None),)
+    assert [(name, c.records) for name, c in service.statistics(session, "79", now=LATER)] == [
+        (SCHOOL.name, None)
+    ]
+    assert service.statistics(session, "91", now=LATER)[0][1].records == 15
+    assert counts(session, [], now=LATER) == ()
 
 
 @given(st.integers(0, 10**6))
 def test_none_stands_for_a_handful_alone(number: int) -> None:
     assert (shown(number) is None) == (1 <= number < LEAST)
+    assert (shown(number) or 0) % LEAST == 0
 
 
 def test_a_part_that_leaves_a_handful_is_hidden(session: Session) -> None:
     """Twelve records, ten of them corrected: two were not."""
     for number in range(12):
         enter(session, "001234", ("superseded", "current") if number < 10 else ("current",))
-    assert counts(session, ["001234"]) == (Count("001234", "2025-2026", "TIEU_HOC", 12, None, 0),)
+    assert counts(session, ["001234"], now=LATER) == (Count("001234", "2025-2026", "TIEU_HOC", 10, None, 0),)
 
 
 def test_schools_that_ended_are_still_looked_after(session: Session) -> None:
@@ -268,3 +277,22 @@ def test_schools_that_ended_are_still_looked_after(session: Session) -> None:
     assert service.schools(session, "91", now=NOW) == ()
     assert len(service.alarms(session, "91")) == 1
     assert store.list_schools(session)
+
+
+def test_two_days_cannot_be_subtracted(session: Session) -> None:
+    """Twenty records; then one a day, and one of them recalled. Nothing moves within the month, and at its
+    end a single issue or recall does not show.
+    """
+    for _ in range(20):
+        enter(session, "001234", ("current",))
+    before = counts(session, ["001234"], now=LATER)
+    assert before == (Count("001234", "2025-2026", "TIEU_HOC", 20, 0, 0),)
+    for days in range(1, 4):
+        enter(session, "001234", ("current",), at=LATER + timedelta(days=days))
+        assert counts(session, ["001234"], now=LATER + timedelta(days=days, hours=1)) == before
+    following = closing(LATER + timedelta(days=40))
+    assert counts(session, ["001234"], now=following) == before
+    recalled = session.scalars(select(RecordVersion).filter_by(registered_at=NOW).limit(1)).one()
+    recalled.recalled_at = LATER
+    assert counts(session, ["001234"], now=LATER) == before
+    assert counts(session, ["001234"], now=following)[0].recalled is None

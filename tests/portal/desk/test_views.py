@@ -195,5 +195,10 @@ def test_commands_set_lock_dates_and_link_certificates(world: World, people: Peo
         assert last == date(2026, 7, 2)
         assert deadlines.last_open_day(session, "S01", "2025-2026", supplementary=True) == date(2026, 8, 15)
     account = str(people.person(Role.CLERK).account)
-    unknown = run.invoke(args=["trust", "link-account", "ab" * 32, "--account", account])
+    unknown = run.invoke(
+        args=[
+            *("decisions", "propose", "link_signers", "ab" * 32, "--account", account),
+            *("--reason", "new_account", "--reference", "1/QĐ"),
+        ]
+    )
     assert (unknown.exit_code, "Không có người ký" in unknown.output) == (1, True)

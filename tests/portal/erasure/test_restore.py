@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import shutil
 import sqlite3
 import subprocess
@@ -37,6 +36,7 @@ from tests.portal.audit.reading import entries
 from tests.portal.issuing.conftest import authority, primary
 from tests.portal.issuing.test_commands import NoChecker
 from tests.portal.issuing.world import ISSUED_ON, NOW, School, class_plan, enter_trust, key_list
+from tests.portal.two_persons import as_user
 from tests.servers import PostgresCluster
 from verifier.locator import Locator, group
 
@@ -152,12 +152,6 @@ def house(
     engine.dispose()
     if cluster is not None:
         cluster.drop(name)
-
-
-def as_user(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """From now on commands run as another user of the operating system."""
-    entry = pwd.struct_passwd((name, "x", os.getuid(), 0, "", "/", "/bin/sh"))
-    monkeypatch.setattr(pwd, "getpwuid", lambda _: entry)
 
 
 def secrets_of(house: House, record_id: str) -> dict[str, bytes]:

@@ -35,7 +35,7 @@ from portal.trust import service as trust
 from portal.trust import store as trust_store
 from portal.trust.models import Signer
 from portal.trust.service import SignerInput
-from tests.conftest import ACTOR, FrozenClock
+from tests.conftest import ACTOR, OTHER, FrozenClock
 from tests.portal.issuing.world import ISSUED_ON, NOW, School, class_plan, enter_trust, key_list
 from verifier.policy import DEFAULT
 from verifier.report import Medium, Role, ValidationReport
@@ -501,7 +501,7 @@ def test_a_period_longer_than_the_certificate(office: Office, authority: Authori
         entry = SignerInput(brief.der, primary.plan.code, Role.CBQL, display_name=name)
         created = trust.add_signer(session, entry, actor=ACTOR, now=NOW).created
         assert created is not None
-        trust.approve(session, [created], actor=ACTOR, now=NOW)
+        trust.approve(session, [created], actor=OTHER, now=NOW)
         store = trust_store.load_store(session)
     endless = (replace(s, valid_from=NOW - timedelta(days=999), valid_to=None) for s in store.signers)
     store = replace(store, signers=tuple(endless))

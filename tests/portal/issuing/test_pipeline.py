@@ -31,7 +31,7 @@ from portal.registry.rows import open_file
 from portal.trust import service as trust
 from portal.trust import store as trust_store
 from portal.trust.service import Change, SchoolInput
-from tests.conftest import ACTOR
+from tests.conftest import ACTOR, OTHER
 from tests.demo_instance import run_flask
 from tests.portal.issuing.conftest import MakeWorld
 from tests.portal.issuing.judges import assert_sealed
@@ -353,7 +353,7 @@ def test_several_could_sign_and_the_plan_decides(world: World, primary: School, 
         entry = trust.SignerInput(second.der, primary.plan.code, Role.GVCN, display_name=manager.name)
         created = trust.add_signer(session, entry, actor=ACTOR, now=NOW).created
         assert created is not None
-        trust.approve(session, [created], actor=ACTOR, now=NOW)
+        trust.approve(session, [created], actor=OTHER, now=NOW)
     row = primary.rows[0]
     with pytest.raises(InvalidInput) as refused:
         world.run([row])

@@ -32,7 +32,7 @@ from portal.trust import service as trust
 from portal.trust import store as trust_store
 from portal.trust.service import SchoolInput, SignerInput
 from portal.vault import Vault
-from tests.conftest import ACTOR, FrozenClock
+from tests.conftest import ACTOR, OTHER, FrozenClock
 from verifier import record as records
 from verifier.report import Role
 from verifier.trust import Pki, Purpose, TrustStore
@@ -114,7 +114,7 @@ def enter_trust(session: Session, authority: Authority, schools: Sequence[School
                 created.append(trust.add_signer(session, entry, actor=ACTOR, now=now).created)
         entry = SignerInput(school.seal.der, plan.code, Role.KY_PHAT_HANH, display_name=plan.name)
         created.append(trust.add_signer(session, entry, actor=ACTOR, now=now).created)
-        trust.approve(session, [key for key in created if key], actor=ACTOR, now=now)
+        trust.approve(session, [key for key in created if key], actor=OTHER, now=now)
 
 
 def trust_timestamps(world: World, now: datetime = NOW) -> None:

@@ -32,7 +32,7 @@ from portal.trust import service as trust
 from portal.trust.models import RevocationList
 from portal.trust.service import Change, SchoolInput, SignerInput
 from tests.certificates import reissued
-from tests.conftest import ACTOR, NOW
+from tests.conftest import ACTOR, NOW, OTHER
 from tests.portal.audit.reading import changes_told, entries
 from verifier.audit import moment_text
 from verifier.certificates import find_path, read_certificate
@@ -43,6 +43,7 @@ from verifier.revocation import check_revocation
 from verifier.trust import Approval, Pki, TrustStore, read_store
 
 WHO: dict[str, Any] = {"actor": ACTOR, "now": NOW}
+SECOND: dict[str, Any] = {"actor": OTHER, "now": NOW}
 HOUR = timedelta(hours=1)
 SCHOOL = SchoolInput(
     code="001234",
@@ -105,7 +106,7 @@ def add(session: Session, credential: Credential, role: Role = Role.GVCN, **chan
 def approved(session: Session, credential: Credential, role: Role = Role.GVCN, **changes: Any) -> Change:
     created = add(session, credential, role, **changes).created
     assert created is not None
-    return trust.approve(session, [created], **WHO)
+    return trust.approve(session, [created], **SECOND)
 
 
 class TestSchools:
@@ -328,7 +329,7 @@ class TestSigners:
         assert row.approval is Approval.WAITING
         assert not row.covers(NOW)
         assert row.display_name == "Trần Thị B"
-        change = trust.approve(trusted, [created], **WHO)
+        change = trust.approve(trusted, [created], **SECOND)
         assert change.certificates == {teacher.sha256}
         (row,) = trust.load_store(trusted).signers
         assert row.covers(NOW)
@@ -344,9 +345,9 @@ class TestSigners:
         teacher = authority.person("Trần Thị B", Role.GVCN)
         created = add(trusted, teacher).created
         assert created is not None
-        trust.approve(trusted, [created], **WHO, refuse=True)
+        trust.approve(trusted, [created], **SECOND, refuse=True)
         assert trust.load_store(trusted).signers[0].approval is Approval.REFUSED
-        assert refusal(lambda: trust.approve(trusted, [created], **WHO)) == "already_decided"
+        assert refusal(lambda: trust.approve(trusted, [created], **SECOND)) == "already_decided"
         later = teacher.certificate.not_valid_before_utc + timedelta(days=1)
         add(trusted, teacher, valid_from=later)  # a new registration may be decided otherwise
 
@@ -492,7 +493,7 @@ class TestSigners:
     def test_nobody_by_that_name(self, trusted: Session) -> None:
         for text in ("", "x", "00" * 32, "6a1d4f0e-0000-4000-8000-000000000000"):
             assert refusal(partial(trust.find_signers, trusted, text)) == "unknown_signer"
-        assert refusal(lambda: trust.approve(trusted, [], **WHO)) == "unknown_signer"
+        assert refusal(lambda: trust.approve(trusted, [], **SECOND)) == "unknown_signer"
 
 
 def _same_key(authority: Authority, credential: Credential) -> Credential:
