@@ -7,6 +7,8 @@ case $PORT in '' | *[!0-9]*) echo "error: PORT must be a number, not '$PORT'" >&
 export DEMO="${DEMO:-1}"
 export INSTANCE_DIR="${INSTANCE_DIR:-$PWD/instance}"
 export WEB_THREADS="${WEB_THREADS:-256}"
+# For the worker, which signs what is ordered at pages.
+export SIGNING_KEYS="${SIGNING_KEYS:-$INSTANCE_DIR/demo/keys.json}"
 # By name: browsers make passkeys for names alone, never for an address of numbers.
 export PUBLIC_URL="${PUBLIC_URL:-http://localhost:$PORT}"
 

@@ -57,11 +57,13 @@ class DemoInstance:
         return DemoInstance(directory)
 
 
-def run_flask(environment: Mapping[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_flask(
+    environment: Mapping[str, str], *arguments: str, app: str = "wsgi"
+) -> subprocess.CompletedProcess[str]:
     """One command of the portal; ``environment`` holds all of its settings."""
     inherited = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
     return subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
+        [sys.executable, "-m", "flask", "--app", app, *arguments],
         cwd=ROOT,
         env=inherited | dict(environment),
         capture_output=True,

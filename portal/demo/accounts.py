@@ -2,14 +2,15 @@
 and three departments, and the office of one school more.
 
 Each is let in as a real person is: invited by an administrator, in by the code of the invitation, with a
-passkey; and a password with an authenticator app where the role may use these. What a visitor needs to sign
-in as them lies in ``passkeys.json``.
+passkey; and a password with an authenticator app where the role may use these. Their certificates are those
+that bear their names. What a visitor needs to sign in as them lies in ``passkeys.json``.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -30,6 +31,8 @@ from portal.demo.people import draw_adults
 from portal.demo.schools import BY_KEY, DEPARTMENTS, SchoolPlan
 from portal.errors import PortalError
 from portal.permissions import ROLES_OF, OrganisationKind, Role, needs_passkey
+from portal.trust import service as trusted
+from portal.trust import store as trust
 from portal.vault import Vault
 from verifier.report import Role as SigningRole
 
@@ -81,12 +84,33 @@ def open_accounts(
             service.open_office(session, planned.office, actor=actor, now=now)
         invited = service.invite(session, vault, planned.office.code, planned.person, actor=actor, now=now)
         made.append(_settle(session, vault, party, planned, invited, now=now))
+        _give_certificates(session, planned, invited.account, actor=actor, now=now)
     path = directory / FILE
     draft = path.with_suffix(".draft")
     draft.touch(mode=0o600)
     draft.write_text(json.dumps([asdict(each) for each in made], ensure_ascii=False, indent=1), "utf-8")
     os.replace(draft, path)
     return tuple(made)
+
+
+def _give_certificates(
+    session: Session, planned: _Planned, account: uuid.UUID, *, actor: Actor, now: datetime
+) -> None:
+    """The certificates that bear the person's name are theirs, the school's seal is its clerk's: so each can
+    be asked to sign at a page.
+    """
+    clerk = Role.CLERK in planned.person.roles
+    mine = [
+        signer.id
+        for signer in trust.list_signers(session, planned.office.code)
+        if (
+            clerk
+            if signer.authority.role is SigningRole.KY_PHAT_HANH
+            else signer.authority.display_name == planned.person.name
+        )
+    ]
+    if mine:
+        trusted.link_account(session, mine, account, actor=actor, now=now)
 
 
 def _settle(

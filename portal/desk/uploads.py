@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -20,6 +20,8 @@ from portal.issuing.intake_tables import MAX_BYTES
 from portal.issuing.models import ClassUpload, Issuance, Stage, UploadKind, UploadState
 from portal.issuing.sealed import Examined, open_upload, seal_upload
 from portal.permissions import Act
+from portal.ports import FileStore
+from portal.registry import service as registry
 from portal.trust import store as trust
 from portal.vault import Vault
 from verifier.errors import InvalidInput, Problem
@@ -28,6 +30,7 @@ from verifier.trust import Approval
 
 MAX_REASON: Final = 200
 _MAX_NAME: Final = 120
+_OWN_COPY: Final = "issuer_copy"  # what the trail calls a file that goes to the school that issued it
 _OPEN: Final = (UploadState.SENT, UploadState.EXAMINED, UploadState.CONFIRMED, UploadState.ISSUING)
 
 
@@ -64,6 +67,15 @@ class UploadView:
     examined: Examined | None
     marked: bool  # the spreadsheet with the mistakes is there
     choices: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCopy:
+    """A registered version of an upload, for the school that issued it."""
+
+    record_id: str
+    version: int
+    name: str  # of the pupil
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +243,60 @@ def candidates(
     return offered
 
 
+def issued(
+    session: Session, vault: Vault, who: Person, upload: uuid.UUID, *, now: datetime
+) -> tuple[IssuedCopy, ...]:
+    """What of an upload is registered, by the pupils' names. The trail tells that these were shown. Raises
+    Refusal.
+    """
+    who.must_be_allowed(Act.UPLOAD_CLASS)
+    row = _own(session, who, upload)
+    copies = []
+    for key in _registered(session, row):
+        content = registry.open_record(session, vault, key.record_id, key.version)
+        if content is None:
+            raise RuntimeError("a registered version without its content")
+        copies.append(IssuedCopy(key.record_id, key.version, str(content.fields["ho_va_ten"])))
+    if copies:
+        event = Event(
+            who.actor,
+            Action.DISCLOSURE,
+            Object("upload", row.id),
+            organisation=who.office,
+            purpose=_OWN_COPY,
+            details={"count": len(copies)},
+        )
+        audit.record(session, event, now=now)
+    return tuple(sorted(copies, key=lambda copy: (copy.name, copy.record_id)))
+
+
+def issued_file(
+    session: Session,
+    vault: Vault,
+    files: FileStore,
+    who: Person,
+    upload: uuid.UUID,
+    *,
+    record_id: str,
+    version: int,
+    now: datetime,
+) -> bytes:
+    """The signed file of a registered version of an own upload. The trail tells of it under the pupil. Raises
+    Refusal, and what ``registry.read_file`` raises.
+    """
+    who.must_be_allowed(Act.UPLOAD_CLASS)
+    row = _own(session, who, upload)
+    known = any((key.record_id, key.version) == (record_id, version) for key in _registered(session, row))
+    sha256 = registry.newest_file(session, record_id, version) if known else None
+    data = None if sha256 is None else registry.read_file(session, vault, files, sha256)
+    if sha256 is None or data is None:
+        raise Refusal("not_there", marked("Tệp này không có học bạ đó."))
+    shown: dict[str, str | int] = {"version": version, "file": sha256}
+    event = registry.trail_event(session, record_id, Action.DISCLOSURE, shown, actor=who.actor)
+    audit.record(session, replace(event, purpose=_OWN_COPY), now=now)
+    return data
+
+
 def withdraw(session: Session, who: Person, upload: uuid.UUID, *, now: datetime) -> None:
     """Take an upload back: what of it is not yet closed by the seal is given up with its signatures; what is
     registered stays. Raises Refusal when it is over already.
@@ -271,6 +337,12 @@ def _own(session: Session, who: Person, upload: uuid.UUID) -> ClassUpload:
     if row is None:
         raise Refusal("unknown_upload", marked("Không có tệp nào như vậy ở trường này."))
     return row
+
+
+def _registered(session: Session, row: ClassUpload) -> Sequence[Issuance]:
+    return session.scalars(
+        select(Issuance).where(Issuance.upload_pk == row.id, Issuance.stage == Stage.REGISTERED)
+    ).all()
 
 
 def _facts(session: Session, vault: Vault, row: ClassUpload) -> UploadFacts:

@@ -122,6 +122,28 @@ def mistakes_file(key: uuid.UUID) -> Response:
     return _download(content, "danh-sach-loi.xlsx", XLSX)
 
 
+@desk.get("/classes/<uuid:key>/<record_id>/<int:version>/pdf")
+@allowed(Access.ROLE, Act.UPLOAD_CLASS)
+def issued_file(key: uuid.UUID, record_id: str, version: int) -> Response:
+    """The signed file of one record that came of a class file."""
+    bundle = resources()
+    try:
+        with transaction() as session:
+            content = uploads.issued_file(
+                session,
+                bundle.vault,
+                bundle.files,
+                _me(session),
+                key,
+                record_id=record_id,
+                version=version,
+                now=bundle.clock.now(),
+            )
+    except Refusal:
+        abort(404)
+    return _download(content, f"hoc-ba-{record_id}-{version}.pdf", "application/pdf")
+
+
 def _change_class(key: uuid.UUID, change: Any) -> AnyResponse:
     try:
         with transaction() as session:
@@ -152,6 +174,7 @@ def _one_class(key: uuid.UUID, errors: Mapping[str, str], status: int = 200) -> 
             me = _me(session)
             seen = uploads.view(session, vault, me, key)
             offered = uploads.candidates(session, vault, me, key)
+            copies = uploads.issued(session, vault, me, key, now=resources().clock.now())
     except Refusal:
         abort(404)
     said = seen.choices.get("*", {})
@@ -166,6 +189,7 @@ def _one_class(key: uuid.UUID, errors: Mapping[str, str], status: int = 200) -> 
         "problems": examined.problems[:_MOST_PROBLEMS] if examined else (),
         "marked": seen.marked,
         "stays": seen.facts.state in _STAYS,
+        "copies": [(copy, group(copy.record_id)) for copy in copies],
         "signers": [
             (field, forms.field_name(field), able, "ky_thay" if "ky_thay" in c else c.get("certificate", ""))
             for field, able in offered.items()

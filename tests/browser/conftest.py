@@ -14,13 +14,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
 
 from portal.config import Settings
 from portal.demo.manifest import Sample
@@ -85,7 +85,12 @@ def free_port() -> int:
 
 @contextmanager
 def serve(
-    instance: DemoInstance, *, log: Path | None = None, port: int | None = None, **changes: str
+    instance: DemoInstance,
+    *,
+    log: Path | None = None,
+    port: int | None = None,
+    app: str = "wsgi",
+    **changes: str,
 ) -> Iterator[Site]:
     """The server as ``make run`` starts it, with other settings where ``changes`` names some. What it prints
     goes to ``log``.
@@ -93,7 +98,7 @@ def serve(
     port = port or free_port()
     command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1"]
     command += ["--port", str(port), "--no-ws", "--log-level", "error", "--log-config", "portal/logging.json"]
-    command += ["--blocking-threads", changes.get("WEB_THREADS", str(Settings.web_threads)), "wsgi:app"]
+    command += ["--blocking-threads", changes.get("WEB_THREADS", str(Settings.web_threads)), f"{app}:app"]
     environment = {"PATH": os.environ["PATH"], **instance.environment, **changes}
     with (
         nullcontext() if log is None else log.open("ab") as printed,
@@ -112,6 +117,31 @@ def serve(
                 for pid in (*descendants(process.pid), process.pid):
                     with suppress(ProcessLookupError):
                         os.kill(pid, signal.SIGKILL)
+
+
+@contextmanager
+def work(
+    instance: DemoInstance, *, log: Path | None = None, app: str = "wsgi", **changes: str
+) -> Iterator[None]:
+    """The worker as ``make run`` starts it, beside a server with the same settings."""
+    environment = {"PATH": os.environ["PATH"], **instance.environment, **changes}
+    with (
+        nullcontext() if log is None else log.open("ab") as printed,
+        subprocess.Popen(  # noqa: S603 - our own worker
+            [sys.executable, "-m", "flask", "--app", app, "work"],
+            cwd=ROOT,
+            env=environment,
+            stdout=printed,
+            stderr=printed,
+        ) as process,
+    ):
+        try:
+            yield
+        finally:
+            ended = process.poll()
+            process.terminate()
+            process.wait(60)
+        assert ended is None, "the worker ended by itself"
 
 
 def descendants(pid: int) -> Iterator[int]:
@@ -146,6 +176,32 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
+@dataclass
+class Watch:
+    """What pages complain of while they are watched: policy violations, script errors, requests to anybody
+    else.
+    """
+
+    site: str
+    complaints: list[str] = field(default_factory=list)
+
+    def page(self, context: BrowserContext) -> Page:
+        """A new page, watched."""
+        page = context.new_page()
+        page.add_init_script(
+            "document.addEventListener('securitypolicyviolation', e => "
+            "console.error('CSP ' + e.violatedDirective + ' ' + e.blockedURI))"
+        )
+        page.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
+        page.on("console", lambda m: self.complaints.append(m.text) if _complains(m.type, m.text) else None)
+        page.on("request", self._asked)
+        return page
+
+    def _asked(self, request: Request) -> None:
+        if not request.url.startswith((self.site, "data:", "blob:")):
+            self.complaints.append(f"asked elsewhere: {request.url}")
+
+
 Visit = Callable[..., Page]
 
 
@@ -154,9 +210,8 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
     """``visit(path, width=360, scripts=True)`` opens a page in a context of its own, watched until the test
     ends.
     """
+    watch = Watch(site.url)
     watched: list[Page] = []
-    complaints: list[str] = []
-    requests: list[Request] = []
 
     def visit(path: str, *, width: int = PHONE, scripts: bool = True) -> Page:
         phone = width < 700
@@ -169,14 +224,7 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
             base_url=site.url,
         )
         context.set_default_timeout(60_000)  # a busy machine, and a first check that starts the fork server
-        page = context.new_page()
-        page.add_init_script(
-            "document.addEventListener('securitypolicyviolation', e => "
-            "console.error('CSP ' + e.violatedDirective + ' ' + e.blockedURI))"
-        )
-        page.on("pageerror", lambda error: complaints.append(f"script error: {error}"))
-        page.on("console", lambda m: complaints.append(m.text) if _complains(m.type, m.text) else None)
-        page.on("request", lambda request: requests.append(request))  # noqa: PLW0108 - no builtin can listen
+        page = watch.page(context)
         watched.append(page)
         page.goto(path)
         return page
@@ -185,8 +233,7 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
     for page in watched:
         assert page.context.cookies() == []
         page.context.close()
-    assert complaints == []
-    assert [r.url for r in requests if not r.url.startswith(site.url)] == []
+    assert watch.complaints == []
 
 
 def _complains(kind: str, text: str) -> bool:

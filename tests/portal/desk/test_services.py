@@ -74,6 +74,7 @@ def test_another_school_sees_and_touches_nothing(office: SchoolOffice) -> None:
         calls: list[Callable[[], object]] = [
             lambda: uploads.view(session, vault, clerk, upload),
             lambda: uploads.marked_file(session, vault, clerk, upload, now=now),
+            lambda: uploads.issued(session, vault, clerk, upload, now=now),
             lambda: uploads.confirm(session, clerk, upload, now=now),
             lambda: uploads.withdraw(session, clerk, upload, now=now),
             lambda: signatures.pupils(session, vault, teacher, part.key, now=now),

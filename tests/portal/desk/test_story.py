@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import uuid
+from dataclasses import replace
 from datetime import date
 
 import openpyxl
 import pytest
 
 from portal.desk import corrections, signatures, uploads
+from portal.desk.person import Person
 from portal.errors import Refusal
 from portal.issuing import deadlines
 from portal.issuing.marked import LIST_SHEET
@@ -59,6 +61,7 @@ def test_a_class_is_issued_by_its_people_and_corrected_after_the_lock(
     ((record_id, version, data),) = registered(world)
     assert version == 1
     assert verdict(world, data) is Verdict.GENUINE_CURRENT
+    the_clerk_has_the_file(office, upload, row, data)
 
     correct_after_the_lock(office, row, record_id)
     files = {number: data for _, number, data in registered(world)}
@@ -161,6 +164,33 @@ def people_sign(office: SchoolOffice, row: Row) -> None:
     assert sorted(left) == ["CBQL", "GVCN", "KY_PHAT_HANH"]
     homeroom = next(who for name in teachers if office.parts(who := office.person(name, HOMEROOM)))
     assert [office.sign_all(who) for who in (homeroom, head, office.clerk)] == [1, 1, 1]
+
+
+def the_clerk_has_the_file(office: SchoolOffice, upload: uuid.UUID, row: Row, data: bytes) -> None:
+    """What came of an upload is listed and handed out, to its school alone; the trail tells each (SEC-18,
+    SEC-30).
+    """
+    world, now = office.world, office.world.clock.now()
+    with world.begin() as session:
+        (copy,) = uploads.issued(session, world.vault, office.clerk, upload, now=now)
+        assert copy.name == row.record.common.ho_va_ten
+
+        def file(who: Person, version: int) -> bytes:
+            vault, files, record_id = world.vault, world.files, copy.record_id
+            return uploads.issued_file(
+                session, vault, files, who, upload, record_id=record_id, version=version, now=now
+            )
+
+        assert file(office.clerk, copy.version) == data
+        for who, version in ((office.clerk, 2), (replace(office.clerk, office="09999999"), copy.version)):
+            with pytest.raises(Refusal):
+                file(who, version)
+    with world.begin() as session:
+        shown = [e for e in entries(session) if e["purpose"] == "issuer_copy"]
+    assert [(e["object"].partition(":")[0], e["pupil"] is None) for e in shown] == [
+        ("upload", True),
+        ("record", False),
+    ]
 
 
 def correct_after_the_lock(office: SchoolOffice, row: Row, record_id: str) -> None:
