@@ -24,10 +24,12 @@ from portal.departments.views import departments
 from portal.desk.views import desk
 from portal.errors import InvalidSettings
 from portal.extensions import Resources
+from portal.families.consents import consents
 from portal.families.looks import looks
 from portal.families.requests import subject_requests
 from portal.families.school import office
 from portal.families.views import families
+from portal.families.witness import witness
 from portal.filestore import ObjectFiles, ObjectTombstones
 from portal.limits.work import Bounds, Workroom
 from portal.lookup.scan import Scans
@@ -160,6 +162,8 @@ def create_app(
     app.register_blueprint(demo_accounts)
     app.register_blueprint(families)
     app.register_blueprint(office)
+    app.register_blueprint(consents)
+    app.register_blueprint(witness)
     app.register_blueprint(subject_requests)
     app.register_blueprint(looks)
     app.register_blueprint(desk)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
@@ -99,10 +99,12 @@ class Wanted:
 class Child:
     """A pupil whom a holder is linked to, with all years; by the first of the links to the same pupil.
 
-    ``grades`` are those with a record that was not recalled, ``missing`` those before the highest without.
+    ``links`` are all of them, for each school's consents are its own; ``grades`` are those with a record that
+    was not recalled, ``missing`` those before the highest without.
     """
 
     link: Link
+    links: tuple[Link, ...]
     name: str
     records: tuple[PupilRecord, ...]
     grades: tuple[int, ...]
@@ -337,9 +339,12 @@ def children(session: Session, vault: Vault, account: uuid.UUID, *, now: datetim
             continue
         records = learners.records_of(session, link.school_code, link.pupil_index)
         keys = {record.key for record in records}
-        if any(keys & {record.key for record in child.records} for child in found):
-            continue
-        found.append(_child(session, vault, link, records))
+        same = (n for n, child in enumerate(found) if keys & {record.key for record in child.records})
+        number = next(same, None)
+        if number is None:
+            found.append(_child(session, vault, link, records))
+        else:
+            found[number] = replace(found[number], links=(*found[number].links, link))
     return tuple(found)
 
 
@@ -419,7 +424,7 @@ def _child(session: Session, vault: Vault, link: Link, records: tuple[PupilRecor
     known = learners.pupil_of(session, vault, link.school_code, link.pupil_index)
     grades = sorted({r.grade for r in records if r.newest.state is not VersionState.RECALLED})
     missing = sorted(set(range(1, grades[-1])).difference(grades)) if grades else []
-    return Child(link, "" if known is None else known.name, records, tuple(grades), tuple(missing))
+    return Child(link, (link,), "" if known is None else known.name, records, tuple(grades), tuple(missing))
 
 
 # --------------------------------------------------------------------------------------------------- inside

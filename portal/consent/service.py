@@ -19,13 +19,13 @@ import json
 import os
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session, aliased
 
 from portal.accounts.models import Organisation
@@ -74,21 +74,25 @@ ANSWER_WITHIN: Final = timedelta(days=14)
 MAX_REFERENCE: Final = 80
 
 _SENTENCES: Final = {
-    "not_permitted": "Tài khoản này không có quyền làm việc này.",
-    "not_entitled": "Theo tuổi của học sinh hôm nay, tài khoản này không được quyết định việc này.",
-    "unknown_record": "Không có học bạ nào ứng với mã này.",
-    "unknown_consent": "Không có đề nghị xem học bạ này.",
-    "disputed": "Quyền đại diện cho học sinh đang được nhà trường xác minh, nên chưa thể đồng ý.",
-    "not_approved": "Mục đích này cần Sở Giáo dục và Đào tạo chấp thuận trước; hiện chưa có chấp thuận.",
-    "own_sign_in": "Học sinh có tài khoản riêng, hoặc từ 16 tuổi, phải tự đăng nhập để trả lời.",
-    "text_differs": "Nội dung vừa đọc đã thay đổi. Đọc lại rồi trả lời.",
-    "same_request": "Học sinh và người giám hộ phải trả lời riêng từng người.",
-    "already_answered": "Người này đã trả lời rồi.",
-    "not_open": "Đề nghị này đã kết thúc, không trả lời được nữa.",
-    "not_in_force": "Sự đồng ý này hiện không có hiệu lực.",
-    "code_made": "Mã chia sẻ chỉ hiện một lần và đã được tạo. Cần mã khác thì tạo một lần chia sẻ mới.",
-    "approved_already": "Mục đích này đã được chấp thuận.",
-    "no_approval": "Mục đích này chưa được chấp thuận, nên không có gì để thu hồi.",
+    "not_permitted": marked("Tài khoản này không có quyền làm việc này."),
+    "not_entitled": marked("Theo tuổi của học sinh hôm nay, tài khoản này không được quyết định việc này."),
+    "unknown_record": marked("Không có học bạ nào ứng với mã này."),
+    "unknown_consent": marked("Không có đề nghị xem học bạ này."),
+    "disputed": marked("Quyền đại diện cho học sinh đang được nhà trường xác minh, nên chưa thể đồng ý."),
+    "not_approved": marked(
+        "Mục đích này cần Sở Giáo dục và Đào tạo chấp thuận trước; hiện chưa có chấp thuận."
+    ),
+    "own_sign_in": marked("Học sinh có tài khoản riêng, hoặc từ 16 tuổi, phải tự đăng nhập để trả lời."),
+    "text_differs": marked("Nội dung vừa đọc đã thay đổi. Đọc lại rồi trả lời."),
+    "same_request": marked("Học sinh và người giám hộ phải trả lời riêng từng người."),
+    "already_answered": marked("Người này đã trả lời rồi."),
+    "not_open": marked("Đề nghị này đã kết thúc, không trả lời được nữa."),
+    "not_in_force": marked("Sự đồng ý này hiện không có hiệu lực."),
+    "code_made": marked(
+        "Mã chia sẻ chỉ hiện một lần và đã được tạo. Cần mã khác thì tạo một lần chia sẻ mới."
+    ),
+    "approved_already": marked("Mục đích này đã được chấp thuận."),
+    "no_approval": marked("Mục đích này chưa được chấp thuận, nên không có gì để thu hồi."),
 }
 
 
@@ -207,12 +211,16 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A consent as a holder sees it. ``suspended`` is the reason why a given one shows nothing now."""
+    """A consent as a holder sees it. ``suspended`` is the reason why a given one shows nothing now;
+    ``disputed`` that no yes counts now; ``child_here`` that the pupil's yes may be said without a sign-in of
+    their own: on the guardian's device, at school, on paper.
+    """
 
     consent: uuid.UUID
     purpose: Purpose
     recipient: str | None
     years: tuple[str, ...]
+    preset: Preset
     fields: tuple[str, ...]
     pdf: bool
     once: bool
@@ -220,6 +228,8 @@ class Overview:
     until: datetime
     suspended: str | None
     waiting_for: tuple[Party, ...]
+    disputed: bool
+    child_here: bool
     asked_at: datetime
     code_made: bool
     code_locked: bool
@@ -568,8 +578,7 @@ def settle(session: Session, vault: Vault, *, now: datetime, pupil: str | None =
 
     What is shown never waits for this: each disclosure asks by itself.
     """
-    ended = select(ConsentEvent.consent_pk).where(ConsentEvent.kind.in_(_ENDS))
-    wanted = select(Consent.id).where(Consent.id.not_in(ended)).order_by(Consent.asked_at, Consent.id)
+    wanted = select(Consent.id).where(Consent.id.not_in(_ended())).order_by(Consent.asked_at, Consent.id)
     if pupil is not None:
         wanted = wanted.where(Consent.pupil_index == pupil)
     found: list[Notice] = []
@@ -677,40 +686,109 @@ def entitled(session: Session, vault: Vault, account: uuid.UUID, pupil: str, now
 
 
 def of_pupil(
-    session: Session, vault: Vault, *, account: uuid.UUID, pupil: str, now: datetime
+    session: Session,
+    vault: Vault,
+    *,
+    account: uuid.UUID,
+    pupil: str,
+    consent: uuid.UUID | None = None,
+    now: datetime,
 ) -> tuple[Overview, ...] | Denied:
-    """Every consent about a pupil, newest first, for a holder who may act. Denied: ``not_entitled``."""
+    """Every consent about a pupil, newest first, for a holder who may act; with ``consent`` that one alone,
+    where it is about this pupil. Denied: ``not_entitled``.
+    """
     if entitled(session, vault, account, pupil, now) is None:
         return _Refuser(session, Actor("holder", str(account)), Action.DISCLOSURE, now)("not_entitled")
     wanted = select(Consent.id).where(Consent.pupil_index == pupil)
-    found = []
+    if consent is not None:
+        wanted = wanted.where(Consent.id == consent)
+    return tuple(_overview(session, case) for case in _cases(session, vault, wanted, now))
+
+
+def to_answer(
+    session: Session, vault: Vault, *, account: uuid.UUID, pupil: str, now: datetime
+) -> tuple[Overview, ...]:
+    """Questions that wait for this holder, or for the child beside a guardian, newest first. None for a
+    holder who may not act.
+    """
+    link = entitled(session, vault, account, pupil, now)
+    if link is None:
+        return ()
+    wanted = select(Consent.id).where(Consent.pupil_index == pupil, Consent.id.not_in(_ended()))
+    found = (_overview(session, case) for case in _cases(session, vault, wanted, now))
+    return tuple(
+        each
+        for each in found
+        if link.party in each.waiting_for or (each.child_here and Party.PUPIL in each.waiting_for)
+    )
+
+
+def at_school(
+    session: Session,
+    vault: Vault,
+    *,
+    staff: Staff,
+    pupil: str,
+    consent: uuid.UUID | None = None,
+    now: datetime,
+) -> tuple[Overview, ...] | Denied:
+    """What a pupil of this school may answer there today: what waits for them, and what they may take back.
+    Denied: ``not_permitted``.
+    """
+    school = standing(session, staff, Act.WITNESS_CONSENT, day_of(now))
+    if school is None:
+        return _Refuser(session, Actor("account", str(staff.account)), Action.CONSENT_GIVEN, now)(
+            "not_permitted"
+        )
+    wanted = select(Consent.id).where(
+        Consent.pupil_index == pupil, Consent.school_code == school.code, Consent.id.not_in(_ended())
+    )
+    if consent is not None:
+        wanted = wanted.where(Consent.id == consent)
+    return tuple(
+        _overview(session, case)
+        for case in _cases(session, vault, wanted, now)
+        if Party.PUPIL in case.needed.parties and case.fold.state in (State.WAITING, State.GIVEN)
+    )
+
+
+def _cases(session: Session, vault: Vault, wanted: Select[uuid.UUID], now: datetime) -> Iterator[Case]:
+    """Consents as they stand now, newest first."""
     for key in session.scalars(wanted.order_by(Consent.asked_at.desc(), Consent.id)).all():
         case = examine(session, vault, key, now)
-        if case is None:
-            continue  # erased since the line above
-        row, fold, code = case.row, case.fold, _code(session, case.row)
-        recipients = [] if row.recipient_pk is None else [row.recipient_pk]
-        found.append(
-            Overview(
-                row.id,
-                Purpose(row.purpose),
-                next(iter(names(session, recipients).values()), None),
-                tuple(record.year for record in case.records),
-                tuple(json.loads(row.fields)),
-                row.pdf,
-                row.once,
-                fold.state,
-                fold.until,
-                case.obstacle if fold.state is State.GIVEN else None,
-                tuple(sorted(_missing(case.links, case.needed, fold.yes)))
-                if fold.state in (State.WAITING, State.GIVEN)
-                else (),
-                row.asked_at,
-                code is not None,
-                code is not None and code.locked_at is not None,
-            )
-        )
-    return tuple(found)
+        if case is not None:  # else erased since the line above
+            yield case
+
+
+def _overview(session: Session, case: Case) -> Overview:
+    row, fold, code = case.row, case.fold, _code(session, case.row)
+    recipients = [] if row.recipient_pk is None else [row.recipient_pk]
+    return Overview(
+        consent=row.id,
+        purpose=Purpose(row.purpose),
+        recipient=next(iter(names(session, recipients).values()), None),
+        years=tuple(record.year for record in case.records),
+        preset=Preset(row.preset),
+        fields=tuple(json.loads(row.fields)),
+        pdf=row.pdf,
+        once=row.once,
+        state=fold.state,
+        until=fold.until,
+        suspended=case.obstacle if fold.state is State.GIVEN else None,
+        waiting_for=tuple(sorted(_missing(case.links, case.needed, fold.yes)))
+        if fold.state in (State.WAITING, State.GIVEN)
+        else (),
+        disputed=_disputed(case.links, case.needed),
+        child_here=Party.PUPIL in case.needed.parties and not _own_sign_in(case),
+        asked_at=row.asked_at,
+        code_made=code is not None,
+        code_locked=code is not None and code.locked_at is not None,
+    )
+
+
+def _ended() -> Select[uuid.UUID]:
+    """Consents of which an event says that they ended."""
+    return select(ConsentEvent.consent_pk).where(ConsentEvent.kind.in_(_ENDS))
 
 
 def of_organisation(
@@ -1113,13 +1191,16 @@ def _no_yes(session: Session, case: Case, party: Party, by: By) -> str | None:
     """Why this party's yes does not count now; None when it does."""
     if _disputed(case.links, case.needed):
         return "disputed"
-    if party is Party.PUPIL and by.evidence is not Evidence.SIGN_IN:
-        own = any(link.party is Party.PUPIL and link.active for link in case.links)
-        if own or case.needed.own_sign_in:
-            return "own_sign_in"
+    if party is Party.PUPIL and by.evidence is not Evidence.SIGN_IN and _own_sign_in(case):
+        return "own_sign_in"
     if party not in _missing(case.links, case.needed, case.fold.yes):
         return "already_answered"
     return None
+
+
+def _own_sign_in(case: Case) -> bool:
+    """Whether the pupil's yes takes a sign-in of their own: by age, or because there is one."""
+    return case.needed.own_sign_in or any(link.party is Party.PUPIL and link.active for link in case.links)
 
 
 def _text(session: Session, vault: Vault, case: Case, party: Party, language: Language) -> Shown:

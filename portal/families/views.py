@@ -17,11 +17,15 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal.accounts import activation, contacts, holders
 from portal.accounts.activation import FoundSlip, Typed
-from portal.accounts.holders import Child, LinkState, Wanted
+from portal.accounts.holders import Child, Link, LinkState, Wanted
 from portal.accounts.models import ContactKind
 from portal.accounts.notices import send
+from portal.consent import service as consent
 from portal.errors import Refusal, marked
 from portal.extensions import reading, resources, transaction
+from portal.families import consents
+from portal.families.consent_forms import BEARER, capital
+from portal.families.consent_forms import said as of_pair
 from portal.families.forms import MISTAKES, RELATIONS
 from portal.families.sheet import lay_out
 from portal.limits.table import WRONG_SIGN_IN
@@ -269,8 +273,22 @@ def home() -> Response:
         links = holders.links_of(session, bundle.vault, me.account, now=now)
         reached = contacts.reached(session, bundle.vault, me.account, now=now)
         shown = [_child(session, child) for child in children]
+        asked = [
+            {
+                "to": consents.address(link.key, each.consent),
+                "name": child.name,
+                "purpose": capital(of_pair(each.purpose.words)),
+                "recipient": each.recipient or gettext(BEARER),
+            }
+            for child in children
+            for link in child.links
+            for each in consent.to_answer(
+                session, bundle.vault, account=me.account, pupil=link.pupil_index, now=now
+            )
+        ]
     context = {
         "children": shown,
+        "asked": asked,
         "disputed": sum(each.state is LinkState.DISPUTED for each in links),
         "waiting": reached is not None and reached.waiting is not None,
         "to_confirm": reached is not None and reached.standing is not contacts.Standing.CONFIRMED,
@@ -282,6 +300,10 @@ def _child(session: Session, child: Child) -> dict[str, Any]:
     highest = child.grades[-1] if child.grades else 0
     return {
         "link": child.link.key,
+        "consents": [
+            (consents.address(link.key), "" if len(child.links) == 1 else _school(child, link))
+            for link in child.links
+        ],
         "name": child.name,
         "relation": gettext(RELATIONS[child.link.relation]),
         "count": f"{len(child.grades)}/{highest}",
@@ -289,6 +311,12 @@ def _child(session: Session, child: Child) -> dict[str, Any]:
         "any": bool(child.grades),
         "records": [_record(session, record) for record in reversed(child.records)],
     }
+
+
+def _school(child: Child, link: Link) -> str:
+    """What the school of a link is called on the child's records; its code where it has issued none."""
+    named = (record.newest.school_name for record in child.records if record.school_code == link.school_code)
+    return next(named, link.school_code)
 
 
 def _record(session: Session, record: PupilRecord) -> dict[str, Any]:

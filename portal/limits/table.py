@@ -70,7 +70,7 @@ DEFAULT: Final[Mapping[str, Policy]] = {
         ),
         _policy(
             WRONG_TRY,
-            "a typed code and birth date that do not fit, a paper that differs",
+            "a typed code and birth date that do not fit, a paper that differs, a receipt nobody got",
             "too_many_wrong_tries",
             v4="100/hour",
             n64="10/hour",
@@ -89,7 +89,7 @@ DEFAULT: Final[Mapping[str, Policy]] = {
         ),
         _policy(
             FORM,
-            "a form sent to /lookup or /compare, right or wrong; a way begun to the OpenID provider",
+            "a form sent to /lookup, /compare, /receipt, right or wrong; a way begun to the OpenID provider",
             "too_many_requests",
             v4="1200/minute",
             n64="120/minute",

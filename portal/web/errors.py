@@ -114,6 +114,24 @@ _REFUSALS: Final = {
         marked("Từ mạng của bạn, hoặc từ nhiều nơi cùng lúc, vừa có nhiều lần nhập không đúng."),
         marked("Hãy thử lại sau %(wait)s. Kiểm tra học bạ vẫn dùng được."),
     ),
+    "link_disputed": _Text(
+        marked("Nhà trường đang xác minh quyền đại diện"),
+        marked(
+            "Nhà trường đang xem xét liên kết của bạn với học sinh này. Trong lúc đó bạn không xem, không "
+            "đồng ý và không chia sẻ được gì; những gì bạn đã đồng ý cũng tạm dừng."
+        ),
+        marked("Hãy hỏi nhà trường."),
+    ),
+    "disputed": _Text(
+        marked("Nhà trường đang xác minh quyền đại diện"),
+        marked("Ai được đại diện cho học sinh đang được nhà trường xác minh, nên chưa thể chia sẻ học bạ."),
+        marked("Hãy hỏi nhà trường."),
+    ),
+    "not_entitled": _Text(
+        marked("Việc này do người khác quyết định"),
+        marked("Theo tuổi của học sinh hôm nay, tài khoản này không được quyết định việc cho xem học bạ."),
+        marked("Nếu bạn thấy không đúng, hãy hỏi nhà trường."),
+    ),
     "strange_form": _Text(
         marked("Biểu mẫu này đã cũ"),
         marked("Trang đã mở quá lâu, hoặc biểu mẫu không được gửi từ trang của cổng; chưa có gì được làm."),

@@ -26,7 +26,13 @@ from portal.web import errors
 from portal.web.requests import Rejection
 
 #: Endpoints whose every form is counted (:data:`portal.limits.table.FORM`).
-FORMS: Final = ("lookup.typed", "lookup.compare", "openid.begin", "openid.begin_link")
+FORMS: Final = (
+    "lookup.typed",
+    "lookup.compare",
+    "consents.receipt_state",
+    "openid.begin",
+    "openid.begin_link",
+)
 
 
 class TooMany(Rejection):

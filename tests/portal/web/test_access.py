@@ -144,6 +144,23 @@ ROUTES = {
     ("GET", "/family/<uuid:key>/<record_id>/<int:version>/pdf"): Act.SEE_OWN_RECORDS,
     ("GET", "/family/contact"): Act.SEE_OWN_RECORDS,
     ("POST", "/family/contact/stop"): Act.SEE_OWN_RECORDS,
+    ("GET", "/family/<uuid:key>/consents"): Act.CONSENT,
+    ("GET", "/family/<uuid:key>/consents/new"): Act.CONSENT,
+    ("POST", "/family/<uuid:key>/consents/new"): Act.CONSENT,
+    ("GET", "/family/<uuid:key>/consents/<uuid:consent>"): Act.CONSENT,
+    ("POST", "/family/<uuid:key>/consents/<uuid:consent>/answer"): Act.CONSENT,
+    ("GET", "/family/<uuid:key>/consents/<uuid:consent>/child"): Act.CONSENT,
+    ("POST", "/family/<uuid:key>/consents/<uuid:consent>/child"): Act.CONSENT,
+    ("GET", "/family/<uuid:key>/consents/<uuid:consent>/child/explained"): Act.CONSENT,
+    ("GET", "/family/<uuid:key>/consents/<uuid:consent>/receipt"): Act.CONSENT,
+    ("GET", "/family/<uuid:key>/consents/<uuid:consent>/receipt.json"): Act.CONSENT,
+    ("GET", "/receipt"): E,
+    ("POST", "/receipt"): T,
+    ("GET", "/holders/consents"): Act.WITNESS_CONSENT,
+    ("POST", "/holders/consents"): Act.WITNESS_CONSENT,
+    ("GET", "/holders/<index>/consents"): Act.WITNESS_CONSENT,
+    ("GET", "/holders/<index>/consents/<uuid:consent>"): Act.WITNESS_CONSENT,
+    ("POST", "/holders/<index>/consents/<uuid:consent>"): Act.WITNESS_CONSENT,
     ("GET", "/share"): H,
     ("POST", "/share"): H,
     ("POST", "/share/opened"): H,
@@ -262,11 +279,12 @@ def test_what_a_strange_site_sends_changes_nothing(world: World) -> None:
         forms = {
             "/lookup": typed_form(world.primary, nam="1999"),
             "/compare": paper_form(world.primary, ho_va_ten="Ai đó"),
+            "/receipt": {"number": "0" * 32},
         }
         sent = [(path, {**form}) for path, form in forms.items()]
         for path, form in sent:
             answer = world.client.post(path, data=form, content_type="multipart/form-data", headers=headers)
-            assert answer.status_code == 200
+            assert answer.status_code == (422 if path == "/receipt" else 200)
             assert "Access-Control-Allow-Origin" not in answer.headers
         for path in ("/check", "/check/data"):
             for content in (file, b"%PDF-1.7 other"):
