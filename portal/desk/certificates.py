@@ -6,15 +6,17 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from portal.desk.person import Person
 from portal.errors import Refusal, marked
+from portal.issuing import wire
 from portal.permissions import Act
 from portal.permissions import Role as Office
 from portal.registry import service as registry
+from portal.trust import possession
 from portal.trust import service as trusted
 from portal.trust import store as trust
 from portal.trust.service import SignerInput
@@ -52,6 +54,7 @@ class CertificateFacts:
     approval: Approval
     refusal: str | None
     suspended: bool
+    key_shown: bool  # the applicant signed the registration's challenge with the key
 
 
 def ask(
@@ -94,6 +97,41 @@ def own(session: Session, who: Person) -> tuple[CertificateFacts, ...]:
     return tuple(
         _facts(signer) for signer in trust.list_signers(session, who.office) if signer.account == who.account
     )
+
+
+def challenge(session: Session, who: Person, signer: uuid.UUID) -> dict[str, Any]:
+    """The challenge of an own registration that waits, as the file of digests that the own token signs
+    (:mod:`portal.issuing.wire`; the registration stands where a record's issuance does). Raises Refusal.
+    """
+    found = _own_waiting(session, who, signer)
+    line = (found.id, found.authority.role.value, possession.challenge(session, signer).hex())
+    return wire.digests_file(found.certificate, [line])
+
+
+def show_key(session: Session, who: Person, signer: uuid.UUID, content: bytes, *, now: datetime) -> None:
+    """The signature of the challenge, in the file that orders are answered with. Raises Refusal,
+    InvalidInput.
+    """
+    found = _own_waiting(session, who, signer)
+    lines, problems = wire.read_signatures(content, marked("Tệp chữ ký"))
+    if problems:
+        raise InvalidInput(problems)
+    if not any(
+        line.issuance == str(found.id)
+        and possession.show(session, signer, line.value, actor=who.actor, now=now)
+        for line in lines
+    ):
+        wrong = marked("Chữ ký không khớp giá trị băm của đăng ký này. Hãy ký lại và gửi lại tệp")
+        raise InvalidInput((Problem("file", "wrong_signature", wrong),))
+
+
+def _own_waiting(session: Session, who: Person, signer: uuid.UUID) -> SignerFacts:
+    who.must_be_allowed(Act.REGISTER_CERTIFICATE)
+    for each in trust.list_signers(session, who.office):
+        mine = each.id == signer and each.account == who.account
+        if mine and each.authority.approval is Approval.WAITING:
+            return each
+    raise Refusal("unknown_signer", marked("Bạn không có đăng ký nào như vậy đang chờ duyệt."))
 
 
 def waiting(session: Session, officer: Person) -> tuple[CertificateFacts, ...]:
@@ -142,4 +180,5 @@ def _facts(signer: SignerFacts) -> CertificateFacts:
         entry.approval,
         signer.refusal,
         entry.invalid_since is not None,
+        signer.possession_at is not None,
     )

@@ -647,6 +647,34 @@ def ask_certificate() -> AnyResponse:
     return to("/certificate")
 
 
+@desk.get("/certificate/<uuid:key>/digests.json")
+@allowed(Access.ROLE, Act.REGISTER_CERTIFICATE)
+def challenge(key: uuid.UUID) -> Response:
+    """What the own token signs to show that it holds the key."""
+    try:
+        with reading() as session:
+            content = certificates.challenge(session, _me(session), key)
+    except Refusal:
+        abort(404)
+    return _download(json.dumps(content, indent=1).encode(), "digests.json", "application/json")
+
+
+@desk.post("/certificate/<uuid:key>/possession")
+@allowed(Access.ROLE, Act.REGISTER_CERTIFICATE)
+def show_key(key: uuid.UUID) -> AnyResponse:
+    """Take the signature of the challenge."""
+    _, content = _file("file")
+    try:
+        with transaction() as session:
+            certificates.show_key(session, _me(session), key, content, now=resources().clock.now())
+    except InvalidInput as mistakes:
+        told = " ".join(gettext(problem.message) for problem in mistakes.problems[:20])
+        return _certificate({}, {f"file-{key}": told}, 422)
+    except Refusal:
+        abort(404)
+    return to("/certificate")
+
+
 def _certificate(values: Mapping[str, Any], errors: Mapping[str, str], status: int = 200) -> Response:
     with reading() as session:
         me = _me(session)

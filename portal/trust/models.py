@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from datetime import date, datetime
 
@@ -64,6 +65,10 @@ class Anchor(Keyed, Base):
     removed_at: Mapped[datetime | None]
 
 
+def _nonce() -> str:
+    return secrets.token_hex(16)
+
+
 class Signer(Keyed, Base):
     """Certificate × school × role × capacity × period, with its approval."""
 
@@ -100,6 +105,8 @@ class Signer(Keyed, Base):
     # Whose certificate it is; accounts stand above this room. None: registered by a command for nobody.
     account_pk: Mapped[uuid.UUID | None] = mapped_column(index=True)
     refusal: Mapped[str | None] = mapped_column(String(40))  # why the department refused it
+    nonce: Mapped[str] = mapped_column(String(32), default=_nonce)  # of the challenge to show the key with
+    possession_at: Mapped[datetime | None]  # when it was shown (portal.trust.possession)
     # Who asked for it, as the trail calls them: another person approves (SEC-24).
     registered_by: Mapped[str] = mapped_column(String(80), default="")
 

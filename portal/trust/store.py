@@ -95,6 +95,7 @@ class SignerFacts:
     authority: AuthorisedSigner
     account: uuid.UUID | None = None  # whose certificate it is
     refusal: str | None = None  # code of the department's reason
+    possession_at: datetime | None = None  # when the applicant showed that they hold the key
 
 
 def current_epoch(session: Session, *, lock: bool = False) -> int:
@@ -309,7 +310,7 @@ def list_signers(session: Session, school_code: str | None = None) -> tuple[Sign
     if school_code is not None:
         wanted = wanted.where(Signer.school_code == school_code)
     return tuple(
-        SignerFacts(s.id, s.certificate, s.issuer_id, authority, s.account_pk, s.refusal)
+        SignerFacts(s.id, s.certificate, s.issuer_id, authority, s.account_pk, s.refusal, s.possession_at)
         for s, authority in _authorities(session.scalars(wanted).all(), _school_ends(session))
     )
 

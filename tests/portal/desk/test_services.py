@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import re
@@ -9,6 +10,8 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -19,6 +22,7 @@ from portal.desk.signatures import PartKey
 from portal.errors import Refusal
 from portal.issuing import deadlines, intake, marked
 from portal.issuing import uploads as worker
+from portal.issuing.keys import load_keys
 from portal.issuing.models import (
     ClassUpload,
     Issuance,
@@ -39,7 +43,7 @@ from tests.portal.audit.reading import entries
 from tests.portal.desk.office import HEAD, HOMEROOM, OFFICER, SchoolOffice
 from tests.portal.desk.test_story import registered
 from tests.portal.issuing.test_pipeline import SQLITE, verdict
-from tests.portal.issuing.world import changed
+from tests.portal.issuing.world import changed, key_list
 from verifier.errors import InvalidInput, Problem
 from verifier.report import Role
 from verifier.verdict import Outcome as Verdict
@@ -193,6 +197,61 @@ def test_a_certificate_has_one_owner(office: SchoolOffice) -> None:
         signer = next(s for s in signers if s.authority.display_name == homeroom.name)
         with pytest.raises(Refusal, match="người khác"):
             trust.link_account(session, [signer.id], other.account, actor=ACTOR, now=now)
+
+
+def test_an_officer_does_not_approve_their_own_and_the_key_is_shown_sec_24(
+    office: SchoolOffice, tmp_path: Path
+) -> None:
+    """SEC-24: who asked and who approves are two. Whoever asks shows that they hold the key: their own, for
+    this registration, and the department sees it.
+    """
+    world, plan = office.world, office.school.plan
+    mine, stranger = (
+        world.authority.person(
+            "Cô giáo Mới", Role.GVCN, school=plan.name, title="Giáo viên", ca=plan.people_ca, handle=handle
+        )
+        for handle in (f"new-{uuid.uuid4()}", f"new-{uuid.uuid4()}")
+    )
+    keys = load_keys(key_list(tmp_path / "new-keys.json", (mine, stranger)))
+    who = replace(office.clerk, account=uuid.uuid4(), role=HOMEROOM, name="Cô giáo Mới")
+    now = world.clock.now()
+
+    def answer(out: dict[str, Any], sha256: str) -> bytes:
+        key = keys.find(sha256)
+        assert key is not None
+        value = base64.b64encode(key.sign_digest(bytes.fromhex(out["digests"][0]["digest"])))
+        return json.dumps([out["digests"][0] | {"signature": value.decode()}]).encode()
+
+    with world.begin() as session:
+        key = certificates.ask(session, who, mine.der, now=now)
+        out = certificates.challenge(session, who, key)
+        assert out["signer"] == mine.sha256
+        other = replace(who, account=uuid.uuid4())
+        for act in (
+            lambda: certificates.challenge(session, other, key),
+            lambda: certificates.show_key(session, other, key, answer(out, mine.sha256), now=now),
+        ):
+            with pytest.raises(Refusal, match="không có đăng ký"):
+                act()
+        for wrong in (
+            answer(out, stranger.sha256),
+            answer({"digests": [out["digests"][0] | {"digest": "00" * 32}]}, mine.sha256),
+            answer({"digests": [out["digests"][0] | {"issuance": str(uuid.uuid4())}]}, mine.sha256),
+            b"[]",
+            b"x",
+        ):
+            with pytest.raises(InvalidInput):
+                certificates.show_key(session, who, key, wrong, now=now)
+        assert [c.key_shown for c in certificates.waiting(session, OFFICER)] == [False]
+        certificates.show_key(session, who, key, answer(out, mine.sha256), now=now)
+        assert [c.key_shown for c in certificates.waiting(session, OFFICER)] == [True]
+        assert entries(session)[-1]["details"] == {"change": "possession_shown", "signer": str(key)}
+        with pytest.raises(Refusal) as refused:
+            certificates.decide(session, replace(OFFICER, account=who.account), key, now=now)
+        assert refused.value.code == "same_person"
+        certificates.decide(session, OFFICER, key, now=now)
+        with pytest.raises(Refusal):  # decided: nothing waits for a signature
+            certificates.challenge(session, who, key)
 
 
 def test_a_certificate_waits_for_the_department(office: SchoolOffice) -> None:

@@ -94,6 +94,8 @@ ROUTES = {
     ("POST", "/late-corrections"): Act.ASK_LATE_CORRECTION,
     ("GET", "/certificate"): Act.REGISTER_CERTIFICATE,
     ("POST", "/certificate"): Act.REGISTER_CERTIFICATE,
+    ("GET", "/certificate/<uuid:key>/digests.json"): Act.REGISTER_CERTIFICATE,
+    ("POST", "/certificate/<uuid:key>/possession"): Act.REGISTER_CERTIFICATE,
     ("GET", "/department/certificates"): Act.DECIDE_CERTIFICATES,
     ("POST", "/department/certificates/<uuid:key>"): Act.DECIDE_CERTIFICATES,
     ("GET", "/department/late-corrections"): Act.APPROVE_LATE_CORRECTION,
