@@ -12,10 +12,10 @@ from werkzeug.datastructures import MultiDict
 
 from portal.consent.ages import Party
 from portal.consent.fields import PDF_WORDS, SENSITIVE, Preset, names_of
+from portal.consent.forms import STATES, Choices, capital, of_pair, read_wish, sensitive_choices
 from portal.consent.models import EventKind, Evidence
-from portal.consent.purposes import Pair, Purpose
 from portal.consent.receipts import ReceiptState
-from portal.consent.service import DAYS, Overview, State, Wish
+from portal.consent.service import Overview, State, Wish
 from portal.registry.service import Issued
 from portal.web.i18n import gettext, language, marked, moment
 from verifier.errors import InvalidInput, Problem
@@ -32,15 +32,9 @@ OBSTACLES: Final[Mapping[str, str]] = {
     "erased": marked("nội dung của sự đồng ý này đã được xoá"),
     "record_destroyed": marked("học bạ không còn trong hệ thống"),
 }
-#: State -> tone of its sign, and what it is called.
-STATES: Final[Mapping[State, tuple[str, str]]] = {
-    State.WAITING: ("info", marked("Đang chờ trả lời")),
-    State.GIVEN: ("ok", marked("Đã đồng ý")),
-    State.REFUSED: ("unfinished", marked("Đã từ chối")),
-    State.WITHDRAWN: ("unfinished", marked("Đã rút lại")),
-    State.EXPIRED: ("unfinished", marked("Đã hết hạn")),
-    State.USED_UP: ("unfinished", marked("Đã dùng hết")),
-}
+#: State -> tone of its sign.
+_TONES: Final[Mapping[State, str]] = {State.WAITING: "info", State.GIVEN: "ok"}
+_ENDED: Final = "unfinished"
 PARTIES: Final[Mapping[Party, str]] = {
     Party.GUARDIAN: marked("cha, mẹ hoặc người giám hộ"),
     Party.PUPIL: marked("học sinh"),
@@ -63,21 +57,7 @@ EVIDENCE: Final[Mapping[Evidence, str]] = {
     Evidence.PAPER: marked("ký trên giấy, nhà trường giữ"),
 }
 BEARER: Final = marked("Người có mã chia sẻ và biết ngày sinh của học sinh")
-ONCE, MANY = "once", "many"
-USES: Final[Mapping[str, str]] = {
-    ONCE: marked("Một lần"),
-    MANY: marked("Nhiều lần trong thời hạn"),
-}
 _LEVEL: Final = "level:"
-
-
-def said(pair: Pair) -> str:
-    """The half of a pair in the language of this request."""
-    return pair[language() == "en"]
-
-
-def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def years(names: Sequence[str]) -> str:
@@ -88,12 +68,12 @@ def years(names: Sequence[str]) -> str:
 def listed(preset: Preset, names: Sequence[str], *, pdf: bool) -> list[str]:
     """What may be seen, one thing a line: the preset, each sensitive thing, the signed PDF."""
     things = [preset.words, *(pair for name, pair in SENSITIVE.items() if name in names)]
-    return [capital(said(pair)) for pair in ([*things, PDF_WORDS] if pdf else things)]
+    return [capital(of_pair(pair)) for pair in ([*things, PDF_WORDS] if pdf else things)]
 
 
 def standing(each: Overview) -> tuple[str, str, str]:
     """Tone, word and sentence of how a consent stands."""
-    tone, word = STATES[each.state]
+    tone, word = _TONES.get(each.state, _ENDED), STATES[each.state]
     until = moment(each.until, language())
     match each.state:
         case State.GIVEN if each.suspended is not None:
@@ -124,7 +104,7 @@ def standing(each: Overview) -> tuple[str, str, str]:
 
 def standing_of(found: ReceiptState) -> tuple[str, str, str]:
     """As :func:`standing`, for whoever has the number of a receipt: the state and nothing else."""
-    tone, word = STATES[found.state]
+    tone, word = _TONES.get(found.state, _ENDED), STATES[found.state]
     until = moment(found.until, language())
     match found.state:
         case State.GIVEN if found.in_force:
@@ -140,7 +120,7 @@ def standing_of(found: ReceiptState) -> tuple[str, str, str]:
 # ------------------------------------------------------------------------------------------- an own sharing
 
 
-def record_choices(records: Sequence[Issued]) -> list[tuple[str, str]]:
+def record_choices(records: Sequence[Issued]) -> Choices:
     """Each year, newest first, and for every level of several years all of them as one bundle."""
     choices = []
     for record in reversed(records):
@@ -163,36 +143,23 @@ def record_choices(records: Sequence[Issued]) -> list[tuple[str, str]]:
     return choices
 
 
-def sensitive_choices(records: Sequence[Issued]) -> list[tuple[str, str]]:
+def possible_choices(records: Sequence[Issued]) -> Choices:
     """What is sensitive and can stand in one of the records."""
     possible = set().union(*(names_of(r.level, r.grade, Preset.RESULT, SENSITIVE) for r in records))
-    return [(name, capital(said(pair))) for name, pair in SENSITIVE.items() if name in possible]
+    return [(name, words) for name, words in sensitive_choices() if name in possible]
 
 
-def read_wish(form: MultiDict[str, Any], records: Sequence[Issued]) -> tuple[Wish, tuple[uuid.UUID, ...]]:
+def read_sharing(form: MultiDict[str, Any], records: Sequence[Issued]) -> tuple[Wish, tuple[uuid.UUID, ...]]:
     """What a family wants to share, and which of ``records``. Raises InvalidInput with every mistake."""
     problems: list[Problem] = []
-
-    def one_of(name: str, known: Sequence[str], message: str) -> str:
-        value = str(form.get(name, ""))
-        if value not in known:
-            problems.append(Problem(name, "choose", message))
-        return value
-
-    purpose = one_of("purpose", list(Purpose), marked("Chọn mục đích."))
+    wish = read_wish(form, problems)
     given = set(form.getlist("records"))
     chosen = tuple(r.key for r in records if str(r.key) in given or _LEVEL + r.level in given)
     if not chosen or not given <= {value for value, _ in record_choices(records)}:
         problems.append(Problem("records", "choose", marked("Chọn ít nhất một năm học.")))
-    preset = one_of("preset", list(Preset), marked("Chọn phần học bạ muốn cho xem."))
-    sensitive = form.getlist("sensitive")
-    if not set(sensitive) <= {name for name, _ in sensitive_choices(records)}:
+    if not set(form.getlist("sensitive")) <= {name for name, _ in possible_choices(records)}:
         message = marked("Chỉ chọn những thông tin có trong danh sách.")
         problems.append(Problem("sensitive", "choose", message))
-    days = one_of("days", [str(each) for each in DAYS], marked("Chọn thời hạn."))
-    uses = one_of("uses", list(USES), marked("Chọn được xem một lần hay nhiều lần."))
-    if problems:
+    if problems or wish is None:
         raise InvalidInput(tuple(problems))
-    pdf = form.get("pdf") == "yes"
-    wish = Wish(Purpose(purpose), Preset(preset), int(days), uses == ONCE, tuple(sensitive), pdf)
     return wish, chosen

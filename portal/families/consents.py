@@ -26,11 +26,11 @@ from portal.accounts.models import Relation
 from portal.accounts.notices import send
 from portal.consent import receipts, service
 from portal.consent.ages import Party
-from portal.consent.fields import PDF_WORDS, Preset
+from portal.consent.forms import STATES, capital, of_pair, wish_choices
 from portal.consent.models import EventKind, Evidence
 from portal.consent.purposes import Purpose
 from portal.consent.receipts import Receipt, ReceiptEvent
-from portal.consent.service import DAYS, By, Denied, Overview, Said, State
+from portal.consent.service import By, Denied, Overview, Said, State
 from portal.consent.texts import Reader, Shown
 from portal.errors import Refusal
 from portal.extensions import reading, resources, transaction
@@ -104,7 +104,7 @@ def offer(key: uuid.UUID) -> AnyResponse:
         records = registry.issued(session, pupil=link.pupil_index)
         name = _name(session, link)
         try:
-            wish, chosen = words.read_wish(form, records)
+            wish, chosen = words.read_sharing(form, records)
             made = service.offer(
                 session,
                 bundle.vault,
@@ -139,13 +139,9 @@ def _new_page(
         "errors": errors,
         "chosen": {field: form.getlist(field) for field in ("purpose", "records", "preset", "sensitive")}
         | {field: form.getlist(field) for field in ("pdf", "days", "uses")},
-        "purposes": [(each.value, words.capital(words.said(each.words))) for each in Purpose],
+        **wish_choices(),
         "records": words.record_choices(records),
-        "presets": [(each.value, words.capital(words.said(each.words))) for each in Preset],
-        "sensitive": words.sensitive_choices(records),
-        "pdf": [("yes", words.capital(words.said(PDF_WORDS)))],
-        "days": [(str(each), gettext("%(days)s ngày", days=each)) for each in DAYS],
-        "uses": [(value, gettext(text)) for value, text in words.USES.items()],
+        "sensitive": words.possible_choices(records),
     }
     status = 422 if errors else 200
     return page("families/consent_new.html", context, status, here=f"{address(link.key)}/new")
@@ -277,10 +273,10 @@ def receipt(key: uuid.UUID, consent: uuid.UUID) -> Response:
         "key": key,
         "number": number,
         "receipt": told,
-        "purpose": words.capital(words.said(Purpose(told.purpose).words)),
+        "purpose": capital(of_pair(Purpose(told.purpose).words)),
         "recipient": told.recipient or gettext(words.BEARER),
         "years": words.years(told.years),
-        "state": gettext(words.STATES[State(told.state)][1]),
+        "state": gettext(STATES[State(told.state)]),
         "asked_at": moment(datetime.fromisoformat(told.asked_at), tongue),
         "expires_at": moment(datetime.fromisoformat(told.expires_at), tongue),
         "issued_at": moment(datetime.fromisoformat(told.issued_at), tongue),
@@ -453,7 +449,7 @@ def _shown(each: Overview, link: Link) -> dict[str, Any]:
         "consent": each.consent,
         "recipient": each.recipient or gettext(words.BEARER),
         "named": each.recipient is not None,
-        "purpose": words.capital(words.said(each.purpose.words)),
+        "purpose": capital(of_pair(each.purpose.words)),
         "years": words.years(each.years),
         "listed": words.listed(each.preset, each.fields, pdf=each.pdf),
         "state": each.state.value,

@@ -21,11 +21,11 @@ from portal.accounts.holders import Child, Link, LinkState, Wanted
 from portal.accounts.models import ContactKind
 from portal.accounts.notices import send
 from portal.consent import service as consent
+from portal.consent.forms import capital, of_pair
 from portal.errors import Refusal, marked
 from portal.extensions import reading, resources, transaction
 from portal.families import consents
-from portal.families.consent_forms import BEARER, capital
-from portal.families.consent_forms import said as of_pair
+from portal.families.consent_forms import BEARER
 from portal.families.forms import MISTAKES, RELATIONS
 from portal.families.sheet import lay_out
 from portal.limits.table import WRONG_SIGN_IN

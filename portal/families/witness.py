@@ -19,6 +19,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal.accounts.notices import send
 from portal.consent import service
 from portal.consent.ages import Party
+from portal.consent.forms import capital, of_pair
 from portal.consent.models import Evidence
 from portal.consent.parties import Staff, staff
 from portal.consent.service import MAX_REFERENCE, By, Denied, Overview, Said, State
@@ -190,7 +191,7 @@ def _shown(each: Overview) -> dict[str, Any]:
     return {
         "consent": each.consent,
         "recipient": each.recipient or gettext(words.BEARER),
-        "purpose": words.capital(words.said(each.purpose.words)),
+        "purpose": capital(of_pair(each.purpose.words)),
         "years": words.years(each.years),
         "tone": tone,
         "word": word,

@@ -12,9 +12,10 @@ from typing import Any, Final
 from flask import Response
 
 from portal.consent.disclosing import OPEN_FOR, Disclosed, DisclosedRecord
+from portal.consent.forms import of_pair
 from portal.consent.purposes import Duty, Purpose
 from portal.families.sheet import lay_out
-from portal.receiving.forms import VERSIONS, said
+from portal.receiving.forms import VERSIONS
 from portal.uploads.spreadsheet import Part, workbook
 from portal.web.i18n import gettext, language, moment
 from verifier.locator import digest_text, group, short_digest
@@ -46,8 +47,8 @@ def context(shown: Disclosed, who: str) -> dict[str, Any]:
 def _why(shown: Disclosed) -> str:
     if shown.basis in set(Duty):
         ground = Duty(shown.basis).ground
-        return f"{said(ground.words)} ({ground.article})"
-    return said(Purpose(shown.purpose).words)
+        return f"{of_pair(ground.words)} ({ground.article})"
+    return of_pair(Purpose(shown.purpose).words)
 
 
 def _record(record: DisclosedRecord, number: int) -> dict[str, Any]:

@@ -4,39 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final
 
 from werkzeug.datastructures import MultiDict
 
-from portal.consent.fields import PDF_WORDS, SENSITIVE, Preset
-from portal.consent.purposes import Duty, Pair, Purpose
-from portal.consent.service import DAYS, MAX_REFERENCE, State, Wish, read_code
+from portal.consent.fields import Preset
+from portal.consent.forms import Choices, capital, of_pair, read_choice, read_preset, read_wish
+from portal.consent.purposes import Duty
+from portal.consent.service import MAX_REFERENCE, Wish, read_code
 from portal.lookup.forms import CODE_MISTAKES
 from portal.permissions import OrganisationKind
 from portal.registry.service import read_birth
-from portal.web.i18n import gettext, language, marked
+from portal.web.i18n import marked
 from verifier.errors import InvalidInput, Problem
 from verifier.locator import Hosts, Locator, read_typed
 from verifier.verdict import VersionState
 
-#: Where a question stands -> what it is called.
-STATES: Final[Mapping[State, str]] = {
-    State.WAITING: marked("Đang chờ trả lời"),
-    State.GIVEN: marked("Đã đồng ý"),
-    State.REFUSED: marked("Đã từ chối"),
-    State.WITHDRAWN: marked("Đã rút lại"),
-    State.EXPIRED: marked("Đã hết hạn"),
-    State.USED_UP: marked("Đã dùng hết"),
-}
 #: What became of a version that is shown -> in words.
 VERSIONS: Final[Mapping[VersionState, str]] = {
     VersionState.CURRENT: marked("đang lưu hành"),
     VersionState.SUPERSEDED: marked("đã có bản mới hơn"),
     VersionState.RECALLED: marked("đã thu hồi"),
 }
-ONCE, MANY = "once", "many"
-_USES: Final = ((ONCE, marked("Một lần")), (MANY, marked("Nhiều lần trong thời hạn")))
 #: Words for the codes of :func:`verifier.locator.read_share_code`, and for a birth date that is none.
 MISTAKES: Final[Mapping[tuple[str, str], str]] = {
     ("code", "empty"): marked("Nhập mã chia sẻ mà gia đình đã đưa"),
@@ -56,53 +45,10 @@ _WHOLE_CODE: Final = marked(
 )
 
 
-def said(pair: Pair) -> str:
-    """The half of a pair in the language of this request."""
-    return pair[language() == "en"]
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-Choices = list[tuple[str, str]]
-_Choice = TypeVar("_Choice", bound=StrEnum)
-
-
-def purposes() -> Choices:
-    """Purposes to choose from."""
-    return [(purpose.value, _capital(said(purpose.words))) for purpose in Purpose]
-
-
-def presets() -> Choices:
-    """How much, to choose from."""
-    return [(preset.value, _capital(said(preset.words))) for preset in Preset]
-
-
-def sensitive() -> Choices:
-    """What is named one by one."""
-    return [(name, _capital(said(pair))) for name, pair in SENSITIVE.items()]
-
-
-def signed_pdf() -> Choices:
-    """The yes of its own for the signed file."""
-    return [("1", _capital(said(PDF_WORDS)))]
-
-
-def days() -> Choices:
-    """How long, to choose from."""
-    return [(str(count), gettext("%(count)s ngày", count=count)) for count in DAYS]
-
-
-def uses() -> Choices:
-    """How often, to choose from."""
-    return [(value, gettext(word)) for value, word in _USES]
-
-
 def duties(kind: OrganisationKind) -> Choices:
     """Duties of law that an organisation of this kind may name, each with its article."""
     return [
-        (duty.value, f"{_capital(said(duty.ground.words))} ({duty.ground.article})")
+        (duty.value, f"{capital(of_pair(duty.ground.words))} ({duty.ground.article})")
         for duty in Duty
         if kind in duty.ground.kinds
     ]
@@ -156,24 +102,10 @@ def read_question(form: MultiDict[str, str], hosts: Hosts) -> Question:
     """The form of a question. Raises InvalidInput; which sensitive parts there are the service knows."""
     problems: list[Problem] = []
     locator = _locator(form.get("code", ""), hosts, problems)
-    purpose = _one(Purpose, form.get("purpose", ""), "purpose", marked("Chọn mục đích."), problems)
-    preset = _one(Preset, form.get("preset", ""), "preset", marked("Chọn phần học bạ cần xem."), problems)
-    count = form.get("days", "")
-    if count not in {str(each) for each in DAYS}:
-        problems.append(Problem("days", "days", marked("Chọn thời hạn 1, 7, 30 hoặc 90 ngày.")))
-    if form.get("uses") not in (ONCE, MANY):
-        problems.append(Problem("uses", "uses", marked("Chọn xem một lần hay nhiều lần.")))
+    wish = read_wish(form, problems)
     _reference(form, marked("Ghi số hồ sơ, không quá 80 ký tự."), problems)
-    if problems or locator is None or purpose is None or preset is None:
+    if problems or locator is None or wish is None:
         raise InvalidInput(tuple(problems))
-    wish = Wish(
-        purpose,
-        preset,
-        int(count),
-        form.get("uses") == ONCE,
-        tuple(form.getlist("sensitive")),
-        "pdf" in form,
-    )
     return Question(locator, wish, form.get("reference", ""), "whole_level" in form)
 
 
@@ -196,8 +128,8 @@ def read_claim(form: MultiDict[str, str], hosts: Hosts, *, file: bool) -> Claim:
     if bool(typed) is file:
         message = marked("Xuất trình mã QR đầy đủ của học bạ, hoặc tệp học bạ đang giữ: một trong hai.")
         problems.append(Problem("code", "one", message))
-    duty = _one(Duty, form.get("duty", ""), "duty", marked("Chọn căn cứ pháp luật."), problems)
-    preset = _one(Preset, form.get("preset", ""), "preset", marked("Chọn phần học bạ cần xem."), problems)
+    duty = read_choice(Duty, form, "duty", marked("Chọn căn cứ pháp luật."), problems)
+    preset = read_preset(form, problems)
     _reference(form, marked("Ghi số hồ sơ, vụ việc, không quá 80 ký tự."), problems)
     if problems or duty is None or preset is None:
         raise InvalidInput(tuple(problems))
@@ -214,17 +146,6 @@ def _locator(text: str, hosts: Hosts, problems: list[Problem]) -> Locator | None
     if typed.locator is None:
         problems.append(Problem("code", "not_whole", _WHOLE_CODE))
     return typed.locator
-
-
-def _one(
-    choices: type[_Choice], text: str, field: str, message: str, problems: list[Problem]
-) -> _Choice | None:
-    """One of a closed list."""
-    try:
-        return choices(text)
-    except ValueError:
-        problems.append(Problem(field, field, message))
-        return None
 
 
 def _reference(form: Mapping[str, str], message: str, problems: list[Problem]) -> None:

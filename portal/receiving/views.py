@@ -16,6 +16,7 @@ from portal.accounts import service as accounts
 from portal.accounts.notices import send
 from portal.consent import disclosing, service
 from portal.consent.disclosing import Disclosed
+from portal.consent.forms import STATES, of_pair, preset_choices, sensitive_choices, wish_choices
 from portal.consent.parties import Staff
 from portal.consent.service import AskedState, Denied, State
 from portal.extensions import reading, resources, transaction
@@ -159,11 +160,11 @@ def _line(each: AskedState) -> dict[str, Any]:
     tongue = language()
     return {
         "key": each.consent,
-        "state": gettext(forms.STATES[each.state]),
+        "state": gettext(STATES[each.state]),
         "waiting": each.state is State.WAITING,
         "given": each.state is State.GIVEN,
         "once": each.once,
-        "purpose": forms.said(each.purpose.words),
+        "purpose": of_pair(each.purpose.words),
         "number": each.case_number,
         "reference": each.reference,
         "asked": moment(each.asked_at, tongue),
@@ -185,13 +186,9 @@ def _question_page(consent: uuid.UUID, errors: Mapping[str, str], status: int = 
 def _ask_page(values: MultiDict[str, str], errors: Mapping[str, str], status: int = 200) -> Response:
     context = {
         "values": values,
+        "chosen": values.to_dict(flat=False),
         "errors": errors,
-        "purposes": forms.purposes(),
-        "presets": forms.presets(),
-        "sensitive": forms.sensitive(),
-        "signed_pdf": forms.signed_pdf(),
-        "days": forms.days(),
-        "uses": forms.uses(),
+        **wish_choices(),
     }
     return page("receiving/ask.html", context, status, here=ASK)
 
@@ -255,10 +252,11 @@ def _statutory_page(values: MultiDict[str, str], errors: Mapping[str, str], stat
     kind = viewer().organisation_kind
     context = {
         "values": values,
+        "chosen": values.to_dict(flat=False),
         "errors": errors,
         "duties": [] if kind is None else forms.duties(kind),
-        "presets": forms.presets(),
-        "sensitive": forms.sensitive(),
+        "presets": preset_choices(),
+        "sensitive": sensitive_choices(),
     }
     return page("receiving/statutory.html", context, status, here=STATUTORY)
 

@@ -42,7 +42,6 @@ COMPONENTS: Final = (
     "select_field",
     "choices",
     "text_field",
-    "choice_field",
     "birth",
     "lookup_form",
     "pdf_form",
