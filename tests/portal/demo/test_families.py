@@ -68,7 +68,7 @@ def code_of(app: Flask) -> str:
     with Session(portal.engine) as session:
         newest, *_ = messages.outbox(session, portal.vault, sender=Sender.of(portal.settings), limit=1)
     assert newest.text is not None
-    return re.findall(r"\d{6}", newest.text.text)[0]
+    return str(re.findall(r"\d{6}", newest.text.text)[0])
 
 
 def sign_in(app: Flask, contact: str) -> tuple[FlaskClient, str]:
