@@ -95,7 +95,6 @@ _WHO: Final = {
     Relation.MOTHER: "mẹ của",
     Relation.FATHER: "cha của",
     Relation.GUARDIAN: "người giám hộ của",
-    Relation.PUPIL: "chính là",
 }
 _DEPARTMENT: Final = AGENCY.department_code
 
@@ -281,7 +280,7 @@ def share(village: Village, files: FileStore, directory: Path, *, now: datetime)
         DemoCode(
             group(village.slip(place, relation, now)),
             village.birth(place),
-            f"{village.name(place, relation)}, {_WHO[relation]} {village.name(place, Relation.PUPIL)}",
+            f"{village.name(place, relation)}, {_who(village, place, relation)}",
         )
         for place, relation in SLIPS
     )
@@ -350,15 +349,20 @@ def _locator(village: Village, place: Place) -> Locator:
     return Locator(record.record_id, record.shown.digest)
 
 
+def _who(village: Village, place: Place, relation: Relation) -> str:
+    """What somebody is, in words."""
+    if relation is Relation.PUPIL:
+        return "học sinh"
+    return f"{_WHO[relation]} {village.name(place, Relation.PUPIL)}"
+
+
 def _holder(village: Village, planned: _Planned) -> DemoHolder:
     record = village.record(planned.place)
     place = planned.place
-    pupil = village.name(place, Relation.PUPIL)
-    who = "học sinh" if planned.relation is Relation.PUPIL else f"{_WHO[planned.relation]} {pupil},"
     school = next(each.name for each in BY_KEY.values() if each.code == record.issuer)
     return DemoHolder(
         village.name(place, planned.relation),
         planned.contact,
-        f"{who} lớp {place.school_class}, {school}",
+        f"{_who(village, place, planned.relation)}, lớp {place.school_class}, {school}",
         planned.note,
     )

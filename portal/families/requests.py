@@ -235,11 +235,10 @@ def _at_school(session: Session, ticket: Ticket, now: datetime) -> dict[str, Any
 def _shown(ticket: Ticket, now: datetime) -> dict[str, Any]:
     """A request in words; ``overdue`` is how many days it is late."""
     tongue = language()
-    title, then = REQUEST_KINDS[ticket.kind]
+    title, _ = REQUEST_KINDS[ticket.kind]
     return {
         "request": ticket.request,
         "title": gettext(title),
-        "then": gettext(then),
         "matter": gettext(REQUEST_MATTERS[ticket.matter]),
         "text": ticket.text,
         "made_at": moment(ticket.made_at, tongue),

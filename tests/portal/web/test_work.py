@@ -24,10 +24,15 @@ _SKIPPED = re.compile(r"^/($|static/|V/|check|lookup|sign-in|demo|hop-thu)")
 
 
 def pages(world: World) -> Iterator[Act]:
-    """The act of every page behind the sign-in."""
+    """The act of every page behind the sign-in that takes no more than one's link to a pupil."""
     for route in world.app.url_map.iter_rules():
         rule = rule_of(world.app.view_functions[route.endpoint])
-        if rule is not None and rule.act is not None and "GET" in (route.methods or ()):
+        if (
+            rule is not None
+            and rule.act is not None
+            and "GET" in (route.methods or ())
+            and route.arguments <= {"key"}
+        ):
             yield rule.act
 
 
@@ -66,4 +71,4 @@ def test_every_page_of_a_role_is_reached_from_its_work(world: World, people: Peo
     if role is Role.HOLDER:
         link(world, people.person(role).account)
     found = reached(world, people.sign_in(role))
-    assert found == set(pages(world)) & PERMITTED[role]
+    assert set(pages(world)) & PERMITTED[role] <= found <= PERMITTED[role]
