@@ -30,7 +30,7 @@ from portal.config import Settings
 from portal.consent.fields import Preset
 from portal.consent.models import Consent, Matter, RequestKind, SubjectRequest
 from portal.consent.purposes import Purpose
-from portal.database import Base, make_engine, narrow
+from portal.database import Base, everywhere, make_engine, narrow
 from portal.decisions.models import Decision, Kind, State
 from portal.errors import Refusal
 from portal.extensions import reading, transaction
@@ -344,6 +344,27 @@ def test_a_school_gives_no_row_to_another(engine: Engine) -> None:
         session.rollback()
         with pytest.raises(ProgrammingError, match="row-level security"):
             _rows_of(session, OTHER)
+
+
+def test_what_concerns_several_schools_is_looked_at_in_a_block(engine: Engine) -> None:
+    """SEC-18: for a decision about a pupil of two schools; before and after it the rule stands, also after a
+    mistake, and blocks may stand in blocks.
+    """
+    with Session(engine) as session:
+        narrow(session, OWN)
+        assert count(session, "pupil_links") == 1
+        with everywhere(session):
+            with everywhere(session):
+                assert count(session, "pupil_links") == 2
+            assert count(session, "pupil_links") == 2
+        assert count(session, "pupil_links") == 1
+        with pytest.raises(LookupError), everywhere(session):
+            raise LookupError
+        assert count(session, "pupil_links") == 1
+        with pytest.raises(ProgrammingError), everywhere(session):
+            session.execute(text("SELECT nonsense"))
+        session.rollback()
+        assert count(session, "pupil_links") == 1
 
 
 def test_without_a_scope_there_is_nothing(place: Place, engine: Engine) -> None:

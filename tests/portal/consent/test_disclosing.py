@@ -432,7 +432,7 @@ class TestDutiesOfLaw:
         assert [(n.account, n.kind) for n in shown.notices] == [(mother, Kind.STATUTORY_ACCESS)]
         assert shown.notices[0].parameters == {"day": world.today}
         assert shown.until is None
-        (record,) = registry.issued(world.session, pupil=pupil.index)
+        (record,) = registry.issued(world.session, pupils=[pupil.index])
         file = registry.answering_file(world.session, record, 1)
         done(self.access(world, file=file, sensitive=("chieu_cao",)))
         last = entries(world.session)[-1]
