@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar, cast
@@ -249,10 +249,35 @@ def narrow(session: Session, scope: str | None) -> None:
     own questions do.
     """
     if scope is not None and session.get_bind().dialect.name == "postgresql":
+        session.info[_SCOPE] = scope
 
         @event.listens_for(session, "after_begin")
         def _begin(_session: Session, _transaction: Any, connection: Connection) -> None:
             connection.execute(select(func.set_config(_SCOPE, scope, True)))
+
+
+@contextmanager
+def everywhere(session: Session) -> Iterator[None]:
+    """Within the block a narrowed session meets the rows of every school: for what has to be decided about a
+    pupil whose holders, records and consents stand at several.
+    """
+    own = session.info.pop(_SCOPE, None)
+    if own is None:
+        yield
+        return
+    session.flush()
+    session.execute(select(func.set_config(_SCOPE, EVERY_SCHOOL, True)))
+    alive = True
+    try:
+        yield
+        session.flush()
+    except DBAPIError:
+        alive = False  # PostgreSQL takes nothing more in this transaction
+        raise
+    finally:
+        session.info[_SCOPE] = own
+        if alive:
+            session.execute(select(func.set_config(_SCOPE, own, True)))
 
 
 def reading_engine(engine: Engine) -> Engine:

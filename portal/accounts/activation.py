@@ -25,8 +25,9 @@ from sqlalchemy import Select, delete, or_, select
 from sqlalchemy.orm import Session
 
 from portal.accounts import credentials, sessions
+from portal.accounts.ages import OF_AGE, OWN_VOICE, Born
 from portal.accounts.contacts import read_own_contact, send_code
-from portal.accounts.holders import GUARDIANS, OF_AGE, OWN_VOICE, NewLink, add_link, age_on, today
+from portal.accounts.holders import GUARDIANS, NewLink, add_link, today
 from portal.accounts.models import (
     Account,
     AccountKind,
@@ -120,6 +121,7 @@ class Activated:
     """Somebody is linked and signed in."""
 
     token: str = field(repr=False)
+    account: uuid.UUID
     link: uuid.UUID
     told: tuple[Notice, ...]
 
@@ -219,9 +221,9 @@ def _slip_problems(slip: NewSlip, pupil: learners.Pupil | None, day: date) -> li
     if pupil is None:
         message = marked("Trường chưa cấp học bạ số nào cho mã học sinh này.")
         found.append(("pupil", "unknown_pupil", message))
-    elif slip.relation is Relation.PUPIL and age_on(pupil.birth, day) < OWN_VOICE:
+    elif slip.relation is Relation.PUPIL and not Born.read(pupil.births).surely(OWN_VOICE, day):
         found.append(("relation", "too_young", marked("Học sinh dưới 7 tuổi chưa có tài khoản riêng.")))
-    elif slip.relation in GUARDIANS and age_on(pupil.birth, day) >= OF_AGE:
+    elif slip.relation in GUARDIANS and Born.read(pupil.births).surely(OF_AGE, day):
         message = marked("Học sinh đã đủ 18 tuổi: chỉ làm giấy cho chính học sinh.")
         found.append(("relation", "of_age", message))
     return found
@@ -337,7 +339,7 @@ def activate(
     audit.record(session, event, now=now)
     token = sessions.begin(session, account, Method.CODE, replaces=replaces, now=now)
     confirmed = notices(session, [account.id], Kind.ACTIVATION_CONFIRMED)
-    return Activated(token, link.key, (*confirmed, *told))
+    return Activated(token, link.account, link.key, (*confirmed, *told))
 
 
 def forget(session: Session, *, now: datetime) -> int:

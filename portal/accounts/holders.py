@@ -21,6 +21,7 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from portal.accounts.ages import CHILD, OF_AGE, Born
 from portal.accounts.models import Account, PupilLink, Relation
 from portal.accounts.notices import Notice, notices
 from portal.audit import service as audit
@@ -35,13 +36,6 @@ from portal.registry.service import OpenRecord
 from portal.vault import Vault
 from verifier.verdict import VersionState
 from verifier.words import VIETNAM
-
-#: Age from which a pupil has a sign-in of their own, and consents beside the guardian (Luật 91/2025 Đ.24.2).
-OWN_VOICE: Final = 7
-#: Under this age a pupil is a child (Luật Trẻ em 2016 Đ.1): the guardians are told of the own sign-in.
-CHILD: Final = 16
-#: From this age the pupil alone decides.
-OF_AGE: Final = 18
 
 #: Why the school put a link in dispute, and why it ended one.
 DISPUTE_REASONS: Final = ("custody_dispute", "guardianship_ended_claim", "identity_doubt")
@@ -111,18 +105,6 @@ class Child:
     missing: tuple[int, ...]
 
 
-# -------------------------------------------------------------------------------------------------------- age
-
-
-def age_on(birth: str, day: date) -> int:
-    """Full years on ``day``. Of whom only the year of birth is known, the last day of it counts: a child's
-    protection lasts rather longer. Born on 29 February: the birthday is 1 March in other years.
-    """
-    *month, year = (int(part) for part in birth.split("/"))
-    birthday = (month[1], month[0]) if month else (12, 31)
-    return day.year - year - ((day.month, day.day) < birthday)
-
-
 def today(now: datetime) -> date:
     """Vietnam's day."""
     return now.astimezone(VIETNAM).date()
@@ -136,7 +118,12 @@ def links_of(session: Session, vault: Vault, account: uuid.UUID, *, now: datetim
     rows = session.scalars(
         select(PupilLink).filter_by(account_pk=account, ended_at=None).order_by(PupilLink.linked_at)
     )
-    return tuple(_link(session, vault, row, now) for row in rows)
+    return tuple(_link(row, _born(session, vault, row), now) for row in rows)
+
+
+def pupils_of(session: Session, account: uuid.UUID) -> frozenset[str]:
+    """The indexes of all pupils whom a holder is or was linked to."""
+    return frozenset(session.scalars(select(PupilLink.pupil_index).filter_by(account_pk=account)))
 
 
 def links_to(
@@ -146,9 +133,10 @@ def links_to(
     rows = session.scalars(
         select(PupilLink)
         .filter_by(school_code=school_code, pupil_index=pupil, ended_at=None)
-        .order_by(PupilLink.linked_at)
-    )
-    return tuple(_link(session, vault, row, now) for row in rows)
+        .order_by(PupilLink.linked_at, PupilLink.id)
+    ).all()
+    born = _born(session, vault, rows[0]) if rows else None  # of one pupil all
+    return tuple(_link(row, born, now) for row in rows)
 
 
 def holders_of(session: Session, vault: Vault, record_id: str, *, now: datetime) -> tuple[Link, ...]:
@@ -168,7 +156,7 @@ def standing_link(
     row = session.get(PupilLink, key)
     if row is None or row.account_pk != account:
         raise _unknown_link()
-    link = _link(session, vault, row, now)
+    link = _link(row, _born(session, vault, row), now)
     if link.state is LinkState.DISPUTED:
         raise Refusal(
             "link_disputed",
@@ -265,7 +253,7 @@ def end_lapsed(
     told: list[Notice] = []
     for row in rows:
         over = row.valid_to is not None and row.valid_to < today(now)
-        if over or _grown_up(session, vault, row, now):
+        if over or _is_outgrown(row, _born(session, vault, row), now):
             reason = "period_over" if over else "pupil_of_age"
             told += _end(session, row, reason, actor=Actor.system("holders"), now=now)
     return tuple(told), rows[-1].id if rows else None
@@ -280,7 +268,7 @@ def add_link(
     for row in session.scalars(
         select(PupilLink).filter_by(account_pk=account.id, pupil_index=new.pupil_index, ended_at=None)
     ):
-        if _state(session, vault, row, now) is not LinkState.LAPSED:
+        if _state(row, _born(session, vault, row), now) is not LinkState.LAPSED:
             raise Refusal(
                 "already_linked",
                 marked("Bạn đã được liên kết với học sinh này."),
@@ -298,16 +286,16 @@ def add_link(
     )
     session.add(row)
     session.flush()
-    known = learners.pupil_of(session, vault, new.school_code, new.pupil_index)
+    born = _born(session, vault, row)
     told: tuple[Notice, ...] = ()
-    if new.relation is Relation.PUPIL and known is not None and age_on(known.birth, today(now)) < CHILD:
+    if new.relation is Relation.PUPIL and born is not None and not born.surely(CHILD, today(now)):
         guardians = [
             link.account
             for link in links_to(session, vault, new.school_code, new.pupil_index, now=now)
             if link.relation in GUARDIANS and link.state is LinkState.STANDING
         ]
         told = notices(session, guardians, Kind.PUPIL_ACCOUNT, {"day": today(now)})
-    return _link(session, vault, row, now), told
+    return _link(row, born, now), told
 
 
 def told_of_version(
@@ -430,14 +418,14 @@ def _child(session: Session, vault: Vault, link: Link, records: tuple[PupilRecor
 # --------------------------------------------------------------------------------------------------- inside
 
 
-def _link(session: Session, vault: Vault, row: PupilLink, now: datetime) -> Link:
+def _link(row: PupilLink, born: Born | None, now: datetime) -> Link:
     return Link(
         row.id,
         row.account_pk,
         row.school_code,
         row.pupil_index,
         Relation(row.relation),
-        _state(session, vault, row, now),
+        _state(row, born, now),
         row.valid_from,
         row.valid_to,
         row.linked_at,
@@ -446,22 +434,27 @@ def _link(session: Session, vault: Vault, row: PupilLink, now: datetime) -> Link
     )
 
 
-def _state(session: Session, vault: Vault, row: PupilLink, now: datetime) -> LinkState:
+def _state(row: PupilLink, born: Born | None, now: datetime) -> LinkState:
     if row.ended_at is not None:
         return LinkState.ENDED
     day = today(now)
     over = row.valid_to is not None and row.valid_to < day
-    if row.valid_from > day or over or _grown_up(session, vault, row, now):
+    if row.valid_from > day or over or _is_outgrown(row, born, now):
         return LinkState.LAPSED
     return LinkState.STANDING if row.disputed_at is None else LinkState.DISPUTED
 
 
-def _grown_up(session: Session, vault: Vault, row: PupilLink, now: datetime) -> bool:
-    """Whether this is a guardian's link and the pupil is of age."""
-    if row.relation == Relation.PUPIL:
-        return False
+def _born(session: Session, vault: Vault, row: PupilLink) -> Born | None:
+    """When the pupil of a link was born, by all that the school's records say; None when it has none."""
     known = learners.pupil_of(session, vault, row.school_code, row.pupil_index)
-    return known is not None and age_on(known.birth, today(now)) >= OF_AGE
+    return None if known is None else Born.read(known.births)
+
+
+def _is_outgrown(row: PupilLink, born: Born | None, now: datetime) -> bool:
+    """Whether this is a guardian's link and the pupil is surely of age: a child's protection lasts rather
+    longer.
+    """
+    return row.relation != Relation.PUPIL and born is not None and born.surely(OF_AGE, today(now))
 
 
 def own_row(session: Session, school_code: str, key: uuid.UUID) -> PupilLink:

@@ -8,10 +8,13 @@ from collections.abc import Iterable
 import click
 from sqlalchemy.orm import Session
 
+from portal.accounts import holders
 from portal.accounts.erasing import ACCOUNT, refuse_unknown
+from portal.accounts.notices import send
 from portal.audit.service import Action, Object
 from portal.commands.console import Command, Room, actor
 from portal.commands.trail import told
+from portal.consent import service as consent
 from portal.database import scrub
 from portal.decisions import service as decisions
 from portal.decisions.service import Kind
@@ -91,6 +94,7 @@ def destroy(decision: uuid.UUID) -> None:
 def account(account: uuid.UUID) -> None:
     """Xóa một tài khoản: họ tên, liên hệ, mọi cách đăng nhập. Học bạ và nhật ký còn nguyên."""
     portal = resources()
+    now = portal.clock.now()
     with told(Action.ERASURE), transaction() as session:
         refuse_unknown(session, account)
         erased = service.erase(
@@ -100,9 +104,11 @@ def account(account: uuid.UUID) -> None:
             tombstones=portal.tombstones,
             files=portal.files,
             actor=actor(),
-            now=portal.clock.now(),
+            now=now,
             basis="request",
         )
+        pupils = holders.pupils_of(session, account)
+        send(session, portal.vault, consent.settle(session, portal.vault, pupils=pupils, now=now), now=now)
     click.echo(f"Đã xóa tài khoản {account}.")
     _scrub(erased.rows)
 

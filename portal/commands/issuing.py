@@ -27,7 +27,7 @@ from portal.decisions import service as decisions
 from portal.decisions.service import ONE_PERSON, TWO_PERSONS
 from portal.errors import InvalidSettings, PortalError, Refusal
 from portal.extensions import reading, resources, transaction
-from portal.issuing import exchange, intake
+from portal.issuing import exchange, intake, telling
 from portal.issuing.keys import KeyRing, load_keys
 from portal.issuing.lock import exclusive
 from portal.issuing.plan import COMMANDS, Advice, Choices
@@ -130,7 +130,7 @@ def recall(
             told(Action.RECALL, [decisions.about(decision)]),
             transaction() as session,
         ):
-            count = many.recall(session, decision, actor=actor(), now=now)
+            count = telling.recall_many(session, portal.vault, decision, actor=actor(), now=now)
         click.echo(f"Đã thu hồi {count} học bạ theo quyết định {decision}.")
         return
     if record_id is None or reason is None:
@@ -142,7 +142,9 @@ def recall(
             return (registry.trail_object(session, portal.vault, identity),)
 
         with told(Action.RECALL, find), transaction() as session:
-            number = many.recall_one(session, identity, reason, actor=actor(), now=now, version=version)
+            number = telling.recall_one(
+                session, portal.vault, identity, reason, actor=actor(), now=now, version=version
+            )
     click.echo(f"Đã thu hồi bản số {number} của học bạ {group(identity)} ({reason}).")
 
 

@@ -22,22 +22,25 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from types import FrameType
-from typing import Final
+from typing import Final, Protocol
 
 import click
 from flask import Flask, current_app
+from sqlalchemy.orm import Session
 
 from portal.accounts import activation, contacts, holders, sweeping
 from portal.accounts.notices import Notice, send
 from portal.commands.console import Command, refusals
 from portal.commands.desk import issue_at_pages
 from portal.commands.registry import REFRESH
+from portal.consent import service as consent
 from portal.extensions import Resources, confirm, reading, resources, transaction
 from portal.messages import service as messages
 from portal.messages.service import Sender
 from portal.ports import Channel
 from portal.registry import service as registry
 from portal.trust.service import load_store
+from portal.vault import Vault
 
 #: Does one item that is due at that time; answers whether there was one.
 Work = Callable[[Resources, datetime], bool]
@@ -136,19 +139,18 @@ class Revalidation:
         return done.more
 
 
-class Families:
-    """Every hour: contacts whose change has waited long enough, links that lapsed, contacts to be confirmed,
-    accounts that nobody finished, slips that are over. Whoever is to be told is told in the same transaction.
+class Rounds:
+    """Something that is done all over again ever so often, batch by batch, each in a transaction of its own:
+    ``batches`` does one for each step.
     """
 
-    EVERY: Final = timedelta(hours=1)
-
-    def __init__(self) -> None:
+    def __init__(self, every: timedelta, batches: Callable[[Resources, datetime], Iterator[None]]) -> None:
+        self._every, self._batches = every, batches
         self._pass: Iterator[None] | None = None
         self._next: datetime | None = None
 
     def __call__(self, portal: Resources, now: datetime) -> bool:
-        """One batch, in a transaction of its own."""
+        """One batch."""
         if self._pass is None:
             if self._next is not None and now < self._next:
                 return False
@@ -157,32 +159,52 @@ class Families:
         try:
             next(going)
         except StopIteration:
-            self._next = now + self.EVERY
+            self._next = now + self._every
             return False
         self._pass = going
         return True
 
-    @staticmethod
-    def _batches(portal: Resources, now: datetime) -> Iterator[None]:
-        told: tuple[Notice, ...]
-        for some in (partial(contacts.apply_due, vault=portal.vault), contacts.remind):
-            while True:
-                with transaction() as session:
-                    told = some(session, now=now)
-                    send(session, portal.vault, told, now=now)
-                if not told:
-                    break
-                yield
-        after: uuid.UUID | None = None
+
+def families(portal: Resources, now: datetime) -> Iterator[None]:
+    """Contacts whose change has waited long enough, links that lapsed, contacts to be confirmed, accounts
+    that nobody finished, slips that are over. Whoever is to be told is told in the same transaction.
+    """
+    told: tuple[Notice, ...]
+    for some in (partial(contacts.apply_due, vault=portal.vault), contacts.remind):
         while True:
             with transaction() as session:
-                told, after = holders.end_lapsed(session, portal.vault, after=after, now=now)
+                told = some(session, now=now)
                 send(session, portal.vault, told, now=now)
-            if after is None:
+            if not told:
                 break
             yield
+    yield from _walk(portal, holders.end_lapsed, now)
+    with transaction() as session:
+        activation.forget(session, now=now)
+
+
+def consents(portal: Resources, now: datetime) -> Iterator[None]:
+    """Consents that expired, or that birthdays and last days of links suspended: their events say so."""
+    yield from _walk(portal, consent.settle_some, now)
+
+
+class _Walk(Protocol):
+    """One batch of rows in the order of their keys, those after one; answers the last, None after all."""
+
+    def __call__(
+        self, session: Session, vault: Vault, *, after: uuid.UUID | None, now: datetime
+    ) -> tuple[tuple[Notice, ...], uuid.UUID | None]: ...
+
+
+def _walk(portal: Resources, some: _Walk, now: datetime) -> Iterator[None]:
+    after: uuid.UUID | None = None
+    while True:
         with transaction() as session:
-            activation.forget(session, now=now)
+            told, after = some(session, portal.vault, after=after, now=now)
+            send(session, portal.vault, told, now=now)
+        if after is None:
+            break
+        yield
 
 
 #: What a worker does. A feature adds its own here.
@@ -192,7 +214,8 @@ FEATURES: Final = (
     Feature("erasure of messages", _erase),
     Feature("sweeping of sign-ins", _sweep),
     Feature("re-validation", Revalidation()),
-    Feature("families", Families()),
+    Feature("families", Rounds(timedelta(hours=1), families)),
+    Feature("consents", Rounds(timedelta(days=1), consents)),
     Feature("issuing at pages", issue_at_pages),
 )
 

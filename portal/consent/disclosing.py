@@ -34,7 +34,7 @@ from portal.consent.models import (
     ShareCode,
     StatutoryAccess,
 )
-from portal.consent.parties import Staff, day_of, links, names, standing, told
+from portal.consent.parties import Staff, day_of, names, standing, told, visible
 from portal.consent.purposes import Duty, Purpose
 from portal.consent.service import (
     MAX_REFERENCE,
@@ -49,11 +49,11 @@ from portal.consent.service import (
     seal,
     settle_case,
     unseal,
+    who_counts,
 )
 from portal.messages.words import Kind
 from portal.permissions import Act
 from portal.ports import FileStore
-from portal.registry import learners
 from portal.registry import service as registry
 from portal.registry.service import Issued
 from portal.vault import DESTROYED, Vault
@@ -421,12 +421,8 @@ def statutory_access(
     session.add(access)
     about = Object("statutory_access", access.id)
     audit.record(session, _shown(record, shown, actor, about, purpose="statutory", basis=duty.value), now=now)
-    known = links(session, record.pupil_index, day_of(now))
-    tell = [
-        link.account
-        for link in known
-        if link.stands and entitled(session, vault, link.account, record.pupil_index, now)
-    ]
+    known, need = who_counts(session, vault, (record,), now)
+    tell = told(known, need.parties)
     seen = notices(session, tell, Kind.STATUTORY_ACCESS, {"day": day_of(now)})
     return Disclosed(duty.value, "statutory", about, now, None, (shown,), seen)
 
@@ -488,13 +484,13 @@ def accesses(
     last number of this one. Records of the same pupil at other schools are among them, as they are on the
     family's page. For a holder who may act for the pupil today. Denied: ``not_entitled``.
     """
-    if entitled(session, vault, account, pupil, now) is None:
+    link = entitled(session, vault, account, pupil, now)
+    if link is None:
         return _deny(session, Actor("holder", str(account)), "not_entitled", now)
-    school = registry.issued(session, pupil=pupil)[-1].school_code
     elsewhere = [
         (record.pupil_index, record.key)
-        for record in learners.records_of(session, school, pupil)
-        if not record.own
+        for record in visible(session, link.school_code, pupil)
+        if record.pupil_index != pupil
     ]
     entries = audit.of_pupil(session, pupil, Action.DISCLOSURE, also=elsewhere, before=before, limit=PAGE)
     objects = {entry.object for entry in entries}
@@ -517,7 +513,6 @@ def accesses(
     found = []
     for entry in entries:
         viewer = viewers.get(entry.object or "")
-        record = entry.details.get("record") or next(iter(_keys([entry.object], "record")), None)
         found.append(
             Access(
                 entry.number,
@@ -525,13 +520,20 @@ def accesses(
                 None if viewer is None else called[viewer],
                 entry.basis if entry.object in by_duty else entry.purpose,
                 entry.basis,
-                None if record is None else uuid.UUID(str(record)),
+                _record_of(entry),
                 int(entry.details.get("count", 0)),
                 _case_of(vault, duties.get(entry.object or "")),
                 declared.get((entry.object, entry.at), ""),
             )
         )
     return tuple(found)
+
+
+def _record_of(entry: audit.Entry) -> uuid.UUID | None:
+    """The record that was looked at."""
+    kind, _, key = (entry.object or "").partition(":")
+    named = key if kind == "record" else entry.details.get("record")
+    return None if named is None else uuid.UUID(str(named))
 
 
 def _case_of(vault: Vault, access: StatutoryAccess | None) -> str:

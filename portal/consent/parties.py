@@ -1,30 +1,29 @@
 """Who stands before us on this day: links of holders to a pupil, people of organisations.
 
-Read anew each time. A link that is ended, out of its period or disputed, a closed account, a role that was
-taken back, a closed organisation: none of them can act.
+Read anew each time. A link that is ended, lapsed or disputed, a closed account, a role that was taken back, a
+closed organisation: none of them can act.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.accounts.models import (
-    Account,
-    AccountKind,
-    AccountState,
-    Membership,
-    Organisation,
-    PupilLink,
-    Relation,
-)
+from portal.accounts import holders
+from portal.accounts.holders import LinkState
+from portal.accounts.models import Account, AccountKind, AccountState, Membership, Organisation, Relation
 from portal.consent.ages import Party
 from portal.permissions import Act, OrganisationKind, Role, may
+from portal.registry import learners
+from portal.registry import service as registry
+from portal.registry.service import Issued
+from portal.vault import Vault
+from verifier.verdict import VersionState
 from verifier.words import VIETNAM
 
 
@@ -35,45 +34,90 @@ def day_of(moment: datetime) -> date:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A holder's link to the pupil that is not ended and in its period."""
+    """A holder and the records that are asked about, by all their links to the pupil as
+    :mod:`portal.accounts.holders` knows them: at whatever school, not ended, not lapsed.
+    """
 
     account: uuid.UUID
     party: Party
-    disputed: bool
+    disputed: bool  # one of the links is
     active: bool  # the account is
+    sees: frozenset[uuid.UUID]  # the records among those asked about, by the links that are not in dispute
 
     @property
     def stands(self) -> bool:
-        return self.active and not self.disputed
+        return self.active and bool(self.sees)
 
 
-def links(session: Session, pupil: str, today: date) -> tuple[Link, ...]:
-    """Every link to the pupil that is not ended and in its period."""
-    rows = session.execute(
-        select(
-            PupilLink.account_pk,
-            PupilLink.relation,
-            PupilLink.valid_from,
-            PupilLink.valid_to,
-            PupilLink.disputed_at,
-            Account.state,
-        )
-        .join(Account, Account.id == PupilLink.account_pk)
-        .where(
-            PupilLink.pupil_index == pupil, PupilLink.ended_at.is_(None), Account.kind == AccountKind.HOLDER
-        )
-        .order_by(PupilLink.linked_at, PupilLink.id)
-    )
+def links(session: Session, vault: Vault, records: Collection[Issued], now: datetime) -> tuple[Link, ...]:
+    """Everybody who sees one of these records, or would if it were not in dispute.
+
+    Another school's record that was taken back may have named this pupil by mistake: only the holders of its
+    own school's pupil see it.
+    """
+    seen: dict[tuple[str, str], set[uuid.UUID]] = {}
+    for record in records:
+        own = (record.school_code, record.pupil_index)
+        for pair in learners.pupils_like(session, record.record_id):
+            if pair == own or record.shown.state is not VersionState.RECALLED:
+                seen.setdefault(pair, set()).add(record.key)
+    found = [
+        (link, keys)
+        for (school, pupil), keys in seen.items()
+        for link in holders.links_to(session, vault, school, pupil, now=now)
+        if link.state in (LinkState.STANDING, LinkState.DISPUTED)
+    ]
+    in_use = _in_use(session, {link.account for link, _ in found})
+    merged: dict[tuple[uuid.UUID, Party], list[tuple[LinkState, set[uuid.UUID]]]] = {}
+    for link, keys in sorted(found, key=lambda one: (one[0].linked_at, one[0].key)):
+        merged.setdefault((link.account, link_party(link)), []).append((link.state, keys))
     return tuple(
         Link(
-            row.account_pk,
-            Party.PUPIL if row.relation == Relation.PUPIL else Party.GUARDIAN,
-            row.disputed_at is not None,
-            row.state == AccountState.ACTIVE,
+            account,
+            party,
+            any(state is LinkState.DISPUTED for state, _ in theirs),
+            account in in_use,
+            frozenset().union(*(keys for state, keys in theirs if state is LinkState.STANDING)),
         )
-        for row in rows
-        if row.valid_from <= today and (row.valid_to is None or today <= row.valid_to)
+        for (account, party), theirs in merged.items()
     )
+
+
+def link_party(link: holders.Link) -> Party:
+    """For whom the holder of a link speaks."""
+    return Party.PUPIL if link.relation is Relation.PUPIL else Party.GUARDIAN
+
+
+def own_link(
+    session: Session, vault: Vault, account: uuid.UUID, pupil: str, now: datetime
+) -> holders.Link | None:
+    """A holder's standing link to the pupil of this index, None when they have none or their account is not
+    in use.
+    """
+    standing = (
+        link
+        for link in holders.links_of(session, vault, account, now=now)
+        if link.pupil_index == pupil and link.state is LinkState.STANDING
+    )
+    return next(standing, None) if account in _in_use(session, {account}) else None
+
+
+def visible(session: Session, school_code: str, pupil: str) -> tuple[Issued, ...]:
+    """The records whose content the holders of a school's pupil see, year by year, at whatever school."""
+    keys = [record.key for record in learners.records_of(session, school_code, pupil)]
+    return tuple(
+        record
+        for record in registry.issued(session, keys=keys)
+        if record.pupil_index == pupil or record.shown.state is not VersionState.RECALLED
+    )
+
+
+def _in_use(session: Session, accounts: Collection[uuid.UUID]) -> frozenset[uuid.UUID]:
+    """Those of these accounts that holders can sign in to."""
+    wanted = select(Account.id).where(
+        Account.id.in_(accounts), Account.kind == AccountKind.HOLDER, Account.state == AccountState.ACTIVE
+    )
+    return frozenset(session.scalars(wanted))
 
 
 @dataclass(frozen=True, slots=True)

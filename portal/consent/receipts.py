@@ -19,9 +19,9 @@ from sqlalchemy.orm import Session
 from portal.audit.service import Action, Actor, Object
 from portal.consent.ages import Party
 from portal.consent.models import ConsentEvent, EventKind, Evidence
-from portal.consent.parties import office
+from portal.consent.parties import office, told
 from portal.consent.purposes import Purpose
-from portal.consent.service import Denied, State, entitled, examine, refuse
+from portal.consent.service import Denied, State, examine, refuse
 from portal.vault import Vault
 from verifier.record import Level
 
@@ -91,7 +91,7 @@ def receipt(
 ) -> Receipt | Denied:
     """The receipt, for a holder who may act for the pupil today. Denied: ``unknown_consent``."""
     case = examine(session, vault, consent, now)
-    if case is None or entitled(session, vault, account, case.row.pupil_index, now) is None:
+    if case is None or account not in told(case.links, case.needed.parties):
         message = "Không có sự đồng ý nào với số này."
         actor = Actor("holder", str(account))
         about = None if case is None else Object("consent", consent)

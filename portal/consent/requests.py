@@ -28,7 +28,6 @@ from portal.consent.service import Denied, entitled, refuse
 from portal.errors import marked
 from portal.messages.words import Kind
 from portal.permissions import Act
-from portal.registry import service as registry
 from portal.vault import DESTROYED, Vault
 from verifier.errors import InvalidInput, Problem
 
@@ -106,7 +105,8 @@ def make(
     """A holder asks. Denied: ``not_entitled``. Raises InvalidInput for a text that is empty or too long."""
     check(text)
     actor = Actor("holder", str(account))
-    if entitled(session, vault, account, pupil, now) is None:
+    link = entitled(session, vault, account, pupil, now)
+    if link is None:
         return _deny(session, actor, Action.REQUEST_MADE, "not_entitled", now)
     today = day_of(now)
     acknowledge_by, answer_by = deadlines(kind, today)
@@ -114,7 +114,7 @@ def make(
     row = SubjectRequest(
         id=row_id,
         account_pk=account,
-        school_code=registry.issued(session, pupil=pupil)[-1].school_code,
+        school_code=link.school_code,
         pupil_index=pupil,
         kind=kind,
         matter=matter,

@@ -20,19 +20,21 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session, aliased
 
+from portal.accounts import holders
+from portal.accounts.ages import Born
 from portal.accounts.models import Organisation
 from portal.accounts.notices import Notice, notices
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object, Outcome
-from portal.consent.ages import Born, Needed, Party, needed
+from portal.consent.ages import Needed, Party, needed
 from portal.consent.fields import SENSITIVE, Preset, names_of
 from portal.consent.models import (
     Consent,
@@ -48,18 +50,23 @@ from portal.consent.parties import (
     Staff,
     day_of,
     department_of,
+    link_party,
     links,
     names,
     office,
+    own_link,
     roles,
     standing,
     told,
+    visible,
 )
 from portal.consent.purposes import LETTERS, Purpose, outside_education
 from portal.consent.texts import Language, Reader, Shown, Terms, render
+from portal.database import everywhere
 from portal.errors import marked
 from portal.messages.words import Kind
 from portal.permissions import Act, OrganisationKind
+from portal.registry import learners
 from portal.registry import service as registry
 from portal.registry.service import Issued
 from portal.vault import DESTROYED, Vault
@@ -72,6 +79,7 @@ DAYS: Final = (1, 7, 30, 90)
 #: How long a question waits for its answers.
 ANSWER_WITHIN: Final = timedelta(days=14)
 MAX_REFERENCE: Final = 80
+_MANY: Final = 100  # consents looked at in one transaction of :func:`settle_some`
 
 _SENTENCES: Final = {
     "not_permitted": marked("Tài khoản này không có quyền làm việc này."),
@@ -278,26 +286,33 @@ def offer(
     Denied: ``not_entitled``, ``disputed``, ``unknown_record``, ``not_approved``.
     """
     _check(wish)
-    today = day_of(now)
     actor = Actor("holder", str(account))
-    known = links(session, pupil, today)
-    link = next((one for one in known if one.account == account), None)
     deny = _Refuser(session, actor, Action.CONSENT_ASKED, now, purpose=wish.purpose)
-    if link is None or not link.active:
+    link = own_link(session, vault, account, pupil, now)
+    if link is None:
         return deny("not_entitled")
-    every = registry.issued(session, pupil=pupil)
-    chosen = tuple(record for record in every if record.key in set(records))
+    school = link.school_code
+    chosen = tuple(one for one in visible(session, school, pupil) if one.key in set(records))
     if not chosen or len(chosen) != len(set(records)):
-        return deny("unknown_record", pupil=pupil)
-    need = _needed(session, vault, every, today)
-    school = chosen[0].school_code
-    if link.party not in need.parties:
+        return deny("unknown_record", pupil=pupil, school=school)
+    known, need = who_counts(session, vault, chosen, now)
+    if link_party(link) not in need.parties:
         return deny("not_entitled", pupil=pupil, school=school)
     if _disputed(known, need):
         return deny("disputed", pupil=pupil, school=school)
-    if outside_education(wish.purpose, None) and not _approved(session, school, wish.purpose, today):
+    if outside_education(wish.purpose, None) and not _approved(session, chosen, wish.purpose, day_of(now)):
         return deny("not_approved", pupil=pupil, school=school)
-    row = _create(session, vault, chosen, wish, recipient=None, asked_by=account, reference="", now=now)
+    row = _create(
+        session,
+        vault,
+        chosen,
+        wish,
+        of=(school, pupil),
+        recipient=None,
+        asked_by=account,
+        reference="",
+        now=now,
+    )
     others = [one for one in known if one.account != account]
     return _asked(session, row, actor, told(others, need.parties), Kind.SHARING_PROPOSED, now=now)
 
@@ -313,38 +328,39 @@ def ask(
     whole_level: bool = False,
     now: datetime,
 ) -> Asked | Denied:
-    """An organisation asks for the record that it scanned (``whole_level``: for all years of that level at
-    that school), for its case ``reference``. It learns nothing but the state.
+    """An organisation asks for the record that it scanned (``whole_level``: for all of that pupil's years of
+    that level, at whatever school), for its case ``reference``. It learns nothing but the state.
 
     Denied: ``not_permitted``, ``unknown_record``, ``not_approved``.
     """
     _check(wish, reference)
-    today = day_of(now)
     actor = Actor("account", str(staff.account))
     deny = _Refuser(session, actor, Action.CONSENT_ASKED, now, purpose=wish.purpose)
-    asker = standing(session, staff, Act.ASK_CONSENT, today)
+    asker = standing(session, staff, Act.ASK_CONSENT, day_of(now))
     if asker is None:
         return deny("not_permitted")
     scanned = next(iter(registry.issued(session, locator=locator)), None)
     if scanned is None:
         return deny("unknown_record")
-    every = registry.issued(session, pupil=scanned.pupil_index)
     school, pupil = scanned.school_code, scanned.pupil_index
-    if outside_education(wish.purpose, asker.kind) and not _approved(session, school, wish.purpose, today):
-        return deny("not_approved", pupil=pupil, school=school)
+    every = visible(session, school, pupil)
     chosen = tuple(r for r in every if r.level == scanned.level) if whole_level else (scanned,)
+    if outside_education(wish.purpose, asker.kind) and not _approved(
+        session, chosen, wish.purpose, day_of(now)
+    ):
+        return deny("not_approved", pupil=pupil, school=school)
     row = _create(
         session,
         vault,
         chosen,
         wish,
+        of=(school, pupil),
         recipient=asker.key,
         asked_by=staff.account,
         reference=reference.strip(),
         now=now,
     )
-    need = _needed(session, vault, every, today)
-    known = links(session, pupil, today)
+    known, need = who_counts(session, vault, chosen, now)
     return _asked(session, row, actor, told(known, need.parties), Kind.CONSENT_REQUESTED, now=now)
 
 
@@ -358,7 +374,7 @@ def question(
     if case is None:
         return _Refuser(session, by.actor, Action.CONSENT_GIVEN, now)("unknown_consent")
     deny = _refuser(session, by.actor, Action.CONSENT_GIVEN, now, case)
-    party = _party(session, case, by, now)
+    party = _party(session, case, by, Said.YES, now)
     if not isinstance(party, Party):
         return deny(party)
     if case.row.wrapped_key == DESTROYED:
@@ -394,7 +410,7 @@ def answer(
     given = fold.state is State.GIVEN
     action, kind = _ANSWERS[said, given]
     deny = _refuser(session, by.actor, action, now, case)
-    party = _party(session, case, by, now)
+    party = _party(session, case, by, said, now)
     if not isinstance(party, Party):
         return deny(party)
     if fold.state not in (State.WAITING, State.GIVEN) or row.wrapped_key == DESTROYED:
@@ -423,7 +439,7 @@ def answer(
         event.text_sealed = seal(vault, row, "text_sealed", shown.text, event.id)
     if by.reference:
         event.note_sealed = seal(vault, row, "note_sealed", by.reference.strip(), event.id)
-    if said is Said.YES and not given and not _missing(case.links, case.needed, (*fold.yes, event)):
+    if said is Said.YES and not given and not _missing(case, (*fold.yes, event)):
         event.until = now + timedelta(days=row.days)
     session.add(event)
     details: dict[str, str | int] = {"party": party.value, "evidence": by.evidence.value}
@@ -460,7 +476,7 @@ def make_code(
     if case is None:
         return _Refuser(session, actor, Action.SHARE_CODE_MADE, now)("unknown_consent")
     deny = _refuser(session, actor, Action.SHARE_CODE_MADE, now, case)
-    party = _party(session, case, By(Evidence.SIGN_IN, account), now)
+    party = _party(session, case, By(Evidence.SIGN_IN, account), Said.YES, now)
     if not isinstance(party, Party):
         return deny(party)
     if case.row.recipient_pk is not None:
@@ -526,20 +542,16 @@ def examine(
     row = session.scalar(wanted.with_for_update() if lock else wanted)
     if row is None:
         return None
-    today = day_of(now)
     bound = session.execute(
         select(ConsentRecord.record_pk, ConsentRecord.version).where(ConsentRecord.consent_pk == consent)
     ).all()
     versions = {one.record_pk: one.version for one in bound}
-    every = registry.issued(session, pupil=row.pupil_index)
-    known = links(session, row.pupil_index, today)
-    need = _needed(session, vault, every, today)
-    state = fold_events(row, _events(session, consent), now, opening=opening)
-    bound_records = tuple(record for record in every if record.key in versions)
-    obstacle = _obstacle(session, row, state, known=known, need=need, today=today)
-    if obstacle is None and len(bound_records) < len(versions):
-        obstacle = "record_destroyed"
-    return Case(row, state, bound_records, versions, known, need, obstacle)
+    fold = fold_events(row, _events(session, consent), now, opening=opening)
+    with everywhere(session):
+        records = registry.issued(session, keys=list(versions))
+        known, need = who_counts(session, vault, records, now)
+    case = Case(row, fold, records, versions, known, need, None)
+    return replace(case, obstacle=_obstacle(session, case, day_of(now)))
 
 
 def fold_events(
@@ -572,21 +584,49 @@ def fold_events(
     return Fold(state, until, tuple(yes), suspended, last, told_end)
 
 
-def settle(session: Session, vault: Vault, *, now: datetime, pupil: str | None = None) -> tuple[Notice, ...]:
-    """Tell the events of open consents what became of them: expired, suspended, resumed. With ``pupil`` in
-    the transaction that changed a link, began or ended a dispute or closed an account; without, once a day.
+def settle(session: Session, vault: Vault, *, pupils: Iterable[str], now: datetime) -> tuple[Notice, ...]:
+    """Tell the events of open consents what became of them: expired, suspended, resumed. For those about the
+    records of these pupils (indexes, as links have them), in the transaction that changed a link, began or
+    ended a dispute or closed an account.
 
     What is shown never waits for this: each disclosure asks by itself.
     """
-    wanted = select(Consent.id).where(Consent.id.not_in(_ended())).order_by(Consent.asked_at, Consent.id)
-    if pupil is not None:
-        wanted = wanted.where(Consent.pupil_index == pupil)
     found: list[Notice] = []
-    for key in session.scalars(wanted).all():
-        case = examine(session, vault, key, now, lock=True)
-        if case is not None:
-            found += settle_case(session, case, now)
+    with everywhere(session):
+        for pupil in sorted(set(pupils)):
+            open_ones = select(Consent.id).where(_is_open(), Consent.id.in_(_about(session, pupil)))
+            for key in session.scalars(open_ones.order_by(Consent.id)).all():
+                found += _settle(session, vault, key, now)
     return tuple(found)
+
+
+def settle_some(
+    session: Session, vault: Vault, *, after: uuid.UUID | None = None, now: datetime
+) -> tuple[tuple[Notice, ...], uuid.UUID | None]:
+    """For the worker, daily: as :func:`settle`, for all: what time alone did. A batch: those whose key
+    follows ``after``. Answers the notices and the last key, None when nothing is left; the caller commits and
+    repeats.
+    """
+    wanted = select(Consent.id).where(_is_open()).order_by(Consent.id).limit(_MANY)
+    keys = session.scalars(wanted if after is None else wanted.where(Consent.id > after)).all()
+    found = [notice for key in keys for notice in _settle(session, vault, key, now)]
+    return tuple(found), keys[-1] if keys else None
+
+
+def _settle(session: Session, vault: Vault, consent: uuid.UUID, now: datetime) -> tuple[Notice, ...]:
+    case = examine(session, vault, consent, now, lock=True)
+    return () if case is None else settle_case(session, case, now)
+
+
+def _is_open() -> ColumnElement[bool]:
+    """Consents of which no event says that they ended."""
+    return Consent.id.not_in(select(ConsentEvent.consent_pk).where(ConsentEvent.kind.in_(_ENDS)))
+
+
+def _about(session: Session, pupil: str) -> Select[uuid.UUID]:
+    """The consents about a record that a link to this pupil is a link to."""
+    keys = learners.keys_of(session, pupil)
+    return select(ConsentRecord.consent_pk).where(ConsentRecord.record_pk.in_(keys))
 
 
 def settle_case(session: Session, case: Case, now: datetime) -> tuple[Notice, ...]:
@@ -613,14 +653,15 @@ def settle_case(session: Session, case: Case, now: datetime) -> tuple[Notice, ..
     return ()
 
 
-def _obstacle(
-    session: Session, row: Consent, fold: Fold, *, known: Sequence[Link], need: Needed, today: date
-) -> str | None:
+def _obstacle(session: Session, case: Case, today: date) -> str | None:
     """Why nothing may be shown; None when everything that is needed stands."""
+    row, fold = case.row, case.fold
     if fold.state is not State.GIVEN:
         return fold.state.value
     if row.wrapped_key == DESTROYED:
         return "erased"
+    if len(case.records) < len(case.consented_versions):
+        return "record_destroyed"
     recipient = None
     if row.recipient_pk is not None:
         recipient = office(session, row.recipient_pk)
@@ -628,22 +669,22 @@ def _obstacle(
             return "recipient_closed"
     purpose = Purpose(row.purpose)
     if outside_education(purpose, None if recipient is None else recipient.kind) and not _approved(
-        session, row.school_code, purpose, today
+        session, case.records, purpose, today
     ):
         return "not_approved"
-    if _disputed(known, need):
+    if _disputed(case.links, case.needed):
         return "disputed"
-    missing = _missing(known, need, fold.yes)
+    missing = _missing(case, fold.yes)
     if missing:
         return "giver_gone" if any(event.party in missing for event in fold.yes) else "party_missing"
     return None
 
 
-def _missing(known: Sequence[Link], need: Needed, yes: Iterable[ConsentEvent]) -> frozenset[Party]:
-    """Parties whose yes is needed today and does not stand. A yes rests on the link of who sent it; one that
-    the school took down rests on the school.
+def _missing(case: Case, yes: Iterable[ConsentEvent]) -> frozenset[Party]:
+    """Parties whose yes is needed today and does not stand. A yes rests on the links of who sent it, to every
+    record; one that the school took down rests on the school.
     """
-    stands = {(link.account, link.party) for link in known if link.stands}
+    stands = {(link.account, link.party) for link in case.links if _whole(case, link)}
     said = {
         Party(event.party)
         for event in yes
@@ -657,7 +698,12 @@ def _missing(known: Sequence[Link], need: Needed, yes: Iterable[ConsentEvent]) -
             in stands
         )
     }
-    return need.parties - said
+    return case.needed.parties - said
+
+
+def _whole(case: Case, link: Link) -> bool:
+    """Whether a holder who can act sees every record that the consent is about."""
+    return link.stands and link.sees.issuperset(record.key for record in case.records)
 
 
 def _disputed(known: Sequence[Link], need: Needed) -> bool:
@@ -665,21 +711,30 @@ def _disputed(known: Sequence[Link], need: Needed) -> bool:
     return any(link.disputed and link.party in need.parties for link in known)
 
 
-def _needed(session: Session, vault: Vault, records: Sequence[Issued], today: date) -> Needed:
-    """Whose yes the age asks for; when no record is left that says an age, everybody's."""
-    if not records:
-        return Needed(frozenset(Party), own_sign_in=True)
-    return needed(Born.read(registry.birth(session, vault, record) for record in records), today)
+def who_counts(
+    session: Session, vault: Vault, records: Sequence[Issued], now: datetime
+) -> tuple[tuple[Link, ...], Needed]:
+    """Who stands behind these records today, and whose yes the pupil's age asks for, by every record of the
+    pupil that a school has; when none is left that says an age, everybody's.
+    """
+    known = links(session, vault, records, now)
+    pupils = {pupil for record in records for _, pupil in learners.pupils_like(session, record.record_id)}
+    births = [registry.birth(session, vault, one) for one in registry.issued(session, pupils=pupils)]
+    if not births:
+        return known, Needed(frozenset(Party), own_sign_in=True)
+    return known, needed(Born.read(births), day_of(now))
 
 
-def entitled(session: Session, vault: Vault, account: uuid.UUID, pupil: str, now: datetime) -> Link | None:
+def entitled(
+    session: Session, vault: Vault, account: uuid.UUID, pupil: str, now: datetime
+) -> holders.Link | None:
     """The link by which a holder may act for ``pupil``, or for themselves, today; None when they may not."""
-    today = day_of(now)
-    link = next((one for one in links(session, pupil, today) if one.account == account), None)
-    records = registry.issued(session, pupil=pupil)
-    if link is None or not link.stands or not records:
+    link = own_link(session, vault, account, pupil, now)
+    records = () if link is None else visible(session, link.school_code, pupil)
+    if link is None or not records:
         return None
-    return link if link.party in _needed(session, vault, records, today).parties else None
+    _, need = who_counts(session, vault, records, now)
+    return link if link_party(link) in need.parties else None
 
 
 # ---------------------------------------------------------------------------------------------- overviews
@@ -694,12 +749,12 @@ def of_pupil(
     consent: uuid.UUID | None = None,
     now: datetime,
 ) -> tuple[Overview, ...] | Denied:
-    """Every consent about a pupil, newest first, for a holder who may act; with ``consent`` that one alone,
-    where it is about this pupil. Denied: ``not_entitled``.
+    """Every consent about a record that the holder's link to ``pupil`` is a link to, newest first, for one
+    who may act; with ``consent`` that one alone. Denied: ``not_entitled``.
     """
     if entitled(session, vault, account, pupil, now) is None:
         return _Refuser(session, Actor("holder", str(account)), Action.DISCLOSURE, now)("not_entitled")
-    wanted = select(Consent.id).where(Consent.pupil_index == pupil)
+    wanted = select(Consent.id).where(Consent.id.in_(_about(session, pupil)))
     if consent is not None:
         wanted = wanted.where(Consent.id == consent)
     return tuple(_overview(session, case) for case in _cases(session, vault, wanted, now))
@@ -714,12 +769,12 @@ def to_answer(
     link = entitled(session, vault, account, pupil, now)
     if link is None:
         return ()
-    wanted = select(Consent.id).where(Consent.pupil_index == pupil, Consent.id.not_in(_ended()))
+    wanted = select(Consent.id).where(Consent.id.in_(_about(session, pupil)), _is_open())
     found = (_overview(session, case) for case in _cases(session, vault, wanted, now))
     return tuple(
         each
         for each in found
-        if link.party in each.waiting_for or (each.child_here and Party.PUPIL in each.waiting_for)
+        if link_party(link) in each.waiting_for or (each.child_here and Party.PUPIL in each.waiting_for)
     )
 
 
@@ -741,7 +796,7 @@ def at_school(
             "not_permitted"
         )
     wanted = select(Consent.id).where(
-        Consent.pupil_index == pupil, Consent.school_code == school.code, Consent.id.not_in(_ended())
+        Consent.pupil_index == pupil, Consent.school_code == school.code, _is_open()
     )
     if consent is not None:
         wanted = wanted.where(Consent.id == consent)
@@ -775,7 +830,7 @@ def _overview(session: Session, case: Case) -> Overview:
         state=fold.state,
         until=fold.until,
         suspended=case.obstacle if fold.state is State.GIVEN else None,
-        waiting_for=tuple(sorted(_missing(case.links, case.needed, fold.yes)))
+        waiting_for=tuple(sorted(_missing(case, fold.yes)))
         if fold.state in (State.WAITING, State.GIVEN)
         else (),
         disputed=_disputed(case.links, case.needed),
@@ -784,11 +839,6 @@ def _overview(session: Session, case: Case) -> Overview:
         code_made=code is not None,
         code_locked=code is not None and code.locked_at is not None,
     )
-
-
-def _ended() -> Select[uuid.UUID]:
-    """Consents of which an event says that they ended."""
-    return select(ConsentEvent.consent_pk).where(ConsentEvent.kind.in_(_ENDS))
 
 
 def of_organisation(
@@ -981,11 +1031,14 @@ def _approval(session: Session, department_code: str, purpose: Purpose) -> Purpo
     )
 
 
-def _approved(session: Session, school_code: str, purpose: Purpose, today: date) -> bool:
-    """Whether the department of this school stands by the purpose today."""
-    department = department_of(session, school_code)
-    row = None if department is None else _approval(session, department, purpose)
-    return row is not None and row.valid_from <= today and (row.valid_to is None or today <= row.valid_to)
+def _approved(session: Session, records: Iterable[Issued], purpose: Purpose, today: date) -> bool:
+    """Whether the department of every school of these records stands by the purpose today."""
+    for school in {record.school_code for record in records}:
+        department = department_of(session, school)
+        row = None if department is None else _approval(session, department, purpose)
+        if row is None or row.valid_from > today or (row.valid_to is not None and row.valid_to < today):
+            return False
+    return True
 
 
 def _tell_approval(
@@ -1120,18 +1173,20 @@ def _create(
     records: Sequence[Issued],
     wish: Wish,
     *,
+    of: tuple[str, str],
     recipient: uuid.UUID | None,
     asked_by: uuid.UUID,
     reference: str,
     now: datetime,
 ) -> Consent:
+    """``of`` are the school whose office takes answers down, and the pupil there."""
     fields = frozenset().union(
         *(names_of(record.level, record.grade, wish.preset, wish.sensitive) for record in records)
     )
     row = Consent(
         id=uuid.uuid4(),
-        pupil_index=records[0].pupil_index,
-        school_code=records[0].school_code,
+        pupil_index=of[1],
+        school_code=of[0],
         purpose=wish.purpose,
         recipient_pk=recipient,
         asked_by=asked_by,
@@ -1165,8 +1220,10 @@ def _asked(
     return Asked(row.id, row.answer_until, notices(session, tell, kind, {"day": day_of(row.answer_until)}))
 
 
-def _party(session: Session, case: Case, by: By, now: datetime) -> Party | str:
-    """For whom ``by`` may speak on this consent today, or why for nobody."""
+def _party(session: Session, case: Case, by: By, said: Said, now: datetime) -> Party | str:
+    """For whom ``by`` may speak on this consent today, or why for nobody. A yes is of somebody who sees every
+    record of it, a no of anybody who sees one.
+    """
     if by.staff is not None:
         school = standing(session, by.staff, Act.WITNESS_CONSENT, day_of(now))
         if (
@@ -1177,8 +1234,17 @@ def _party(session: Session, case: Case, by: By, now: datetime) -> Party | str:
         ):
             return "not_permitted"
         return Party.PUPIL if Party.PUPIL in case.needed.parties else "not_entitled"
-    link = next((one for one in case.links if one.account == by.account), None)
-    if link is None or not link.stands or link.party not in case.needed.parties:
+    link = next(
+        (
+            one
+            for one in case.links
+            if one.account == by.account
+            and one.party in case.needed.parties
+            and (_whole(case, one) if said is Said.YES else one.stands)
+        ),
+        None,
+    )
+    if link is None:
         return "not_entitled"
     if by.evidence is Evidence.SIGN_IN:
         return link.party
@@ -1193,7 +1259,7 @@ def _no_yes(session: Session, case: Case, party: Party, by: By) -> str | None:
         return "disputed"
     if party is Party.PUPIL and by.evidence is not Evidence.SIGN_IN and _own_sign_in(case):
         return "own_sign_in"
-    if party not in _missing(case.links, case.needed, case.fold.yes):
+    if party not in _missing(case, case.fold.yes):
         return "already_answered"
     return None
 

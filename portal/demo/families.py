@@ -232,7 +232,7 @@ def share(village: Village, files: FileStore, directory: Path, *, now: datetime)
 
     # 3 Whoever is of age shares alone, by a code.
     alone = village.account(_ALONE)
-    records = [record.key for record in registry.issued(session, pupil=village.index(_GROWN))]
+    records = [record.key for record in registry.issued(session, pupils=[village.index(_GROWN)])]
     admission = Wish(Purpose.ADMISSION, Preset.MARKS, days=90, once=False)
     offered = done(
         consent.offer(
@@ -345,7 +345,7 @@ def _yes(village: Village, key: uuid.UUID, by: By, now: datetime) -> None:
 
 
 def _locator(village: Village, place: Place) -> Locator:
-    record = registry.issued(village.session, pupil=village.index(place))[-1]
+    record = registry.issued(village.session, pupils=[village.index(place)])[-1]
     return Locator(record.record_id, record.shown.digest)
 
 

@@ -49,7 +49,7 @@ from portal.demo.manifest import Issued, Place, Scene
 from portal.demo.schools import BY_KEY, DEPARTMENTS, SCHOOLS, Fate, SchoolPlan
 from portal.demo.timestamps import DemoTimestamper
 from portal.errors import PortalError
-from portal.issuing import intake, renewal, signing
+from portal.issuing import intake, renewal, signing, telling
 from portal.issuing import service as issuing
 from portal.issuing.intents import Intent
 from portal.issuing.keys import Key, KeyRing, load_keys
@@ -362,7 +362,14 @@ class _Story:
         with self.shop.begin() as session:
             for place, reason in RECALLED.items():
                 issued = self.progress.issued(_pupil(self._record(place)), 1)
-                registry.recall(session, issued["record_id"], reason, actor=ACTOR, now=self.moments.recall)
+                telling.recall_one(
+                    session,
+                    self.shop.vault,
+                    issued["record_id"],
+                    reason,
+                    actor=ACTOR,
+                    now=self.moments.recall,
+                )
 
     # 5 -------------------------------------------------------------------------------------------------
 

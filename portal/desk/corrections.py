@@ -16,7 +16,7 @@ from portal.decisions import service as decisions
 from portal.decisions.service import Kind
 from portal.desk.person import Person
 from portal.errors import Refusal, marked
-from portal.issuing import deadlines
+from portal.issuing import deadlines, telling
 from portal.issuing.deadlines import LockDay
 from portal.issuing.models import CorrectionState, LateCorrection
 from portal.permissions import Act, may
@@ -52,7 +52,7 @@ class LateFacts:
     refusal: str | None
 
 
-def recall(session: Session, who: Person, text: str, reason: str, *, now: datetime) -> int:
+def recall(session: Session, vault: Vault, who: Person, text: str, reason: str, *, now: datetime) -> int:
     """Take back the version in circulation of a record of the own school; answers its number. ``text`` is the
     record id as typed. Raises InvalidInput, Refusal.
     """
@@ -60,7 +60,7 @@ def recall(session: Session, who: Person, text: str, reason: str, *, now: dateti
     known = _own_record(session, who, text)
     if reason not in registry.REASON_CLASSES:
         raise InvalidInput((Problem("reason", "unknown_reason", marked("Chọn một lý do")),))
-    return many.recall_one(session, known.record_id, reason, actor=who.actor, now=now)
+    return telling.recall_one(session, vault, known.record_id, reason, actor=who.actor, now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,9 @@ def many_waiting(session: Session, who: Person, *, now: datetime) -> tuple[ManyF
     )
 
 
-def answer_many(session: Session, who: Person, decision: uuid.UUID, *, yes: bool, now: datetime) -> int:
+def answer_many(
+    session: Session, vault: Vault, who: Person, decision: uuid.UUID, *, yes: bool, now: datetime
+) -> int:
     """The other manager's answer; a yes recalls at once, and answers how many. Raises Refusal."""
     who.must_be_allowed(Act.RECALL)
     open_ones = decisions.listing(session, kind=Kind.RECALL_RECORDS, organisation=who.office)
@@ -136,7 +138,7 @@ def answer_many(session: Session, who: Person, decision: uuid.UUID, *, yes: bool
         decisions.refuse(session, decision, actor=who.actor, now=now)
         return 0
     decisions.confirm(session, decision, actor=who.actor, now=now)
-    return many.recall(session, decision, actor=who.actor, now=now)
+    return telling.recall_many(session, vault, decision, actor=who.actor, now=now)
 
 
 def ask_late(

@@ -378,6 +378,7 @@ def recall() -> AnyResponse:
         with transaction() as session:
             number = corrections.recall(
                 session,
+                resources().vault,
                 _me(session, Act.RECALL),
                 form.get("record_id", ""),
                 form.get("reason", ""),
@@ -419,8 +420,9 @@ def answer_many(key: uuid.UUID) -> AnyResponse:
     yes = request.form.get("answer") == "yes"
     try:
         with transaction() as session:
+            bundle = resources()
             count = corrections.answer_many(
-                session, _me(session, Act.RECALL), key, yes=yes, now=resources().clock.now()
+                session, bundle.vault, _me(session, Act.RECALL), key, yes=yes, now=bundle.clock.now()
             )
     except Refusal as refused:
         return _recall({}, {"main": said(refused)}, 422)

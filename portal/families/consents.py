@@ -28,6 +28,7 @@ from portal.consent import receipts, service
 from portal.consent.ages import Party
 from portal.consent.forms import STATES, capital, of_pair, wish_choices
 from portal.consent.models import EventKind, Evidence
+from portal.consent.parties import visible
 from portal.consent.purposes import Purpose
 from portal.consent.receipts import Receipt, ReceiptEvent
 from portal.consent.service import By, Denied, Overview, Said, State
@@ -39,7 +40,6 @@ from portal.issuing import qr
 from portal.limits.table import WRONG_TRY
 from portal.permissions import Act
 from portal.registry import learners
-from portal.registry import service as registry
 from portal.registry.service import Issued
 from portal.web import journal, sessions
 from portal.web.access import Access, allowed
@@ -87,7 +87,7 @@ def every(key: uuid.UUID) -> Response:
 def new(key: uuid.UUID) -> Response:
     """The form by which a family begins to share; nothing is ticked."""
     with _acting(key) as (session, link):
-        records = registry.issued(session, pupil=link.pupil_index)
+        records = visible(session, link.school_code, link.pupil_index)
         name = _name(session, link)
     return _new_page(link, name, records, MultiDict(), {})
 
@@ -101,7 +101,7 @@ def offer(key: uuid.UUID) -> AnyResponse:
     errors: dict[str, str] = {}
     made = None
     with _acting(key) as (session, link):
-        records = registry.issued(session, pupil=link.pupil_index)
+        records = visible(session, link.school_code, link.pupil_index)
         name = _name(session, link)
         try:
             wish, chosen = words.read_sharing(form, records)

@@ -21,6 +21,7 @@ from portal.accounts.holders import Link, LinkState
 from portal.accounts.models import Account, Relation
 from portal.accounts.notices import Notice, send
 from portal.accounts.people import open_name
+from portal.consent import service as consent
 from portal.errors import Refusal
 from portal.extensions import reading, resources, transaction
 from portal.families.forms import (
@@ -201,6 +202,7 @@ def change(index: str, key: uuid.UUID, what: str) -> AnyResponse:
                     told = contacts.stop_change_at_school(session, school, key, actor=actor, now=now)
                 case _:
                     abort(404)
+            told += consent.settle(session, bundle.vault, pupils=[index], now=now)
             send(session, bundle.vault, told, now=now)
     except InvalidInput as mistakes:
         return _pupil_page(index, {}, {f"link-{key}": " ".join(messages(mistakes, MISTAKES).values())}, 422)

@@ -197,7 +197,9 @@ def activate() -> AnyResponse:
                 now=now,
             )
             if isinstance(done, activation.Activated):
-                send(session, bundle.vault, done.told, now=now)
+                pupils = holders.pupils_of(session, done.account)
+                changed = consent.settle(session, bundle.vault, pupils=pupils, now=now)
+                send(session, bundle.vault, (*done.told, *changed), now=now)
     except InvalidInput as mistakes:
         return _birth_again(messages(mistakes, MISTAKES))
     if isinstance(done, activation.Activated):

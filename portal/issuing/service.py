@@ -47,7 +47,7 @@ from portal.audit.service import Outcome as Told
 from portal.decisions import service as decisions
 from portal.errors import PortalError, Refusal
 from portal.filestore import name_of
-from portal.issuing import deadlines, lint, signing
+from portal.issuing import deadlines, lint, signing, telling
 from portal.issuing.intents import (
     Held,
     Intent,
@@ -836,6 +836,16 @@ def _register(
             ),
             epoch=trust.current_epoch(session, lock=True),
             actor=desk.actor,
+            now=desk.clock.now(),
+        )
+        record = intent.record
+        telling.tell(
+            session,
+            desk.vault,
+            intent.record_id,
+            grade=record.grade,
+            year=record.year,
+            recalled=False,
             now=desk.clock.now(),
         )
         desk.at("registering, not committed")

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from portal.registry.models import Record, RecordVersion
@@ -103,10 +103,9 @@ def records_of(session: Session, school_code: str, pupil: str) -> tuple[PupilRec
     same number and birth date as one of them.
     """
     mine = (Record.school_code == school_code, Record.pupil_index == pupil)
-    learners = select(Record.learner_index).where(*mine, Record.learner_index.is_not(None))
     found = session.scalars(
         select(Record)
-        .where(or_(mine[0] & mine[1], Record.learner_index.in_(learners)))
+        .where(or_(mine[0] & mine[1], Record.learner_index.in_(_learners(*mine))))
         .order_by(Record.year, Record.created_at)
         .options(selectinload(Record.versions))
     )
@@ -124,6 +123,19 @@ def records_of(session: Session, school_code: str, pupil: str) -> tuple[PupilRec
         )
         for record in found
     )
+
+
+def keys_of(session: Session, pupil: str) -> tuple[uuid.UUID, ...]:
+    """The rows of all records of a pupil, as :func:`records_of`; an index is of one school's pupil alone."""
+    wanted = select(Record.id).where(
+        or_(Record.pupil_index == pupil, Record.learner_index.in_(_learners(Record.pupil_index == pupil)))
+    )
+    return tuple(session.scalars(wanted))
+
+
+def _learners(*which: ColumnElement[bool]) -> Select[str | None]:
+    """What all schools know the pupil of these records by."""
+    return select(Record.learner_index).where(*which, Record.learner_index.is_not(None))
 
 
 def pupil_of(session: Session, vault: Vault, school_code: str, pupil: str) -> Pupil | None:

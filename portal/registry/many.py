@@ -97,8 +97,10 @@ def propose(
     )
 
 
-def recall(session: Session, decision: uuid.UUID, *, actor: Actor, now: datetime) -> int:
-    """Recall what two persons decided to, all or nothing; how many records those are. Raises Refusal."""
+def recall(
+    session: Session, decision: uuid.UUID, *, actor: Actor, now: datetime
+) -> tuple[tuple[str, int], ...]:
+    """Recall what two persons decided to, all or nothing; ids and versions. Raises Refusal."""
     taken = decisions.take(session, decision, Kind.RECALL_RECORDS, actor=actor, now=now)
     chosen = records(session, taken)
     for record_id, version in chosen:
@@ -112,7 +114,7 @@ def recall(session: Session, decision: uuid.UUID, *, actor: Actor, now: datetime
             basis=TWO_PERSONS,
             decision=decision,
         )
-    return len(chosen)
+    return chosen
 
 
 def export(

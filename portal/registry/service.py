@@ -12,7 +12,7 @@ import hmac
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -189,6 +189,7 @@ class KnownRecord:
     record_id: str
     school_code: str
     pupil_index: str
+    grade: int
     year: str
     newest_version: int
     current_version: int | None
@@ -895,6 +896,7 @@ def find_record(
         record.record_id,
         record.school_code,
         record.pupil_index,
+        record.grade,
         record.year,
         max(versions),
         next((n for n, state in versions.items() if state == VersionState.CURRENT), None),
@@ -906,14 +908,14 @@ def issued(
     session: Session,
     *,
     keys: Sequence[uuid.UUID] | None = None,
-    pupil: str | None = None,
+    pupils: Collection[str] | None = None,
     locator: Locator | None = None,
     file: str | None = None,
 ) -> tuple[Issued, ...]:
-    """Records by their rows' keys, by a pupil's blind index, by the full locator of any version, or by the
+    """Records by their rows' keys, by pupils' blind indexes, by the full locator of any version, or by the
     SHA-256 of a registered file: year by year. What is not there, or whose key was destroyed, is left out.
     """
-    if sum(name is not None for name in (keys, pupil, locator, file)) != 1:
+    if sum(name is not None for name in (keys, pupils, locator, file)) != 1:
         raise TypeError("name the records one way")
     wanted = (
         select(Record)
@@ -924,8 +926,8 @@ def issued(
     )
     if keys is not None:
         wanted = wanted.where(Record.id.in_(keys))
-    elif pupil is not None:
-        wanted = wanted.where(Record.pupil_index == pupil)
+    elif pupils is not None:
+        wanted = wanted.where(Record.pupil_index.in_(pupils))
     elif locator is not None:
         one = select(RecordVersion.record_pk).where(RecordVersion.digest == locator.digest)
         wanted = wanted.where(Record.record_id == locator.record_id, Record.id.in_(one))

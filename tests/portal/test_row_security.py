@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from psycopg import sql
 from sqlalchemy import Engine, select, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from portal import migrations
@@ -23,14 +23,26 @@ from portal.accounts.models import (
     ActivationSlip,
     ContactChange,
     ContactKind,
+    Organisation,
     PupilLink,
     Relation,
 )
 from portal.config import Settings
 from portal.consent.fields import Preset
-from portal.consent.models import Consent, Matter, RequestKind, SubjectRequest
-from portal.consent.purposes import Purpose
-from portal.database import Base, make_engine, narrow
+from portal.consent.models import (
+    Consent,
+    ConsentEvent,
+    ConsentRecord,
+    EventKind,
+    Matter,
+    PurposeApproval,
+    RequestKind,
+    ShareCode,
+    StatutoryAccess,
+    SubjectRequest,
+)
+from portal.consent.purposes import Duty, Purpose
+from portal.database import Base, everywhere, make_engine, narrow
 from portal.decisions.models import Decision, Kind, State
 from portal.errors import Refusal
 from portal.extensions import reading, transaction
@@ -49,7 +61,7 @@ from portal.issuing.models import (
     UploadState,
     Way,
 )
-from portal.permissions import Act, Role
+from portal.permissions import Act, OrganisationKind, Role
 from portal.registry.models import Record, RecordVersion, RegisteredFile
 from portal.start import refuse_unbound_role
 from portal.vault import Vault
@@ -70,6 +82,10 @@ BOUND = {
     "activation_slips",
     "contact_changes",
     "consents",
+    "consent_events",
+    "consent_records",
+    "share_codes",
+    "statutory_accesses",
     "subject_requests",
     "class_uploads",
     "planned_signatures",
@@ -126,7 +142,7 @@ def engine(place: Place) -> Iterator[Engine]:
 def _rows_of(session: Session, school: str) -> None:
     vault = Vault([("test", bytes(range(32)))], bytes(range(32)))
     holder = accounts.new_account(session, vault, AccountKind.HOLDER, "Lò Thị Mai", "vi", now=NOW)
-    record, version, issuance, order = (uuid.uuid4() for _ in range(4))
+    record, version, issuance, order, consent, agency = (uuid.uuid4() for _ in range(6))
     pupil, tag = uuid.uuid4().hex * 2, uuid.uuid4().hex
     session.add(
         Record(
@@ -159,9 +175,31 @@ def _rows_of(session: Session, school: str) -> None:
             state="current",
         )
     )
+    session.add(
+        Organisation(
+            id=agency,
+            kind=OrganisationKind.AGENCY,
+            code=tag[:20],
+            name="",
+            department_code="S01",
+            approved_at=NOW,
+        )
+    )
     session.flush()
     session.add_all(
         (
+            StatutoryAccess(
+                organisation_pk=agency,
+                account_pk=holder.id,
+                duty=Duty.AGENCY_DUTY,
+                wrapped_key=b"",
+                reference_sealed=b"",
+                record_pk=record,
+                pupil_index=pupil,
+                version=1,
+                fields="[]",
+                at=NOW,
+            ),
             RegisteredFile(
                 version_pk=version,
                 sha256=tag * 2,
@@ -220,6 +258,7 @@ def _rows_of(session: Session, school: str) -> None:
                 due_at=NOW,
             ),
             Consent(
+                id=consent,
                 pupil_index=pupil,
                 school_code=school,
                 purpose=Purpose.TRANSFER,
@@ -293,6 +332,9 @@ def _rows_of(session: Session, school: str) -> None:
     session.add_all(
         (
             PlannedSignature(issuance_pk=issuance, field="GVCN", rank=1, certificate_sha256=tag * 2),
+            ConsentEvent(consent_pk=consent, number=1, kind=EventKind.ASKED, at=NOW),
+            ConsentRecord(consent_pk=consent, record_pk=record, version=1),
+            ShareCode(consent_pk=consent, code_index=tag * 2, made_at=NOW, made_by=holder.id),
             OrderLine(order_pk=order, issuance_pk=issuance, field="GVCN", state=LineState.ASKED),
         )
     )
@@ -323,13 +365,19 @@ def test_a_school_reads_its_own_rows_alone(engine: Engine, table: str) -> None:
 def test_a_school_changes_its_own_rows_alone(engine: Engine, table: str) -> None:
     """SEC-18: what an UPDATE or DELETE without a WHERE reaches."""
     column = next(c.name for c in Base.metadata.tables[table].columns if c.name not in ("id", "school_code"))
-    if table == "consents":
-        column = "wrapped_key"  # of a consent nothing else may change
+    if table in ("consents", "statutory_accesses"):
+        column = "wrapped_key"  # of a consent and a look nothing else may change
     with Session(engine) as session:
         narrow(session, OWN)
+        if table in ("consent_events", "consent_records"):
+            with pytest.raises(DBAPIError, match="append-only"):
+                session.execute(text(f"UPDATE {table} SET {column} = {column}"))  # noqa: S608
+            return
         touched = session.execute(text(f"UPDATE {table} SET {column} = {column} RETURNING 1")).all()  # noqa: S608
         assert len(touched) == 1
         session.rollback()
+        if table == "statutory_accesses":
+            return  # none goes
         if table not in ("records", "record_versions", "signing_orders", "consents"):  # others are below them
             assert len(session.execute(text(f"DELETE FROM {table} RETURNING 1")).all()) == 1  # noqa: S608
         session.rollback()
@@ -344,6 +392,52 @@ def test_a_school_gives_no_row_to_another(engine: Engine) -> None:
         session.rollback()
         with pytest.raises(ProgrammingError, match="row-level security"):
             _rows_of(session, OTHER)
+
+
+def test_schools_read_approvals_of_purposes_and_write_none(place: Place, engine: Engine) -> None:
+    """SEC-18: the department's word, on which what a school takes down depends."""
+    with Session(engine) as session, session.begin():
+        officer = accounts.new_account(
+            session, Vault([("test", bytes(32))], bytes(32)), AccountKind.STAFF, "Lò Thị Mai", "vi", now=NOW
+        )
+        session.add(
+            PurposeApproval(
+                department_code="S01",
+                purpose=Purpose.EMPLOYMENT,
+                reference="15/QĐ",
+                valid_from=NOW.date(),
+                given_at=NOW,
+                given_by=officer.id,
+            )
+        )
+    with Session(engine) as session:
+        narrow(session, OWN)
+        assert count(session, "purpose_approvals") == 1
+        for statement in ("UPDATE purpose_approvals SET reference = ''", "DELETE FROM purpose_approvals"):
+            assert session.execute(text(f"{statement} RETURNING 1")).all() == []
+    with psycopg.connect(place.app.replace("+psycopg", "")) as connection:
+        assert connection.execute("SELECT 1 FROM purpose_approvals").fetchall() == []
+
+
+def test_what_concerns_several_schools_is_looked_at_in_a_block(engine: Engine) -> None:
+    """SEC-18: for a decision about a pupil of two schools; before and after it the rule stands, also after a
+    mistake, and blocks may stand in blocks.
+    """
+    with Session(engine) as session:
+        narrow(session, OWN)
+        assert count(session, "pupil_links") == 1
+        with everywhere(session):
+            with everywhere(session):
+                assert count(session, "pupil_links") == 2
+            assert count(session, "pupil_links") == 2
+        assert count(session, "pupil_links") == 1
+        with pytest.raises(LookupError), everywhere(session):
+            raise LookupError
+        assert count(session, "pupil_links") == 1
+        with pytest.raises(ProgrammingError), everywhere(session):
+            session.execute(text("SELECT nonsense"))
+        session.rollback()
+        assert count(session, "pupil_links") == 1
 
 
 def test_without_a_scope_there_is_nothing(place: Place, engine: Engine) -> None:

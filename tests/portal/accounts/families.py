@@ -9,8 +9,9 @@ from datetime import date, datetime
 from sqlalchemy.orm import Session
 
 from portal.accounts import activation
+from portal.accounts import service as accounts
 from portal.accounts.activation import Activated, MadeSlip, NewSlip, Typed
-from portal.accounts.models import PupilLink, Relation
+from portal.accounts.models import AccountKind, AccountState, ContactKind, PupilLink, Relation
 from portal.accounts.notices import Notice
 from portal.audit.service import Actor
 from portal.errors import Refusal
@@ -68,6 +69,26 @@ def redeem(
     asked = activation.ask_code(session, vault, typed, contact, language="vi", now=now)
     sent = code_in(asked)
     return activation.activate(session, vault, typed, contact, sent, replaces="", now=now)
+
+
+def enter_holder(session: Session, vault: Vault, school: str, pupil: str) -> uuid.UUID:
+    """A mother who is linked to the pupil of this index, whether there is a record yet or not."""
+    account = accounts.new_account(session, vault, AccountKind.HOLDER, MOTHER, "vi", now=NOW)
+    account.state = AccountState.ACTIVE
+    email = f"{account.id.hex}@thu.example.vn"
+    accounts.add_contact(session, vault, account, ContactKind.EMAIL, email, now=NOW)
+    session.add(
+        PupilLink(
+            account_pk=account.id,
+            school_code=school,
+            pupil_index=pupil,
+            relation=Relation.MOTHER,
+            valid_from=date(2026, 1, 1),
+            linked_at=NOW,
+        )
+    )
+    session.flush()
+    return account.id
 
 
 def linked(

@@ -15,7 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.accounts import activation, holders
-from portal.accounts.holders import LinkState, Wanted, age_on
+from portal.accounts.ages import Born
+from portal.accounts.holders import LinkState, Wanted
 from portal.accounts.models import Relation
 from portal.accounts.notices import Notice
 from portal.errors import Refusal
@@ -61,11 +62,13 @@ def test_a_year_is_full_on_the_birthday(born: date, years: int) -> None:
         birthday = born.replace(year=born.year + years)
     except ValueError:  # 29 February: 1 March
         birthday = date(born.year + years, 3, 1)
-    text = f"{born:%d/%m/%Y}"
-    assert age_on(text, birthday) == years
-    assert age_on(text, birthday - timedelta(days=1)) == years - 1
-    assert age_on(str(born.year), date(born.year + years, 12, 31)) == years
-    assert age_on(str(born.year), date(born.year + years, 12, 30)) == years - 1
+    known = Born.read([f"{born:%d/%m/%Y}"])
+    assert list(known.ages(birthday)) == [years]
+    assert known.surely(years, birthday)
+    assert not known.surely(years, birthday - timedelta(days=1))
+    year = Born.read([str(born.year)])
+    assert year.surely(years, date(born.year + years, 12, 31))
+    assert not year.surely(years, date(born.year + years, 12, 30))
 
 
 def test_one_place_for_a_child_with_all_years(session: Session, vault: Vault) -> None:

@@ -24,10 +24,12 @@ from sqlalchemy.orm import Session
 
 from portal.accounts import contacts
 from portal.commands import work
-from portal.commands.work import FEATURES, Crew, Families, Feature, Revalidation
+from portal.commands.work import FEATURES, Crew, Feature, Revalidation, Rounds, consents, families
 from portal.config import Settings
+from portal.consent.models import ConsentEvent
 from portal.database import make_engine
 from portal.extensions import KEY, Resources
+from portal.filestore import ObjectFiles
 from portal.messages import service as messages
 from portal.messages.channels import mailer_for
 from portal.messages.models import Message
@@ -41,6 +43,7 @@ from portal.vault import Vault
 from tests.conftest import NOW, FrozenClock
 from tests.demo_instance import ROOT, DemoInstance
 from tests.portal.accounts.families import FATHERS_EMAIL, OFFICE, PUPIL, SCHOOL, linked
+from tests.portal.consent.world import World, done
 from tests.portal.messages.outside import mail_server
 from tests.portal.registry.samples import enter_pupil
 from tests.portal.web.test_journal import lines, printed
@@ -338,6 +341,27 @@ def test_what_a_change_in_trust_touched_is_validated_anew(
     portal.engine.dispose()
 
 
+def test_consents_that_time_ended_say_so_by_themselves(app: Flask, clock: FrozenClock) -> None:
+    """SEC-19: once a day, a batch at a time; what is shown does not wait for it."""
+    portal: Resources = app.extensions[KEY]
+    with Session(portal.engine) as session, session.begin():
+        world = World(session, portal.vault, ObjectFiles("memory:///"), clock.time)
+        asked = [done(world.ask(world.pupil("05/05/2011"))).consent for _ in range(2)]
+    daily = Rounds(timedelta(days=1), consents)
+
+    def happened() -> list[str]:
+        with Session(portal.engine) as session:
+            wanted = select(ConsentEvent.kind).where(ConsentEvent.consent_pk.in_(asked))
+            return sorted(str(kind) for kind in session.scalars(wanted))
+
+    with app.app_context():
+        for days, kinds in ((1, ["asked"] * 2), (15, ["asked"] * 2 + ["expired"] * 2)):
+            assert daily(portal, clock.time + timedelta(days=days))
+            assert not daily(portal, clock.time + timedelta(days=days))
+            assert happened() == kinds
+    assert "consents" in {feature.name for feature in FEATURES}
+
+
 def test_changes_of_contact_and_lapsed_links_come_about_by_themselves(app: Flask, clock: FrozenClock) -> None:
     """Once an hour, a batch at a time, and whoever is concerned is told."""
     portal: Resources = app.extensions[KEY]
@@ -353,12 +377,12 @@ def test_changes_of_contact_and_lapsed_links_come_about_by_themselves(app: Flask
             return list(session.scalars(select(Message.kind).order_by(Message.created_at, Message.kind)))
 
     with app.app_context():
-        families = Families()
+        hourly = Rounds(timedelta(hours=1), families)
 
         def hour(at: datetime) -> int:
             """How many batches found something to look at."""
             batches = 0
-            while families(portal, at):
+            while hourly(portal, at):
                 batches += 1
             return batches
 

@@ -432,7 +432,7 @@ class TestDutiesOfLaw:
         assert [(n.account, n.kind) for n in shown.notices] == [(mother, Kind.STATUTORY_ACCESS)]
         assert shown.notices[0].parameters == {"day": world.today}
         assert shown.until is None
-        (record,) = registry.issued(world.session, pupil=pupil.index)
+        (record,) = registry.issued(world.session, pupils=[pupil.index])
         file = registry.answering_file(world.session, record, 1)
         done(self.access(world, file=file, sensitive=("chieu_cao",)))
         last = entries(world.session)[-1]
@@ -480,7 +480,8 @@ class TestWhoLooked:
 
     def test_a_record_of_another_school_is_among_them_and_nothing_else_of_it(self, world: World) -> None:
         """What stands on the family's page by number and birth date; not what only the index shares."""
-        pupil, elsewhere = world.pupil(FIFTEEN), world.pupil(FIFTEEN)
+        pupil = world.pupil(FIFTEEN)
+        elsewhere = world.pupil(FIFTEEN, at="01000999", like=pupil)
         world.issue(elsewhere, "2024-2025", so_dinh_danh_ca_nhan="079211999999")
         mother = world.holder(pupil, Relation.MOTHER)
         for year in ("2025-2026", "2024-2025"):
@@ -499,7 +500,7 @@ class TestWhoLooked:
         assert [each.reference for each in self.look(world, mother, pupil.index)] == ["2025-2026"]
 
     def test_when_who_why_and_how_much(self, world: World) -> None:
-        pupil, stranger = world.pupil(FIFTEEN), world.pupil(FIFTEEN, so_dinh_danh_ca_nhan="079211999999")
+        pupil, stranger = world.pupil(FIFTEEN), world.pupil(FIFTEEN)
         mother = world.holder(pupil, Relation.MOTHER)
         asked = done(world.ask(pupil))
         done(world.yes(asked.consent, mother))

@@ -62,7 +62,7 @@ def test_a_destroyed_record_is_shown_to_nobody(world: World) -> None:
     assert why(world.ask(pupil)) == "unknown_record"
     (state,) = done(service.of_organisation(world.session, world.vault, staff=world.receiver, now=world.now))
     assert state.state is State.GIVEN
-    assert service.settle(world.session, world.vault, now=world.now) is not None
+    assert world.settle() is not None
 
 
 def test_looks_by_duty_and_requests_are_erased_alike(world: World) -> None:

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.accounts.ages import Born, age
 from portal.consent import working_days
-from portal.consent.ages import Born, Party, age, needed
+from portal.consent.ages import Party, needed
 from portal.consent.fields import PLAIN, SENSITIVE, Preset, is_sensitive, names_of
 from portal.consent.purposes import LETTERS, Duty, Purpose, outside_education
 from portal.consent.texts import EDITION, Reader, Terms, render

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from portal.accounts import notices
 from portal.accounts.models import Membership, Relation
 from portal.audit.service import Action, Outcome
-from portal.consent import service
+from portal.consent import disclosing, service
 from portal.consent.ages import Party
 from portal.consent.fields import Preset
 from portal.consent.models import Consent, ConsentEvent, Evidence
@@ -24,6 +24,8 @@ from portal.consent.texts import Reader, Shown
 from portal.messages import service as messages
 from portal.messages.words import Kind
 from portal.permissions import Role
+from portal.registry import service as registry
+from tests.conftest import ACTOR
 from tests.portal.audit.reading import entries
 from tests.portal.consent.world import PLAIN_WISH, World, done, why
 from verifier.errors import InvalidInput
@@ -244,6 +246,115 @@ class TestWhoIsTold:
         assert done(world.no(asked.consent, mother)).notices == ()
 
 
+AWAY = "01000999"  # the other school
+
+
+class TestTwoSchools:
+    """SEC-19, SEC-21: a pupil who moved has holders and records at both; all of them count, as families see
+    them.
+    """
+
+    def test_holders_of_either_school_speak_and_see(self, world: World) -> None:
+        first = world.pupil(FIFTEEN, "2024-2025")
+        second = world.pupil(FIFTEEN, "2025-2026", at=AWAY, like=first)
+        mother, father = world.holder(first, Relation.MOTHER), world.holder(second, Relation.FATHER)
+        asked = done(world.ask(first, code=first.locator("2024-2025"), whole_level=True))
+        assert {n.account for n in asked.notices} == {mother, father}
+        done(world.yes(asked.consent, father))
+        done(world.yes(asked.consent, mother, SAME_DEVICE))
+        shown = done(world.disclose(asked.consent))
+        assert [r.record_id for r in shown.records] == [
+            first.locator("2024-2025").record_id,
+            second.locator("2025-2026").record_id,
+        ]
+        for account, pupil in ((mother, first), (father, second)):
+            (seen,) = done(
+                service.of_pupil(
+                    world.session, world.vault, account=account, pupil=pupil.index, now=world.now
+                )
+            )
+            looks = disclosing.accesses(
+                world.session, world.vault, account=account, pupil=pupil.index, now=world.now
+            )
+            assert (seen.consent, seen.years, len(done(looks))) == (
+                asked.consent,
+                ("2024-2025", "2025-2026"),
+                2,
+            )
+        keys = [record.key for record in registry.issued(world.session, pupils=[first.index, second.index])]
+        done(
+            service.offer(
+                world.session,
+                world.vault,
+                account=father,
+                pupil=second.index,
+                records=keys,
+                wish=PLAIN_WISH,
+                now=world.now,
+            )
+        )
+        done(world.no(asked.consent, mother))
+        assert not world.live(asked.consent)
+
+    def test_a_dispute_at_one_school_suspends_what_the_other_has(self, world: World) -> None:
+        first = world.pupil(FIFTEEN, "2024-2025")
+        second = world.pupil(FIFTEEN, "2025-2026", at=AWAY, like=first)
+        mother, father = world.holder(first, Relation.MOTHER), world.holder(second, Relation.FATHER)
+        asked = done(world.ask(first, code=first.locator("2024-2025")))
+        done(world.yes(asked.consent, mother))
+        done(world.yes(asked.consent, mother, SAME_DEVICE))
+        world.change_link(father, disputed_at=world.now, dispute_reason="custody_dispute")
+        told = world.settle(second)
+        assert [(n.account, n.kind) for n in told] == [(mother, Kind.CONSENT_SUSPENDED)]
+        assert why(world.disclose(asked.consent)) == "not_in_force"
+        world.link(father, first, Relation.FATHER)  # the first school links him as well: he may say no by it
+        assert not world.live(asked.consent)
+        assert done(world.no(asked.consent, father)).state is State.WITHDRAWN
+
+    def test_from_eighteen_no_guardian_of_either_school_is_left(self, world: World) -> None:
+        """The day before their 18th birthday the father is needed; on it he is nobody, at both schools."""
+        birth = "06/10/2008"
+        first = world.pupil(birth, "2024-2025")
+        second = world.pupil(birth, "2025-2026", at=AWAY, like=first)
+        father, grown = world.holder(second, Relation.FATHER), world.holder(first, Relation.PUPIL)
+        asked = done(world.ask(first, code=first.locator("2024-2025")))
+        done(world.yes(asked.consent, grown))
+        assert not world.live(asked.consent)
+        done(world.yes(asked.consent, father))
+        done(world.disclose(asked.consent))
+        world.now += timedelta(days=1)
+        done(world.disclose(asked.consent))
+        assert why(world.no(asked.consent, father)) == "not_entitled"
+        assert service.entitled(world.session, world.vault, father, second.index, world.now) is None
+        done(world.no(asked.consent, grown))
+
+    def test_a_yes_is_of_somebody_who_sees_every_record(self, world: World) -> None:
+        """Without a number a year is of its own school's holders alone; refusing takes less."""
+        first = world.pupil(FIFTEEN, "2023-2024", "2024-2025")
+        third = world.pupil(FIFTEEN, "2022-2023", at=AWAY, like=first)
+        world.issue(first, "2023-2024", so_dinh_danh_ca_nhan=None)
+        mother, father = world.holder(first, Relation.MOTHER), world.holder(third, Relation.FATHER)
+        asked = done(world.ask(first, code=first.locator("2024-2025"), whole_level=True))
+        assert why(world.yes(asked.consent, father)) == "not_entitled"
+        done(world.yes(asked.consent, mother))
+        assert done(world.no(asked.consent, father)).state is State.REFUSED
+
+    def test_who_sees_a_record_by_another_schools_mistake_gives_nothing_once_it_is_recalled(
+        self, world: World
+    ) -> None:
+        strange = world.pupil(FIFTEEN, "2024-2025")
+        mine = world.pupil(FIFTEEN, "2025-2026", at=AWAY, like=strange)
+        mother = world.holder(mine, Relation.MOTHER)
+        asked = done(world.ask(strange, code=strange.locator("2024-2025")))
+        done(world.yes(asked.consent, mother))
+        done(world.yes(asked.consent, mother, SAME_DEVICE))
+        done(world.disclose(asked.consent))
+        record_id = strange.locator("2024-2025").record_id
+        registry.recall(world.session, record_id, "issued_in_error", actor=ACTOR, now=world.now)
+        assert why(world.disclose(asked.consent)) == "not_in_force"
+        assert why(world.no(asked.consent, mother)) == "not_entitled"
+
+
 class TestWhoCannotAct:
     def test_a_dispute_suspends_what_stands_and_stops_what_waits(self, world: World) -> None:
         """SEC-19: with the reason, and until it ends."""
@@ -252,7 +363,7 @@ class TestWhoCannotAct:
         consent, code = world.shared(pupil, mother)
         waiting = done(world.ask(pupil))
         world.change_link(father, disputed_at=world.now, dispute_reason="custody")
-        told = service.settle(world.session, world.vault, now=world.now, pupil=pupil.index)
+        told = world.settle(pupil)
         assert {(n.account, n.kind) for n in told} == {(mother, Kind.CONSENT_SUSPENDED)}
         assert told[0].parameters == {"reference": service.reference_of(consent)}
         assert why(world.open(code, FIFTEEN)) == "not_in_force"
@@ -261,7 +372,7 @@ class TestWhoCannotAct:
         for said in Said:
             assert why(world.say(consent, said, By(SIGN_IN, father))) == "not_entitled"
         world.change_link(father, disputed_at=None)
-        service.settle(world.session, world.vault, now=world.now)
+        world.settle()
         done(world.open(code, FIFTEEN))
         kinds = world.session.scalars(
             select(ConsentEvent.kind).where(ConsentEvent.consent_pk == consent).order_by(ConsentEvent.number)
@@ -377,7 +488,7 @@ class TestTime:
         done(world.ask(pupil))
         world.now += timedelta(days=15)
         for _ in range(2):
-            service.settle(world.session, world.vault, now=world.now)
+            world.settle()
         told = [e for e in entries(world.session) if e["action"] == "consent_expired"]
         assert len(told) == 1
 

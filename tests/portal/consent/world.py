@@ -23,8 +23,10 @@ from portal.accounts.models import (
     PupilLink,
     Relation,
 )
+from portal.accounts.notices import Notice
 from portal.consent import disclosing, service
 from portal.consent.disclosing import Disclosed
+from portal.consent.erasing import CONSENT
 from portal.consent.fields import Preset
 from portal.consent.models import Evidence
 from portal.consent.parties import Staff
@@ -48,10 +50,12 @@ PLAIN_WISH = Wish(Purpose.TRANSFER, Preset.MARKS, days=30, once=False)
 
 @dataclass
 class Pupil:
-    """A pupil with records; ``index`` is the blind index that they have."""
+    """A pupil with records at one school; ``index`` is the blind index that they have there."""
 
     index: str
     birth: str
+    school: str
+    number: str | None  # personal number: what all schools know them by
     versions: dict[str, list[NewVersion]] = field(default_factory=dict)  # by school year
 
     def locator(self, year: str = "2025-2026", version: int = -1) -> Locator:
@@ -115,9 +119,14 @@ class World:
         self.session.flush()
         return Staff(account, office, role)
 
-    def pupil(self, birth: str, *years: str, **fields: Any) -> Pupil:
-        """A pupil of the school with a record of each year (one of 2025-2026 when none is named)."""
-        pupil = Pupil(hashlib.sha256(os.urandom(8)).hexdigest(), birth)
+    def pupil(
+        self, birth: str, *years: str, at: str = SCHOOL, like: Pupil | None = None, **fields: Any
+    ) -> Pupil:
+        """A pupil of a school with a record of each year (one of 2025-2026 when none is named); the same
+        child as ``like`` at another school.
+        """
+        number = f"{int.from_bytes(os.urandom(4)):012}" if like is None else like.number
+        pupil = Pupil(hashlib.sha256(os.urandom(8)).hexdigest(), birth, at, number)
         for year in years or ("2025-2026",):
             self.issue(pupil, year, **fields)
         return pupil
@@ -130,7 +139,13 @@ class World:
             self.vault,
             version=len(earlier) + 1,
             like=like,
-            **{"ngay_sinh": pupil.birth, "year": year} | fields,
+            **{
+                "ngay_sinh": pupil.birth,
+                "year": year,
+                "ma_truong": pupil.school,
+                "so_dinh_danh_ca_nhan": pupil.number,
+            }
+            | fields,
         )
         made = replace(made, pupil_index=pupil.index)
         data = os.urandom(20)
@@ -155,7 +170,7 @@ class World:
         row = PupilLink(
             id=uuid.uuid4(),
             account_pk=account,
-            school_code=SCHOOL,
+            school_code=pupil.school,
             pupil_index=pupil.index,
             relation=relation,
             **{"valid_from": date(2020, 1, 1), "linked_at": self.now} | link,
@@ -171,11 +186,26 @@ class World:
             update(Account).where(Account.id == account).values(state=AccountState.CLOSED, closed_at=self.now)
         )
 
+    def settle(self, *pupils: Pupil) -> tuple[Notice, ...]:
+        """What a change of links does for its pupils, and the worker, daily, for all."""
+        if pupils:
+            indexes = [pupil.index for pupil in pupils]
+            return service.settle(self.session, self.vault, pupils=indexes, now=self.now)
+        told, last = service.settle_some(self.session, self.vault, now=self.now)
+        while last is not None:
+            more, last = service.settle_some(self.session, self.vault, after=last, now=self.now)
+            told += more
+        return told
+
+    def erase(self, consent: uuid.UUID) -> None:
+        CONSENT.erase(self.session, str(consent), self.now)
+        self.session.expire_all()
+
     def close_office(self, office: uuid.UUID) -> None:
         self.session.execute(update(Organisation).where(Organisation.id == office).values(closed_at=self.now))
 
     def record_keys(self, pupil: Pupil) -> list[uuid.UUID]:
-        return [record.key for record in registry.issued(self.session, pupil=pupil.index)]
+        return [record.key for record in registry.issued(self.session, pupils=[pupil.index])]
 
     # ------------------------------------------------------------------------------- acts, as pages do them
 

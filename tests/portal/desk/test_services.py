@@ -35,10 +35,13 @@ from portal.issuing.models import (
 )
 from portal.issuing.people import HOLD
 from portal.issuing.service import Outcome, Row, State
+from portal.messages.models import Message
+from portal.registry import learners
 from portal.registry.service import REASON_CLASSES
 from portal.trust import service as trust
 from portal.trust import store as trust_store
 from tests.conftest import ACTOR
+from tests.portal.accounts.families import enter_holder
 from tests.portal.audit.reading import entries
 from tests.portal.desk.office import HEAD, HOMEROOM, OFFICER, SchoolOffice
 from tests.portal.desk.test_story import registered
@@ -92,7 +95,7 @@ def test_another_school_sees_and_touches_nothing(office: SchoolOffice) -> None:
                 call()
         row_id = session.scalar(select(Issuance.record_id)) or ""
         with pytest.raises(InvalidInput):
-            corrections.recall(session, head, row_id, "issued_in_error", now=now)
+            corrections.recall(session, vault, head, row_id, "issued_in_error", now=now)
         other_department = replace(OFFICER, office="S99")
         assert certificates.waiting(session, other_department) == ()
         assert corrections.late_waiting(session, other_department) == ()
@@ -122,7 +125,7 @@ def test_roles_do_what_the_table_says_and_nothing_else(office: SchoolOffice) -> 
                 session, vault, homeroom, b"x", "a.csv", kind=UploadKind.FIRST, reason="", now=now
             ),
             lambda: uploads.withdraw(session, homeroom, upload, now=now),
-            lambda: corrections.recall(session, office.clerk, "x", "issued_in_error", now=now),
+            lambda: corrections.recall(session, vault, office.clerk, "x", "issued_in_error", now=now),
             lambda: corrections.ask_late(session, vault, office.clerk, "x", "data_entry", now=now),
             lambda: certificates.waiting(session, office.clerk),
             lambda: corrections.late_waiting(session, homeroom),
@@ -567,17 +570,23 @@ def test_lock_days_are_data_and_decide_who_lets_a_correction_through(office: Sch
 @SQLITE
 def test_a_manager_recalls_a_record_of_the_own_school(office: SchoolOffice) -> None:
     world = office.world
+    code, pupil = office.school.plan.code, office.school.rows[0].record.to_input()["ma_hoc_sinh"]
+    with world.begin() as session:
+        enter_holder(session, world.vault, code, learners.pupil_index(world.vault, code, str(pupil)))
     (issued,) = world.run([office.school.rows[0]])
     head = office.person(office.school.plan.manager.name, HEAD)
     now = world.clock.now() + timedelta(hours=1)
     with world.begin() as session:
         with pytest.raises(InvalidInput):
-            corrections.recall(session, head, "không phải mã", "issued_in_error", now=now)
+            corrections.recall(session, world.vault, head, "không phải mã", "issued_in_error", now=now)
         with pytest.raises(InvalidInput):
-            corrections.recall(session, head, issued.record_id, "vì thế", now=now)
+            corrections.recall(session, world.vault, head, issued.record_id, "vì thế", now=now)
         reason = REASON_CLASSES[0]
-        assert corrections.recall(session, head, issued.record_id.lower(), reason, now=now) == 1
+        assert corrections.recall(session, world.vault, head, issued.record_id.lower(), reason, now=now) == 1
         assert entries(session)[-1]["actor"] == f"account:{head.account}"
+        assert corrections.recall(session, world.vault, head, issued.record_id, reason, now=now) == 1
+        told = session.scalars(select(Message.kind).order_by(Message.created_at)).all()
+        assert told == ["record_new_version", "record_recalled"]  # the second time changed nothing
 
 
 @pytest.mark.parametrize("name", ["lop.csv", "lop.jsonl", "lop.xlsx"])

@@ -451,7 +451,7 @@ class TestSharing:
     def filled(family: Family, **changes: Any) -> dict[str, Any]:
         portal = bundle(family.world)
         with Session(portal.engine) as session:
-            keys = [str(r.key) for r in registry.issued(session, pupil=family.index)]
+            keys = [str(r.key) for r in registry.issued(session, pupils=[family.index])]
         return {
             "purpose": "transfer",
             "records": keys,

@@ -15,10 +15,16 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from portal.accounts.models import PupilLink
+from portal.consent import service as consent
+from portal.consent.fields import Preset
+from portal.consent.models import ConsentEvent, Evidence
+from portal.consent.purposes import Purpose
+from portal.consent.texts import Shown
 from portal.extensions import Resources
 from portal.messages import service as messages
 from portal.messages.service import Sender
 from portal.permissions import OrganisationKind, Role
+from portal.registry import service as registry
 from portal.web.sessions import TOKEN_FIELD
 from tests.portal.accounts.world import HOME, People
 from tests.portal.audit.reading import entries
@@ -238,6 +244,48 @@ def test_the_office_corrects_disputes_and_ends_a_link(world: World, people: Peop
     for kind in ("link_changed", "link_disputed", "dispute_closed", "link_ended"):
         assert len(sent(world, kind)) == 1
     assert do("nothing").status_code == 404
+
+
+def test_what_changes_a_link_is_told_to_its_consents(world: World, people: People) -> None:
+    """SEC-19: a dispute, its end and the erasing of the account, each in the transaction that does it."""
+    index, portal = index_of(world, world.primary), bundle(world)
+    activate(world, slip(world, people, world.primary), world.primary)
+    office, now = people.sign_in(OFFICE), world.clock.time
+    with Session(portal.engine) as session, session.begin():
+        link = session.scalars(select(PupilLink)).one()
+        key, mother = link.id, link.account_pk
+        records = [one.key for one in registry.issued(session, pupils=[index])]
+        wish = consent.Wish(Purpose.TRANSFER, Preset.RESULT, days=30, once=False)
+        asked = consent.offer(
+            session, portal.vault, account=mother, pupil=index, records=records, wish=wish, now=now
+        )
+        assert isinstance(asked, consent.Asked)
+        for how in (Evidence.SIGN_IN, Evidence.SAME_DEVICE):
+            by = consent.By(how, mother)
+            shown = consent.question(session, portal.vault, asked.consent, by=by, language="vi", now=now)
+            assert isinstance(shown, Shown)
+            consent.answer(
+                session,
+                portal.vault,
+                consent=asked.consent,
+                said=consent.Said.YES,
+                by=by,
+                request=how.value,
+                sha256=shown.sha256,
+                now=now,
+            )
+
+    def happened() -> list[tuple[str, str | None]]:
+        with Session(portal.engine) as session:
+            rows = session.scalars(select(ConsentEvent).order_by(ConsentEvent.number))
+            return [(str(row.kind), row.reason) for row in rows][3:]
+
+    for what, reason in (("dispute", "custody_dispute"), ("settle", "")):
+        assert office.post(f"/holders/{index}/link/{key}/{what}", {"reason": reason}).status_code == 303
+    assert happened() == [("suspended", "disputed"), ("resumed", None)]
+    erased = world.app.test_cli_runner().invoke(args=["erasure", "account", str(mother)])
+    assert erased.exit_code == 0, erased.output
+    assert happened()[2:] == [("suspended", "giver_gone")]
 
 
 def test_another_contact_waits_and_the_holder_can_stop_it(world: World, people: People) -> None:

@@ -111,7 +111,7 @@ class Scene:
     def offered(self, wish: Wish = MARKS) -> uuid.UUID:
         """A sharing that mother and child agreed to."""
         with Session(self.bundle.engine) as session, session.begin():
-            records = registry.issued(session, pupil=self.index(self.issued))
+            records = registry.issued(session, pupils=[self.index(self.issued)])
             asked = done(
                 service.offer(
                     session,
