@@ -36,7 +36,7 @@ from portal.trust import service as trust
 from portal.trust.service import SchoolInput, SignerInput
 from portal.vault import Vault
 from tests.browser.stories.wsgi import VARIABLE, StoryClock
-from tests.conftest import ACTOR
+from tests.conftest import ACTOR, OTHER
 from tests.demo_instance import DemoInstance, run_flask
 from tests.portal.accounts.authenticator import SoftKey
 from tests.portal.accounts.world import carry
@@ -269,7 +269,7 @@ def _employ(session: Session, vault: Vault, who: Persona, credential: Credential
         entry = SignerInput(credential.der, who.office, role, "", subjects, who.name, account=account)
         made = trust.add_signer(session, entry, actor=ACTOR, now=BEGINNING).created
         assert made is not None
-        trust.approve(session, [made], actor=ACTOR, now=BEGINNING)
+        trust.approve(session, [made], actor=OTHER, now=BEGINNING)
     return carry(session, account, now=BEGINNING)
 
 
