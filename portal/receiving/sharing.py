@@ -13,10 +13,9 @@ from flask import Blueprint, Response, jsonify, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal.accounts import service as accounts
 from portal.accounts import sessions as web_sessions
 from portal.accounts.notices import send
-from portal.consent import disclosing
+from portal.consent import disclosing, parties
 from portal.consent.parties import Staff
 from portal.consent.service import Denied
 from portal.extensions import reading, resources, transaction
@@ -85,8 +84,7 @@ def _asleep(session: Session) -> Staff | None:
     found = web_sessions.find(session, bundle.vault, session_token(), now=bundle.clock.now())
     if found is None or found.organisation is None or found.role is None:
         return None
-    office = accounts.office(session, found.organisation)
-    return None if office is None else Staff(found.account, office.key, found.role)
+    return parties.staff(session, found.account, found.role, found.organisation)
 
 
 _OVER: Final = marked(

@@ -12,12 +12,11 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response as AnyResponse
 
-from portal.accounts import service as accounts
 from portal.accounts.notices import send
 from portal.consent import disclosing, service
 from portal.consent.disclosing import Disclosed
 from portal.consent.forms import STATES, of_pair, preset_choices, sensitive_choices, wish_choices
-from portal.consent.parties import Staff
+from portal.consent.parties import Staff, staff
 from portal.consent.service import AskedState, Denied, State
 from portal.extensions import reading, resources, transaction
 from portal.permissions import Act
@@ -27,7 +26,7 @@ from portal.receiving.sharing import opened_by_code, show_again
 from portal.web.access import Access, allowed
 from portal.web.forms import messages, to
 from portal.web.i18n import gettext, language, marked, moment
-from portal.web.sessions import own_office, page, viewer
+from portal.web.sessions import page, viewer
 from verifier.errors import InvalidInput
 
 receiving = Blueprint("receiving", __name__)
@@ -266,10 +265,8 @@ def _statutory_page(values: MultiDict[str, str], errors: Mapping[str, str], stat
 
 def _me(session: Session) -> Staff:
     """The viewer as the services take them."""
-    me, office = viewer(), accounts.office(session, own_office())
-    if me.role is None or office is None:
-        raise LookupError("an act of an organisation's people, and no organisation")
-    return Staff(me.account, office.key, me.role)
+    me = viewer()
+    return staff(session, me.account, me.role, me.organisation)
 
 
 def _who() -> str:
