@@ -142,7 +142,9 @@ PAO: Final = Pupil("0661051002", "Giàng A Páo", "12/01/2015", "Sùng Thị M�
 
 
 def class_of(level: str, size: int, head: Persona) -> list[dict[str, object]]:
-    """Rows of a class as a school would hand it in, of the year that ends."""
+    """Rows of a class as a school would hand it in, of the year that ends; at most one pupil of them had an
+    unusual year.
+    """
     plan = next(p for p in CLASSES if p.plan.code == head.office and p.level == level and not p.cases[1:])
     signs = {"nguoi_ky": head.name, "chuc_vu": "Hiệu trưởng"}
     return [dict(row) | signs for row in classes.rows(plan, TODAY)[:size]]

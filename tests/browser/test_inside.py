@@ -1,0 +1,198 @@
+"""Every page that somebody who is signed in can reach by links from their work page, for every role in the
+demo: accessible at two widths, never wider than the screen, and silent in the console.
+
+Nothing is listed here: a new page is found by the link that leads to it.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from portal.accounts import demonstration
+from portal.accounts.demonstration import DemoAccount
+from portal.accounts.forms import ROLE_NAMES
+from portal.demo.accounts import SECONDARY
+from portal.demo.families import PEOPLE
+from portal.demo.schools import BY_KEY, DEPARTMENTS
+from portal.permissions import Role
+from tests.browser.conftest import AXE, DESKTOP, PHONE, Site, Watch, free_port, serve, work
+from tests.browser.stories.conftest import until
+from tests.browser.stories.family import sign_in
+from tests.browser.test_passkeys import sign_in_with_sample
+from tests.demo_instance import DemoInstance
+
+NARROWEST = 320
+STAFF = tuple(role for role in Role if role is not Role.HOLDER)
+#: What differs from one row to the next in an address: pages of one shape are not all looked at.
+_KEYS = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{64}|[0-9A-Z]{17}|\d+")
+_ALIKE = 2  # pages of one shape that are looked at
+
+
+@pytest.fixture(scope="module")
+def local(demo_instance: DemoInstance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The demo as ``make run`` serves it, worker included."""
+    copy = demo_instance.copy_to(tmp_path_factory.mktemp("inside") / "instance")
+    port = free_port()
+    url, keys, log = f"http://localhost:{port}", str(copy.demo / "keys.json"), copy.directory / "log"
+    with (
+        serve(copy, port=port, PUBLIC_URL=url, SIGNING_KEYS=keys) as running,
+        work(copy, log=log, PUBLIC_URL=url, SIGNING_KEYS=keys),
+    ):
+        _wait_for_the_first_pass(log)
+        yield running
+
+
+def _wait_for_the_first_pass(log: Path) -> None:
+    """The worker begins with validating files anew, and SQLite has one writer at a time."""
+    end = time.monotonic() + 180
+    while '"revalidated"' not in log.read_text():
+        assert time.monotonic() < end, "the worker does nothing"
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def watch(local: Site) -> Watch:
+    return Watch(local.public_url)
+
+
+Open = Callable[[], Page]
+
+
+@pytest.fixture(scope="module")
+def open_browser(browser: Browser, local: Site, watch: Watch) -> Iterator[Open]:
+    """A browser with nobody signed in."""
+    contexts = []
+
+    def open_browser() -> Page:
+        context = browser.new_context(base_url=local.public_url, locale="vi-VN")
+        contexts.append(context)
+        return watch.page(context)
+
+    yield open_browser
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def _busy(local: Site, open_browser: Open) -> None:
+    """Besides what the demo has: a class file with mistakes, and a class that waits for its people."""
+    clerk = open_browser()
+    sign_in_with_sample(clerk, _account(local, Role.CLERK))
+    folder = local.instance.demo / "lop"
+    wrong = (folder / "co-loi.csv").read_bytes()
+    two_pupils = b"".join((folder / "y-jut-8a1-2025-2026.jsonl").read_bytes().splitlines(keepends=True)[:2])
+    _send(clerk, "co-loi.csv", wrong)
+    until(clerk, lambda: clerk.get_by_role("heading", name="lỗi cần sửa"))
+    _send(clerk, "8A1.jsonl", two_pupils)
+    until(clerk, lambda: clerk.get_by_role("heading", name="Không có lỗi"))
+    clerk.get_by_role("button", name="Xác nhận").click()
+    until(clerk, lambda: clerk.get_by_text("Đang chờ người ký"))
+
+
+def _send(clerk: Page, name: str, content: bytes) -> None:
+    clerk.goto("/classes")
+    clerk.get_by_label("Tệp danh sách lớp").set_input_files(
+        {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+    )
+    clerk.get_by_role("button", name="Gửi để kiểm tra").click()
+
+
+def _account(local: Site, role: Role) -> DemoAccount:
+    """Who has a role: in one school, in its department, at the agency."""
+    plan = BY_KEY[SECONDARY]
+    department = next(each.name for each in DEPARTMENTS if each.code == plan.department)
+    having = [each for each in demonstration.read(local.instance.demo) if role in each.roles]
+    return next(
+        (each for each in having if each.organisation in (plan.name, department)),
+        having[0],
+    )
+
+
+@pytest.mark.usefixtures("_busy")
+@pytest.mark.parametrize("role", STAFF)
+def test_pages_of_staff(local: Site, open_browser: Open, watch: Watch, role: Role) -> None:
+    page = open_browser()
+    sign_in_with_sample(page, _account(local, role))
+    _act_as(page, role)
+    look_everywhere(page, watch)
+
+
+@pytest.mark.parametrize("number", range(len(PEOPLE)))
+def test_pages_of_families(local: Site, open_browser: Open, watch: Watch, number: int) -> None:
+    page = open_browser()
+    sign_in(open_browser(), page, demonstration.read_families(local.instance.demo).people[number].contact)
+    look_everywhere(page, watch)
+
+
+def _act_as(page: Page, role: Role) -> None:
+    """Who has several roles takes this one."""
+    name = ROLE_NAMES[role]
+    if name not in page.locator(".lead").inner_text():
+        page.goto("/account")
+        page.get_by_label(name).check()
+        page.get_by_role("button", name="Đổi vai trò").click()
+        page.goto("/work")
+    expect(page.locator(".lead")).to_contain_text(name)
+
+
+def look_everywhere(page: Page, watch: Watch) -> None:
+    """Look at each page that can be reached; everything that is wrong is told at once."""
+    wrong: list[str] = []
+    seen: set[str] = set()
+    shapes: Counter[str] = Counter()
+    waiting = deque(["/work"])
+    while waiting:
+        path = waiting.popleft()
+        if path in seen or shapes[shape := _KEYS.sub("*", path)] == _ALIKE:
+            continue
+        seen.add(path)
+        shapes[shape] += 1
+        answer = page.request.get(path)
+        if answer.status != 200:
+            wrong.append(f"{path}: {answer.status}")
+        if answer.status != 200 or not answer.headers["content-type"].startswith("text/html"):
+            continue
+        page.goto(path)
+        if page.locator(".who").count() == 0:
+            continue  # of the public part, which has tests of its own
+        wrong += (f"{path}: {each}" for each in _faults(page))
+        wrong += (f"{path}: {each}" for each in watch.complaints)
+        watch.complaints.clear()
+        waiting += _links(page)
+    assert wrong == []
+    assert len(seen) > 2
+
+
+def _faults(page: Page) -> Iterator[str]:
+    for width in (DESKTOP, PHONE):
+        page.set_viewport_size({"width": width, "height": 740})
+        for violation in Axe().run(page, options=AXE).response["violations"]:
+            where = ", ".join(str(node["target"]) for node in violation["nodes"])
+            yield f"{width} px: {violation['id']}: {violation['help']}: {where}"
+    for width in (DESKTOP, PHONE, NARROWEST):
+        page.set_viewport_size({"width": width, "height": 740})
+        needed = page.evaluate("document.documentElement.scrollWidth")
+        if needed > width:
+            yield f"{width} px: needs {needed} px"
+
+
+def _links(page: Page) -> list[str]:
+    """Where the page leads to on this site, in the same language."""
+    here = urlsplit(page.url)
+    found = [
+        urlsplit(each) for each in page.eval_on_selector_all("a[href]", "all => all.map(each => each.href)")
+    ]
+    return [
+        each.path + (f"?{each.query}" if each.query else "")
+        for each in found
+        if (each.scheme, each.netloc) == (here.scheme, here.netloc) and "lang=" not in each.query
+    ]
