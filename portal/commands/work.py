@@ -105,6 +105,8 @@ class Revalidation:
     """
 
     EVERY: Final = timedelta(hours=1)
+    #: SQLite has one writer at a time: so many files are validated while people at their pages wait.
+    BATCH: Final = 3
 
     def __init__(self) -> None:
         self._pass: datetime | None = None  # the moment of the pass that is under way
@@ -126,6 +128,7 @@ class Revalidation:
                 load_store(session),
                 now=moment,
                 due=moment + REFRESH,
+                limit=self.BATCH,
             )
         if done.unreadable:
             log.error("registered files that the store has lost: %d", len(done.unreadable))

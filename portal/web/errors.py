@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from flask import Flask, Response, current_app, request
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from portal.web import journal
@@ -82,6 +84,8 @@ _TEXTS: Final = {
     ),
 }
 _OTHER: Final = _TEXTS[400]
+#: Seconds after which a database that kept us waiting is worth another try.
+_WAIT: Final = 10
 
 #: Refusals that have words of their own, by their code.
 _REFUSALS: Final = {
@@ -167,11 +171,18 @@ _REFUSALS: Final = {
         marked("Đang có nhiều tệp chờ kiểm tra; điều này không nói gì về học bạ. Quét mã QR vẫn dùng được."),
         _AGAIN,
     ),
+    "database": _Text(
+        marked("Cổng đang bận"),
+        marked("Cổng chưa làm được việc này vì đang bận; chưa có gì thay đổi."),
+        _AGAIN,
+    ),
 }
 
 
 def install(app: Flask) -> None:
     """Answer every error in one of the two shapes."""
+    app.register_error_handler(OperationalError, _waited)
+    app.register_error_handler(PoolTimeout, _waited)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Rejection, rejected)
     app.register_error_handler(Exception, _fault)
@@ -207,6 +218,12 @@ def _http(error: HTTPException) -> Response:
     if status == 405:
         response.headers["Allow"] = dict(error.get_headers()).get("Allow", "")
     return response
+
+
+def _waited(error: Exception) -> Response:
+    """The database did not answer in time, or somebody else held what was to be written: rolled back."""
+    log.error("database %s", journal.request_id(), exc_info=error)
+    return rejected(Rejection(503, "database", retry_after=_WAIT))
 
 
 def _fault(error: Exception) -> Response:

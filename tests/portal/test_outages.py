@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from flask import Flask
 from obstore.exceptions import BaseError
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -31,7 +32,7 @@ from portal.vault import Vault
 from tests.conftest import NOW, FrozenClock
 from tests.portal.limits.test_counters import eventually, gate
 from tests.portal.lookup.test_views import body, post, typed_form
-from tests.portal.web.world import CannedChecker, enter
+from tests.portal.web.world import CannedChecker, Issued, enter
 from tests.servers import FaultProxy, PostgresCluster, RedisServer
 
 JSON = {"Accept": "application/json"}
@@ -41,10 +42,10 @@ LONGEST = 12.0
 
 
 @pytest.fixture
-def proxied(
+def behind(
     postgres: PostgresCluster, _postgres_database: str, tmp_path: Path
-) -> Iterator[tuple[Callable[[], TestResponse], Callable[[], TestResponse], FaultProxy]]:
-    """A portal whose PostgreSQL is behind a proxy: a scan, a typed code, and the proxy."""
+) -> Iterator[tuple[Flask, Issued, FaultProxy]]:
+    """A portal whose PostgreSQL is behind a proxy, a record in it, and the proxy."""
     proxy = FaultProxy(postgres.port)
     direct = postgres.url(_postgres_database)
     settings = Settings.from_environment(
@@ -61,15 +62,24 @@ def proxied(
             session, Vault(settings.key_encryption_keys, settings.index_key), NOW - timedelta(days=9)
         )
     app = create_app(settings, checker=CannedChecker(), clock=FrozenClock())
-    yield (
-        lambda: app.test_client().get(issued.path, headers=JSON),
-        lambda: post(app.test_client(), "/lookup", typed_form(issued), **JSON),
-        proxy,
-    )
+    yield app, issued, proxy
     app.extensions["portal"].engine.dispose()
     proxy.close()
     engine.dispose()
     postgres.empty(_postgres_database, [table.name for table in reversed(Base.metadata.sorted_tables)])
+
+
+@pytest.fixture
+def proxied(
+    behind: tuple[Flask, Issued, FaultProxy],
+) -> tuple[Callable[[], TestResponse], Callable[[], TestResponse], FaultProxy]:
+    """A scan, a typed code, and the proxy that the database is behind."""
+    app, issued, proxy = behind
+    return (
+        lambda: app.test_client().get(issued.path, headers=JSON),
+        lambda: post(app.test_client(), "/lookup", typed_form(issued), **JSON),
+        proxy,
+    )
 
 
 @pytest.mark.parametrize("fault", ["hang", "reset", "half-close"])
@@ -93,6 +103,20 @@ def test_the_database_fails_rel_05(
     proxy.turn("pass")
     eventually(lambda: body(scan())["verdict"] == "GENUINE_CURRENT", 20)
     assert body(typed())["verdict"] == "GENUINE_CURRENT"
+
+
+def test_behind_the_sign_in_a_database_that_fails_is_no_fault_of_the_page(
+    behind: tuple[Flask, Issued, FaultProxy],
+) -> None:
+    """REL-05: nothing was changed, and it says so and when to come again."""
+    app, _, proxy = behind
+    client = app.test_client()
+    client.set_cookie("session", "x" * 43)
+    assert client.get("/account").status_code == 303  # nobody's session
+    proxy.turn("hang")
+    answer = client.get("/account")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+    assert "chưa có gì thay đổi" in answer.text
 
 
 def test_a_slow_database_is_only_slow(

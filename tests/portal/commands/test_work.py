@@ -328,15 +328,21 @@ def test_what_a_change_in_trust_touched_is_validated_anew(
         while revalidate(portal, now + timedelta(minutes=2)):
             pass
         assert standings() == before
-        (line,) = [json.loads(line) for line in printed.getvalue().strip("\0").splitlines()]
-        assert (line["message"], line["passed"]) == ("revalidated", before[Standing.PASSED])
+        told = [json.loads(line) for line in printed.getvalue().strip("\0").splitlines()]
+        assert {line["message"] for line in told} == {"revalidated"}
+        assert sum(line["passed"] for line in told) == before[Standing.PASSED]
+        # Whoever writes at a page in the meantime waits for a few files, not for all.
+        assert (
+            max(line["passed"] + line["failed"] + line["incomplete"] for line in told) == Revalidation.BATCH
+        )
 
         with Session(portal.engine) as session, session.begin():
             lost = session.scalars(select(RegisteredFile).limit(1)).one()
             lost.stored_name = "0" * 64
             lost.fresh_until = now
         assert not revalidate(portal, now + timedelta(minutes=3))  # nobody changed trust: within the hour
-        assert not revalidate(portal, now + timedelta(minutes=2) + Revalidation.EVERY)
+        while revalidate(portal, now + timedelta(minutes=2) + Revalidation.EVERY):
+            pass
         assert "the store has lost: 1" in printed.getvalue()
     portal.engine.dispose()
 
