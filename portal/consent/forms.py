@@ -55,7 +55,12 @@ def wish_choices() -> dict[str, Choices]:
         "presets": preset_choices(),
         "sensitive": sensitive_choices(),
         "pdf": [(YES, capital(of_pair(PDF_WORDS)))],
-        "days": [(str(count), gettext("%(days)s ngày", days=count)) for count in DAYS],
+        "days": [
+            (str(count), gettext("%(days)s ngày", days=count))
+            if count > 1
+            else (str(count), gettext("1 ngày"))
+            for count in DAYS
+        ],
         "uses": [(value, gettext(words)) for value, words in _USES.items()],
     }
 

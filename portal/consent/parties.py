@@ -141,7 +141,7 @@ def staff(session: Session, account: uuid.UUID, role: Role | None, office_code: 
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """An organisation that is open."""
+    """An organisation."""
 
     key: uuid.UUID
     kind: OrganisationKind
@@ -153,8 +153,15 @@ class Office:
 def office(session: Session, key: uuid.UUID) -> Office | None:
     """The organisation, None when it is closed or unknown."""
     row = session.get(Organisation, key, populate_existing=True)
-    if row is None or row.closed_at is not None:
-        return None
+    return None if row is None or row.closed_at is not None else _office(row)
+
+
+def recipient_of(session: Session, key: uuid.UUID | None) -> Office | None:
+    """Whom a consent names, closed too: it was given to them. None for whoever bears its share code."""
+    return None if key is None else _office(session.get_one(Organisation, key, populate_existing=True))
+
+
+def _office(row: Organisation) -> Office:
     return Office(row.id, OrganisationKind(row.kind), row.code, row.name, row.department_code)
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from portal.audit.service import Action, Actor, Object
 from portal.consent.ages import Party
 from portal.consent.models import ConsentEvent, EventKind, Evidence
-from portal.consent.parties import office, told
+from portal.consent.parties import recipient_of, told
 from portal.consent.purposes import Purpose
 from portal.consent.service import Denied, State, examine, refuse
 from portal.vault import Vault
@@ -28,7 +28,7 @@ from verifier.record import Level
 SCHEMA: Final = "hoc-ba-so-consent-receipt/1"
 BASIS: Final = "Luật 91/2025/QH15 Đ.9, Đ.24; NĐ 88/2026/NĐ-CP Đ.12.2"
 WITHDRAWAL: Final = (
-    "Đăng nhập cổng, mở mục Chia sẻ học bạ, chọn Rút lại; hoặc đến trường. Có hiệu lực ngay lần xem sau."
+    "Đăng nhập cổng, mở mục Cho xem học bạ, chọn Rút lại; hoặc đến trường. Có hiệu lực ngay lần xem sau."
 )
 
 
@@ -97,7 +97,7 @@ def receipt(
         about = None if case is None else Object("consent", consent)
         return refuse(session, actor, Action.DISCLOSURE, "unknown_consent", message, now=now, about=about)
     row = case.row
-    recipient = None if row.recipient_pk is None else office(session, row.recipient_pk)
+    named = recipient_of(session, row.recipient_pk)
     events = session.scalars(
         select(ConsentEvent).where(ConsentEvent.consent_pk == consent).order_by(ConsentEvent.number)
     )
@@ -108,7 +108,7 @@ def receipt(
         issued_at=now.isoformat(),
         pii_principal=vault.blind_index(f"{consent}/{row.pupil_index}", domain="receipt-principal"),
         pii_controller=row.school_code,
-        recipient=None if recipient is None else recipient.name,
+        recipient=None if named is None else named.name,
         purpose=Purpose(row.purpose).value,
         lawful_basis=BASIS,
         pii_categories=tuple(json.loads(row.fields)),

@@ -55,6 +55,7 @@ from portal.consent.parties import (
     names,
     office,
     own_link,
+    recipient_of,
     roles,
     standing,
     told,
@@ -1278,11 +1279,10 @@ def _text(session: Session, vault: Vault, case: Case, party: Party, language: La
 def terms_of(session: Session, vault: Vault, case: Case) -> Terms:
     """What the consent is about, as its text says it."""
     row = case.row
-    recipient = None if row.recipient_pk is None else office(session, row.recipient_pk)
+    named = recipient_of(session, row.recipient_pk)
     listed = json.loads(row.fields)
-    kind = None if recipient is None else recipient.kind
     return Terms(
-        recipient=None if recipient is None else recipient.name,
+        recipient=None if named is None else named.name,
         purpose=Purpose(row.purpose),
         records=tuple(
             (f"{record.year} ({level_info(record.level).name})", record.shown.school_name)
@@ -1293,7 +1293,7 @@ def terms_of(session: Session, vault: Vault, case: Case) -> Terms:
         pdf=row.pdf,
         days=row.days,
         once=row.once,
-        approval=outside_education(Purpose(row.purpose), kind),
+        approval=outside_education(Purpose(row.purpose), None if named is None else named.kind),
         reference=""
         if row.reference_sealed is None
         else unseal(vault, row, "reference_sealed", row.reference_sealed, row.id),

@@ -81,7 +81,9 @@
   };
   for (const button of document.querySelectorAll("[data-demo-key]")) {
     button.addEventListener("click", () => {
-      localStorage.setItem(KEPT, button.dataset.demoKey);
+      const [id, user, x, y, d] = button.dataset.demoKey.split(" ");
+      const name = button.closest("li").querySelector("b").textContent;
+      localStorage.setItem(KEPT, JSON.stringify({ id, user, x, y, d, name }));
       show();
       says.scrollIntoView({ block: "center" });
     });

@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from flask import Blueprint, Response, current_app, request
 from sqlalchemy.orm import Session
@@ -33,31 +32,27 @@ from portal.consent.purposes import Purpose
 from portal.consent.receipts import Receipt, ReceiptEvent
 from portal.consent.service import By, Denied, Overview, Said, State
 from portal.consent.texts import Reader, Shown
-from portal.errors import Refusal
-from portal.extensions import reading, resources, transaction
+from portal.extensions import reading, resources
 from portal.families import consent_forms as words
+from portal.families.linked import acting, granted, name_of, turned
 from portal.issuing import qr
 from portal.limits.table import WRONG_TRY
 from portal.permissions import Act
-from portal.registry import learners
 from portal.registry.service import Issued
-from portal.web import journal, sessions
+from portal.web import journal
 from portal.web.access import Access, allowed
 from portal.web.forms import messages, to
 from portal.web.i18n import gettext, language, moment
 from portal.web.limits import admit, charge
 from portal.web.pages import Pages
-from portal.web.requests import Rejection
 from portal.web.sessions import page, viewer
 from verifier.errors import InvalidInput
 
 consents = Blueprint("consents", __name__)
-T = TypeVar("T")
 
 RECEIPT: Final = "/receipt"
 #: Refusals after which the page shows how the consent stands, which says it all.
 _OVERTAKEN: Final = frozenset({"already_answered", "not_open", "same_request"})
-_UNKNOWN: Final = frozenset({"unknown_consent", "unknown_record"})
 _NUMBER: Final = re.compile("[0-9a-f]{32}")
 
 
@@ -75,10 +70,10 @@ def every(key: uuid.UUID) -> Response:
     """Every consent about the pupil, newest first."""
     bundle, me = resources(), viewer()
     now = bundle.clock.now()
-    with _acting(key) as (session, link):
+    with acting(key, Act.CONSENT) as (session, link):
         found = service.of_pupil(session, bundle.vault, account=me.account, pupil=link.pupil_index, now=now)
-        name = _name(session, link)
-    context = {"key": key, "name": name, "consents": [_shown(each, link) for each in _granted(found)]}
+        name = name_of(session, link)
+    context = {"key": key, "name": name, "consents": [_shown(each, link) for each in granted(found)]}
     return page("families/consents.html", context, here=address(key))
 
 
@@ -86,9 +81,9 @@ def every(key: uuid.UUID) -> Response:
 @allowed(Access.ROLE, Act.CONSENT)
 def new(key: uuid.UUID) -> Response:
     """The form by which a family begins to share; nothing is ticked."""
-    with _acting(key) as (session, link):
+    with acting(key, Act.CONSENT) as (session, link):
         records = visible(session, link.school_code, link.pupil_index)
-        name = _name(session, link)
+        name = name_of(session, link)
     return _new_page(link, name, records, MultiDict(), {})
 
 
@@ -100,9 +95,9 @@ def offer(key: uuid.UUID) -> AnyResponse:
     now = bundle.clock.now()
     errors: dict[str, str] = {}
     made = None
-    with _acting(key) as (session, link):
+    with acting(key, Act.CONSENT) as (session, link):
         records = visible(session, link.school_code, link.pupil_index)
-        name = _name(session, link)
+        name = name_of(session, link)
         try:
             wish, chosen = words.read_sharing(form, records)
             made = service.offer(
@@ -119,7 +114,7 @@ def offer(key: uuid.UUID) -> AnyResponse:
             errors = messages(mistakes)
     if isinstance(made, Denied):
         if made.code != "not_approved":
-            raise _turned(made)
+            raise turned(made)
         errors = {"purpose": gettext(made.message)}
     if made is None or isinstance(made, Denied):
         return _new_page(link, name, records, form, errors)
@@ -171,15 +166,15 @@ def _one_page(key: uuid.UUID, consent: uuid.UUID, errors: Mapping[str, str], sta
     bundle, me, tongue = resources(), viewer(), language()
     now = bundle.clock.now()
     by = By(Evidence.SIGN_IN, me.account)
-    with _acting(key) as (session, link):
+    with acting(key, Act.CONSENT) as (session, link):
         each = _one(session, link, consent)
         told: Receipt | Denied | None = None
         text: Shown | Denied | None = None
         if isinstance(each, Overview):
             told = receipts.receipt(session, bundle.vault, consent=consent, account=me.account, now=now)
             text = service.question(session, bundle.vault, consent, by=by, language=tongue, now=now)
-        name = _name(session, link)
-    each = _granted(each)
+        name = name_of(session, link)
+    each = granted(each)
     context = {
         "key": key,
         "name": name,
@@ -187,7 +182,7 @@ def _one_page(key: uuid.UUID, consent: uuid.UUID, errors: Mapping[str, str], sta
         "consent": _shown(each, link),
         "text": text if isinstance(text, Shown) else None,
         "child_words": isinstance(text, Shown) and text.reader is Reader.CHILD,
-        "events": [_event(event) for event in _granted(told).events],
+        "events": [_event(event) for event in granted(told).events],
     }
     return page("families/consent.html", context, status, here=address(key, consent))
 
@@ -213,9 +208,9 @@ def explained(key: uuid.UUID, consent: uuid.UUID) -> AnyResponse:
 @allowed(Access.ROLE, Act.CONSENT)
 def child_answer(key: uuid.UUID, consent: uuid.UUID) -> AnyResponse:
     """The child's own yes or no, recorded as said on the guardian's device; the guardian's comes first."""
-    with _acting(key) as (session, link):
+    with acting(key, Act.CONSENT) as (session, link):
         each = _one(session, link, consent)
-    if not _childs_turn(_granted(each), link):
+    if not _childs_turn(granted(each), link):
         return to(address(key, consent))
     refused = _answered(key, consent, By(Evidence.SAME_DEVICE, viewer().account))
     if refused is not None:
@@ -233,13 +228,13 @@ def _child_page(
     bundle, me, tongue = resources(), viewer(), language()
     by = By(Evidence.SAME_DEVICE, me.account)
     text: Shown | Denied | None = None
-    with _acting(key) as (session, link):
+    with acting(key, Act.CONSENT) as (session, link):
         each = _one(session, link, consent)
         if isinstance(each, Overview) and _childs_turn(each, link):
             now = bundle.clock.now()
             text = service.question(session, bundle.vault, consent, by=by, language=tongue, now=now)
-        name = _name(session, link)
-    each = _granted(each)
+        name = name_of(session, link)
+    each = granted(each)
     if each.state in (State.WAITING, State.GIVEN) and not isinstance(text, Shown):
         return to(address(key, consent))
     context = {
@@ -266,7 +261,7 @@ def _childs_turn(each: Overview, link: Link) -> bool:
 @allowed(Access.ROLE, Act.CONSENT)
 def receipt(key: uuid.UUID, consent: uuid.UUID) -> Response:
     """The receipt, to be printed."""
-    told = _receipt(key, consent)
+    each, told = _receipt(key, consent)
     tongue = language()
     number = str(consent)
     context = {
@@ -276,6 +271,7 @@ def receipt(key: uuid.UUID, consent: uuid.UUID) -> Response:
         "purpose": capital(of_pair(Purpose(told.purpose).words)),
         "recipient": told.recipient or gettext(words.BEARER),
         "years": words.years(told.years),
+        "listed": words.listed(each.preset, each.fields, pdf=each.pdf),
         "state": gettext(STATES[State(told.state)]),
         "asked_at": moment(datetime.fromisoformat(told.asked_at), tongue),
         "expires_at": moment(datetime.fromisoformat(told.expires_at), tongue),
@@ -290,22 +286,21 @@ def receipt(key: uuid.UUID, consent: uuid.UUID) -> Response:
 @allowed(Access.ROLE, Act.CONSENT)
 def receipt_file(key: uuid.UUID, consent: uuid.UUID) -> Response:
     """The receipt for programs (docs/consent-receipt.schema.json)."""
-    body = json.dumps(_receipt(key, consent).to_json(), ensure_ascii=False, indent=2)
+    body = json.dumps(_receipt(key, consent)[1].to_json(), ensure_ascii=False, indent=2)
     response = Response(body, content_type="application/json")
     response.headers["Content-Disposition"] = f'attachment; filename="bien-nhan-{consent}.json"'
     return response
 
 
-def _receipt(key: uuid.UUID, consent: uuid.UUID) -> Receipt:
+def _receipt(key: uuid.UUID, consent: uuid.UUID) -> tuple[Overview, Receipt]:
     bundle, me = resources(), viewer()
     now = bundle.clock.now()
     told: Receipt | Denied | None = None
-    with _acting(key) as (session, link):
+    with acting(key, Act.CONSENT) as (session, link):
         each = _one(session, link, consent)
         if isinstance(each, Overview):
             told = receipts.receipt(session, bundle.vault, consent=consent, account=me.account, now=now)
-    _granted(each)
-    return _granted(told)
+    return granted(each), granted(told)
 
 
 @consents.get(RECEIPT)
@@ -356,25 +351,6 @@ def _receipt_page(
 # ----------------------------------------------------------------------------------------------------- inside
 
 
-@contextmanager
-def _acting(key: uuid.UUID) -> Iterator[tuple[Session, Link]]:
-    """A transaction, and the viewer's own link to the pupil, which stands. What is not the viewer's own is
-    told in the trail, and is no page to them; a dispute is said.
-    """
-    bundle, me = resources(), viewer()
-    try:
-        with transaction() as session:
-            yield (
-                session,
-                holders.standing_link(session, bundle.vault, me.account, key, now=bundle.clock.now()),
-            )
-    except Refusal as refused:
-        sessions.doorkeeper().turned_away(me, Act.CONSENT, refused.code)
-        if refused.code == "link_disputed":
-            raise Rejection(403, refused.code) from None
-        raise Rejection(404, "not_found") from None
-
-
 def _one(session: Session, link: Link, consent: uuid.UUID) -> Overview | Denied | None:
     """A consent about the pupil of ``link``, None for one that is not."""
     bundle = resources()
@@ -397,7 +373,7 @@ def _answered(key: uuid.UUID, consent: uuid.UUID, by: By) -> str | None:
     bundle, form = resources(), request.form
     now = bundle.clock.now()
     said = {each.value: each for each in Said}.get(form.get("said", ""))
-    with _acting(key) as (session, link):
+    with acting(key, Act.CONSENT) as (session, link):
         each = _one(session, link, consent)
         result = None
         if said is not None and isinstance(each, Overview):
@@ -413,32 +389,15 @@ def _answered(key: uuid.UUID, consent: uuid.UUID, by: By) -> str | None:
                 now=now,
             )
             send(session, bundle.vault, result.notices, now=now)
-    _granted(each)
+    granted(each)
     if result is None:
         return gettext("Chọn một trong hai câu trả lời.")
     if not isinstance(result, Denied) or result.code in _OVERTAKEN:
         return None
-    if result.code in _UNKNOWN or result.code == "not_entitled":
-        raise _turned(result)
+    refused = turned(result)
+    if refused.status == 404 or result.code == "not_entitled":
+        raise refused
     return gettext(result.message)
-
-
-def _granted(found: T | Denied | None) -> T:
-    """What was found, once its transaction is over. Raises Rejection for nothing and for a refusal."""
-    if found is None:
-        raise Rejection(404, "not_found")
-    if isinstance(found, Denied):
-        raise _turned(found)
-    return found
-
-
-def _turned(denied: Denied) -> Rejection:
-    return Rejection(404, "not_found") if denied.code in _UNKNOWN else Rejection(403, denied.code)
-
-
-def _name(session: Session, link: Link) -> str:
-    known = learners.pupil_of(session, resources().vault, link.school_code, link.pupil_index)
-    return "" if known is None else known.name
 
 
 def _shown(each: Overview, link: Link) -> dict[str, Any]:

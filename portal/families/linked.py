@@ -21,7 +21,7 @@ from portal.web.requests import Rejection
 from portal.web.sessions import viewer
 
 _Found = TypeVar("_Found")
-_UNKNOWN: Final = frozenset({"unknown_request"})
+_UNKNOWN: Final = frozenset({"unknown_consent", "unknown_record", "unknown_request"})
 
 
 @contextmanager
@@ -43,11 +43,20 @@ def acting(key: uuid.UUID, act: Act) -> Iterator[tuple[Session, Link]]:
         raise Rejection(404, "not_found") from None
 
 
-def granted(found: _Found | Denied) -> _Found:
-    """What was found, once its transaction is over: the entry of a refusal stands. Raises Rejection."""
+def granted(found: _Found | Denied | None) -> _Found:
+    """What was found, once its transaction is over: the entry of a refusal stands. Raises Rejection, for
+    nothing too.
+    """
+    if found is None:
+        raise Rejection(404, "not_found")
     if isinstance(found, Denied):
-        raise Rejection(404, "not_found") if found.code in _UNKNOWN else Rejection(403, found.code)
+        raise turned(found)
     return found
+
+
+def turned(denied: Denied) -> Rejection:
+    """A refusal as a page says it: what is not the viewer's own is unknown to them."""
+    return Rejection(404, "not_found") if denied.code in _UNKNOWN else Rejection(403, denied.code)
 
 
 def name_of(session: Session, link: Link) -> str:

@@ -11,6 +11,7 @@ from portal.consent import disclosing
 from portal.consent.disclosing import PAGE, Access
 from portal.consent.purposes import Duty, Purpose
 from portal.extensions import resources
+from portal.families.consent_forms import years as names
 from portal.families.linked import acting, granted, name_of
 from portal.permissions import Act
 from portal.registry import learners
@@ -52,7 +53,9 @@ def listed(key: uuid.UUID) -> Response:
         )
         name = name_of(session, link)
         years = {
-            record.key: gettext("lớp %(grade)s, năm học %(year)s", grade=record.grade, year=record.year)
+            record.key: gettext(
+                "lớp %(grade)s, năm học %(year)s", grade=record.grade, year=names([record.year])
+            )
             for record in learners.records_of(session, link.school_code, link.pupil_index)
         }
     seen = granted(found)

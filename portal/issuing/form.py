@@ -230,7 +230,7 @@ def places(level: Level) -> dict[str, str]:
     else:
         found |= dict.fromkeys(subjects, "Kết quả các môn học và hoạt động giáo dục")
         found |= {
-            name: f"Kết quả rèn luyện và học tập › {_TERM_COLUMNS.get(name, row)}"
+            name: f"Kết quả rèn luyện và học tập › {_in_term(name, row)}"
             for row, names in _TERM_ROWS.items()
             for name in names
             if name
@@ -369,6 +369,12 @@ def _overrides(fields: Mapping[str, Any], labels: Mapping[str, str]) -> list[lis
     ]
 
 
+def _in_term(name: str, row: str) -> str:
+    """A value of the table of terms, by its column and row: "Kết quả học tập, học kì I"."""
+    what = "Kết quả rèn luyện" if name.startswith("kq_ren_luyen") else "Kết quả học tập"
+    return _TERM_COLUMNS.get(name) or f"{what}, {row[0].lower()}{row[1:]}"
+
+
 def _in_words(name: str, fields: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     """What an override is about, in the words of the form: "mon.TOAN.ca_nam" → "Toán, cả năm"."""
     head, _, rest = name.partition(".")
@@ -378,8 +384,7 @@ def _in_words(name: str, fields: Mapping[str, Any], labels: Mapping[str, str]) -
         return ", ".join(x for x in (subject or "Số môn lựa chọn", SUBJECT_PARTS.get(part, part)) if x)
     for row, names in _TERM_ROWS.items():
         if name in names:
-            what = "Kết quả rèn luyện" if name.startswith("kq_ren_luyen") else "Kết quả học tập"
-            return _TERM_COLUMNS.get(name) or f"{what}, {row[0].lower()}{row[1:]}"
+            return _in_term(name, row)
     if name == "chuc_vu":
         return "Chức vụ người ký"
     return labels.get(name, name).strip("–:0123456789. ")

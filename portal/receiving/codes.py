@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal.accounts import holders
 from portal.accounts.notices import send
 from portal.consent import service
-from portal.consent.forms import STATES, of_pair
+from portal.consent.forms import STATES, capital, of_pair
 from portal.consent.models import Evidence
 from portal.consent.service import By, CodeMade, Denied, Overview, Said, State
 from portal.errors import Refusal
@@ -124,7 +124,7 @@ def _page(
         "errors": errors,
         "path": own.path,
         "consents": f"/family/{own.key}/consents",
-        "purpose": of_pair(sharing.purpose.words),
+        "purpose": capital(of_pair(sharing.purpose.words)),
         "years": ", ".join(year.replace("-", "–") for year in sharing.years),
         "once": sharing.once,
         "until": moment(sharing.until if made is None else made.until, language()),

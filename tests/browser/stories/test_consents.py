@@ -49,7 +49,7 @@ def test_a_mother_and_her_child_consent_on_one_phone_and_take_it_back(stage: Sta
     phone.get_by_role("link", name="Ai đã xem học bạ").click()
     expect(phone.get_by_text(SECONDARY.name).first).to_be_visible()
     phone.goto("/family")
-    phone.get_by_role("link", name="Cho xem, chia sẻ học bạ").click()
+    phone.get_by_role("link", name="Cho xem học bạ").click()
     phone.get_by_role("button", name="Rút lại").click()
     expect(phone.get_by_role("heading", name="Đã rút lại sự đồng ý")).to_be_visible()
     expect(school.get_by_text(OVER).first).to_be_visible(timeout=30_000)
@@ -76,7 +76,7 @@ def test_what_is_open_answers_no_more_after_the_withdrawal(stage: Stage) -> None
     assert MAI.name in school.request.post(path, form=fields).text()
 
     phone.goto("/family")
-    phone.get_by_role("link", name="Cho xem, chia sẻ học bạ").click()
+    phone.get_by_role("link", name="Cho xem học bạ").click()
     phone.get_by_role("button", name="Rút lại").click()
     expect(phone.get_by_role("heading", name="Đã rút lại sự đồng ý")).to_be_visible()
     refused = school.request.post(path, form=fields)
@@ -128,10 +128,10 @@ def test_a_dispute_suspends_what_a_guardian_consented_to(stage: Stage) -> None:
     expect(school.get_by_text(OVER).first).to_be_visible(timeout=30_000)
     expect(school.get_by_text(MAI.name)).to_have_count(0)
     father.goto("/family")
-    father.get_by_role("link", name="Cho xem, chia sẻ học bạ").click()
+    father.get_by_role("link", name="Cho xem học bạ").click()
     expect(father.get_by_text("Đang tạm dừng").first).to_be_visible()
     phone.goto("/family")
-    expect(phone.get_by_role("link", name="Cho xem, chia sẻ học bạ")).to_have_count(0)
+    expect(phone.get_by_role("link", name="Cho xem học bạ")).to_have_count(0)
 
 
 def test_an_authority_looks_by_law_and_the_family_is_told_with_the_article(stage: Stage) -> None:
@@ -195,8 +195,8 @@ def child_answers(phone: Page, answer: str) -> None:
 def share(phone: Page) -> str:
     """Mother and child share the record; the code, which is shown once."""
     phone.goto("/family")
-    phone.get_by_role("link", name="Cho xem, chia sẻ học bạ").click()
-    phone.get_by_role("link", name="Chia sẻ học bạ").click()
+    phone.get_by_role("link", name="Cho xem học bạ").click()
+    phone.get_by_role("link", name="Cho người khác xem học bạ").click()
     phone.get_by_label("Chuyển trường").check()
     phone.get_by_label(re.compile("2025–2026")).check()
     phone.get_by_label(MARKS).check()

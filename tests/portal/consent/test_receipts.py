@@ -11,12 +11,16 @@ from pathlib import Path
 import jsonschema  # type: ignore[import-untyped]
 
 from portal.accounts.models import Relation
-from portal.consent import receipts
+from portal.consent import receipts, service
+from portal.consent.fields import Preset
+from portal.consent.models import Evidence
+from portal.consent.purposes import Purpose
 from portal.consent.receipts import Receipt, ReceiptState
-from portal.consent.service import Denied, State
+from portal.consent.service import By, Denied, State, Wish
 from tests.portal.consent.test_service import FIFTEEN
 from tests.portal.consent.world import World, done, why
 
+ADMISSION = Wish(Purpose.ADMISSION, Preset.MARKS, days=30, once=False)
 PUBLISHED = Path(__file__).parents[3] / "docs/consent-receipt.schema.json"
 
 
@@ -54,6 +58,27 @@ def test_only_for_a_holder_who_may(world: World) -> None:
     consent, _ = world.shared(pupil, mother)
     assert why(receipt(world, consent, stranger)) == "unknown_consent"
     assert why(receipt(world, uuid.uuid4(), mother)) == "unknown_consent"
+
+
+def test_an_organisation_that_closed_keeps_its_name(world: World) -> None:
+    """In the receipt and in the text that was answered: not as if whoever bears a code were meant."""
+    pupil = world.pupil(FIFTEEN)
+    mother = world.holder(pupil, Relation.MOTHER)
+    done(world.approve(Purpose.ADMISSION))
+    asked = done(world.ask(pupil, staff=world.officer, wish=ADMISSION))
+    by = By(Evidence.SIGN_IN, mother)
+
+    def text() -> str:
+        shown = done(
+            service.question(world.session, world.vault, asked.consent, by=by, language="vi", now=world.now)
+        )
+        return shown.text
+
+    before = text()
+    world.close_office(world.agency)
+    assert done(receipt(world, asked.consent, mother)).recipient == "Ủy ban nhân dân xã Tân Lập"
+    assert "Ủy ban nhân dân xã Tân Lập" in text()
+    assert text() == before
 
 
 def test_a_number_tells_the_state_and_nothing_else(world: World) -> None:

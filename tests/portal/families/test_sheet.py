@@ -29,6 +29,10 @@ def test_every_printed_value_is_shown(level: Level, grade: int) -> None:
     assert len(titles) == len(set(titles))
     assert titles[0] == "Thông tin học sinh"
     assert titles[-1] == "Phần ký"
+    for section in shown:
+        if section.title == "Kết quả rèn luyện và học tập":
+            labels = [label for label, _ in section.entries]
+            assert len(labels) == len(set(labels)) >= 6  # conduct and learning under names of their own
 
 
 def _values(value: Any) -> list[str]:

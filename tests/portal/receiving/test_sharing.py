@@ -118,7 +118,7 @@ class TestTheHoldersPage:
         page = ok(scene.mother.post(path))
         (code,) = re.findall(r'class="slip-code">([0-9A-Z-]{12})<', page)
         assert code[0] == "C"
-        for words in ("chuyển trường", "2025–2026", "Nhiều lần trong thời hạn", "04/11/2026", "Huỷ mã"):
+        for words in ("Chuyển trường", "2025–2026", "Nhiều lần trong thời hạn", "04/11/2026", "Huỷ mã"):
             assert words in page
         assert drawn(page) == f"{scene.bundle.settings.public_url}/share#{code.replace('-', '')}"
         again = ok(scene.mother.get(path))
