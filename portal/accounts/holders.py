@@ -158,11 +158,7 @@ def standing_link(
         raise _unknown_link()
     link = _link(row, _born(session, vault, row), now)
     if link.state is LinkState.DISPUTED:
-        raise Refusal(
-            "link_disputed",
-            marked("Nhà trường đang xem xét liên kết của bạn với học sinh này nên tạm thời chưa cho xem."),
-            marked("Hỏi nhà trường."),
-        )
+        raise _disputed()
     if link.state is not LinkState.STANDING:
         raise _unknown_link()
     return link
@@ -374,7 +370,9 @@ def open_pdf(
 def _seen(
     session: Session, vault: Vault, account: uuid.UUID, wanted: Wanted, *, now: datetime
 ) -> PupilRecord:
-    """The record of a version that the holder may open."""
+    """The record of a version that the holder may open. A dispute at one school closes to them what another
+    school's link would show of the same pupil, as it does for consents.
+    """
     link = standing_link(session, vault, account, wanted.link, now=now)
     for record in learners.records_of(session, link.school_code, link.pupil_index):
         if record.record_id != wanted.record_id:
@@ -383,6 +381,12 @@ def _seen(
         # recalled is told, what stood in it is not.
         kept_back = not record.own and record.newest.state is VersionState.RECALLED
         if not kept_back and any(v.version == wanted.version for v in record.versions):
+            if any(
+                other.account == account and other.state is LinkState.DISPUTED
+                for school, pupil in learners.pupils_like(session, record.record_id)
+                for other in links_to(session, vault, school, pupil, now=now)
+            ):
+                raise _disputed()
             return record
     raise _unknown_record()
 
@@ -494,6 +498,14 @@ def _tell(
 def _require_reason(reason: str, known: Iterable[str]) -> None:
     if reason not in known:
         raise Refusal("unknown_reason", marked("Chọn một lý do trong danh sách."))
+
+
+def _disputed() -> Refusal:
+    return Refusal(
+        "link_disputed",
+        marked("Nhà trường đang xem xét liên kết của bạn với học sinh này nên tạm thời chưa cho xem."),
+        marked("Hỏi nhà trường."),
+    )
 
 
 def _unknown_link() -> Refusal:

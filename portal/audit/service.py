@@ -261,10 +261,11 @@ def lines(session: Session, *, first: int = 1) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An entry as a holder's part of the trail needs it: when, on what, by which right."""
+    """An entry as a holder's part of the trail needs it: when, by whom, on what, by which right."""
 
     number: int
     at: datetime
+    actor: str
     object: str | None
     purpose: str | None
     basis: str | None
@@ -302,7 +303,7 @@ def of_pupil(
     if before is not None:
         wanted = wanted.where(AuditEntry.number < before)
     return tuple(
-        Entry(row.number, row.at, row.object, row.purpose, row.basis, json.loads(row.details))
+        Entry(row.number, row.at, row.actor, row.object, row.purpose, row.basis, json.loads(row.details))
         for row in session.scalars(wanted.order_by(AuditEntry.number.desc()).limit(limit))
     )
 

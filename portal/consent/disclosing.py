@@ -128,15 +128,16 @@ class Disclosed:
     records: tuple[DisclosedRecord, ...]
     notices: tuple[Notice, ...] = ()
     opening: Opening | None = None  # by consent: what may be asked about while it is looked at
+    declared: str = ""  # by a code: who opened it, as the family will read it
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One look at a pupil's record. ``who`` is the organisation's name; None for whoever had a share code,
-    for holders' own looks and for the school's own office, which ``why`` tells apart: a purpose, a duty,
-    ``own_record``, ``issuer_copy``. ``reference`` is the number of the case that a duty was stated with;
-    ``declared`` who the bearer of a code said they were: nobody has proved it. Both are empty when there is
-    none.
+    """One look at a pupil's record. ``who`` is the organisation's name, also where it opened a share code
+    under its own; None for whoever else had one, for holders' own looks and for the school's own office,
+    which ``why`` tells apart: a purpose, a duty, ``own_record``, ``issuer_copy``. ``reference`` is the number
+    of the case that a duty was stated with; ``declared`` who the bearer of a code said they were: nobody has
+    proved it. Both are empty when there is none.
     """
 
     number: int
@@ -189,15 +190,21 @@ def open_code(
     """What the family consented to for whoever has its code and knows the birth date; ``code`` as
     :func:`portal.consent.service.read_code`, ``birth`` as :func:`portal.registry.service.read_birth` give
     them. By POST only: a request that changes nothing must not open anything. ``declared`` is who they say
-    they are, for the holder; ``staff`` set when they are signed in.
+    they are, for the holder; ``staff`` set when they are signed in: then the holder reads their
+    organisation's name instead.
 
     An unknown code, a wrong date and a locked code are one answer, after the same work: ``not_opened``. The
     fifth wrong date locks the code and tells the holders. Only a right pair learns ``expired``,
-    ``cancelled``, ``used_up`` or ``not_in_force``.
+    ``cancelled``, ``used_up`` or ``not_in_force``. ``not_permitted`` is for ``staff`` who may not.
     """
     if len(declared) > MAX_REFERENCE:
         raise InvalidInput((Problem("declared", "declared", "Tên nơi xem không quá 80 ký tự."),))
     actor = Actor.system("share_code") if staff is None else Actor("account", str(staff.account))
+    if staff is not None:
+        viewer = standing(session, staff, Act.OPEN_SHARED, day_of(now))
+        if viewer is None:
+            return _deny(session, actor, "not_permitted", now)
+        declared = viewer.name
 
     # 1 The code's row, locked: tries that come at once are counted one by one.
     found = session.execute(
@@ -318,7 +325,8 @@ def _show(
     audit.record(session, *happened, now=now)
     until = None if row.once else case.fold.until
     opening = Opening(row.id, number)
-    return Disclosed(_CONSENT, Purpose(row.purpose).value, about, now, until, shown, opening=opening)
+    purpose = Purpose(row.purpose).value
+    return Disclosed(_CONSENT, purpose, about, now, until, shown, opening=opening, declared=declared)
 
 
 def stands(session: Session, vault: Vault, opening: Opening, *, staff: Staff | None, now: datetime) -> bool:
@@ -344,7 +352,10 @@ def show_again(
     about = Object("consent", case.row.id)
     audit.record(session, *_looks(case, shown, actor, about), now=now)
     until = None if case.row.once else case.fold.until
-    return Disclosed(_CONSENT, Purpose(case.row.purpose).value, about, now, until, shown, opening=opening)
+    purpose = Purpose(case.row.purpose).value
+    # As the family reads it, whatever the page that asks may claim by now.
+    declared = next((o.name for o in _openings(session, vault, [case.row.id]) if o.what == opening), "")
+    return Disclosed(_CONSENT, purpose, about, now, until, shown, opening=opening, declared=declared)
 
 
 def _opened(
@@ -507,23 +518,24 @@ def accesses(
         )
     }
     by_duty = {name: row.organisation_pk for name, row in duties.items()}
-    declared = _declared(session, vault, _keys(objects, "consent"))
+    openings = _openings(session, vault, _keys(objects, "consent"))
     viewers = {name: key for name, key in (by_consent | by_duty).items() if key is not None}
     called = names(session, set(viewers.values()))
     found = []
     for entry in entries:
         viewer = viewers.get(entry.object or "")
+        proved, declared = _opened_by(openings, entry)
         found.append(
             Access(
                 entry.number,
                 entry.at,
-                None if viewer is None else called[viewer],
+                proved if viewer is None else called[viewer],
                 entry.basis if entry.object in by_duty else entry.purpose,
                 entry.basis,
                 _record_of(entry),
                 int(entry.details.get("count", 0)),
                 _case_of(vault, duties.get(entry.object or "")),
-                declared.get((entry.object, entry.at), ""),
+                declared,
             )
         )
     return tuple(found)
@@ -542,10 +554,20 @@ def _case_of(vault: Vault, access: StatutoryAccess | None) -> str:
     return open_reference(vault, access)
 
 
-def _declared(
-    session: Session, vault: Vault, consents: Collection[uuid.UUID]
-) -> Mapping[tuple[str | None, datetime], str]:
-    """Who they said they were, whenever one of these consents was opened by its code."""
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """One opening by a share code. ``name`` is the organisation's where ``account`` is of its people, else
+    who they said they were.
+    """
+
+    what: Opening
+    at: datetime
+    account: uuid.UUID | None
+    name: str
+
+
+def _openings(session: Session, vault: Vault, consents: Collection[uuid.UUID]) -> tuple[_Opened, ...]:
+    """Whenever one of these consents was opened by its code and a name was left, the newest first."""
     opened = session.execute(
         select(ConsentEvent, Consent)
         .join(Consent, Consent.id == ConsentEvent.consent_pk)
@@ -555,13 +577,27 @@ def _declared(
             ConsentEvent.kind == EventKind.OPENED,
             ConsentEvent.note_sealed.is_not(None),
         )
+        .order_by(ConsentEvent.at.desc(), ConsentEvent.number.desc())
     )
-    return {
-        (str(Object("consent", row.id)), event.at): unseal(
-            vault, row, "note_sealed", event.note_sealed or b"", event.id
+    return tuple(
+        _Opened(
+            Opening(row.id, event.number),
+            event.at,
+            event.account_pk,
+            unseal(vault, row, "note_sealed", event.note_sealed or b"", event.id),
         )
         for event, row in opened
-    }
+    )
+
+
+def _opened_by(openings: Collection[_Opened], entry: audit.Entry) -> tuple[str | None, str]:
+    """The organisation whose signed-in person looked by a code, and who anybody else said they were."""
+    of_this = [o for o in openings if str(Object("consent", o.what.consent)) == entry.object]
+    for each in of_this:
+        # What is taken over later is a look of the same person.
+        if each.account is not None and entry.actor == f"account:{each.account}" and each.at <= entry.at:
+            return each.name, ""
+    return None, next((o.name for o in of_this if o.account is None and o.at == entry.at), "")
 
 
 def _keys(objects: Collection[str | None], kind: str) -> list[uuid.UUID]:

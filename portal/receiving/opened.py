@@ -61,12 +61,7 @@ def content_page(shown: Disclosed, who: str, *, path: str) -> Response:
     context: dict[str, Any] = {**content.context(shown, who), "path": path, "seal": ""}
     if shown.opening is not None:
         context["seal"] = seal(shown.opening)
-        kept = request.form.get("declared", "")
-        context["again"] = [
-            (TOKEN_FIELD, form_token()),
-            ("opening", context["seal"]),
-            *([("declared", kept)] if kept else []),
-        ]
+        context["again"] = [(TOKEN_FIELD, form_token()), ("opening", context["seal"])]
     return page("receiving/content.html", context, here=path)
 
 

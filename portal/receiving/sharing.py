@@ -6,7 +6,7 @@ sees. A GET shows a form and touches nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from flask import Blueprint, Response, jsonify, request
@@ -16,6 +16,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal.accounts import sessions as web_sessions
 from portal.accounts.notices import send
 from portal.consent import disclosing, parties
+from portal.consent.disclosing import Disclosed
 from portal.consent.parties import Staff
 from portal.consent.service import Denied
 from portal.extensions import reading, resources, transaction
@@ -52,8 +53,8 @@ def code_page() -> Response:
 def open_code() -> Response:
     """The code and the birth date: what the family agreed to, or one answer to whatever is wrong."""
     found = opened_by_code(staff=None)
-    if isinstance(found, disclosing.Disclosed):
-        return content_page(found, _declared(), path=_AGAIN)
+    if isinstance(found, Disclosed):
+        return content_page(found, _bearer(found), path=_AGAIN)
     return _page(request.form, found, 422)
 
 
@@ -61,7 +62,7 @@ def open_code() -> Response:
 @allowed(Access.SHARED)
 def again() -> AnyResponse:
     """What is open once more: in the other language, or as a file."""
-    return show_again(staff=None, who=_declared(), path=_AGAIN) or _page({}, {"code": gettext(_OVER)}, 422)
+    return show_again(staff=None, who=_bearer, path=_AGAIN) or _page({}, {"code": gettext(_OVER)}, 422)
 
 
 @sharing.post("/share/standing")
@@ -72,8 +73,10 @@ def standing() -> Response:
     """
     bundle, opening = resources(), read_seal()
     with reading() as session:
-        stands = opening is not None and disclosing.stands(
-            session, bundle.vault, opening, staff=_asleep(session), now=bundle.clock.now()
+        # Whoever is signed in may have opened it under their own name, or at the page for everybody.
+        stands = opening is not None and any(
+            disclosing.stands(session, bundle.vault, opening, staff=staff, now=bundle.clock.now())
+            for staff in (None, _asleep(session))
         )
     return jsonify(stands=stands)
 
@@ -92,7 +95,7 @@ _OVER: Final = marked(
 )
 
 
-def opened_by_code(*, staff: Staff | None) -> disclosing.Disclosed | dict[str, str]:
+def opened_by_code(*, staff: Staff | None) -> Disclosed | dict[str, str]:
     """What the form's code opens, or the mistakes at its fields. A wrong pair is charged to the client
     beside the code's own count.
     """
@@ -126,19 +129,20 @@ def opened_by_code(*, staff: Staff | None) -> disclosing.Disclosed | dict[str, s
     return {"code": gettext(found.message)}
 
 
-def show_again(*, staff: Staff | None, who: str, path: str) -> Response | None:
-    """What the form's seal names once more, None when it may no longer be shown."""
+def show_again(*, staff: Staff | None, who: Callable[[Disclosed], str], path: str) -> Response | None:
+    """What the form's seal names once more, to whoever ``who`` says, None when it may no longer be shown."""
     bundle, opening = resources(), read_seal()
     if opening is None:
         return None
     now = bundle.clock.now()
     with transaction() as session:
         found = disclosing.show_again(session, bundle.vault, bundle.files, opening, staff=staff, now=now)
-    return None if isinstance(found, Denied) else respond(found, who, path=path)
+    return None if isinstance(found, Denied) else respond(found, who(found), path=path)
 
 
-def _declared() -> str:
-    return request.form.get("declared", "").strip() or gettext(_BEARER)
+def _bearer(shown: Disclosed) -> str:
+    """Who they said they were when they opened it: nobody turns into somebody else afterwards."""
+    return shown.declared or gettext(_BEARER)
 
 
 def _page(values: Mapping[str, str], errors: Mapping[str, str], status: int = 200) -> Response:

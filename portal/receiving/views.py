@@ -132,7 +132,7 @@ def opened_again() -> AnyResponse:
     """What is open once more: in the other language, or as a file."""
     with reading() as session:
         me = _me(session)
-    again = show_again(staff=me, who=_who(), path=_AGAIN)
+    again = show_again(staff=me, who=lambda _: _who(), path=_AGAIN)
     return again or page("receiving/over.html", {"sentence": gettext(_OVER)}, 422, here=RECEIVED)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from portal.accounts import activation, holders
 from portal.accounts.ages import Born
 from portal.accounts.holders import LinkState, Wanted
-from portal.accounts.models import Relation
+from portal.accounts.models import PupilLink, Relation
 from portal.accounts.notices import Notice
 from portal.errors import Refusal
 from portal.filestore import ObjectFiles
@@ -176,6 +176,37 @@ def test_a_dispute_closes_everything_until_it_is_over(session: Session, vault: V
         {"change": "dispute_opened", "reason": "custody_dispute"},
         {"change": "dispute_closed"},
     ]
+
+
+def test_a_dispute_at_one_school_closes_the_way_by_another(session: Session, vault: Vault) -> None:
+    """The link of a former school shows nothing of the child whose present school keeps the father out."""
+    new = enter_pupil(session, vault, SCHOOL, PUPIL)
+    old = enter_pupil(session, vault, OTHER_SCHOOL, "99", year="2023-2024")
+    here = linked(session, vault, Relation.FATHER, FATHER, FATHERS_EMAIL)
+    there = PupilLink(
+        id=uuid.uuid4(),
+        account_pk=here.account_pk,
+        school_code=OTHER_SCHOOL,
+        pupil_index=vault.blind_index(f"{OTHER_SCHOOL}/99", domain="pupil"),
+        relation=Relation.FATHER,
+        valid_from=here.valid_from,
+        linked_at=NOW,
+    )
+    session.add(there)
+    mother = linked(session, vault)
+
+    def look(link: PupilLink, of: NewVersion) -> str:
+        wanted = Wanted(link.id, of.record_id, 1)
+        return refusal(lambda: holders.open_version(session, vault, link.account_pk, wanted, now=NOW))
+
+    for each in (new, old):
+        holders.open_version(session, vault, here.account_pk, Wanted(there.id, each.record_id, 1), now=NOW)
+    holders.open_dispute(session, SCHOOL, here.id, "custody_dispute", actor=ACTOR, now=NOW)
+    assert {look(link, each) for link in (here, there) for each in (new, old)} == {"link_disputed"}
+    for each in (new, old):
+        holders.open_version(session, vault, mother.account_pk, Wanted(mother.id, each.record_id, 1), now=NOW)
+    holders.close_dispute(session, SCHOOL, here.id, actor=ACTOR, now=NOW)
+    holders.open_version(session, vault, here.account_pk, Wanted(there.id, new.record_id, 1), now=NOW)
 
 
 def test_only_the_school_that_made_a_link_changes_it(session: Session, vault: Vault) -> None:

@@ -282,6 +282,15 @@ class TestWithdrawal:
             gone = scene.send(client, "/share/opened", {"opening": seal(page), "as": kind})
             assert "không còn được xem" in ok(gone, 422)
 
+    def test_a_page_for_everybody_stays_open_for_somebody_signed_in(self, scene: Scene) -> None:
+        consent, code = scene.code()
+        officer = scene.people.sign_in(Role.RECEIVING_OFFICER)
+        page = ok(officer.post("/share", {"code": code, **birth(scene.issued)}))
+        asked = {"opening": seal(page)}
+        assert officer.post("/share/standing", asked).get_json() == {"stands": True}
+        scene.withdraw(consent)
+        assert officer.post("/share/standing", asked).get_json() == {"stands": False}
+
     def test_asking_changes_nothing(self, scene: Scene) -> None:
         _, code = scene.code()
         client = scene.browser()
@@ -329,17 +338,41 @@ class TestTakingOver:
     def test_the_spreadsheet_has_no_formula(self, scene: Scene) -> None:
         _, code = scene.code()
         client = scene.browser()
-        page = ok(scene.open(client, code, declared="=cmd|' /C calc'!A0"))
-        answer = scene.send(
-            client, "/share/opened", {"opening": seal(page), "as": "xlsx", "declared": "=1+1"}
-        )
+        page = ok(scene.open(client, code, declared="=cmd|' /C calc'!A0\a\ufffe"))
+        answer = scene.send(client, "/share/opened", {"opening": seal(page), "as": "xlsx"})
+        assert answer.status_code == 200
         book = load_workbook(io.BytesIO(answer.data))
         cells = [
             cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None
         ]
         assert {cell.data_type for cell in cells} == {"s"}
-        assert "=1+1" in {cell.value for cell in cells}
+        assert "=cmd|' /C calc'!A0\ufffd\ufffd" in {cell.value for cell in cells}
         assert any(cell.value == scene.issued.data["ho_va_ten"] for cell in cells)
+
+    def test_nobody_turns_into_somebody_else(self, scene: Scene) -> None:
+        """SEC-30: pages and files name whoever the family reads it was, not whom a later form claims."""
+        _, code = scene.code()
+        client = scene.browser()
+        page = ok(scene.open(client, code, declared="Cửa hàng Hoa"))
+        claims = {"opening": seal(page), "declared": "Sở Giáo dục và Đào tạo"}
+        taken = scene.send(client, "/share/opened", {**claims, "as": "json"}).get_json()
+        assert taken["seen_by"] == "Cửa hàng Hoa"
+        again = ok(scene.send(client, "/share/opened", claims))
+        assert "Cửa hàng Hoa xem tại" in again
+        assert claims["declared"] not in again.partition("<main")[2].partition("</main>")[0]
+
+    def test_a_code_opened_under_ones_own_name(self, scene: Scene) -> None:
+        """SEC-30: the family reads which organisation it was, of the look and of what was taken over."""
+        _, code = scene.code()
+        officer = scene.people.sign_in(Role.RECEIVING_OFFICER)
+        pair = {"code": code, **birth(scene.issued)}
+        page = ok(officer.post("/received/code", {**pair, "declared": "Cửa hàng Hoa"}))
+        scene.world.clock.time += timedelta(minutes=1)
+        officer.post("/received/opened", {"opening": seal(page), "as": "json"})
+        listed = ok(scene.mother.get(f"/family/{scene.link}/looks"))
+        assert listed.count('<b lang="vi">Trường Tiểu học Cây Bàng</b>') == 2
+        assert "tự xưng" not in listed
+        assert "Cửa hàng Hoa" not in listed
 
     def test_names_of_files_say_nothing(self, scene: Scene) -> None:
         """SEC-28."""
