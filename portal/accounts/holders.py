@@ -335,7 +335,9 @@ def children(session: Session, vault: Vault, account: uuid.UUID, *, now: datetim
 def child(session: Session, vault: Vault, account: uuid.UUID, key: uuid.UUID, *, now: datetime) -> Child:
     """The pupil of one link. Raises Refusal ``unknown_link``, ``link_disputed``."""
     link = standing_link(session, vault, account, key, now=now)
-    return _child(session, vault, link, learners.records_of(session, link.school_code, link.pupil_index))
+    found = _child(session, vault, link, learners.records_of(session, link.school_code, link.pupil_index))
+    every = (each.links for each in children(session, vault, account, now=now))
+    return replace(found, links=next(links for links in every if key in {one.key for one in links}))
 
 
 def open_version(

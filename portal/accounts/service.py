@@ -261,7 +261,10 @@ def invite(
     ).all()
     held = {Role(m.role) for m in before}
     # Who works here already, or comes for this, need not be asked; who has an account elsewhere is.
-    here = fresh or any(m.accepted_at is not None for m in before)
+    today = now.astimezone(VIETNAM).date()
+    here = fresh or any(
+        m.accepted_at is not None and (m.valid_to is None or today <= m.valid_to) for m in before
+    )
     offered = False
     for place, role in enumerate(dict.fromkeys(new.roles)):
         if role not in held:
@@ -270,7 +273,7 @@ def invite(
                     account_pk=account.id,
                     organisation_pk=row.id,
                     role=role,
-                    valid_from=now.astimezone(VIETNAM).date(),
+                    valid_from=today,
                     valid_to=new.valid_to,
                     given_at=now + timedelta(microseconds=place),  # the first is what they sign in as
                     accepted_at=now if here else None,

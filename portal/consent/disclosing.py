@@ -16,7 +16,7 @@ import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import select, update
@@ -38,6 +38,7 @@ from portal.consent.parties import Staff, day_of, names, standing, told, visible
 from portal.consent.purposes import Duty, Purpose
 from portal.consent.service import (
     MAX_REFERENCE,
+    OPEN_FOR,
     Case,
     Denied,
     State,
@@ -65,8 +66,6 @@ from verifier.verdict import VersionState
 
 #: Wrong birth dates that a share code takes in its life.
 WRONG_TRIES: Final = 5
-#: How long what was opened may be looked at and taken over: a working session (SEC-22).
-OPEN_FOR: Final = timedelta(minutes=30)
 #: Entries on a page of "who looked".
 PAGE: Final = 20
 
@@ -241,13 +240,19 @@ def open_code(
         .execution_options(synchronize_session=False)
     )
     if found is None:
-        return _deny(session, actor, "not_opened", now)
+        # Told and undone: a stranger could fill the trail with codes that are none, and the time taken must
+        # not tell which code there is.
+        with session.begin_nested() as written:
+            denied = _deny(session, actor, "not_opened", now)
+            written.rollback()
+        return denied
     if locked is not None or not right:
         about = _About(
             Object("share_code", key), found.school_code, found.pupil_index, Purpose(found.purpose)
         )
         tell = _lock(session, vault, about, consent, made_at=found.made_at, now=now) if locks else ()
-        return _deny(session, actor, "not_opened", now, about, tell=tell)
+        with session.begin_nested():
+            return _deny(session, actor, "not_opened", now, about, tell=tell)
 
     # 3 A right pair: what became of the consent may be said.
     case = examine(session, vault, consent, now, lock=True)

@@ -80,6 +80,8 @@ DAYS: Final = (1, 7, 30, 90)
 #: How long a question waits for its answers.
 ANSWER_WITHIN: Final = timedelta(days=14)
 MAX_REFERENCE: Final = 80
+#: How long what was opened may be looked at and taken over: a working session (SEC-22).
+OPEN_FOR: Final = timedelta(minutes=30)
 _MANY: Final = 100  # consents looked at in one transaction of :func:`settle_some`
 
 _SENTENCES: Final = {
@@ -203,6 +205,7 @@ class Fold:
     suspended: str | None
     last: int
     told_end: bool  # an event says that it ended
+    lies_open: bool  # its one use was an opening that may still be on a screen
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +245,7 @@ class Overview:
     asked_at: datetime
     code_made: bool
     code_locked: bool
+    revocable: bool  # a no takes something back: what was given, or what its one use still shows
 
     @property
     def reference(self) -> str:
@@ -399,7 +403,8 @@ def answer(
     ``request`` is the id of the request it came in, which can carry one answer.
 
     Of a waiting consent a no by either party is a refusal, of a given one a withdrawal; both end it at once.
-    Denied: ``unknown_consent``, ``not_entitled``, ``not_permitted``, ``own_sign_in``, ``disputed``,
+    A withdrawal also closes what a single use opened, while it lies open (:data:`OPEN_FOR`). Denied:
+    ``unknown_consent``, ``not_entitled``, ``not_permitted``, ``own_sign_in``, ``disputed``,
     ``not_open``, ``already_answered``, ``same_request``, ``text_differs``.
     """
     _check_answer(by, request)
@@ -408,13 +413,13 @@ def answer(
     if case is None:
         return _Refuser(session, by.actor, _ANSWERS[said, False][0], now)("unknown_consent")
     fold, row = case.fold, case.row
-    given = fold.state is State.GIVEN
+    given = fold.state is State.GIVEN or (fold.lies_open and said is Said.NO)
     action, kind = _ANSWERS[said, given]
     deny = _refuser(session, by.actor, action, now, case)
     party = _party(session, case, by, said, now)
     if not isinstance(party, Party):
         return deny(party)
-    if fold.state not in (State.WAITING, State.GIVEN) or row.wrapped_key == DESTROYED:
+    if not (given or fold.state is State.WAITING) or row.wrapped_key == DESTROYED:
         settle_case(session, case, now)
         return deny("not_open")
     if session.scalar(
@@ -562,6 +567,7 @@ def fold_events(
     ``opening`` is the number of that event: what it used up it did not take from itself.
     """
     state, until, suspended, last, told_end = State.WAITING, row.answer_until, None, 0, False
+    lies_open = False
     yes = []
     for event in events:
         last = event.number
@@ -578,11 +584,12 @@ def fold_events(
                 told_end = True
             case EventKind.REFUSED | EventKind.WITHDRAWN | EventKind.EXPIRED | EventKind.USED_UP as end:
                 state, told_end = State(end.value), True
+                lies_open = end is EventKind.USED_UP and now - event.at < OPEN_FOR
             case EventKind.ASKED | EventKind.OPENED:
                 pass
     if state in (State.WAITING, State.GIVEN) and until <= now:
         state = State.EXPIRED
-    return Fold(state, until, tuple(yes), suspended, last, told_end)
+    return Fold(state, until, tuple(yes), suspended, last, told_end, lies_open)
 
 
 def settle(session: Session, vault: Vault, *, pupils: Iterable[str], now: datetime) -> tuple[Notice, ...]:
@@ -839,6 +846,7 @@ def _overview(session: Session, case: Case) -> Overview:
         asked_at=row.asked_at,
         code_made=code is not None,
         code_locked=code is not None and code.locked_at is not None,
+        revocable=fold.state is State.GIVEN or fold.lies_open,
     )
 
 

@@ -54,6 +54,7 @@ class ClassPlan:
     """One class file. ``issued`` says whether the demo issues it; the others stay to be tried by hand.
 
     ``electives``: subject codes chosen in grades 10–12. ``cases`` are dealt to the first pupils in order.
+    ``first`` is the number of the first pupil's code: classes of one grade in a school share a row of them.
     """
 
     school: str
@@ -68,6 +69,7 @@ class ClassPlan:
     optional: tuple[str, ...] = ()
     cases: tuple[Case, ...] = ()
     traps: tuple[Trap, ...] = ()
+    first: int = 1
 
     @property
     def plan(self) -> SchoolPlan:
@@ -86,6 +88,7 @@ class ClassPlan:
             birth_year=int(self.year[:4]) - self.grade - age,
             code_prefix=f"{self.plan.code[:4]}{self.grade:02d}",
             traps=self.traps,
+            first=self.first,
         )
 
 
@@ -157,6 +160,7 @@ CLASSES = (
         Format.JSONL,
         issued=True,
         electives=("VAT_LI", "HOA_HOC", "SINH_HOC", "TIN_HOC"),
+        first=101,
     ),
     ClassPlan("anh-duong", "THCS", 6, "6T", 2, Format.JSONL, issued=True),
     ClassPlan(

@@ -185,9 +185,17 @@ def draw_name(rng: random.Random, people: str, sex: Sex) -> str:
 
 
 def draw_class(
-    seed: str, place: Place, size: int, *, birth_year: int, code_prefix: str, traps: Sequence[Trap] = ()
+    seed: str,
+    place: Place,
+    size: int,
+    *,
+    birth_year: int,
+    code_prefix: str,
+    traps: Sequence[Trap] = (),
+    first: int = 1,
 ) -> tuple[Pupil, ...]:
     """``size`` pupils of one class, the first of them named by ``traps``, sorted as Vietnamese lists are.
+    Their codes count from ``first``.
 
     A class of eight or more has one pair of the same name. Some pupils have one parent or a guardian, and
     among Thái, Mông, Ê Đê and Gia Rai there are births of which only the year is known.
@@ -195,7 +203,7 @@ def draw_class(
     rng = random.Random(seed)  # noqa: S311 - the demo must be the same everywhere; nothing secret is drawn
     pupils = [
         _draw(rng, place, birth_year, f"{code_prefix}{number:04d}", trap)
-        for number, trap in enumerate([*traps, *([None] * (size - len(traps)))], start=1)
+        for number, trap in enumerate([*traps, *([None] * (size - len(traps)))], start=first)
     ]
     if size >= 8:
         pupils[-1] = _same_name(rng, place, pupils[-2], pupils[-1], birth_year)

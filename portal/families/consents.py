@@ -421,7 +421,8 @@ def _shown(each: Overview, link: Link) -> dict[str, Any]:
         "to_pupil": Party.PUPIL in each.waiting_for and not own and not each.child_here,
         "child_said_yes": each.state is State.GIVEN and _childs_turn(each, link),
         "disputed": each.disputed,
-        "open": each.state in (State.WAITING, State.GIVEN),
+        "open": each.state is State.WAITING or each.revocable,
+        "revocable": each.revocable,
         "code": each.recipient is None and each.state is State.GIVEN,
         "code_made": each.code_made,
     }

@@ -11,9 +11,10 @@ from typing import Any, Final
 
 from flask import Response
 
-from portal.consent.disclosing import OPEN_FOR, Disclosed, DisclosedRecord
+from portal.consent.disclosing import Disclosed, DisclosedRecord
 from portal.consent.forms import of_pair
 from portal.consent.purposes import Duty, Purpose
+from portal.consent.service import OPEN_FOR
 from portal.families.sheet import lay_out
 from portal.receiving.forms import VERSIONS
 from portal.uploads.spreadsheet import Part, workbook

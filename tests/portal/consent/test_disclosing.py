@@ -196,6 +196,10 @@ class TestShareCodes:
             seen[name] = (answer, counts["statements"], counts["opened"])
         assert len(set(seen.values())) == 1, seen
         assert seen["unknown"][0] == Denied("not_opened", "Mã hoặc ngày sinh không đúng.")
+        # A code that is none is no entry: strangers could fill the trail with them.
+        told = [entry["object"] for entry in entries(world.session, "disclosure")]
+        assert len(told) == WRONG_TRIES + len(tries) - 1
+        assert None not in told
 
     def test_the_time_tells_nothing(self, world: World) -> None:
         """Medians of many interleaved tries: an unknown code and a wrong date lie within a quarter."""

@@ -9,12 +9,12 @@ import pytest
 
 from portal.accounts.models import Relation
 from portal.consent import disclosing, service
-from portal.consent.disclosing import OPEN_FOR, Opening
+from portal.consent.disclosing import Opening
 from portal.consent.fields import Preset
 from portal.consent.models import Evidence
 from portal.consent.parties import Staff
 from portal.consent.purposes import Purpose
-from portal.consent.service import State, Wish
+from portal.consent.service import OPEN_FOR, State, Wish
 from portal.permissions import Role
 from tests.portal.audit.reading import entries
 from tests.portal.consent.world import PLAIN_WISH, World, done, why
@@ -79,6 +79,26 @@ def test_an_opening_is_over_after_half_an_hour(world: World) -> None:
     world.now += timedelta(seconds=1)
     assert not stands(world, shown.opening)
     assert stands(world, done(world.open(code, BIRTH)).opening)
+
+
+def test_a_withdrawal_closes_what_a_single_use_opened(world: World) -> None:
+    """SEC-19: while it may lie on a screen; afterwards there is nothing left to take back."""
+    pupil = world.pupil(BIRTH)
+    mother = world.holder(pupil, Relation.MOTHER)
+    consent, code = world.shared(pupil, mother, ONCE)
+    shown = done(world.open(code, BIRTH))
+    assert why(world.yes(consent, mother)) == "not_open"
+    assert stands(world, shown.opening)
+    assert done(world.no(consent, mother)).state is State.WITHDRAWN
+    assert not stands(world, shown.opening)
+    assert why(again(world, shown.opening)) == "not_in_force"
+    assert why(world.open(code, BIRTH)) == "cancelled"
+    assert why(world.no(consent, mother)) == "not_open"
+
+    consent, code = world.shared(pupil, mother, ONCE)
+    done(world.open(code, BIRTH))
+    world.now += OPEN_FOR
+    assert why(world.no(consent, mother)) == "not_open"
 
 
 def test_an_opening_is_its_persons(world: World) -> None:

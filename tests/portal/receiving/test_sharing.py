@@ -19,10 +19,9 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from portal.consent import service
-from portal.consent.disclosing import OPEN_FOR
 from portal.consent.fields import Preset
 from portal.consent.purposes import Purpose
-from portal.consent.service import Wish
+from portal.consent.service import OPEN_FOR, Wish
 from portal.permissions import Role
 from portal.web.sessions import TOKEN_FIELD
 from tests.portal.consent.world import done
