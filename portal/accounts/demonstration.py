@@ -101,6 +101,8 @@ def show() -> Response:
     """Everyone, by organisation, with what signs in as them."""
     bundle = resources()
     now = bundle.clock.now()
+    accounts = read(bundle.settings.instance_dir / "demo")
+    password = next((each.password for each in accounts if each.password), "")  # one for all who may use one
     listed = [
         {
             "name": each.name,
@@ -108,14 +110,14 @@ def show() -> Response:
             "roles": ", ".join(gettext(ROLE_NAMES[Role(role)]) for role in each.roles),
             "organisation": each.organisation,
             "key": " ".join(each.key[part] for part in _PARTS),
-            "password": each.password,
             "code": pyotp.TOTP(each.secret).at(now) if each.secret else "",
         }
-        for each in read(bundle.settings.instance_dir / "demo")
+        for each in accounts
     ]
     grouped = [(name, list(people)) for name, people in groupby(listed, lambda each: each["organisation"])]
     families = read_families(bundle.settings.instance_dir / "demo")
-    return page("accounts/demo.html", {"organisations": grouped, "families": families, "passkeys": True})
+    context = {"organisations": grouped, "families": families, "password": password, "passkeys": True}
+    return page("accounts/demo.html", context)
 
 
 @demo_accounts.get("/demo-accounts/key.js")
