@@ -97,6 +97,8 @@ def account(account: uuid.UUID) -> None:
     now = portal.clock.now()
     with told(Action.ERASURE), transaction() as session:
         refuse_unknown(session, account)
+        pupils = holders.pupils_of(session, account)
+        consent.hold(session, pupils=pupils)
         erased = service.erase(
             session,
             ACCOUNT,
@@ -107,7 +109,6 @@ def account(account: uuid.UUID) -> None:
             now=now,
             basis="request",
         )
-        pupils = holders.pupils_of(session, account)
         send(session, portal.vault, consent.settle(session, portal.vault, pupils=pupils, now=now), now=now)
     click.echo(f"Đã xóa tài khoản {account}.")
     _scrub(erased.rows)

@@ -170,8 +170,8 @@ def disclose(
     if case is None or case.row.recipient_pk != viewer.key:
         return _deny(session, actor, "unknown_consent", now)
     if case.obstacle is not None:
-        settle_case(session, case, now)
-        return _deny(session, actor, "not_in_force", now, _About.of(case))
+        tell = settle_case(session, case, now)
+        return _deny(session, actor, "not_in_force", now, _About.of(case), tell=tell)
     return _show(session, vault, files, case, actor=actor, now=now)
 
 
@@ -259,8 +259,9 @@ def open_code(
     if case is None:
         raise LookupError("a share code without its consent")
     if case.obstacle is not None:
-        settle_case(session, case, now)
-        return _deny(session, actor, _ENDS.get(case.fold.state, "not_in_force"), now, _About.of(case))
+        tell = settle_case(session, case, now)
+        code = _ENDS.get(case.fold.state, "not_in_force")
+        return _deny(session, actor, code, now, _About.of(case), tell=tell)
     return _show(session, vault, files, case, actor=actor, declared=declared.strip(), now=now)
 
 

@@ -599,13 +599,22 @@ def settle(session: Session, vault: Vault, *, pupils: Iterable[str], now: dateti
 
     What is shown never waits for this: each disclosure asks by itself.
     """
-    found: list[Notice] = []
     with everywhere(session):
-        for pupil in sorted(set(pupils)):
-            open_ones = select(Consent.id).where(_is_open(), Consent.id.in_(_about(session, pupil)))
-            for key in session.scalars(open_ones.order_by(Consent.id)).all():
-                found += _settle(session, vault, key, now)
+        found = [
+            notice for key in hold(session, pupils=pupils) for notice in _settle(session, vault, key, now)
+        ]
     return tuple(found)
+
+
+def hold(session: Session, *, pupils: Iterable[str]) -> Sequence[uuid.UUID]:
+    """Lock the open consents about the records of these pupils, in the order of their keys; answers those.
+    Who writes into the trail before :func:`settle` does this first: whoever answers one of them locks it and
+    then the trail, and two that wait for each other end as a fault of ours.
+    """
+    with everywhere(session):
+        about = {key for pupil in set(pupils) for key in session.scalars(_about(session, pupil))}
+        wanted = select(Consent.id).where(_is_open(), Consent.id.in_(about))
+        return session.scalars(wanted.order_by(Consent.id).with_for_update()).all()
 
 
 def settle_some(
@@ -616,7 +625,8 @@ def settle_some(
     repeats.
     """
     wanted = select(Consent.id).where(_is_open()).order_by(Consent.id).limit(_MANY)
-    keys = session.scalars(wanted if after is None else wanted.where(Consent.id > after)).all()
+    wanted = wanted if after is None else wanted.where(Consent.id > after)
+    keys = session.scalars(wanted.with_for_update()).all()  # all of them before the trail, as in hold
     found = [notice for key in keys for notice in _settle(session, vault, key, now)]
     return tuple(found), keys[-1] if keys else None
 

@@ -145,7 +145,7 @@ def read_request(form: Mapping[str, str]) -> tuple[RequestKind, Matter, str]:
     problems += _text_problems(form)
     if problems:
         raise InvalidInput(tuple(problems))
-    return RequestKind(form["kind"]), Matter(form["matter"]), form["text"]
+    return RequestKind(form["kind"]), Matter(form["matter"]), _text(form)
 
 
 def read_answer(form: Mapping[str, str]) -> tuple[bool, str]:
@@ -156,12 +156,17 @@ def read_answer(form: Mapping[str, str]) -> tuple[bool, str]:
     problems += _text_problems(form)
     if problems:
         raise InvalidInput(tuple(problems))
-    return form["granted"] == "yes", form["text"]
+    return form["granted"] == "yes", _text(form)
+
+
+def _text(form: Mapping[str, str]) -> str:
+    """The text as it was counted while it was typed: browsers send two characters for the end of a line."""
+    return form.get("text", "").replace("\r\n", "\n")
 
 
 def _text_problems(form: Mapping[str, str]) -> tuple[Problem, ...]:
     try:
-        requests.check(form.get("text", ""))
+        requests.check(_text(form))
     except InvalidInput as mistakes:
         return mistakes.problems
     return ()

@@ -44,10 +44,11 @@ def acting(key: uuid.UUID, act: Act) -> Iterator[tuple[Session, Link]]:
 
 
 def granted(found: _Found | Denied | None) -> _Found:
-    """What was found, once its transaction is over: the entry of a refusal stands. Raises Rejection, for
-    nothing too.
+    """What was found, once its transaction is over: the entry of a refusal stands. Raises Rejection; also for
+    nothing, a consent that is not about the link's pupil, of which the trail is told here.
     """
     if found is None:
+        sessions.doorkeeper().turned_away(viewer(), Act.CONSENT, "unknown_consent")
         raise Rejection(404, "not_found")
     if isinstance(found, Denied):
         raise turned(found)

@@ -175,6 +175,7 @@ def change(index: str, key: uuid.UUID, what: str) -> AnyResponse:
     try:
         with transaction() as session:
             told: tuple[Notice, ...]
+            consent.hold(session, pupils=[index])
             match what:
                 case "relation":
                     relation, last = (

@@ -197,9 +197,17 @@ def activate() -> AnyResponse:
                 now=now,
             )
             if isinstance(done, activation.Activated):
+                send(session, bundle.vault, done.told, now=now)
+        if isinstance(done, activation.Activated):
+            # On its own: whose consents are locked is only known now, and the trail's lock was taken before.
+            with transaction() as session:
                 pupils = holders.pupils_of(session, done.account)
-                changed = consent.settle(session, bundle.vault, pupils=pupils, now=now)
-                send(session, bundle.vault, (*done.told, *changed), now=now)
+                send(
+                    session,
+                    bundle.vault,
+                    consent.settle(session, bundle.vault, pupils=pupils, now=now),
+                    now=now,
+                )
     except InvalidInput as mistakes:
         return _birth_again(messages(mistakes, MISTAKES))
     if isinstance(done, activation.Activated):

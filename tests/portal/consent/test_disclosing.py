@@ -24,7 +24,7 @@ from portal.accounts.models import Relation
 from portal.consent import disclosing, service
 from portal.consent.disclosing import WRONG_TRIES, Disclosed
 from portal.consent.fields import Preset, is_sensitive, names_of
-from portal.consent.models import Consent, ConsentEvent, ShareCode, StatutoryAccess
+from portal.consent.models import Consent, ConsentEvent, Evidence, ShareCode, StatutoryAccess
 from portal.consent.parties import Staff
 from portal.consent.purposes import LETTERS, Duty, Purpose
 from portal.consent.service import Denied, State, Wish
@@ -349,6 +349,37 @@ class TestShareCodes:
             list(pool.map(guess, range(1, 17)))
         row = world.session.execute(select(ShareCode.wrong_tries, ShareCode.locked_at)).one()
         assert (row.wrong_tries, row.locked_at) == (WRONG_TRIES, world.now)
+
+
+class TestFoundByALook:
+    """Whoever looks may be the first to find that a consent rests; the worker then says nothing more."""
+
+    def test_of_a_code_the_holders_are_told_once(self, world: World) -> None:
+        pupil = world.pupil(FIFTEEN)
+        mother, father = world.holder(pupil, Relation.MOTHER), world.holder(pupil, Relation.FATHER)
+        _, code = world.shared(pupil, mother)
+        world.close(mother)
+        found = world.open(code, FIFTEEN)
+        assert why(found) == "not_in_force"
+        assert isinstance(found, Denied)
+        assert [(each.kind, each.account) for each in found.notices] == [(Kind.CONSENT_SUSPENDED, father)]
+        assert world.settle() == ()
+        again = world.open(code, FIFTEEN)
+        assert isinstance(again, Denied)
+        assert again.notices == ()
+
+    def test_of_a_question_the_holders_are_told_once(self, world: World) -> None:
+        pupil = world.pupil(FIFTEEN)
+        mother, father = world.holder(pupil, Relation.MOTHER), world.holder(pupil, Relation.FATHER)
+        asked = done(world.ask(pupil))
+        done(world.yes(asked.consent, mother))
+        done(world.yes(asked.consent, mother, Evidence.SAME_DEVICE))
+        world.close(mother)
+        found = world.disclose(asked.consent)
+        assert why(found) == "not_in_force"
+        assert isinstance(found, Denied)
+        assert [(each.kind, each.account) for each in found.notices] == [(Kind.CONSENT_SUSPENDED, father)]
+        assert world.settle() == ()
 
 
 class TestTyping:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
+from threading import Event
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import Engine, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.orm import Session
 
 from portal.accounts import notices
 from portal.accounts.models import Membership, Relation
+from portal.audit import service as audit
 from portal.audit.service import Action, Outcome
 from portal.consent import disclosing, service
 from portal.consent.ages import Party
@@ -25,6 +29,7 @@ from portal.messages import service as messages
 from portal.messages.words import Kind
 from portal.permissions import Role
 from portal.registry import service as registry
+from portal.vault import Vault
 from tests.conftest import ACTOR
 from tests.portal.audit.reading import entries
 from tests.portal.consent.world import PLAIN_WISH, World, done, why
@@ -491,6 +496,54 @@ class TestTime:
             world.settle()
         told = [e for e in entries(world.session) if e["action"] == "consent_expired"]
         assert len(told) == 1
+
+
+class TestAtTheSameTime:
+    """Whoever answers locks a consent and then the trail; whoever settles many waits for none of them with
+    the trail in its hands. SQLite has one writer.
+    """
+
+    @pytest.mark.parametrize("before", ["nothing", "an entry of the trail"])
+    def test_an_answer_and_a_settling(self, world: World, engine: Engine, vault: Vault, before: str) -> None:
+        pupil = world.pupil(FIFTEEN)
+        mother, father = world.holder(pupil, Relation.MOTHER), world.holder(pupil, Relation.FATHER)
+        first, last = sorted(world.shared(pupil, mother)[0] for _ in range(2))
+        world.close(mother)
+        world.session.commit()
+        held, over = Event(), Event()
+
+        def answers() -> object:
+            with Session(engine) as session, session.begin():
+                service.examine(session, vault, last, world.now, lock=True)
+                held.set()
+                over.wait(1)  # the other is under way; it cannot end before this one
+                by = By(SIGN_IN, father)
+                return service.answer(
+                    session, vault, consent=last, said=Said.NO, by=by, request="a" * 32, now=world.now
+                )
+
+        def settles() -> tuple[notices.Notice, ...]:
+            held.wait()
+            with Session(engine) as session, session.begin():
+                if before != "nothing":
+                    service.hold(session, pupils=[pupil.index])
+                    told = audit.Event(audit.Actor.system("holders"), Action.HOLDER_CHANGE)
+                    audit.record(session, told, now=world.now)
+                found = service.settle(session, vault, pupils=[pupil.index], now=world.now)
+            over.set()
+            return found
+
+        with ThreadPoolExecutor(2) as pool:
+            said, told = pool.submit(answers), pool.submit(settles)
+            assert isinstance(said.result(), service.Answered)
+            assert [each.kind for each in told.result()] == [Kind.CONSENT_SUSPENDED]
+        world.session.expire_all()
+        kinds = select(ConsentEvent.consent_pk, ConsentEvent.kind)
+        ends = kinds.where(ConsentEvent.kind.in_(("suspended", "withdrawn")))
+        assert {row.consent_pk: row.kind for row in world.session.execute(ends)} == {
+            first: "suspended",
+            last: "withdrawn",
+        }
 
 
 class TestOutsideEducation:

@@ -554,6 +554,7 @@ class TestOthers:
         with Session(bundle(world).engine) as session:
             told = [e["details"] for e in entries(session, "access")]
         assert {"act": "consent", "reason": "unknown_link"} in told
+        assert {"act": "consent", "reason": "unknown_consent"} in told
 
     def test_the_answer_comes_from_a_form_of_ours(self, family: Family) -> None:
         """SEC-25."""

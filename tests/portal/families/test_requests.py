@@ -108,6 +108,17 @@ def test_all_mistakes_at_once_and_typed_text_stays(people: People, key: uuid.UUI
     assert 'value="see" aria-describedby="kind-hint" checked' in long
 
 
+def test_the_end_of_a_line_counts_as_it_did_while_it_was_typed(people: People, key: uuid.UUID) -> None:
+    """A form allows 2000 characters, and a browser sends each end of a line as two."""
+    mother, office = people.sign_in(Role.HOLDER), people.sign_in(OFFICE)
+    lines = "\r\n".join(["x" * 9] * 200)
+    assert (len(lines.replace("\r\n", "\n")), len(lines)) == (1999, 2198)
+    ask(mother, key, text=lines)
+    assert mother.post(f"/family/{key}/requests/new", {**WISH, "text": lines + "yy"}).status_code == 422
+    answered = office.post(f"{only(office)}/answer", {"granted": "yes", "text": lines})
+    assert answered.status_code == 303
+
+
 def test_deleting_a_record_is_answered_at_once_with_the_ground(people: People, key: uuid.UUID) -> None:
     """NĐ 88/2026 Đ.8.3."""
     mother = people.sign_in(Role.HOLDER)
