@@ -10,6 +10,7 @@ import click
 from portal.accounts import demonstration
 from portal.accounts.forms import ROLE_NAMES
 from portal.commands.console import Room, refusals
+from portal.commands.work import deliver
 from portal.demo.service import Workshop
 from portal.demo.service import create as create_demo
 from portal.errors import Refusal
@@ -17,6 +18,7 @@ from portal.extensions import resources, transaction
 from portal.issuing.lock import exclusive
 from portal.migrations import upgrade
 from portal.permissions import Role
+from portal.ports import Channel
 
 demo = Room("demo", help="Dữ liệu mẫu: cơ quan chứng thực, trường, học sinh, học bạ, mẫu thử.")
 
@@ -46,6 +48,11 @@ def create() -> None:
         )
         with exclusive(portal.engine, portal.settings.instance_dir):
             made = create_demo(shop, portal.clock.now())
+        # Now, not by the worker: its log would push away what people read below.
+        for channel in Channel:
+            send = deliver(channel)
+            while send(portal, portal.clock.now()):
+                pass
         click.echo(
             f"Dữ liệu mẫu {'đã tạo' if made.created else 'đã làm mới'}: {made.records} học bạ đã cấp, "
             f"{made.pupils} học sinh, {made.samples} mẫu thử trong {shop.directory}."

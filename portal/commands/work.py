@@ -62,7 +62,7 @@ class Feature:
     work: Work
 
 
-def _deliver(channel: Channel) -> Work:
+def deliver(channel: Channel) -> Work:
     """Messages of one channel: a gateway that hangs keeps no e-mail waiting."""
 
     def work(portal: Resources, now: datetime) -> bool:
@@ -212,8 +212,8 @@ def _walk(portal: Resources, some: _Walk, now: datetime) -> Iterator[None]:
 
 #: What a worker does. A feature adds its own here.
 FEATURES: Final = (
-    Feature("e-mail", _deliver(Channel.EMAIL)),
-    Feature("phone messages", _deliver(Channel.PHONE)),
+    Feature("e-mail", deliver(Channel.EMAIL)),
+    Feature("phone messages", deliver(Channel.PHONE)),
     Feature("erasure of messages", _erase),
     Feature("sweeping of sign-ins", _sweep),
     Feature("re-validation", Revalidation()),

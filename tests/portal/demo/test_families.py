@@ -24,6 +24,7 @@ from portal.demo.schools import BY_KEY
 from portal.extensions import KEY, Resources
 from portal.messages import service as messages
 from portal.messages.service import Sender
+from portal.ports import Channel
 from portal.registry.service import read_birth
 from portal.web.sessions import TOKEN_FIELD
 from tests.demo_instance import DemoInstance
@@ -77,6 +78,14 @@ def sign_in(app: Flask, contact: str) -> tuple[FlaskClient, str]:
     asked = post(client, "/sign-in/family", {"contact": contact})
     assert "/hop-thu-demo" in asked  # where the code is
     return client, post(client, "/sign-in/family/code", {"contact": contact, "code": code_of(app)})
+
+
+def test_its_messages_lie_in_the_outbox_before_anybody_looks(app: Flask) -> None:
+    portal = bundle(app)
+    with Session(portal.engine) as session:
+        shown = messages.outbox(session, portal.vault, sender=Sender.of(portal.settings), limit=50)
+        assert not any(messages.is_due(session, channel, now=portal.clock.now()) for channel in Channel)
+    assert shown
 
 
 def test_everybody_signs_in_and_finds_something(app: Flask, families: DemoFamilies) -> None:
