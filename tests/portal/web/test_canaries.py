@@ -10,6 +10,7 @@ import io
 import json
 import re
 import shutil
+import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -162,10 +163,12 @@ SAID_TO_STRANGERS = (200, 301, 303, 401, 403, 404, 405, 413, 415, 422, 429)
 
 
 def signed_out(world: World) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Every route of the signed-in part and of signing in, as somebody who is not."""
+    """Every route of the signed-in part, of signing in and of sharing, as somebody without any of it; what a
+    code opens has canaries of its own (``tests/portal/receiving/test_canaries.py``).
+    """
     for rule in world.app.url_map.iter_rules():
         declared = rule_of(world.app.view_functions[rule.endpoint])
-        if declared is not None and declared.access in (Access.ROLE, Access.SIGN_IN):
+        if declared is not None and declared.access in (Access.ROLE, Access.SIGN_IN, Access.SHARED):
             for method in sorted({"GET", "POST"} & (rule.methods or set())):
                 yield method, filled(rule.rule), {}
 
@@ -180,6 +183,7 @@ def questions(records: tuple[Issued, ...]) -> Iterator[tuple[str, str, dict[str,
         "/compare",
         "/check",
         "/hop-thu-demo",
+        "/receipt",
         "/khong-co",
         "/v/x",
         "/V/x",
@@ -198,6 +202,8 @@ def questions(records: tuple[Issued, ...]) -> Iterator[tuple[str, str, dict[str,
         yield "POST", "/lookup", {"code": f"http://127.0.0.1:8000/V/{code}"}
         yield "POST", "/compare", paper_form(issued) | {"ho_va_ten": "Người Khác", "ngay_sinh": "01/01/2001"}
         yield "POST", "/compare", {"code": code}
+    for number in ("", "x", str(uuid.UUID(int=7))):
+        yield "POST", "/receipt", {"number": number}
     for path in ("/check", "/check/data"):
         yield "POST", path, {}
         for content in (b"%PDF-1.7 other", records[0].file + b"x", b"\x89PNG", b""):

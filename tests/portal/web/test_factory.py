@@ -48,8 +48,8 @@ def test_commands_can_be_listed_and_called(world: World) -> None:
 
 def test_the_web_process_does_not_load_what_signs(tmp_path: Path) -> None:
     """SEC-38: no key code, no PKCS#11, no demo authority in the process that serves; of issuing only tables,
-    their sealed columns, how rows are erased, lock dates and the form of files, which pages and the question
-    at the start need.
+    their sealed columns, how rows are erased, lock dates, the form of files, drawings of codes and whom a
+    version is told to, which pages and the question at the start need.
     """
     script = (
         "import sys, wsgi\n"
@@ -63,7 +63,18 @@ def test_the_web_process_does_not_load_what_signs(tmp_path: Path) -> None:
     done = subprocess.run(  # noqa: S603 - our own interpreter
         [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
-    light = ("deadlines", "erasing", "form", "intake_tables", "intake_text", "models", "sealed", "wire")
+    light = [
+        "deadlines",
+        "erasing",
+        "form",
+        "intake_tables",
+        "intake_text",
+        "models",
+        "qr",
+        "sealed",
+        "telling",
+        "wire",
+    ]
     assert done.stdout.strip() == str(["portal.issuing", *(f"portal.issuing.{name}" for name in light)])
 
 

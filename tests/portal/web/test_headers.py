@@ -87,10 +87,11 @@ def assert_headers(answer: TestResponse) -> None:
         assert answer.headers.getlist(header) == [value]
     assert len(answer.headers.getlist("Cache-Control")) == 1
     assert re.fullmatch("[0-9a-f]{16}", answer.headers["X-Request-Id"])
-    # A form by which people sign in has a cookie of its own; a public answer never sets one.
+    # A form by which people sign in or open what is theirs to see has a cookie of its own; a public answer
+    # never sets one.
     for cookie in answer.headers.getlist("Set-Cookie"):
         assert re.fullmatch("form=[^;]+; HttpOnly; Path=/; SameSite=Lax", cookie)
-        assert answer.request.path.startswith("/sign-in")
+        assert answer.request.path.startswith(("/sign-in", "/share"))
     assert "Strict-Transport-Security" not in answer.headers
 
 
