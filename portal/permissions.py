@@ -122,7 +122,7 @@ PERMITTED: Final[Mapping[Role, frozenset[Act]]] = {
     Role.HOLDER: frozenset({Act.SEE_OWN_RECORDS, Act.CONSENT, Act.MAKE_REQUESTS, Act.OWN_ACCOUNT}),
 }
 
-#: Acts that are confirmed with a passkey each time (SEC-23); whoever has one of them signs in with a passkey.
+#: Acts that cannot be undone (SEC-23); whoever has one of them signs in with a passkey.
 STRONG: Final = frozenset(
     {
         Act.APPROVE,
@@ -136,6 +136,10 @@ STRONG: Final = frozenset(
         Act.APPROVE_PURPOSES,
     }
 )
+
+#: Acts that are confirmed with a passkey each time (SEC-23): those, and seeing a record on nobody's word but
+#: one's own. Its officers may sign in another way; without a passkey they do not look.
+CONFIRMED: Final = STRONG | {Act.STATUTORY_ACCESS}
 
 #: Which roles an organisation can give.
 ROLES_OF: Final[Mapping[OrganisationKind, frozenset[Role]]] = {

@@ -169,7 +169,7 @@ DETAILS: Final[Mapping[str, str | type[int]]] = {
     "decided": _CODE,  # kind of a decision of two persons
     "decision": _UUID,  # by which something was done
     "verdict": r"[A-Z][A-Z_]{0,39}",  # answer that is an alarm
-    "number": int,  # of the entry that a checkpoint names, or of the alarm that was answered
+    "number": int,  # of a checkpoint's entry, of the alarm that was answered, of the opening of a consent
 }
 
 _ORIGIN = re.compile(r"[a-z0-9][a-z0-9.:/-]{0,127}")

@@ -40,6 +40,8 @@ from verifier.words import VIETNAM
 #: Why the school put a link in dispute, and why it ended one.
 DISPUTE_REASONS: Final = ("custody_dispute", "guardianship_ended_claim", "identity_doubt")
 END_REASONS: Final = ("guardianship_ended", "linked_by_mistake", "holder_asked")
+#: Of those, what says that somebody may not speak for the pupil, wherever they are linked.
+FOR_CAUSE: Final = ("guardianship_ended", "linked_by_mistake")
 GUARDIANS: Final = frozenset({Relation.MOTHER, Relation.FATHER, Relation.GUARDIAN})
 _MANY: Final = 500  # links looked at in one transaction of :func:`end_lapsed`
 
@@ -50,6 +52,7 @@ class LinkState(StrEnum):
     STANDING = "standing"
     DISPUTED = "disputed"  # nothing is shown and nothing consented to
     LAPSED = "lapsed"  # its period is over, or the pupil is of age
+    OVERRULED = "overruled"  # a school where the pupil is now ended this person's link there for cause
     ENDED = "ended"
 
 
@@ -118,7 +121,7 @@ def links_of(session: Session, vault: Vault, account: uuid.UUID, *, now: datetim
     rows = session.scalars(
         select(PupilLink).filter_by(account_pk=account, ended_at=None).order_by(PupilLink.linked_at)
     )
-    return tuple(_link(row, _born(session, vault, row), now) for row in rows)
+    return tuple(_link(session, row, _born(session, vault, row), now) for row in rows)
 
 
 def pupils_of(session: Session, account: uuid.UUID) -> frozenset[str]:
@@ -136,7 +139,7 @@ def links_to(
         .order_by(PupilLink.linked_at, PupilLink.id)
     ).all()
     born = _born(session, vault, rows[0]) if rows else None  # of one pupil all
-    return tuple(_link(row, born, now) for row in rows)
+    return tuple(_link(session, row, born, now) for row in rows)
 
 
 def holders_of(session: Session, vault: Vault, record_id: str, *, now: datetime) -> tuple[Link, ...]:
@@ -152,13 +155,21 @@ def holders_of(session: Session, vault: Vault, record_id: str, *, now: datetime)
 def standing_link(
     session: Session, vault: Vault, account: uuid.UUID, key: uuid.UUID, *, now: datetime
 ) -> Link:
-    """The holder's own link, which stands. Raises Refusal ``unknown_link``, ``link_disputed``."""
+    """The holder's own link, which stands. Raises Refusal ``unknown_link``, ``link_disputed``,
+    ``link_overruled``.
+    """
     row = session.get(PupilLink, key)
     if row is None or row.account_pk != account:
         raise _unknown_link()
-    link = _link(row, _born(session, vault, row), now)
+    link = _link(session, row, _born(session, vault, row), now)
     if link.state is LinkState.DISPUTED:
         raise _disputed()
+    if link.state is LinkState.OVERRULED:
+        raise Refusal(
+            "link_overruled",
+            marked("Trường học sinh học sau này đã kết thúc liên kết của bạn với học sinh."),
+            marked("Hỏi trường học sinh đang học."),
+        )
     if link.state is not LinkState.STANDING:
         raise _unknown_link()
     return link
@@ -291,7 +302,7 @@ def add_link(
             if link.relation in GUARDIANS and link.state is LinkState.STANDING
         ]
         told = notices(session, guardians, Kind.PUPIL_ACCOUNT, {"day": today(now)})
-    return _link(row, born, now), told
+    return _link(session, row, born, now), told
 
 
 def told_of_version(
@@ -333,7 +344,7 @@ def children(session: Session, vault: Vault, account: uuid.UUID, *, now: datetim
 
 
 def child(session: Session, vault: Vault, account: uuid.UUID, key: uuid.UUID, *, now: datetime) -> Child:
-    """The pupil of one link. Raises Refusal ``unknown_link``, ``link_disputed``."""
+    """The pupil of one link. Raises Refusal as :func:`standing_link`."""
     link = standing_link(session, vault, account, key, now=now)
     found = _child(session, vault, link, learners.records_of(session, link.school_code, link.pupil_index))
     every = (each.links for each in children(session, vault, account, now=now))
@@ -343,8 +354,8 @@ def child(session: Session, vault: Vault, account: uuid.UUID, key: uuid.UUID, *,
 def open_version(
     session: Session, vault: Vault, account: uuid.UUID, wanted: Wanted, *, now: datetime
 ) -> OpenRecord:
-    """The whole content of one version, for a holder; the trail tells it. Raises Refusal ``unknown_link``,
-    ``link_disputed``, ``unknown_record``.
+    """The whole content of one version, for a holder; the trail tells it. Raises Refusal as
+    :func:`standing_link`, and ``unknown_record``.
     """
     record = _seen(session, vault, account, wanted, now=now)
     opened = registry.open_record(session, vault, wanted.record_id, wanted.version)
@@ -424,14 +435,17 @@ def _child(session: Session, vault: Vault, link: Link, records: tuple[PupilRecor
 # --------------------------------------------------------------------------------------------------- inside
 
 
-def _link(row: PupilLink, born: Born | None, now: datetime) -> Link:
+def _link(session: Session, row: PupilLink, born: Born | None, now: datetime) -> Link:
+    state = _state(row, born, now)
+    if state is not LinkState.LAPSED and _is_overruled(session, row):
+        state = LinkState.OVERRULED
     return Link(
         row.id,
         row.account_pk,
         row.school_code,
         row.pupil_index,
         Relation(row.relation),
-        _state(row, born, now),
+        state,
         row.valid_from,
         row.valid_to,
         row.linked_at,
@@ -448,6 +462,23 @@ def _state(row: PupilLink, born: Born | None, now: datetime) -> LinkState:
     if row.valid_from > day or over or _is_outgrown(row, born, now):
         return LinkState.LAPSED
     return LinkState.STANDING if row.disputed_at is None else LinkState.DISPUTED
+
+
+def _is_overruled(session: Session, row: PupilLink) -> bool:
+    """Whether a school that has the pupil's records of the same year or of a later one ended the link of the
+    same account there for cause, and has not linked it again. Whoever has another account is somebody else
+    here: nothing tells that two accounts are one person's.
+    """
+    mine = select(PupilLink.pupil_index).where(
+        PupilLink.account_pk == row.account_pk, PupilLink.pupil_index != row.pupil_index
+    )
+    ended = set(session.scalars(mine.where(PupilLink.end_reason.in_(FOR_CAUSE))))
+    if not ended:
+        return False
+    ended -= set(session.scalars(mine.where(PupilLink.ended_at.is_(None))))
+    years = learners.newest_years(session, row.pupil_index)
+    own = years.get(row.pupil_index, "")
+    return any(years[index] >= own for index in ended & years.keys())
 
 
 def _born(session: Session, vault: Vault, row: PupilLink) -> Born | None:
@@ -472,7 +503,7 @@ def own_row(session: Session, school_code: str, key: uuid.UUID) -> PupilLink:
 
 
 def _end(session: Session, row: PupilLink, reason: str, *, actor: Actor, now: datetime) -> tuple[Notice, ...]:
-    row.ended_at = now
+    row.ended_at, row.end_reason = now, reason
     _tell(session, row, "ended", reason, actor=actor, now=now)
     return notices(session, [row.account_pk], Kind.LINK_ENDED, {"day": today(now)})
 

@@ -286,6 +286,7 @@ class PupilLink(Keyed, Base):
     valid_to: Mapped[date | None]  # a guardianship may have an end
     linked_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None] = mapped_column(String(40))
     disputed_at: Mapped[datetime | None]  # while it stands, nothing is shown and nothing consented to
     dispute_reason: Mapped[str | None] = mapped_column(String(40))
 

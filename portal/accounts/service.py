@@ -181,7 +181,11 @@ def alarm_address(session: Session, school: str) -> Address | None:
     """Where somebody has to be told of an alarm about a school, also one that has ended: the e-mail of its
     department's office; None where there is none.
     """
-    department = trust.department_of(session, school)
+    return department_address(session, trust.department_of(session, school))
+
+
+def department_address(session: Session, department: str | None) -> Address | None:
+    """The e-mail of a department's office, None where there is none."""
     row = session.scalars(
         select(Organisation).filter_by(code=department, kind=OrganisationKind.DEPARTMENT)
     ).one_or_none()

@@ -20,7 +20,7 @@ from portal.accounts.models import Account, AccountKind
 from portal.errors import Refusal, marked
 from portal.extensions import reading, resources, transaction
 from portal.limits.table import WRONG_SIGN_IN
-from portal.permissions import ROLES_OF, STRONG, Act, Role, needs_passkey
+from portal.permissions import CONFIRMED, ROLES_OF, Act, Role, needs_passkey
 from portal.web import confirmation
 from portal.web.access import SIGN_IN_PAGE, Access, allowed, rule_of
 from portal.web.forms import messages, said, to
@@ -338,7 +338,7 @@ def ask_confirmation() -> Response:
     address = request.form.get("for", "")
     endpoint = confirmation.endpoint_of(address)
     rule = None if endpoint is None else rule_of(current_app.view_functions[endpoint])
-    if rule is None or rule.act not in STRONG or not me.may(rule.act):
+    if rule is None or rule.act not in CONFIRMED or not me.may(rule.act):
         raise Rejection(403, "not_yours")
     what = confirmation.of_form(rule.act, address, request.form.get("fields", ""))
     with transaction() as session:

@@ -16,12 +16,15 @@ import json
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import select, update
+from limits import RateLimitItem
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
+from portal.accounts import service as accounts
+from portal.accounts.models import Organisation
 from portal.accounts.notices import Notice, notices
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object
@@ -34,7 +37,7 @@ from portal.consent.models import (
     ShareCode,
     StatutoryAccess,
 )
-from portal.consent.parties import Staff, day_of, names, standing, told, visible
+from portal.consent.parties import Office, Staff, day_of, names, standing, told, visible
 from portal.consent.purposes import Duty, Purpose
 from portal.consent.service import (
     MAX_REFERENCE,
@@ -52,6 +55,9 @@ from portal.consent.service import (
     unseal,
     who_counts,
 )
+from portal.errors import marked
+from portal.limits.table import LOOKS_DAY, OFFICE_LOOKS_DAY
+from portal.messages import service as messages
 from portal.messages.words import Kind
 from portal.permissions import Act
 from portal.ports import FileStore
@@ -68,20 +74,29 @@ from verifier.verdict import VersionState
 WRONG_TRIES: Final = 5
 #: Entries on a page of "who looked".
 PAGE: Final = 20
+#: What the trail calls the alarm that somebody looks by a duty of law very often.
+LOOKS_ALARM: Final = "STATUTORY_ACCESS_OFTEN"
+
+_ALARM_AGAIN: Final = timedelta(days=1)
+_ALARMS: Final = 100  # of one office, looked through for one that was told
 
 _CONSENT: Final = "consent"  # the basis, in the trail
 _NOBODY: Final = uuid.UUID(int=0)  # the key of no row
 _SENTENCES: Final = {
-    "not_permitted": "Tài khoản này không có quyền làm việc này.",
-    "not_entitled": "Theo tuổi của học sinh hôm nay, tài khoản này không được xem.",
-    "unknown_consent": "Không có sự đồng ý nào cho nơi này.",
-    "not_in_force": "Sự đồng ý này hiện không có hiệu lực, nên không có gì được xem.",
-    "not_opened": "Mã hoặc ngày sinh không đúng.",
-    "expired": "Mã này đã hết hạn. Hỏi gia đình xin mã mới.",
-    "cancelled": "Gia đình đã huỷ mã này.",
-    "used_up": "Mã này chỉ xem được một lần và đã được dùng.",
-    "unknown_record": "Không có học bạ nào ứng với mã hoặc tệp này.",
-    "wrong_duty": "Đơn vị này không thể viện dẫn căn cứ này.",
+    "not_permitted": marked("Tài khoản này không có quyền làm việc này."),
+    "not_entitled": marked("Theo tuổi của học sinh hôm nay, tài khoản này không được xem."),
+    "unknown_consent": marked("Không có sự đồng ý nào cho nơi này."),
+    "not_in_force": marked("Sự đồng ý này hiện không có hiệu lực, nên không có gì được xem."),
+    "not_opened": marked("Mã hoặc ngày sinh không đúng."),
+    "expired": marked("Mã này đã hết hạn. Hỏi gia đình xin mã mới."),
+    "cancelled": marked("Gia đình đã huỷ mã này."),
+    "used_up": marked("Mã này chỉ xem được một lần và đã được dùng."),
+    "unknown_record": marked("Không có học bạ nào ứng với mã hoặc tệp này."),
+    "wrong_duty": marked("Đơn vị này không thể viện dẫn căn cứ này."),
+    "looked_too_often": marked(
+        "Trong 24 giờ qua tài khoản này đã xem theo quy định của pháp luật quá nhiều lần, nên lần này không "
+        "xem được. Sở Giáo dục và Đào tạo đã được báo."
+    ),
 }
 
 
@@ -156,7 +171,8 @@ class Access:
 def disclose(
     session: Session, vault: Vault, files: FileStore, *, consent: uuid.UUID, staff: Staff, now: datetime
 ) -> Disclosed | Denied:
-    """What the family consented to for this organisation. Uses up a consent for one time.
+    """What the family consented to for this organisation. Uses up a consent for one time; whoever used it up
+    may open it once more as long as it lies open, for a form comes twice.
 
     Denied: ``not_permitted``, ``unknown_consent`` (also one for somebody else), ``not_in_force``. Raises
     FileNotFoundError, CorruptFile or VaultError when we lost or damaged what is to be shown: then nothing
@@ -170,6 +186,8 @@ def disclose(
     if case is None or case.row.recipient_pk != viewer.key:
         return _deny(session, actor, "unknown_consent", now)
     if case.obstacle is not None:
+        if (own := _own_opening(session, vault, case, staff, "")) is not None:
+            return show_again(session, vault, files, own, staff=staff, now=now)
         tell = settle_case(session, case, now)
         return _deny(session, actor, "not_in_force", now, _About.of(case), tell=tell)
     return _show(session, vault, files, case, actor=actor, now=now)
@@ -184,13 +202,18 @@ def open_code(
     birth: str,
     declared: str = "",
     staff: Staff | None = None,
+    browser: str = "",
     now: datetime,
 ) -> Disclosed | Denied:
     """What the family consented to for whoever has its code and knows the birth date; ``code`` as
     :func:`portal.consent.service.read_code`, ``birth`` as :func:`portal.registry.service.read_birth` give
     them. By POST only: a request that changes nothing must not open anything. ``declared`` is who they say
     they are, for the holder; ``staff`` set when they are signed in: then the holder reads their
-    organisation's name instead.
+    organisation's name instead. ``browser`` is what the bearer's browser alone is called.
+
+    A consent for one time is used up by the first opening. The same browser, or the same person who is signed
+    in, that sends its right pair again as long as that opening lies open gets the same opening: a form comes
+    twice. Nobody else profits.
 
     An unknown code, a wrong date and a locked code are one answer, after the same work: ``not_opened``. The
     fifth wrong date locks the code and tells the holders. Only a right pair learns ``expired``,
@@ -259,10 +282,14 @@ def open_code(
     if case is None:
         raise LookupError("a share code without its consent")
     if case.obstacle is not None:
+        if (own := _own_opening(session, vault, case, staff, browser)) is not None:
+            return show_again(session, vault, files, own, staff=staff, now=now)
         tell = settle_case(session, case, now)
         code = _ENDS.get(case.fold.state, "not_in_force")
         return _deny(session, actor, code, now, _About.of(case), tell=tell)
-    return _show(session, vault, files, case, actor=actor, declared=declared.strip(), now=now)
+    return _show(
+        session, vault, files, case, actor=actor, declared=declared.strip(), browser=browser, now=now
+    )
 
 
 _ENDS: Final = {
@@ -301,6 +328,7 @@ def _show(
     *,
     actor: Actor,
     declared: str = "",
+    browser: str = "",
     now: datetime,
 ) -> Disclosed:
     """The content of a consent that stands and is locked."""
@@ -311,10 +339,12 @@ def _show(
     opened = new_event(row, number, EventKind.OPENED, now)
     if actor.kind == "account":
         opened.account_pk = uuid.UUID(actor.name)
+    elif browser:
+        opened.browser = _browser_index(vault, row.id, browser)
     if declared:
         opened.note_sealed = seal(vault, row, "note_sealed", declared, opened.id)
     session.add(opened)
-    happened = _looks(case, shown, actor, about)
+    happened = _looks(case, shown, actor, Opening(row.id, number))
     if row.once:
         session.add(new_event(row, number + 1, EventKind.USED_UP, now))
         happened.append(
@@ -356,12 +386,37 @@ def show_again(
         return _deny(session, actor, "not_in_force", now, case)
     shown = _contents(session, vault, files, case)
     about = Object("consent", case.row.id)
-    audit.record(session, *_looks(case, shown, actor, about), now=now)
+    audit.record(session, *_looks(case, shown, actor, opening), now=now)
     until = None if case.row.once else case.fold.until
     purpose = Purpose(case.row.purpose).value
     # As the family reads it, whatever the page that asks may claim by now.
     declared = next((o.name for o in _openings(session, vault, [case.row.id]) if o.what == opening), "")
     return Disclosed(_CONSENT, purpose, about, now, until, shown, opening=opening, declared=declared)
+
+
+def _own_opening(
+    session: Session, vault: Vault, case: Case, staff: Staff | None, browser: str
+) -> Opening | None:
+    """The one use of a consent, as long as it lies open and if it is of whoever asks: of this person, or in
+    this browser.
+    """
+    if not case.fold.lies_open:
+        return None
+    event = session.scalar(
+        select(ConsentEvent).where(
+            ConsentEvent.consent_pk == case.row.id, ConsentEvent.kind == EventKind.OPENED
+        )
+    )
+    if event is None or event.account_pk != (None if staff is None else staff.account):
+        return None
+    if staff is None and (not browser or event.browser != _browser_index(vault, case.row.id, browser)):
+        return None
+    return Opening(case.row.id, event.number)
+
+
+def _browser_index(vault: Vault, consent: uuid.UUID, browser: str) -> str:
+    """A browser as one consent knows it: nothing that another one, or a reader of the database, may use."""
+    return vault.blind_index(f"{consent}/{browser}", domain="opened in")
 
 
 def _opened(
@@ -409,7 +464,10 @@ def statutory_access(
     presents the full locator or the SHA-256 of the registered file, and there is no other way to name a
     pupil. Recorded with its ground, shown to the holders afterwards; the next look is another access.
 
-    Denied: ``not_permitted``, ``wrong_duty``, ``unknown_record``.
+    One account looks at most :data:`LOOKS_DAY`; whoever asks for more, and an organisation that goes over
+    :data:`OFFICE_LOOKS_DAY`, is an alarm for its department, once a day.
+
+    Denied: ``not_permitted``, ``wrong_duty``, ``looked_too_often``, ``unknown_record``.
     """
     _check_access(reference, sensitive, locator, file)
     actor = Actor("account", str(staff.account))
@@ -418,6 +476,14 @@ def statutory_access(
         return _deny(session, actor, "not_permitted", now, basis=duty.value)
     if viewer.kind not in duty.ground.kinds:
         return _deny(session, actor, "wrong_duty", now, basis=duty.value)
+    # One look after the other: those that come at once are counted one by one.
+    session.execute(
+        select(Organisation.id).where(Organisation.id == viewer.key).with_for_update(key_share=True)
+    )
+    if _looked(session, LOOKS_DAY, now, StatutoryAccess.account_pk == staff.account) >= LOOKS_DAY.amount:
+        denied = _deny(session, actor, "looked_too_often", now, basis=duty.value)
+        _alarm(session, vault, viewer, Object("account", staff.account), now)
+        return denied
     record = next(iter(registry.issued(session, locator=locator, file=file)), None)
     if record is None:
         return _deny(session, actor, "unknown_record", now, basis=duty.value)
@@ -438,10 +504,55 @@ def statutory_access(
     session.add(access)
     about = Object("statutory_access", access.id)
     audit.record(session, _shown(record, shown, actor, about, purpose="statutory", basis=duty.value), now=now)
+    of_office = StatutoryAccess.organisation_pk == viewer.key
+    if _looked(session, OFFICE_LOOKS_DAY, now, of_office) > OFFICE_LOOKS_DAY.amount:
+        _alarm(session, vault, viewer, None, now)
     known, need = who_counts(session, vault, (record,), now)
     tell = told(known, need.parties)
     seen = notices(session, tell, Kind.STATUTORY_ACCESS, {"day": day_of(now)})
     return Disclosed(duty.value, "statutory", about, now, None, (shown,), seen)
+
+
+def _looked(session: Session, limit: RateLimitItem, now: datetime, whose: ColumnElement[bool]) -> int:
+    """How many looks by a duty of law there were within the time of a limit."""
+    since = now - timedelta(seconds=limit.get_expiry())
+    return (
+        session.scalar(select(func.count(StatutoryAccess.id)).where(whose, StatutoryAccess.at > since)) or 0
+    )
+
+
+def _alarm(session: Session, vault: Vault, office: Office, about: Object | None, now: datetime) -> None:
+    """Tell the department that somebody of the office, or (``about`` None) the office as a whole, looks very
+    often: in the trail and by message, each once a day.
+    """
+    alarm = Event(
+        Actor.system("consent"),
+        Action.ALARM,
+        about,
+        organisation=office.code,
+        details={"verdict": LOOKS_ALARM},
+    )
+    lately = audit.told(session, Action.ALARM, [office.code], most=_ALARMS)
+    name = None if about is None else str(about)
+    if any(
+        (each.object, each.details) == (name, alarm.details) and each.at > now - _ALARM_AGAIN
+        for each in lately
+    ):
+        return
+    audit.record(session, alarm, now=now)
+    address = accounts.department_address(session, office.department_code)
+    if address is not None:
+        number, _ = audit.head(session)
+        messages.enqueue(
+            session,
+            vault,
+            to=address,
+            kind=Kind.ALARM_STATUTORY_ACCESS,
+            language="vi",
+            parameters={"organisation": office.code, "reference": f"{number:06d}", "moment": now},
+            about=None,
+            now=now,
+        )
 
 
 def seal_reference(vault: Vault, access: StatutoryAccess, text: str) -> bytes:
@@ -603,7 +714,13 @@ def _opened_by(openings: Collection[_Opened], entry: audit.Entry) -> tuple[str |
         # What is taken over later is a look of the same person.
         if each.account is not None and entry.actor == f"account:{each.account}" and each.at <= entry.at:
             return each.name, ""
-    return None, next((o.name for o in of_this if o.account is None and o.at == entry.at), "")
+    number = entry.details.get("number")
+    for each in of_this:
+        # Entries of before openings stood in them: what was looked at in the same moment is it.
+        same = each.at == entry.at if number is None else each.what.number == number
+        if each.account is None and same:
+            return None, each.name
+    return None, ""
 
 
 def _keys(objects: Collection[str | None], kind: str) -> list[uuid.UUID]:
@@ -630,11 +747,12 @@ def _contents(session: Session, vault: Vault, files: FileStore, case: Case) -> t
     )
 
 
-def _looks(case: Case, shown: Sequence[DisclosedRecord], actor: Actor, about: Object) -> list[Event]:
-    """One entry of the trail for each record."""
-    purpose = Purpose(case.row.purpose).value
+def _looks(case: Case, shown: Sequence[DisclosedRecord], actor: Actor, opening: Opening) -> list[Event]:
+    """One entry of the trail for each record, which names the opening."""
+    purpose, about = Purpose(case.row.purpose).value, Object("consent", case.row.id)
     pairs = zip(case.records, shown, strict=True)
-    return [_shown(record, one, actor, about, purpose=purpose, basis=_CONSENT) for record, one in pairs]
+    entries = (_shown(record, one, actor, about, purpose=purpose, basis=_CONSENT) for record, one in pairs)
+    return [replace(each, details={**each.details, "number": opening.number}) for each in entries]
 
 
 def _open(session: Session, vault: Vault, record: Issued, allowed: frozenset[str]) -> DisclosedRecord:

@@ -12,9 +12,10 @@ from werkzeug.datastructures import MultiDict
 
 from portal.consent.fields import PDF_WORDS, SENSITIVE, Preset
 from portal.consent.purposes import Pair, Purpose
-from portal.consent.service import DAYS, State, Wish
+from portal.consent.service import DAYS, Denied, State, Wish
 from portal.web.i18n import gettext, language, marked
 from verifier.errors import Problem
+from verifier.words import day
 
 #: Where a consent stands -> what it is called.
 STATES: Final[Mapping[State, str]] = {
@@ -41,6 +42,11 @@ _Choice = TypeVar("_Choice", bound=StrEnum)
 def of_pair(pair: Pair) -> str:
     """The half of a pair in the language of this request."""
     return pair[language() == "en"]
+
+
+def said(denied: Denied) -> str:
+    """The sentence of a refusal, with the day that it names."""
+    return gettext(denied.message, day="" if denied.day is None else day(denied.day, language()))
 
 
 def capital(text: str) -> str:

@@ -109,6 +109,7 @@ class ConsentEvent(Keyed, Base):
     evidence: Mapped[Evidence | None] = mapped_column(String(12))
     account_pk: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("accounts.id"))  # who sent it
     request: Mapped[str | None] = mapped_column(String(64))  # id of the request with this answer
+    browser: Mapped[str | None] = mapped_column(String(64))  # HMAC: where a bearer opened it
     until: Mapped[datetime | None]  # with the last yes that was needed: how long it lasts
     reason: Mapped[str | None] = mapped_column(String(40))
     language: Mapped[str | None] = mapped_column(String(2))
@@ -122,7 +123,7 @@ class ConsentEvent(Keyed, Base):
 
 class ShareCode(Keyed, Base):
     """The code of a consent that no organisation is named in. Kept as an HMAC under a key outside the
-    database (SEC-20); ``wrong_tries`` are wrong birth dates.
+    database (SEC-20); ``wrong_tries`` are wrong birth dates. A row that nobody has tried may be replaced.
     """
 
     __tablename__ = "share_codes"

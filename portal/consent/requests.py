@@ -10,6 +10,7 @@ that ground. Withdrawing a consent needs no request: it works at once (:mod:`por
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -18,6 +19,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
+from portal.accounts.models import Account
 from portal.accounts.notices import Notice, notices
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object, Outcome
@@ -42,6 +44,8 @@ ANSWER_DAYS: Final = {
     RequestKind.COMPLAIN: 10,
 }
 MAX_TEXT: Final = 2000
+#: Requests of one holder that wait for their answer.
+MOST_OPEN: Final = 10
 KEPT_PERMANENTLY: Final = "kept_permanently"
 GROUNDS: Final = {
     KEPT_PERMANENTLY: marked("Học bạ được lưu trữ vĩnh viễn (NĐ 88/2026/NĐ-CP Đ.8.3), không xoá được.")
@@ -52,6 +56,9 @@ ANSWERED_SHOWN: Final = 50
 _SENTENCES: Final = {
     "not_permitted": marked("Tài khoản này không có quyền làm việc này."),
     "not_entitled": marked("Theo tuổi của học sinh hôm nay, tài khoản này không được yêu cầu thay học sinh."),
+    "too_many_open": marked(
+        "Bạn đang có 10 yêu cầu chờ nhà trường trả lời. Chờ một yêu cầu được trả lời rồi gửi tiếp."
+    ),
     "unknown_request": marked("Không có yêu cầu này ở trường."),
     "answered": marked("Yêu cầu này đã được trả lời."),
     "extended": marked("Yêu cầu này đã được gia hạn một lần; không gia hạn thêm được."),
@@ -102,12 +109,19 @@ def make(
     text: str,
     now: datetime,
 ) -> Ticket | Denied:
-    """A holder asks. Denied: ``not_entitled``. Raises InvalidInput for a text that is empty or too long."""
+    """A holder asks. Denied: ``not_entitled``, ``too_many_open``: :data:`MOST_OPEN` of theirs wait already.
+    Raises InvalidInput for a text that is empty or too long.
+    """
     check(text)
     actor = Actor("holder", str(account))
     link = entitled(session, vault, account, pupil, now)
     if link is None:
         return _deny(session, actor, Action.REQUEST_MADE, "not_entitled", now)
+    # Requests of one holder one after the other: those that come at once are counted one by one.
+    session.execute(select(Account.id).where(Account.id == account).with_for_update(key_share=True))
+    mine = _kept(SubjectRequest.account_pk == account, SubjectRequest.answered_at.is_(None))
+    if (session.scalar(select(func.count()).select_from(mine.subquery())) or 0) >= MOST_OPEN:
+        return _deny(session, actor, Action.REQUEST_MADE, "too_many_open", now)
     today = day_of(now)
     acknowledge_by, answer_by = deadlines(kind, today)
     key, row_id = vault.new_key(), uuid.uuid4()
@@ -249,12 +263,23 @@ def late(session: Session, school_code: str, now: datetime) -> int:
 
 
 def check(text: str) -> None:
-    """Raises InvalidInput for a text that is empty or longer than :data:`MAX_TEXT`."""
-    if not 0 < len(text.strip()) <= MAX_TEXT:
+    """Raises InvalidInput for a text in which nothing can be seen, or longer than :data:`MAX_TEXT`."""
+    if not _is_written(text) or len(text.strip()) > MAX_TEXT:
         raise InvalidInput((Problem("text", "text", marked("Viết nội dung, không quá 2000 ký tự.")),))
 
 
 # ------------------------------------------------------------------------------------------------- inside
+
+
+#: Letters and signs without a mark on the page: Hangul fillers, the empty Braille pattern.
+_BLANK: Final = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+
+def _is_written(text: str) -> bool:
+    """Whether anything of ``text`` can be seen: spaces, control and format characters (U+200B among them)
+    and combining marks alone cannot.
+    """
+    return any(unicodedata.category(each)[0] not in "ZCM" and each not in _BLANK for each in text)
 
 
 _NEWEST: Final = (SubjectRequest.made_at.desc(), SubjectRequest.id)

@@ -30,7 +30,7 @@ from sqlalchemy.orm import Session, aliased
 
 from portal.accounts import holders
 from portal.accounts.ages import Born
-from portal.accounts.models import Organisation
+from portal.accounts.models import Account, Organisation
 from portal.accounts.notices import Notice, notices
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object, Outcome
@@ -65,6 +65,7 @@ from portal.consent.purposes import LETTERS, Purpose, outside_education
 from portal.consent.texts import Language, Reader, Shown, Terms, render
 from portal.database import everywhere
 from portal.errors import marked
+from portal.limits.table import ASKED_DAY
 from portal.messages.words import Kind
 from portal.permissions import Act, OrganisationKind
 from portal.registry import learners
@@ -80,6 +81,8 @@ DAYS: Final = (1, 7, 30, 90)
 #: How long a question waits for its answers.
 ANSWER_WITHIN: Final = timedelta(days=14)
 MAX_REFERENCE: Final = 80
+#: How long an organisation that heard a no does not ask for the same pupil and purpose again.
+PAUSE: Final = timedelta(days=14)
 #: How long what was opened may be looked at and taken over: a working session (SEC-22).
 OPEN_FOR: Final = timedelta(minutes=30)
 _MANY: Final = 100  # consents looked at in one transaction of :func:`settle_some`
@@ -99,6 +102,14 @@ _SENTENCES: Final = {
     "already_answered": marked("Người này đã trả lời rồi."),
     "not_open": marked("Đề nghị này đã kết thúc, không trả lời được nữa."),
     "not_in_force": marked("Sự đồng ý này hiện không có hiệu lực."),
+    "asked_lately": marked(
+        "Gia đình đã trả lời không cho mục đích này. Đơn vị xin lại được từ ngày %(day)s. Muốn cho xem sớm "
+        "hơn thì gia đình tự tạo được mã chia sẻ."
+    ),
+    "asked_too_often": marked(
+        "Trong 24 giờ qua đơn vị đã gửi quá nhiều đề nghị mà gia đình chưa trả lời. Chờ gia đình trả lời, "
+        "hoặc ngày mai xin tiếp."
+    ),
     "code_made": marked(
         "Mã chia sẻ chỉ hiện một lần và đã được tạo. Cần mã khác thì tạo một lần chia sẻ mới."
     ),
@@ -127,11 +138,12 @@ class Said(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """A refusal that stands in the trail; ``code`` is the reason there."""
+    """A refusal that stands in the trail; ``code`` is the reason there, ``day`` what the message names."""
 
     code: str
     message: str
     notices: tuple[Notice, ...] = ()
+    day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +162,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question that waits for its answers."""
+    """A question: new, or the one that was open already, of which nobody is told again."""
 
     consent: uuid.UUID
     answer_until: datetime
@@ -186,11 +198,14 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class CodeMade:
-    """A share code in its one spelling. Shown now and never again."""
+    """A share code in its one spelling. Shown now and never again; ``replaces`` an earlier one, which opens
+    nothing from now on.
+    """
 
     code: str
     until: datetime
     notices: tuple[Notice, ...]
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +260,7 @@ class Overview:
     asked_at: datetime
     code_made: bool
     code_locked: bool
+    code_replaceable_by: uuid.UUID | None  # who made it, as long as nobody tried it
     revocable: bool  # a no takes something back: what was given, or what its one use still shows
 
     @property
@@ -286,7 +302,8 @@ def offer(
     now: datetime,
 ) -> Asked | Denied:
     """A holder wants to share records of ``pupil`` with whoever will have the code. Making the question is no
-    answer: each party that is needed says its yes (:func:`answer`), then the code is made.
+    answer: each party that is needed says its yes (:func:`answer`), then the code is made. The same wish of
+    the same holder while it waits is the question that waits.
 
     Denied: ``not_entitled``, ``disputed``, ``unknown_record``, ``not_approved``.
     """
@@ -307,6 +324,11 @@ def offer(
         return deny("disputed", pupil=pupil, school=school)
     if outside_education(wish.purpose, None) and not _approved(session, chosen, wish.purpose, day_of(now)):
         return deny("not_approved", pupil=pupil, school=school)
+    # A form that comes twice waits here for its twin.
+    session.execute(select(Account.id).where(Account.id == account).with_for_update(key_share=True))
+    for each, state in _open_questions(session, chosen, wish.purpose, None, now):
+        if state is State.WAITING and each.asked_by == account and _wish_of(each) == _wished(chosen, wish):
+            return Asked(each.id, each.answer_until, ())
     row = _create(
         session,
         vault,
@@ -336,7 +358,11 @@ def ask(
     """An organisation asks for the record that it scanned (``whole_level``: for all of that pupil's years of
     that level, at whatever school), for its case ``reference``. It learns nothing but the state.
 
-    Denied: ``not_permitted``, ``unknown_record``, ``not_approved``.
+    Of one organisation, the same records and the same purpose there is one open question: asking again while
+    it waits or is given answers with that one, whatever else is wished. After a no, or a yes taken back, it
+    does not ask for the same pupil and purpose for :data:`PAUSE`.
+
+    Denied: ``not_permitted``, ``unknown_record``, ``not_approved``, ``asked_lately``, ``asked_too_often``.
     """
     _check(wish, reference)
     actor = Actor("account", str(staff.account))
@@ -354,6 +380,17 @@ def ask(
         session, chosen, wish.purpose, day_of(now)
     ):
         return deny("not_approved", pupil=pupil, school=school)
+    # One question after the other: a form that comes twice waits here for its twin.
+    session.execute(
+        select(Organisation.id).where(Organisation.id == asker.key).with_for_update(key_share=True)
+    )
+    for each, _ in _open_questions(session, chosen, wish.purpose, asker.key, now):
+        return Asked(each.id, each.answer_until, ())
+    again = _again_from(session, pupil, wish.purpose, asker.key)
+    if again is not None and day_of(now) < again:
+        return deny("asked_lately", pupil=pupil, school=school, day=again)
+    if _unanswered(session, asker.key, now) >= ASKED_DAY.amount:
+        return deny("asked_too_often", pupil=pupil, school=school)
     row = _create(
         session,
         vault,
@@ -367,6 +404,71 @@ def ask(
     )
     known, need = who_counts(session, vault, chosen, now)
     return _asked(session, row, actor, told(known, need.parties), Kind.CONSENT_REQUESTED, now=now)
+
+
+def _open_questions(
+    session: Session,
+    records: Sequence[Issued],
+    purpose: Purpose,
+    recipient: uuid.UUID | None,
+    now: datetime,
+) -> Iterator[tuple[Consent, State]]:
+    """Questions of one recipient about exactly these records that wait or are given, the newest first."""
+    keys = {record.key for record in records}
+    about = select(ConsentRecord.consent_pk).where(ConsentRecord.record_pk.in_(keys))
+    rows = session.scalars(
+        select(Consent)
+        .where(
+            Consent.recipient_pk == recipient,
+            Consent.purpose == purpose,
+            Consent.wrapped_key != DESTROYED,
+            Consent.id.in_(about),
+            _is_open(),
+        )
+        .order_by(Consent.asked_at.desc(), Consent.id)
+    ).all()
+    for row in rows:
+        bound = session.scalars(select(ConsentRecord.record_pk).where(ConsentRecord.consent_pk == row.id))
+        state = fold_events(row, _events(session, row.id), now).state
+        if set(bound) == keys and state in (State.WAITING, State.GIVEN):
+            yield row, state
+
+
+def _wish_of(row: Consent) -> tuple[str, str, bool, int, bool]:
+    """What is wished for, apart from purpose and records."""
+    return row.preset, row.fields, row.pdf, row.days, row.once
+
+
+def _wished(records: Sequence[Issued], wish: Wish) -> tuple[str, str, bool, int, bool]:
+    """As :func:`_wish_of`, of a wish."""
+    return wish.preset, _fields(records, wish), wish.pdf, wish.days, wish.once
+
+
+def _again_from(session: Session, pupil: str, purpose: Purpose, recipient: uuid.UUID) -> date | None:
+    """From which day on an organisation may ask for this pupil, after the last no; None without one."""
+    said = session.scalar(
+        select(func.max(ConsentEvent.at))
+        .join(Consent, Consent.id == ConsentEvent.consent_pk)
+        .where(
+            Consent.recipient_pk == recipient,
+            Consent.purpose == purpose,
+            Consent.id.in_(_about(session, pupil)),
+            ConsentEvent.kind.in_((EventKind.REFUSED, EventKind.WITHDRAWN)),
+        )
+    )
+    return None if said is None else day_of(said + PAUSE)
+
+
+def _unanswered(session: Session, recipient: uuid.UUID, now: datetime) -> int:
+    """How many questions an organisation asked within :data:`ASKED_DAY` that still wait."""
+    event = select(ConsentEvent.id).where(ConsentEvent.consent_pk == Consent.id)
+    wanted = select(func.count(Consent.id)).where(
+        Consent.recipient_pk == recipient,
+        Consent.asked_at > now - timedelta(seconds=ASKED_DAY.get_expiry()),
+        _is_open(),
+        ~event.where(ConsentEvent.until.is_not(None)).exists(),
+    )
+    return session.scalar(wanted) or 0
 
 
 def question(
@@ -473,10 +575,14 @@ def make_code(
     random: Callable[[int], bytes] = os.urandom,
     now: datetime,
 ) -> CodeMade | Denied:
-    """The share code of a consent that everybody needed has given; it is shown once and kept nowhere.
+    """The share code of a consent that everybody needed has given; it is shown once and kept nowhere. As long
+    as nobody tried or opened it, whoever made it may have another in its place: a form that came twice, or a
+    code that was lost at once.
 
     Denied: ``unknown_consent``, ``not_entitled``, ``not_in_force``, ``code_made``.
     """
+    # Whoever opens a code locks it and then its consent: so does whoever replaces it.
+    session.execute(select(ShareCode.id).where(ShareCode.consent_pk == consent).with_for_update())
     case = examine(session, vault, consent, now, lock=True)
     actor = Actor("holder", str(account))
     if case is None:
@@ -489,8 +595,15 @@ def make_code(
         return deny("unknown_consent")
     if case.obstacle is not None:
         return deny("not_in_force")
-    if _code(session, case.row) is not None:
+    before = _code(session, case.row)
+    if before is not None and _replaceable_by(session, before) != account:
         return deny("code_made")
+    happened = []
+    if before is not None:
+        session.delete(before)
+        session.flush()
+        replaced = Object("share_code", before.id)
+        happened.append(_happened(case.row, Action.SHARE_CODE_CANCELLED, actor, replaced))
     code, index = "", None
     while index is None or session.scalar(select(ShareCode.id).where(ShareCode.code_index == index)):
         code = new_share_code(Purpose(case.row.purpose).letter, random(5))
@@ -499,12 +612,22 @@ def make_code(
         id=uuid.uuid4(), consent_pk=consent, code_index=index, made_at=now, made_by=account, wrong_tries=0
     )
     session.add(made)
-    audit.record(
-        session, _happened(case.row, Action.SHARE_CODE_MADE, actor, Object("share_code", made.id)), now=now
-    )
+    happened.append(_happened(case.row, Action.SHARE_CODE_MADE, actor, Object("share_code", made.id)))
+    audit.record(session, *happened, now=now)
     others = [link for link in case.links if link.account != account]
-    tell = told(others, case.needed.parties)
-    return CodeMade(code, case.fold.until, notices(session, tell, Kind.SHARE_CODE_MADE, {"day": day_of(now)}))
+    # That there is a code was told with the first one.
+    tell = () if before is not None else told(others, case.needed.parties)
+    seen = notices(session, tell, Kind.SHARE_CODE_MADE, {"day": day_of(now)})
+    return CodeMade(code, case.fold.until, seen, before is not None)
+
+
+def _replaceable_by(session: Session, code: ShareCode) -> uuid.UUID | None:
+    """Who may have another code in place of this one: its maker, until somebody tries or opens it."""
+    opened = select(ConsentEvent.id).where(
+        ConsentEvent.consent_pk == code.consent_pk, ConsentEvent.kind == EventKind.OPENED
+    )
+    untouched = not code.wrong_tries and code.locked_at is None and session.scalar(opened.limit(1)) is None
+    return code.made_by if untouched else None
 
 
 def code_index(vault: Vault, code: str) -> str:
@@ -856,6 +979,7 @@ def _overview(session: Session, case: Case) -> Overview:
         asked_at=row.asked_at,
         code_made=code is not None,
         code_locked=code is not None and code.locked_at is not None,
+        code_replaceable_by=None if code is None else _replaceable_by(session, code),
         revocable=fold.state is State.GIVEN or fold.lies_open,
     )
 
@@ -1102,6 +1226,7 @@ def refuse(
     purpose: str | None = None,
     basis: str | None = None,
     tell: tuple[Notice, ...] = (),
+    day: date | None = None,
 ) -> Denied:
     """A refusal with its entry in the trail."""
     event = Event(
@@ -1116,7 +1241,7 @@ def refuse(
         details={"reason": code},
     )
     audit.record(session, event, now=now)
-    return Denied(code, message, tell)
+    return Denied(code, message, tell, day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -1132,7 +1257,9 @@ class _Refuser:
     school: str | None = None
     pupil: str | None = None
 
-    def __call__(self, code: str, *, pupil: str | None = None, school: str | None = None) -> Denied:
+    def __call__(
+        self, code: str, *, pupil: str | None = None, school: str | None = None, day: date | None = None
+    ) -> Denied:
         return refuse(
             self.session,
             self.actor,
@@ -1144,6 +1271,7 @@ class _Refuser:
             school=school or self.school,
             pupil=pupil or self.pupil,
             purpose=None if self.purpose is None else self.purpose.value,
+            day=day,
         )
 
 
@@ -1199,9 +1327,6 @@ def _create(
     now: datetime,
 ) -> Consent:
     """``of`` are the school whose office takes answers down, and the pupil there."""
-    fields = frozenset().union(
-        *(names_of(record.level, record.grade, wish.preset, wish.sensitive) for record in records)
-    )
     row = Consent(
         id=uuid.uuid4(),
         pupil_index=of[1],
@@ -1210,7 +1335,7 @@ def _create(
         recipient_pk=recipient,
         asked_by=asked_by,
         preset=wish.preset,
-        fields=json.dumps(sorted(fields)),
+        fields=_fields(records, wish),
         pdf=wish.pdf,
         days=wish.days,
         once=wish.once,
@@ -1227,6 +1352,12 @@ def _create(
         for record in records
     )
     return row
+
+
+def _fields(records: Sequence[Issued], wish: Wish) -> str:
+    """The exact disclosures that a wish means, as :attr:`Consent.fields` has them."""
+    every = (names_of(record.level, record.grade, wish.preset, wish.sensitive) for record in records)
+    return json.dumps(sorted(frozenset().union(*every)))
 
 
 def _asked(

@@ -29,6 +29,8 @@ FINDING_NAMES: Final[Mapping[Finding, str]] = {
     Finding.FORGED: marked("Tệp được làm để đánh lừa"),
     Finding.NOT_REGISTERED: marked("Trường ký ngoài cổng"),
     Finding.OUR_FAULT: marked("Lỗi của cổng hoặc của dữ liệu"),
+    Finding.LAWFUL: marked("Đúng nhiệm vụ, có lý do"),
+    Finding.MISUSED: marked("Dùng sai quyền xem"),
 }
 #: What the register finds wrong, by field, as a form says it; the command says it in the register's words.
 _SCHOOL_MISTAKES: Final[Mapping[str, str]] = {

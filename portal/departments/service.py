@@ -43,11 +43,13 @@ class Finding(StrEnum):
     FORGED = "forged"  # a file made to deceive; the police decide
     NOT_REGISTERED = "not_registered"  # signed elsewhere, by mistake or outside the portal
     OUR_FAULT = "our_fault"  # a fault of the portal or of its data
+    LAWFUL = "lawful"  # so many looks by a duty of law had their reason
+    MISUSED = "misused"  # they had none
 
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """An alarm of one of the department's schools, and what was found out."""
+    """An alarm of one of the department's schools or agencies, and what was found out."""
 
     told: Told
     school_name: str
@@ -215,10 +217,11 @@ def _let_in(
 def alarms(
     session: Session, department: str, *, before: int | None = None, most: int = PAGE
 ) -> tuple[Alarm, ...]:
-    """The newest alarms about the department's schools, newest first; see :func:`portal.audit.service.told`
-    for ``before``. Schools that have ended are among them: their files are still checked.
+    """The newest alarms about the department's schools and agencies, newest first; see
+    :func:`portal.audit.service.told` for ``before``. Schools that have ended are among them: their files are
+    still checked.
     """
-    names = _names(session, department)
+    names = _watched(session, department)
     entries = audit.told(session, Action.ALARM, names, before=before, most=most)
     numbers = [entry.number for entry in entries]
     answers = {
@@ -249,7 +252,7 @@ def answer_alarm(
     trail tells both. Raises Refusal ``unknown_alarm``.
     """
     before = min(number, MOST) + 1
-    newest = audit.told(session, Action.ALARM, _names(session, department), before=before, most=1)
+    newest = audit.told(session, Action.ALARM, _watched(session, department), before=before, most=1)
     if not newest or newest[0].number != number:
         raise Refusal("unknown_alarm", marked("Không có cảnh báo này ở các trường của Sở."))
     kept = session.get(AlarmAnswer, number)
@@ -278,6 +281,12 @@ def statistics(session: Session, department: str, *, now: datetime) -> tuple[tup
     """
     names = _names(session, department)
     return tuple((names[count.school_code], count) for count in counts(session, names, now=now))
+
+
+def _watched(session: Session, department: str) -> Mapping[str, str]:
+    """Code -> name of everybody whose alarms the department answers: whoever has accounts from it too."""
+    offices = accounts.offices(session, department_code=department)
+    return {**{office.code: office.name for office in offices}, **_names(session, department)}
 
 
 def _names(session: Session, department: str) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from typing import Final
 from flask import Blueprint, Response, abort, request
 from werkzeug.wrappers import Response as AnyResponse
 
+from portal.consent.disclosing import LOOKS_ALARM
 from portal.departments import service
 from portal.departments.forms import (
     FINDING_NAMES,
@@ -247,6 +248,13 @@ def _administrator(
     return page("departments/administrator.html", context, status, here=here)
 
 
+def _findings(verdict: str) -> list[tuple[str, str]]:
+    """What an alarm may turn out to be: one of looks by duty of law, or one of a file."""
+    of_looks = {Finding.LAWFUL, Finding.MISUSED, Finding.OUR_FAULT}
+    possible = of_looks if verdict == LOOKS_ALARM else set(Finding) - of_looks | {Finding.OUR_FAULT}
+    return [(each.value, gettext(name)) for each, name in FINDING_NAMES.items() if each in possible]
+
+
 def _alarms(errors: Mapping[str, str], status: int = 200) -> Response:
     before = request.args.get("before", type=int)
     if before is not None and not 0 < before < service.MOST:
@@ -263,12 +271,12 @@ def _alarms(errors: Mapping[str, str], status: int = 200) -> Response:
                 "verdict": alarm.told.details["verdict"],
                 "file": alarm.told.details.get("file", ""),
                 "object": alarm.told.object or "",
+                "findings": _findings(alarm.told.details["verdict"]),
                 "finding": None if alarm.finding is None else gettext(FINDING_NAMES[alarm.finding]),
                 "found_at": None if alarm.found_at is None else moment(alarm.found_at, language()),
             }
             for alarm in found
         ],
-        "findings": [(finding.value, gettext(name)) for finding, name in FINDING_NAMES.items()],
         "older": found[-1].told.number if len(found) == service.PAGE else None,
     }
     return page("departments/alarms.html", context, status, here=ALARMS)

@@ -38,7 +38,7 @@ def acting(key: uuid.UUID, act: Act) -> Iterator[tuple[Session, Link]]:
             )
     except Refusal as refused:
         sessions.doorkeeper().turned_away(me, act, refused.code)
-        if refused.code == "link_disputed":
+        if refused.code in ("link_disputed", "link_overruled"):
             raise Rejection(403, refused.code) from None
         raise Rejection(404, "not_found") from None
 

@@ -89,6 +89,8 @@ def make(key: uuid.UUID) -> AnyResponse:
             text=text,
             now=now,
         )
+    if isinstance(made, Denied) and made.code == "too_many_open":
+        return _new_page(key, form, {"text": gettext(made.message)}, 422)
     granted(made)
     return to(address(key))
 

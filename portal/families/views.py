@@ -36,6 +36,7 @@ from portal.registry.learners import PupilRecord
 from portal.trust import store as trust
 from portal.web import answers, sessions
 from portal.web.access import Access, allowed
+from portal.web.contents import fetched
 from portal.web.forms import messages, said, to
 from portal.web.i18n import gettext, language, moment
 from portal.web.limits import admit, charge
@@ -300,6 +301,7 @@ def home() -> Response:
         "children": shown,
         "asked": asked,
         "disputed": sum(each.state is LinkState.DISPUTED for each in links),
+        "overruled": any(each.state is LinkState.OVERRULED for each in links),
         "waiting": reached is not None and reached.waiting is not None,
         "to_confirm": reached is not None and reached.standing is not contacts.Standing.CONFIRMED,
     }
@@ -404,7 +406,7 @@ def signed_file(key: uuid.UUID, record_id: str, version: int) -> Response:
     """The signed PDF: everything that the record says, also what is sensitive."""
     bundle, me = resources(), viewer()
     wanted = Wanted(key, record_id, version)
-    with _owned(), transaction() as session:
+    with fetched(), _owned(), transaction() as session:
         data = holders.open_pdf(
             session, bundle.vault, bundle.files, me.account, wanted, now=bundle.clock.now()
         )

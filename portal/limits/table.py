@@ -114,6 +114,12 @@ DEFAULT: Final[Mapping[str, Policy]] = {
 RECORD_TRIES: Final = parse("5/15 minutes")
 #: After so many one try a window is left, never none: strangers must not close a record to others.
 RECORD_DAY: Final = parse("20/day")
+#: Questions of one organisation to families that no family has answered yet (``portal.consent``).
+ASKED_DAY: Final = parse("500/day")
+#: Looks by a duty of law (``portal.consent``): of one account, then refused; of one organisation. Going over
+#: either is an alarm.
+LOOKS_DAY: Final = parse("100/day")
+OFFICE_LOOKS_DAY: Final = parse("300/day")
 
 _CHANGE: Final = re.compile(r"(?P<name>[a-z-]+)\s+(?P<layer>v4|/64|/56|/48|all)\s+(?P<limit>.+)", re.DOTALL)
 

@@ -54,6 +54,7 @@ class Kind(StrEnum):
     PUPIL_ACCOUNT = "pupil_account"  # a guardian: the child has a sign-in of their own
     ALARM_SEAL_VALID_NOT_REGISTERED = "alarm_seal_valid_not_registered"  # the department
     ALARM_REGISTERED_BUT_SIGNATURE_FAILS = "alarm_registered_but_signature_fails"  # the department
+    ALARM_STATUTORY_ACCESS = "alarm_statutory_access"  # the department
     STAFF_INVITATION = "staff_invitation"  # somebody who will work with the portal
     STAFF_ROLE_OFFERED = "staff_role_offered"  # somebody who has an account from another organisation
     STAFF_ADMINISTRATOR_ADDED = "staff_administrator_added"  # the administrators that there were
@@ -146,6 +147,7 @@ TAKES: Final[Mapping[Kind, frozenset[str]]] = {
     Kind.PUPIL_ACCOUNT: frozenset({"day"}),
     Kind.ALARM_SEAL_VALID_NOT_REGISTERED: frozenset({"organisation", "reference", "moment"}),
     Kind.ALARM_REGISTERED_BUT_SIGNATURE_FAILS: frozenset({"organisation", "reference", "moment"}),
+    Kind.ALARM_STATUTORY_ACCESS: frozenset({"organisation", "reference", "moment"}),
     Kind.STAFF_INVITATION: frozenset({"organisation", "code", "day"}),  # until when
     Kind.STAFF_ROLE_OFFERED: frozenset({"organisation"}),
     Kind.STAFF_ADMINISTRATOR_ADDED: frozenset({"organisation", "day"}),
@@ -630,6 +632,22 @@ WORDS: Final[Mapping[Kind, Mapping[Language, Wording]]] = {
             "(REGISTERED_BUT_SIGNATURE_FAILS).\nReference: {reference}.\n\n"
             "Open a browser, type {host}, choose Sign in.",
             "Alarm {reference}: {organisation} signature fails, {moment}. See {host}",
+        ),
+    },
+    Kind.ALARM_STATUTORY_ACCESS: {
+        "vi": Wording(
+            "Báo động: {organisation} xem học bạ theo luật quá nhiều lần",
+            "Đến {moment}, đơn vị {organisation} hoặc một người của đơn vị đã xem học bạ theo quy định của "
+            "pháp luật, không cần gia đình đồng ý, nhiều hơn mức cho một ngày (STATUTORY_ACCESS_OFTEN).\n"
+            "Mã vụ việc: {reference}.\n\nHãy hỏi đơn vị vì sao. Mở trình duyệt, gõ {host}, chọn Đăng nhập.",
+            "Báo động {reference}: {organisation} xem theo luật nhiều, {moment}. Vào {host}",
+        ),
+        "en": Wording(
+            "Alarm: {organisation} sees records by law very often",
+            "Until {moment} {organisation}, or one person of it, saw more school records by a duty of law, "
+            "without consent, than a day has room for (STATUTORY_ACCESS_OFTEN).\n"
+            "Reference: {reference}.\n\nAsk them why. Open a browser, type {host}, choose Sign in.",
+            "Alarm {reference}: {organisation} looks too often, {moment}. See {host}",
         ),
     },
     Kind.STAFF_INVITATION: {

@@ -1,7 +1,8 @@
-"""The holder's page of a share code: made once, shown once, cancelled with one tap.
+"""The holder's page of a share code: shown once, cancelled with one tap.
 
-A code that was lost cannot be shown again, because we do not have it: it is cancelled, and another sharing is
-made.
+A code that was lost cannot be shown again, because we do not have it. As long as nobody tried it, whoever
+made it makes another in its place, which a button pressed twice does as well; later it is cancelled, and
+another sharing is made.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def code_page(key: uuid.UUID, consent: uuid.UUID) -> Response:
 @codes.post(_PATH)
 @allowed(Access.ROLE, Act.CONSENT)
 def make(key: uuid.UUID, consent: uuid.UUID) -> Response:
-    """Make the code, and show it this once."""
+    """Make the code, or another in place of one that nobody tried, and show it this once."""
     bundle, me = resources(), viewer()
     own, now = _own(key, consent), bundle.clock.now()
     with transaction() as session:
@@ -134,6 +135,8 @@ def _page(
         "over": sharing.state not in (State.GIVEN, State.WAITING),
         "exists": sharing.code_made,
         "locked": sharing.code_locked,
+        "replaceable": sharing.code_replaceable_by == viewer().account,
+        "replaces": made is not None and made.replaces,
         "code": None if made is None else group_share_code(made.code),
         "qr": None if made is None else qr.drawn(qr.any_matrix(f"{public_url}{SHARE}#{made.code}")),
         "address": f"{public_url.partition('://')[2]}{SHARE}",

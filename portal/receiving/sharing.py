@@ -24,10 +24,11 @@ from portal.limits.table import WRONG_SIGN_IN
 from portal.receiving.forms import MISTAKES, read_pair
 from portal.receiving.opened import content_page, read_seal, respond
 from portal.web.access import Access, allowed
+from portal.web.contents import fetched
 from portal.web.forms import messages
 from portal.web.i18n import gettext, marked
 from portal.web.limits import admit, charge
-from portal.web.sessions import page, session_token
+from portal.web.sessions import browser, page, session_token
 from verifier.errors import InvalidInput
 
 sharing = Blueprint("sharing", __name__)
@@ -104,7 +105,7 @@ def opened_by_code(*, staff: Staff | None) -> Disclosed | dict[str, str]:
     now = bundle.clock.now()
     try:
         pair = read_pair(form)
-        with transaction() as session:
+        with fetched(), transaction() as session:
             found = disclosing.open_code(
                 session,
                 bundle.vault,
@@ -113,6 +114,7 @@ def opened_by_code(*, staff: Staff | None) -> Disclosed | dict[str, str]:
                 birth=pair.birth,
                 declared=form.get("declared", "") if staff is None else "",
                 staff=staff,
+                browser=browser(),
                 now=now,
             )
             send(session, bundle.vault, found.notices, now=now)
@@ -135,7 +137,7 @@ def show_again(*, staff: Staff | None, who: Callable[[Disclosed], str], path: st
     if opening is None:
         return None
     now = bundle.clock.now()
-    with transaction() as session:
+    with fetched(), transaction() as session:
         found = disclosing.show_again(session, bundle.vault, bundle.files, opening, staff=staff, now=now)
     return None if isinstance(found, Denied) else respond(found, who(found), path=path)
 

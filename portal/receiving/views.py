@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal.accounts.notices import send
 from portal.consent import disclosing, service
 from portal.consent.disclosing import Disclosed
-from portal.consent.forms import STATES, of_pair, preset_choices, sensitive_choices, wish_choices
+from portal.consent.forms import STATES, of_pair, preset_choices, said, sensitive_choices, wish_choices
 from portal.consent.parties import Staff, staff
 from portal.consent.service import AskedState, Denied, State
 from portal.extensions import reading, resources, transaction
@@ -24,6 +24,7 @@ from portal.receiving import forms
 from portal.receiving.opened import content_page
 from portal.receiving.sharing import opened_by_code, show_again
 from portal.web.access import Access, allowed
+from portal.web.contents import fetched
 from portal.web.forms import messages, to
 from portal.web.i18n import gettext, language, marked, moment
 from portal.web.sessions import page, viewer
@@ -78,7 +79,9 @@ def ask_page() -> Response:
 @receiving.post(ASK)
 @allowed(Access.ROLE, Act.ASK_CONSENT)
 def ask() -> AnyResponse:
-    """Ask a family for the record that was scanned; they are told."""
+    """Ask a family for the record that was scanned; they are told, once. Leads to the question, also where it
+    was open before.
+    """
     bundle, form = resources(), request.form
     now = bundle.clock.now()
     try:
@@ -99,7 +102,7 @@ def ask() -> AnyResponse:
         return _ask_page(form, messages(mistakes), 422)
     if isinstance(asked, Denied):
         field = {"unknown_record": "code", "not_approved": "purpose"}.get(asked.code, "code")
-        return _ask_page(form, {field: gettext(asked.message)}, 422)
+        return _ask_page(form, {field: said(asked)}, 422)
     return to(f"{RECEIVED}/{asked.consent}")
 
 
@@ -116,7 +119,7 @@ def open_question(consent: uuid.UUID) -> Response:
     """What the family agreed to, for this organisation."""
     bundle = resources()
     now = bundle.clock.now()
-    with transaction() as session:
+    with fetched(), transaction() as session:
         found = disclosing.disclose(
             session, bundle.vault, bundle.files, consent=consent, staff=_me(session), now=now
         )
@@ -210,13 +213,15 @@ def statutory_page() -> Response:
 @receiving.post(STATUTORY)
 @allowed(Access.ROLE, Act.STATUTORY_ACCESS, parts=_PARTS)
 def statutory() -> Response:
-    """One look by a duty of law, at the record that the organisation holds; the holders are told."""
+    """One look by a duty of law, at the record that the organisation holds, confirmed with a passkey; the
+    holders are told.
+    """
     bundle, form = resources(), request.form
     now = bundle.clock.now()
     file = _file_sha256()
     try:
         claim = forms.read_claim(form, bundle.hosts, file=file is not None)
-        with transaction() as session:
+        with fetched(), transaction() as session:
             found = disclosing.statutory_access(
                 session,
                 bundle.vault,
@@ -256,6 +261,7 @@ def _statutory_page(values: MultiDict[str, str], errors: Mapping[str, str], stat
         "duties": [] if kind is None else forms.duties(kind),
         "presets": preset_choices(),
         "sensitive": sensitive_choices(),
+        "passkeys": True,
     }
     return page("receiving/statutory.html", context, status, here=STATUTORY)
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from portal.registry.models import Record, RecordVersion
@@ -131,6 +131,16 @@ def keys_of(session: Session, pupil: str) -> tuple[uuid.UUID, ...]:
         or_(Record.pupil_index == pupil, Record.learner_index.in_(_learners(Record.pupil_index == pupil)))
     )
     return tuple(session.scalars(wanted))
+
+
+def newest_years(session: Session, pupil: str) -> Mapping[str, str]:
+    """Every index that names the pupil of this one, at whatever school -> the newest year with a record."""
+    rows = session.execute(
+        select(Record.pupil_index, func.max(Record.year).label("newest"))
+        .where(Record.id.in_(keys_of(session, pupil)))
+        .group_by(Record.pupil_index)
+    )
+    return {row.pupil_index: row.newest for row in rows}
 
 
 def _learners(*which: ColumnElement[bool]) -> Select[str | None]:

@@ -23,7 +23,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from portal.errors import Refusal
 from portal.extensions import resources, within
-from portal.permissions import RECEIVING, STRONG, Act, OrganisationKind
+from portal.permissions import CONFIRMED, RECEIVING, Act, OrganisationKind
 from portal.web import confirmation, sessions
 from portal.web.i18n import language, link
 from portal.web.requests import Mistake, Rejection
@@ -154,7 +154,7 @@ def _admit(act: Act) -> AnyResponse | None:
 
     # 4 How: a form of ours; and for what cannot be undone the person, once more.
     _refuse_strange_form()
-    if request.method == "POST" and act in STRONG:
+    if request.method == "POST" and act in CONFIRMED:
         try:
             answer = request.form.get(sessions.PASSKEY_FIELD, "")
             keeper.confirm(viewer, confirmation.of_request(act), answer)

@@ -84,6 +84,8 @@ _TEXTS: Final = {
     ),
 }
 _OTHER: Final = _TEXTS[400]
+#: Endpoints that everybody sends a file, a photo or a typed code to.
+_TAKES_PHOTOS: Final = frozenset({"uploads.check", "uploads.data", "lookup.typed", "lookup.compare"})
 #: Seconds after which a database that kept us waiting is worth another try.
 _WAIT: Final = 10
 
@@ -125,6 +127,14 @@ _REFUSALS: Final = {
             "đồng ý và không chia sẻ được gì; những gì bạn đã đồng ý cũng tạm dừng."
         ),
         marked("Hãy hỏi nhà trường."),
+    ),
+    "link_overruled": _Text(
+        marked("Liên kết này không còn dùng được"),
+        marked(
+            "Trường học sinh học sau này đã kết thúc liên kết của bạn với học sinh, nên liên kết ở trường cũ "
+            "không còn cho xem, đồng ý hay chia sẻ gì; những gì bạn đã đồng ý cũng tạm dừng."
+        ),
+        marked("Nếu bạn thấy không đúng, hãy hỏi trường học sinh đang học."),
     ),
     "disputed": _Text(
         marked("Nhà trường đang xác minh quyền đại diện"),
@@ -171,6 +181,19 @@ _REFUSALS: Final = {
         marked("Đang có nhiều tệp chờ kiểm tra; điều này không nói gì về học bạ. Quét mã QR vẫn dùng được."),
         _AGAIN,
     ),
+    "not_fetched": _Text(
+        marked("Chưa lấy được nội dung"),
+        marked(
+            "Lúc này cổng chưa lấy được nội dung học bạ. Lỗi ở phía cổng, không nói gì về học bạ; chưa có "
+            "lần xem nào bị tính."
+        ),
+        _AGAIN,
+    ),
+    "too_large_inside": _Text(
+        marked("Nội dung gửi quá lớn"),
+        marked("Tệp phải nhỏ hơn %(limit)s MB."),
+        marked("Quay lại trang trước, chọn đúng tệp rồi gửi lại."),
+    ),
     "database": _Text(
         marked("Cổng đang bận"),
         marked("Cổng chưa làm được việc này vì đang bận; chưa có gì thay đổi."),
@@ -213,8 +236,10 @@ def said(status: int, code: str, *, retry_after: int = 60, request_id: str = "")
 
 
 def _http(error: HTTPException) -> Response:
-    status = error.code or 500
-    response = _answer(status, error.name.lower().replace(" ", "_"))
+    status, code = error.code or 500, error.name.lower().replace(" ", "_")
+    if status == 413 and request.endpoint not in _TAKES_PHOTOS:
+        code = "too_large_inside"
+    response = _answer(status, code)
     if status == 405:
         response.headers["Allow"] = dict(error.get_headers()).get("Allow", "")
     return response

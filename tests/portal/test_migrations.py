@@ -32,6 +32,7 @@ import portal.messages.models
 import portal.migrations
 import portal.registry.models
 import portal.trust.models
+from portal.accounts.models import Account, PupilLink
 from portal.audit import service as audit
 from portal.database import Base, make_engine
 from portal.trust.models import TrustState
@@ -260,3 +261,61 @@ def test_changes_in_trust_of_before_begin_the_trail(
     if name:
         postgres.drop(name)
     assert [tuple(row) for row in back] == [(n, e[0], e[1]) for n, e in enumerate(events, 1)]
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_links_of_before_say_why_they_ended(tmp_path: Path, postgres: PostgresCluster, database: str) -> None:
+    """0021: by what the trail was told; and back again, with what keeps events as they are."""
+    name = postgres.create() if database == "postgresql" else ""
+    engine = make_engine(postgres.url(name) if name else f"sqlite:///{tmp_path / 'old.sqlite3'}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(portal.migrations.__file__).parent))
+    at, account = datetime(2026, 6, 1, 1, tzinfo=UTC), uuid.UUID(int=5)
+    reasons = {"a" * 64: "guardianship_ended", "b" * 64: "period_over", "c" * 64: None}
+    portal.migrations.upgrade(engine)
+    with Session(engine) as session, session.begin():
+        session.add(
+            Account(
+                id=account, kind="holder", wrapped_key=b"", name_sealed=b"", state="active", created_at=at
+            )
+        )
+        session.flush()
+        for days, (pupil, reason) in enumerate(reasons.items()):
+            ended = at + timedelta(days=days)
+            session.add(
+                PupilLink(
+                    account_pk=account,
+                    school_code="001234",
+                    pupil_index=pupil,
+                    relation="mother",
+                    valid_from=at.date(),
+                    linked_at=at,
+                    ended_at=ended if reason else None,
+                )
+            )
+            change = {"change": "ended", "reason": reason} if reason else {"change": "linked"}
+            told = audit.Event(
+                audit.Actor.system("holders"),
+                audit.Action.HOLDER_CHANGE,
+                audit.Object("holder", account),
+                pupil=pupil,
+                details=change,
+            )
+            audit.record(session, told, now=ended)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0020")
+        kept = {column["name"] for column in inspect(connection).get_columns("consent_events")}
+        command.upgrade(config, "head")
+    with Session(engine) as session:
+        found = {link.pupil_index: link.end_reason for link in session.scalars(select(PupilLink))}
+    with engine.connect() as connection:
+        of_postgresql = "SELECT tgname FROM pg_trigger WHERE tgname LIKE 'consent_events%'"
+        of_sqlite = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'consent_events'"
+        triggers = connection.scalars(text(of_postgresql if name else of_sqlite)).all()
+    engine.dispose()
+    if name:
+        postgres.drop(name)
+    assert found == reasons
+    assert "browser" not in kept
+    assert len(triggers) == (2 if name else 3)

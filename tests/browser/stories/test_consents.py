@@ -141,7 +141,8 @@ def test_an_authority_looks_by_law_and_the_family_is_told_with_the_article(stage
     agent.get_by_label("Số hồ sơ, vụ việc").fill("45/CSBT")
     agent.get_by_label("Hoặc tệp PDF học bạ").set_input_files(paper(stage))
     agent.get_by_label(MARKS).check()
-    agent.get_by_role("button", name="Xem một lần").click()
+    expect(agent.get_by_text("Mỗi lần xem phải xác nhận bằng khoá truy cập")).to_be_visible()
+    agent.get_by_role("button", name="Xem một lần").click()  # and the agent's passkey answers
     expect(agent.get_by_role("heading", name="Học bạ được cho xem")).to_be_visible()
     expect(agent.get_by_text(MAI.name).first).to_be_visible()
 

@@ -178,6 +178,62 @@ def test_a_dispute_closes_everything_until_it_is_over(session: Session, vault: V
     ]
 
 
+@pytest.mark.parametrize(
+    ("reason", "years", "closed"),
+    [
+        ("guardianship_ended", ("2025-2026", "2023-2024"), True),
+        ("linked_by_mistake", ("2025-2026", "2023-2024"), True),
+        ("guardianship_ended", ("2025-2026", "2025-2026"), True),  # moved within the year
+        ("holder_asked", ("2025-2026", "2023-2024"), False),
+        ("guardianship_ended", ("2023-2024", "2025-2026"), False),  # a former school's word
+    ],
+)
+def test_what_the_present_school_ended_for_cause_a_former_school_does_not_give(
+    session: Session, vault: Vault, reason: str, years: tuple[str, str], closed: bool
+) -> None:
+    """SEC-21: until it links the same account again."""
+    here, there = years
+    enter_pupil(session, vault, SCHOOL, PUPIL, year=here)
+    old = enter_pupil(session, vault, OTHER_SCHOOL, "99", year=there)
+    father = linked(session, vault, Relation.FATHER, FATHER, FATHERS_EMAIL)
+    former = PupilLink(
+        id=uuid.uuid4(),
+        account_pk=father.account_pk,
+        school_code=OTHER_SCHOOL,
+        pupil_index=vault.blind_index(f"{OTHER_SCHOOL}/99", domain="pupil"),
+        relation=Relation.FATHER,
+        valid_from=father.valid_from,
+        linked_at=NOW,
+    )
+    session.add(former)
+    session.flush()
+
+    def look() -> str:
+        wanted = Wanted(former.id, old.record_id, 1)
+        return refusal(lambda: holders.open_version(session, vault, father.account_pk, wanted, now=NOW))
+
+    holders.end_link(session, SCHOOL, father.id, reason, actor=OFFICE, now=NOW)
+    (link,) = holders.links_of(session, vault, father.account_pk, now=NOW)
+    assert (link.state is LinkState.OVERRULED) == closed
+    seen = holders.holders_of(session, vault, old.record_id, now=NOW)
+    assert (father.account_pk in {each.account for each in seen}) != closed
+    if closed:
+        assert look() == "link_overruled"
+        again = PupilLink(
+            id=uuid.uuid4(),
+            account_pk=father.account_pk,
+            school_code=SCHOOL,
+            pupil_index=father.pupil_index,
+            relation=Relation.FATHER,
+            valid_from=father.valid_from,
+            linked_at=NOW,
+        )
+        session.add(again)
+        session.flush()
+    wanted = Wanted(former.id, old.record_id, 1)
+    holders.open_version(session, vault, father.account_pk, wanted, now=NOW)
+
+
 def test_a_dispute_at_one_school_closes_the_way_by_another(session: Session, vault: Vault) -> None:
     """The link of a former school shows nothing of the child whose present school keeps the father out."""
     new = enter_pupil(session, vault, SCHOOL, PUPIL)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import Account, Membership, Organisation
 from portal.audit.models import AuditEntry
 from portal.extensions import KEY
-from portal.permissions import PERMITTED, STRONG, Act, Role
+from portal.permissions import CONFIRMED, PERMITTED, Act, Role
 from portal.web.access import Access, rule_of
 from portal.web.sessions import TOKEN_FIELD
 from tests.portal.accounts.world import People, Visitor, form_token
@@ -67,7 +67,7 @@ def test_a_role_may_what_the_table_says(world: World, people: People, role: Role
         if act not in PERMITTED[role]:
             assert answer.status_code == 403, address
             assert told == first(once, actor, act, "role"), address
-        elif method == "POST" and act in STRONG:
+        elif method == "POST" and act in CONFIRMED:
             assert answer.status_code == 403, address
             assert told == first(once, actor, act, "passkey_missing"), address
         elif address == "/account/passkey/confirm":  # a question about nothing

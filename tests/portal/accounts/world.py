@@ -3,7 +3,7 @@
 - ``people.sign_in(Role.CLERK)``: of the school HOME, whose records :mod:`tests.portal.web.world` issues;
 - ``people.sign_in(Role.CLERK, away=True)``: of another school;
 - ``visitor.post(path, data)``: a form of a page of ours; ``visitor.confirm(path, data)``: the same, confirmed
-  with the person's passkey, as acts of ``STRONG`` want it.
+  with the person's passkey, as acts of ``CONFIRMED`` want it.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from portal.consent.fields import Preset, is_sensitive, names_of
 from portal.consent.models import Consent, ConsentEvent, Evidence, ShareCode, StatutoryAccess
 from portal.consent.parties import Staff
 from portal.consent.purposes import LETTERS, Duty, Purpose
-from portal.consent.service import Denied, State, Wish
+from portal.consent.service import OPEN_FOR, Denied, State, Wish
 from portal.filestore import ObjectFiles
 from portal.messages.words import Kind
 from portal.permissions import Role
@@ -125,6 +125,7 @@ class TestWhatIsShown:
             "record": str(key),
             "version": 1,
             "count": len(shown.records[0].fields),
+            "number": shown.opening.number if shown.opening else None,
         }
 
     def test_only_the_organisation_that_was_named(self, world: World) -> None:
@@ -149,9 +150,9 @@ class TestShareCodes:
         mother = world.holder(pupil, Relation.MOTHER)
         consent, code = world.shared(pupil, mother)
         assert code[0] == "C"
-        assert why(world.code(consent, mother)) == "code_made"
         world.open(code, FIFTEEN)
         world.open(code, "01/01/2001")
+        assert why(world.code(consent, mother)) == "code_made"
         world.session.commit()
         found = 0
         for table in inspect(world.session.connection()).get_table_names():
@@ -588,6 +589,7 @@ def test_a_consent_for_one_time_is_used_up(world: World) -> None:
     asked = done(world.ask(pupil, Wish(Purpose.TRANSFER, Preset.RESULT, 30, once=True)))
     done(world.yes(asked.consent, mother))
     assert done(world.disclose(asked.consent)).until is None
+    world.now += OPEN_FOR
     assert why(world.disclose(asked.consent)) == "not_in_force"
     assert why(world.yes(asked.consent, mother)) == "not_open"  # a no: test_opened
     (state,) = done(service.of_organisation(world.session, world.vault, staff=world.receiver, now=world.now))

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -36,7 +36,7 @@ from portal.consent.service import Answered, Asked, By, CodeMade, Said, Wish
 from portal.database import make_engine
 from portal.filestore import ObjectFiles
 from portal.migrations import upgrade
-from portal.permissions import Role
+from portal.permissions import OrganisationKind, Role
 from portal.registry import service as registry
 from portal.vault import Vault
 from tests.conftest import ACTOR, NOW
@@ -100,6 +100,11 @@ class Grant:
     code: str | None = None
     wrong: int = 0
     lost: bool = False  # its key or its record was destroyed
+    asker: uuid.UUID | None = None  # a holder
+    code_by: uuid.UUID | None = None
+    said_no_on: date | None = None
+    opened: bool = False
+    used: tuple[uuid.UUID | None, datetime] | None = None  # by whom (None: whoever bears the code), when
 
 
 #: People of a school whose word on an answer counts for nothing.
@@ -378,11 +383,24 @@ class Machine(RuleBasedStateMachine):
 
     @rule(pupil=st.integers(0, 1), wish=st.sampled_from(WISHES), agency=st.booleans())
     def somebody_asks(self, pupil: int, wish: Wish, agency: bool) -> None:
-        staff = self.world.officer if agency else self.world.receiver
+        self.asks(self.world.officer if agency else self.world.receiver, pupil, wish)
+
+    def asks(self, staff: Staff, pupil: int, wish: Wish) -> None:
+        alike = {
+            key: grant
+            for key, grant in self.grants.items()
+            if (grant.office, grant.pupil, grant.wish.purpose) == (staff.organisation, pupil, wish.purpose)
+        }
+        same = [key for key, grant in alike.items() if self.open_question(grant) and not grant.lost]
+        pause = any(
+            grant.said_no_on is not None and self.today < grant.said_no_on + timedelta(days=14)
+            for grant in alike.values()
+        )
         result = self.world.ask(self.pupils[pupil], wish, staff=staff)
         may = staff.organisation not in self.closed and self.has_approval(wish, staff.organisation)
-        assert self.told(result) == may
+        assert self.told(result) == (may and (bool(same) or not pause))
         if isinstance(result, Asked):
+            assert [result.consent] == same or not same
             self.add(result, pupil, wish, staff.organisation)
 
     @rule(data=st.data(), wish=st.sampled_from(WISHES))
@@ -395,9 +413,21 @@ class Machine(RuleBasedStateMachine):
         may = self.entitled(account, pupil) and not self.dispute(pupil) and self.has_approval(wish, None)
         assert self.told(result) == may
         if isinstance(result, Asked):
+            same = [
+                key
+                for key, grant in self.grants.items()
+                if (grant.office, grant.pupil, grant.wish, grant.asker) == (None, pupil, wish, account)
+                and self.open_question(grant)
+                and grant.until is None
+                and not grant.lost
+            ]
+            assert [result.consent] == same or not same
             self.add(result, pupil, wish, None)
+            self.grants[result.consent].asker = account
 
     def add(self, asked: Asked, pupil: int, wish: Wish, office: uuid.UUID | None) -> None:
+        if asked.consent in self.grants:
+            return
         allowed = names_of("TIEU_HOC", 3, wish.preset, wish.sensitive)
         until = self.world.now + timedelta(days=14)
         self.grants[asked.consent] = Grant(pupil, wish, office, until, allowed)
@@ -437,7 +467,8 @@ class Machine(RuleBasedStateMachine):
             party = self.party(self.people[sender]) if own else "pupil"
             if not own:
                 may = may and not self.people[sender].own and "pupil" in needs
-        may = may and self.open_question(grant) and not grant.lost
+        last_use = said is Said.NO and self.used_lately(grant)  # what it opened can still be closed
+        may = may and (self.open_question(grant) or last_use) and not grant.lost
         if said is Said.YES:
             may = may and not self.dispute(grant.pupil) and party in self.missing(grant)
             if party == "pupil" and not own:
@@ -449,7 +480,7 @@ class Machine(RuleBasedStateMachine):
         assert self.told(result) == may, (result, said, how)
         if isinstance(result, Answered):
             if said is Said.NO:
-                grant.over = True
+                grant.over, grant.used, grant.said_no_on = True, None, self.today
                 return
             grant.yes.append((party, sender, own))
             if grant.until is None and not self.missing(grant):
@@ -513,12 +544,14 @@ class Machine(RuleBasedStateMachine):
         may = (
             self.entitled(account, grant.pupil)
             and grant.office is None
-            and grant.code is None
+            and (grant.code is None or (grant.code_by == account and not grant.opened and not grant.wrong))
             and self.live(grant)
         )
         assert self.told(result) == may
         if isinstance(result, CodeMade):
-            grant.code = result.code
+            if grant.code is not None:
+                assert isinstance(self.world.open(grant.code, self.births[grant.pupil]), service.Denied)
+            grant.code, grant.code_by = result.code, account
 
     @precondition(lambda self: any(grant.code for grant in self.grants.values()))
     @rule(data=st.data(), right=st.sampled_from([True, True, False]))
@@ -534,7 +567,8 @@ class Machine(RuleBasedStateMachine):
             grant.wrong += grant.wrong < WRONG_TRIES
         if isinstance(result, Disclosed):
             self.check_content(result, grant.pupil, grant.allowed)
-            grant.over = grant.wish.once
+            grant.over, grant.opened = grant.wish.once, True
+            grant.used = (None, self.world.now) if grant.wish.once else None
 
     @precondition(lambda self: self.grants)
     @rule(data=st.data(), agency=st.booleans())
@@ -545,11 +579,21 @@ class Machine(RuleBasedStateMachine):
     def opens(self, key: uuid.UUID, staff: Staff) -> None:
         grant = self.grants[key]
         result = self.world.disclose(key, staff)
-        may = grant.office == staff.organisation and self.live(grant)
+        may = grant.office == staff.organisation and (self.live(grant) or self.lies_open(grant, staff))
         assert self.told(result) == may, result
         if isinstance(result, Disclosed):
             self.check_content(result, grant.pupil, grant.allowed)
             grant.over = grant.wish.once
+            if grant.wish.once and grant.used is None:
+                grant.used = (staff.account, self.world.now)
+
+    def lies_open(self, grant: Grant, staff: Staff) -> bool:
+        """Whether the one use was this person's, half an hour ago at most, and all else stands."""
+        mine = grant.used is not None and grant.used[0] == staff.account
+        return mine and self.used_lately(grant) and self.live(replace(grant, over=False))
+
+    def used_lately(self, grant: Grant) -> bool:
+        return grant.used is not None and self.world.now - grant.used[1] < timedelta(minutes=30)
 
     @rule(pupil=st.integers(0, 1), duty=st.sampled_from(Duty), right=st.booleans(), data=st.data())
     def somebody_has_a_duty(self, pupil: int, duty: Duty, right: bool, data: st.DataObject) -> None:
@@ -669,12 +713,13 @@ class Machine(RuleBasedStateMachine):
         return list(dict.fromkeys(sender for _, sender, _ in self.grants[key].yes if sender is not None))
 
     def asked_again(self, key: uuid.UUID) -> uuid.UUID:
-        """A new question like the one of a consent, from the other school."""
+        """A new question like the one of a consent, from a school that has not asked."""
         before = set(self.grants)
         grant = self.grants[key]
         if not self.has_approval(grant.wish, self.world.other):
             self.the_department_decides(grant.wish.purpose, True)
-        self.somebody_asks(grant.pupil, grant.wish, False)
+        school = self.world.office(OrganisationKind.SCHOOL, f"0200{len(self.grants):04}", "Trường THPT Hoa")
+        self.asks(self.world.staff(school, Role.RECEIVING_OFFICER), grant.pupil, grant.wish)
         (new,) = set(self.grants) - before
         return new
 

@@ -69,6 +69,47 @@ def test_each_kind_has_its_days_and_one_extension(
     assert why(extend()) == "extended"
 
 
+def test_ten_of_one_holder_wait_and_no_more(world: World, pupil: Pupil, mother: uuid.UUID) -> None:
+    """Answered ones, and those that are answered at once, do not count; nor do another holder's."""
+    made(world, mother, pupil, RequestKind.DELETE)
+    tickets = [made(world, mother, pupil, RequestKind.CORRECT) for _ in range(requests.MOST_OPEN)]
+
+    def one_more(account: uuid.UUID) -> Ticket | Denied:
+        return requests.make(
+            world.session,
+            world.vault,
+            account=account,
+            pupil=pupil.index,
+            kind=RequestKind.SEE,
+            matter=Matter.RECORD,
+            text="Xin xem.",
+            now=world.now,
+        )
+
+    assert why(one_more(mother)) == "too_many_open"
+    assert entries(world.session, "request_made")[-1]["details"] == {"reason": "too_many_open"}
+    done(one_more(world.holder(pupil, Relation.FATHER)))
+    requests.answer(
+        world.session,
+        world.vault,
+        staff=world.registrar,
+        request=tickets[0].request,
+        granted=True,
+        text="Đã sửa.",
+        now=world.now,
+    )
+    done(one_more(mother))
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \n\t", "\u200b", "\u200b \u2060\ufeff", "\u3164\u2800", "\u0301", "\u202e\u00ad"]
+)
+def test_what_nobody_can_see_is_empty(text: str) -> None:
+    with pytest.raises(InvalidInput):
+        requests.check(text)
+    requests.check(f"{text}Xin xem.{text}")
+
+
 def test_late_ones_show(world: World, pupil: Pupil, mother: uuid.UUID) -> None:
     ticket = made(world, mother, pupil, RequestKind.CORRECT)
     start, late = world.now, []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, timedelta
 from threading import Event
 
@@ -13,8 +14,8 @@ from sqlalchemy import Engine, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
-from portal.accounts import notices
-from portal.accounts.models import Membership, Relation
+from portal.accounts import holders, notices
+from portal.accounts.models import Membership, PupilLink, Relation
 from portal.audit import service as audit
 from portal.audit.service import Action, Outcome
 from portal.consent import disclosing, service
@@ -27,7 +28,7 @@ from portal.consent.service import By, Said, State, Wish
 from portal.consent.texts import Reader, Shown
 from portal.messages import service as messages
 from portal.messages.words import Kind
-from portal.permissions import Role
+from portal.permissions import OrganisationKind, Role
 from portal.registry import service as registry
 from portal.vault import Vault
 from tests.conftest import ACTOR
@@ -64,7 +65,8 @@ class TestWhoMustAgree:
         pupil = world.pupil(birth)
         mother = world.holder(pupil, Relation.MOTHER)
         for child_first in (False, True):
-            asked = done(world.ask(pupil))
+            purpose = Purpose.ADMISSION if child_first else Purpose.TRANSFER
+            asked = done(world.ask(pupil, replace(PLAIN_WISH, purpose=purpose)))
 
             def child(consent: uuid.UUID = asked.consent) -> service.Answered:
                 if how is SAME_DEVICE:
@@ -315,6 +317,27 @@ class TestTwoSchools:
         world.link(father, first, Relation.FATHER)  # the first school links him as well: he may say no by it
         assert not world.live(asked.consent)
         assert done(world.no(asked.consent, father)).state is State.WITHDRAWN
+
+    def test_whom_the_present_school_sent_away_gives_nothing_by_the_former_one(self, world: World) -> None:
+        """SEC-19, SEC-21: what he gave rests at once, also what he would give; the mother's stays."""
+        first = world.pupil(FIFTEEN, "2024-2025")
+        second = world.pupil(FIFTEEN, "2025-2026", at=AWAY, like=first)
+        father, mother = world.holder(first, Relation.FATHER), world.holder(second, Relation.MOTHER)
+        world.link(father, second, Relation.FATHER)
+        asked = done(world.ask(first, code=first.locator("2024-2025")))
+        done(world.yes(asked.consent, father))
+        done(world.yes(asked.consent, father, SAME_DEVICE))
+        done(world.disclose(asked.consent))
+        there = select(PupilLink).where(PupilLink.account_pk == father, PupilLink.school_code == AWAY)
+        key = world.session.scalars(there).one().id
+        holders.end_link(world.session, AWAY, key, "guardianship_ended", actor=ACTOR, now=world.now)
+        assert {(n.account, n.kind) for n in world.settle(second)} == {(mother, Kind.CONSENT_SUSPENDED)}
+        assert why(world.disclose(asked.consent)) == "not_in_force"
+        assert why(world.offer(father, first)) == "not_entitled"
+        assert why(world.no(asked.consent, father)) == "not_entitled"
+        done(world.yes(asked.consent, mother))
+        done(world.yes(asked.consent, mother, SAME_DEVICE))
+        done(world.disclose(asked.consent))
 
     def test_from_eighteen_no_guardian_of_either_school_is_left(self, world: World) -> None:
         """The day before their 18th birthday the father is needed; on it he is nobody, at both schools."""
@@ -605,8 +628,10 @@ class TestOutsideEducation:
         mother = world.holder(pupil, Relation.MOTHER)
         wish = Wish(Purpose.BENEFIT, Preset.RESULT, 30, once=False)
         done(world.approve(Purpose.BENEFIT))
-        done(world.ask(pupil, wish, staff=world.officer))  # waits for its answer
-        asked = [done(world.ask(pupil, wish, staff=world.officer)).consent for _ in range(3)]
+        done(world.ask(world.pupil(SIX), wish, staff=world.officer))  # waits for its answer
+        offices = [world.office(OrganisationKind.AGENCY, f"UB{n}", "Ủy ban nhân dân xã") for n in range(2, 5)]
+        people = [world.staff(office, Role.AGENCY_OFFICER) for office in offices]
+        asked = [done(world.ask(pupil, wish, staff=staff)).consent for staff in people]
         inside = done(world.ask(pupil)).consent
         for consent in (*asked, inside):
             done(world.yes(consent, mother))
@@ -719,6 +744,7 @@ class TestWhatIsKept:
         [
             "UPDATE consent_events SET kind = 'given'",
             "UPDATE consent_events SET until = until",
+            "UPDATE consent_events SET browser = 'b'",
             "DELETE FROM consent_events",
             "UPDATE consents SET fields = '[]'",
             "UPDATE consents SET recipient_pk = NULL",

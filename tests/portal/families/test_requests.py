@@ -56,6 +56,19 @@ def ask(mother: Visitor, key: uuid.UUID, **form: str) -> None:
     assert made.headers["Location"] == f"/family/{key}/requests"
 
 
+def test_the_eleventh_that_waits_is_refused_in_words(people: People, key: uuid.UUID) -> None:
+    """And what was typed stays; nothing is written by letters that nobody sees."""
+    mother = people.sign_in(Role.HOLDER)
+    for _ in range(10):
+        ask(mother, key)
+    page = mother.post(f"/family/{key}/requests/new", WISH)
+    assert page.status_code == 422
+    for words in ("Bạn đang có 10 yêu cầu chờ", "Điểm Toán học kỳ 1 ghi thiếu."):
+        assert words in page.text
+    unseen = mother.post(f"/family/{key}/requests/new", {**WISH, "text": "\u200b\u200b"})
+    assert (unseen.status_code, "Viết nội dung" in unseen.text) == (422, True)
+
+
 def only(office: Visitor) -> str:
     """The address of the one request in the queue."""
     (path,) = set(re.findall(r'href="(/requests/[0-9a-f-]{36})"', office.get("/requests").text))

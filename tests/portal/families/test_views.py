@@ -179,7 +179,7 @@ def test_a_stranger_opens_nothing(world: World, people: People) -> None:
         client.get(path.replace(world.primary.locator.record_id, world.second.locator.record_id)).status_code
         == 404
     )
-    assert client.get(f"{path}/pdf").status_code == 500  # the sample's file was never stored: a fault of ours
+    assert client.get(f"{path}/pdf").status_code == 503  # the sample's file was never stored: said in words
     stranger = people.sign_in(Role.HOLDER)
     assert stranger.get(path).status_code == 404
     assert "chưa được liên kết" in inspect_ok(stranger.get("/family"))

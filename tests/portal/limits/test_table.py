@@ -24,6 +24,9 @@ def test_the_table_in_the_documents_is_the_table_in_the_code() -> None:
     text = (ROOT / "docs/limits.md").read_text("utf-8")
     assert f"{spelled(table.RECORD_TRIES)}" in text
     assert f"{spelled(table.RECORD_DAY)}" in text
+    assert f"{spelled(table.ASKED_DAY)} questions" in text
+    assert f"{spelled(table.LOOKS_DAY)} records" in text
+    assert f"{spelled(table.OFFICE_LOOKS_DAY)} looks" in text
 
 
 class TestClients:

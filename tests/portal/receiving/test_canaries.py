@@ -94,7 +94,7 @@ def test_canaries_of_sharing_stay_out_of_every_sink(scene: Scene, printed: io.St
     assert REFERENCE in ok(visitor.get(path))  # whoever wrote it reads it
     _, code = shared_and_opened(scene)
     by_law = {"duty": "receiving_school", "preset": "result", "reference": REFERENCE}
-    ok(visitor.post("/statutory", {**by_law, "code": str(scene.issued.locator)}))
+    ok(visitor.confirm("/statutory", {**by_law, "code": str(scene.issued.locator)}))
     looks = ok(scene.mother.get(f"/family/{scene.link}/looks"))
     assert REFERENCE in looks
     assert DECLARED in looks

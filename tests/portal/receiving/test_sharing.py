@@ -15,6 +15,7 @@ import zxingcpp
 from flask.testing import FlaskClient
 from openpyxl import load_workbook
 from PIL import Image, ImageDraw
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
@@ -23,6 +24,7 @@ from portal.consent.fields import Preset
 from portal.consent.purposes import Purpose
 from portal.consent.service import OPEN_FOR, Wish
 from portal.permissions import Role
+from portal.registry.models import RegisteredFile
 from portal.web.sessions import TOKEN_FIELD
 from tests.portal.consent.world import done
 from tests.portal.receiving.scene import MARKS, Scene, birth, ok
@@ -123,7 +125,15 @@ class TestTheHoldersPage:
         again = ok(scene.mother.get(path))
         assert "không hiện lại được" in again
         assert code not in again
+        anew = ok(scene.mother.post(path))  # the button, pressed twice
+        (other,) = re.findall(r'class="slip-code">([0-9A-Z-]{12})<', anew)
+        assert other != code
+        assert "Mã tạo trước đó không còn mở được gì" in anew
+        assert "Tạo mã mới thay mã này" in ok(scene.mother.get(path))
+        assert "Mã hoặc ngày sinh không đúng" in ok(scene.open(scene.browser(), code), 422)
+        ok(scene.open(scene.browser(), other))
         assert "đã được tạo" in ok(scene.mother.post(path), 422)
+        assert "Tạo mã mới" not in ok(scene.mother.get(path))
         english = ok(scene.mother.get(f"{path}?lang=en"))
         assert "The code was made and works" in english
 
@@ -241,6 +251,7 @@ class TestOpening:
         scene.withdraw(withdrawn)
         _, late = scene.code()
         scene.world.clock.time += timedelta(days=31)
+        client = scene.browser()
         for code, words in (
             (used, "chỉ xem được một lần và đã được dùng"),
             (cancelled, "Gia đình đã huỷ mã này"),
@@ -259,6 +270,54 @@ class TestOpening:
             answers.append(scene.send(client, "/share", form, environ_overrides=address))
         assert [each.status_code for each in answers] == [422] * 20 + [429]
         assert int(answers[-1].headers["Retry-After"]) > 0
+
+
+class TestLost:
+    def test_a_file_that_is_missing_uses_nothing_up(self, scene: Scene) -> None:
+        """Words instead of a fault, for whoever has the code and for an organisation."""
+        wish = replace(MARKS, once=True, pdf=True)
+        _, code = scene.code(wish)
+        visitor = scene.people.sign_in(Role.RECEIVING_OFFICER, away=True)
+        path = scene.given(visitor, uses="once", pdf="yes")
+        with Session(scene.bundle.engine) as session:
+            names = session.scalars(select(RegisteredFile.stored_name)).all()
+        for name in names:
+            scene.bundle.files.delete(name)
+        client, before = scene.browser(), scene.traces()
+        for answer in (scene.open(client, code), visitor.post(path)):
+            page = ok(answer, 503)
+            assert "Lúc này cổng chưa lấy được nội dung học bạ" in page
+            assert "chưa có lần xem nào bị tính" in page
+            assert int(answer.headers["Retry-After"]) > 0
+        assert scene.traces() == before
+        assert "Mở học bạ" in ok(visitor.get(path))  # still there to be opened
+
+
+class TestTwice:
+    def test_a_form_sent_twice_is_one_opening(self, scene: Scene) -> None:
+        """SEC-20: a double click, or a page that is loaded again, in the browser that opened it."""
+        _, code = scene.code(replace(MARKS, once=True))
+        client = scene.browser()
+        first = ok(scene.open(client, code, declared="Cửa hàng Hoa"))
+        second = ok(scene.open(client, code, declared="Sở"))
+        assert seal(second) == seal(first)
+        assert "Cửa hàng Hoa xem tại" in second
+        assert standing(scene, client, second)
+        used = "chỉ xem được một lần và đã được dùng"
+        assert used in ok(scene.open(scene.browser(), code), 422)
+        scene.world.clock.time += OPEN_FOR
+        assert used in ok(scene.open(client, code), 422)
+
+    def test_of_somebody_signed_in_too(self, scene: Scene) -> None:
+        visitor = scene.people.sign_in(Role.RECEIVING_OFFICER, away=True)
+        path = scene.given(visitor, uses="once")
+        assert seal(ok(visitor.post(path))) == seal(ok(visitor.post(path)))
+        _, code = scene.code(replace(MARKS, once=True))
+        pair = {"code": code, **birth(scene.issued)}
+        pages = [ok(visitor.post("/received/code", pair)) for _ in range(2)]
+        assert seal(pages[0]) == seal(pages[1])
+        strange = scene.people.sign_in(Role.RECEIVING_OFFICER)
+        assert "đã được dùng" in ok(strange.post("/received/code", pair), 422)
 
 
 class TestWithdrawal:

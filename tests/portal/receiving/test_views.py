@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import re
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
+import pytest
+from limits import parse
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
+from portal.consent import disclosing
+from portal.extensions import KEY
 from portal.permissions import Role
 from portal.web.pages import STATIC
+from portal.web.sessions import PASSKEY_FIELD
 from tests.portal.accounts.world import Visitor
 from tests.portal.audit.reading import entries
 from tests.portal.receiving.scene import Scene, birth, ok
@@ -25,6 +34,19 @@ def officer(scene: Scene, role: Role = Role.RECEIVING_OFFICER) -> Visitor:
 
 def standing(visitor: Visitor, page: str) -> bool:
     return bool(visitor.post("/share/standing", {"opening": seal(page)}).get_json()["stands"])
+
+
+def look(visitor: Visitor, form: Mapping[str, Any], **how: Any) -> TestResponse:
+    """An access by law, confirmed with the person's passkey: a file by its SHA-256, an empty one not."""
+    told, sent = dict(form), dict(form)
+    if "file" in form:
+        content, name = told.pop("file")
+        if name:
+            told["file"] = f"sha256:{hashlib.sha256(content.getvalue()).hexdigest()}"
+    options = visitor.ask("/statutory", told).get_json()
+    origin = visitor.app.extensions[KEY].settings.public_url
+    sent[PASSKEY_FIELD] = json.dumps(visitor.person.key.get(options, origin))
+    return visitor.post("/statutory", sent, **how)
 
 
 class TestAsking:
@@ -59,6 +81,21 @@ class TestAsking:
         english = ok(visitor.post("/received/opened?lang=en", {"opening": seal(page)}))
         assert "A shared record" in english
 
+    def test_a_form_sent_twice_leads_to_one_question(self, scene: Scene) -> None:
+        """Whoever of the organisation asks again; the family is told once."""
+        answers = [scene.ask(visitor) for visitor in (officer(scene), officer(scene))]
+        assert len({answer.headers["Location"] for answer in answers}) == 1
+        assert len(scene.sent("consent_requested")) == 1
+        assert "cổng mở trang này" in ok(officer(scene).get(answers[0].headers["Location"]))
+
+    def test_after_a_no_the_day_is_said(self, scene: Scene) -> None:
+        visitor = officer(scene)
+        asked = scene.ask(visitor).headers["Location"]
+        scene.withdraw(uuid.UUID(asked.rpartition("/")[2]))
+        page = ok(scene.ask(visitor), 422)
+        for words in ("xin lại được từ ngày 19/10/2026", "tự tạo được mã chia sẻ", 'value="HS-15/2026"'):
+            assert words in page
+
     def test_every_mistake_at_once_and_what_was_typed_stays(self, scene: Scene) -> None:
         visitor = officer(scene)
         page = ok(visitor.get("/received/ask"))
@@ -90,7 +127,8 @@ class TestAsking:
 
     def test_refused_withdrawn_expired_with_their_dates(self, scene: Scene) -> None:
         visitor = officer(scene)
-        keys = [scene.given(visitor, reference=f"HS-{n}") for n in range(2)]
+        asked = (("HS-0", "transfer"), ("HS-1", "admission"))
+        keys = [scene.given(visitor, reference=number, purpose=purpose) for number, purpose in asked]
         scene.withdraw(uuid.UUID(keys[0].rpartition("/")[2]))
         scene.world.clock.time += timedelta(days=31)
         visitor = officer(scene)
@@ -172,7 +210,7 @@ class TestStatutory:
         """SEC-30: with its ground; the next look is another access."""
         visitor = officer(scene)
         form = {**self.FORM, "code": f"{scene.bundle.settings.public_url}/V/{scene.issued.locator}"}
-        page = ok(visitor.post("/statutory", {**form, "sensitive": ["dan_toc"]}))
+        page = ok(look(visitor, {**form, "sensitive": ["dan_toc"]}))
         for words in (
             str(scene.issued.data["ho_va_ten"]),
             "NĐ 88/2026/NĐ-CP Đ.12.2",
@@ -188,20 +226,69 @@ class TestStatutory:
         assert [(e["outcome"], e["purpose"]) for e in told] == [("done", "statutory")]
         assert len(scene.sent("statutory_access")) == 1
 
+    def test_nobody_looks_without_their_passkey(self, scene: Scene) -> None:
+        """SEC-23, SEC-30: each time anew, and for this record alone; the refusal is in the trail."""
+        visitor = officer(scene, Role.AGENCY_OFFICER)
+        assert "Mỗi lần xem phải xác nhận bằng khoá truy cập" in ok(visitor.get("/statutory"))
+        form = {**self.FORM, "duty": "agency_duty", "code": str(scene.issued.locator)}
+        bare = visitor.post("/statutory", form)
+        assert bare.status_code == 403
+        other = visitor.ask("/statutory", {**form, "reference": "CT-4/2026"}).get_json()
+        answer = visitor.person.key.get(other, scene.bundle.settings.public_url)
+        changed = visitor.post("/statutory", {**form, PASSKEY_FIELD: json.dumps(answer)})
+        assert changed.status_code == 403
+        for page in (bare, changed):
+            assert str(scene.issued.data["ho_va_ten"]) not in page.text
+        with Session(scene.bundle.engine) as session:
+            told = [e["details"] for e in entries(session, "access")]
+        assert told == [
+            {"act": "statutory_access", "reason": reason} for reason in ("passkey_missing", "passkey_wrong")
+        ]
+        ok(look(visitor, form))
+        assert len(scene.sent("statutory_access")) == 1
+
+    def test_too_many_looks_are_refused_and_the_department_is_told(
+        self, scene: Scene, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(disclosing, "LOOKS_DAY", parse("1/day"))
+        visitor = officer(scene)
+        form = {**self.FORM, "code": str(scene.issued.locator)}
+        ok(look(visitor, form))
+        for _ in range(2):
+            assert "quá nhiều lần" in ok(look(visitor, form), 422)
+        assert len(scene.sent("alarm_statutory_access")) == 1
+        department = officer(scene, Role.DEPARTMENT_OFFICER)
+        page = ok(department.get("/alarms"))
+        assert "Xem học bạ theo luật nhiều hơn mức một ngày" in page
+        assert "Trường Tiểu học Cây Đa" in page
+        assert "Dùng sai quyền xem" in page
+        assert "Khoá ký bị lộ" not in page
+        (number,) = re.findall(r'action="/alarms/(\d+)"', page)
+        assert department.post(f"/alarms/{number}", {"finding": "lawful"}).status_code == 303
+        assert "Đã tìm hiểu: Đúng nhiệm vụ, có lý do" in ok(department.get("/alarms"))
+
+    def test_a_file_that_is_too_large_is_no_photo(self, scene: Scene) -> None:
+        visitor = officer(scene)
+        large = {**self.FORM, "file": (io.BytesIO(bytes(12 << 20)), "hoc-ba.pdf")}
+        answer = visitor.post("/statutory", large)
+        assert answer.status_code == 413
+        assert "chọn đúng tệp rồi gửi lại" in answer.text
+        assert "ảnh" not in answer.text.partition("<main")[2].partition("</main>")[0]
+
     def test_by_the_file_that_is_held(self, scene: Scene) -> None:
         visitor = officer(scene)
         form = {**self.FORM, "file": (io.BytesIO(scene.issued.file), "hoc-ba.pdf")}
-        assert str(scene.issued.data["ho_va_ten"]) in ok(visitor.post("/statutory", form))
+        assert str(scene.issued.data["ho_va_ten"]) in ok(look(visitor, form))
         other = {**self.FORM, "file": (io.BytesIO(b"%PDF-1.7 other"), "x.pdf")}
-        assert "Không có học bạ nào ứng với mã hoặc tệp" in ok(visitor.post("/statutory", other), 422)
+        assert "Không có học bạ nào ứng với mã hoặc tệp" in ok(look(visitor, other), 422)
 
     def test_only_ones_own_grounds_are_offered_and_taken(self, scene: Scene) -> None:
         agency, school = officer(scene, Role.AGENCY_OFFICER), officer(scene)
         assert "agency_duty" in ok(agency.get("/statutory"))
         assert "agency_duty" not in ok(school.get("/statutory"))
         form = {**self.FORM, "duty": "agency_duty", "code": str(scene.issued.locator)}
-        assert "không thể viện dẫn" in ok(school.post("/statutory", form), 422)
-        assert "Luật 91/2025/QH15 Đ.19.1" in ok(agency.post("/statutory", form))
+        assert "không thể viện dẫn" in ok(look(school, form), 422)
+        assert "Luật 91/2025/QH15 Đ.19.1" in ok(look(agency, form))
         department = officer(scene, Role.DEPARTMENT_OFFICER)
         assert "sector_duty" in ok(department.get("/statutory"))
 
@@ -210,7 +297,7 @@ class TestStatutory:
         every = re.findall('name="sensitive" value="([a-z_]+)"', ok(visitor.get("/statutory")))
         assert len(every) == 15
         wrong = {"sensitive": every, "reference": "", "file": (io.BytesIO(b""), "")}
-        page = ok(visitor.post("/statutory", wrong, content_type="multipart/form-data"), 422)
+        page = ok(look(visitor, wrong, content_type="multipart/form-data"), 422)
         for words in ("Chọn căn cứ", "Chọn phần học bạ", "Ghi số hồ sơ, vụ việc", "một trong hai"):
             assert words in page
         assert page.count(" checked") == 15
@@ -219,5 +306,5 @@ class TestStatutory:
             "code": str(scene.issued.locator),
             "file": (io.BytesIO(scene.issued.file), "a.pdf"),
         }
-        assert "một trong hai" in ok(visitor.post("/statutory", both), 422)
+        assert "một trong hai" in ok(look(visitor, both), 422)
         assert scene.sent("statutory_access") == []
