@@ -1,4 +1,5 @@
-"""The one table of words: verdict × evidence × reason -> what a person reads, in Vietnamese and English.
+"""The one table of words: verdict × evidence × reason -> what a person reads, in Vietnamese and English; with
+a column of its own for a holder who looks at their record here and has no paper or file in hand.
 
 Page, API and command line all speak through :func:`say`, so the same answer never comes in two wordings.
 Three rules bind every text and are tested: a school record is "đúng bản trường cấp" (as issued), never
@@ -274,6 +275,54 @@ _BY_EVIDENCE: Final[Mapping[tuple[Outcome, Evidence], _Entry]] = {
             "The code on the paper belongs to {version} of the record that {issuer} registered, but at least "
             "one of its digital signatures does not pass the checks. So the portal does not say whether the "
             "paper matches.",
+        ),
+        _ASK_SCHOOL,
+    ),
+}
+
+_PAPER_APART: Final[Pair] = (
+    "Có tờ giấy hoặc tệp PDF của học bạ này thì kiểm tra riêng, bằng mã QR in trên đó hoặc bằng chính tệp.",
+    "Check a paper or PDF of this record by itself: by the QR code printed on it, or by the file.",
+)
+#: What :data:`_BY_EVIDENCE` says of a code, to a holder: what they look at is the registered content itself,
+#: so nothing was left uncompared. Not green all the same: no file was checked while they looked.
+_TO_HOLDER: Final[Mapping[Outcome, _Entry]] = {
+    Outcome.GENUINE_CURRENT: _entry(
+        Tone.INFO,
+        ("Đang lưu hành", "Current"),
+        (
+            "Đây là {version} do {issuer} cấp, bản mới nhất. Các chữ ký số đều đạt ở lần kiểm tra gần nhất.",
+            "This is {version}, issued by {issuer}, the newest one. Every digital signature passed when last "
+            "checked.",
+        ),
+        _PAPER_APART,
+    ),
+    Outcome.GENUINE_SUPERSEDED: _entry(
+        Tone.WARN,
+        ("Bản cũ, đã có bản mới hơn", "An older version: there is a newer one"),
+        (
+            "Đây là {version} do {issuer} cấp, đã được thay bằng {current}{since}.",
+            "This is {version}, issued by {issuer}, which was replaced by {current}{since}.",
+        ),
+        ("Hãy dùng bản mới nhất.", "Use the newest version."),
+    ),
+    Outcome.GENUINE_REVOKED: _entry(
+        Tone.BAD,
+        ("Đã thu hồi", "Withdrawn"),
+        (
+            "Đây là {version} do {issuer} cấp, đã được thu hồi{since}{reason}.",
+            "This is {version}, issued by {issuer}, which was withdrawn{since}{reason}.",
+        ),
+        _WITHDRAWN,
+    ),
+    Outcome.REGISTERED_BUT_SIGNATURE_FAILS: _entry(
+        Tone.BAD,
+        ("Chữ ký số không đạt kiểm tra", "A digital signature does not pass"),
+        (
+            "Đây là {version} do {issuer} đăng ký, nhưng ít nhất một chữ ký số của bản đó không đạt kiểm "
+            "tra. Vì vậy chưa thể coi là đúng bản trường cấp.",
+            "This is {version}, registered by {issuer}, but at least one of its digital signatures does not "
+            "pass the checks. So it cannot be taken to be as issued by the school.",
         ),
         _ASK_SCHOOL,
     ),
@@ -1356,16 +1405,21 @@ _KNOWN: Final = GENUINE | {Outcome.REGISTERED_BUT_SIGNATURE_FAILS}
 
 
 def say(
-    verdict: Verdict, language: Language, *, issuer: str | None = None, current_version: int | None = None
+    verdict: Verdict,
+    language: Language,
+    *,
+    issuer: str | None = None,
+    current_version: int | None = None,
+    holder: bool = False,
 ) -> Words:
     """Word one verdict. Total: every outcome, evidence and reason gives three non-empty texts.
 
     ``issuer`` is the public name of the school that issued the record or, for a seal that the registry knows
     nothing of, of the school whose seal it is; ``current_version`` is the number that replaced a superseded
     version. Both may be unknown. An unknown reason code falls back to the outcome's general words, never to
-    silence.
+    silence. ``holder`` words the answer to a code for somebody who looks at their own record.
     """
-    entry = _choose(verdict)
+    entry = _choose(verdict, holder=holder)
     at = _at(language)
     sentence = _fill(entry.sentence[at], verdict, language, issuer, current_version)
     told = sentence
@@ -1454,6 +1508,11 @@ def day(moment: date, language: Language) -> str:
     if language == "vi":
         return f"{moment.day:02}/{moment.month:02}/{moment.year}"
     return f"{moment.day} {moment:%B} {moment.year}"
+
+
+def school_year(year: str) -> str:
+    """A school year ("2025-2026" in records) as people write it, whatever the language."""
+    return year.replace("-", "–")
 
 
 def tone_word(tone: Tone, language: Language) -> str:
@@ -1694,7 +1753,7 @@ def _at(language: Language) -> int:
     return 0 if language == "vi" else 1
 
 
-def _choose(verdict: Verdict) -> _Entry:
+def _choose(verdict: Verdict, *, holder: bool) -> _Entry:
     reason = verdict.reasons[0] if verdict.reasons else ""
     match verdict.outcome:
         case Outcome.CONTENT_DIFFERS:
@@ -1713,6 +1772,8 @@ def _choose(verdict: Verdict) -> _Entry:
                 then,
                 Tone.UNFINISHED,
             )
+        case _ if holder and verdict.evidence is Evidence.CODE:
+            return _TO_HOLDER[verdict.outcome]
         case _:
             return _BY_EVIDENCE[verdict.outcome, verdict.evidence]
 

@@ -39,10 +39,19 @@ _PRESET_WORDS: Final = {
         "the result of the year, and marks, levels and comments of every subject, qualities, abilities",
     ),
     Preset.WHOLE: (
-        "toàn bộ học bạ: kết quả, điểm, ngày nghỉ, nhận xét, quá trình học tập, chứng chỉ, người ký; "
-        "trừ thông tin nhạy cảm không được nêu tên dưới đây",
-        "the whole record: result, marks, absences, comments, schools attended, certificates, who signed; "
-        "without sensitive details that are not named below",
+        "toàn bộ học bạ: kết quả, điểm, ngày nghỉ, nhận xét, quá trình học tập, chứng chỉ, người ký",
+        "the whole record: result, marks, absences, comments, schools attended, certificates, who signed",
+    ),
+}
+#: What "the whole record" leaves out, by whether something sensitive is named after it.
+_WITHOUT: Final[dict[bool, Pair]] = {
+    False: (
+        "không có thông tin nhạy cảm như địa chỉ, cha mẹ, sức khoẻ, số định danh",
+        "without sensitive details such as addresses, parents, health, personal number",
+    ),
+    True: (
+        "trong thông tin nhạy cảm chỉ có những mục nêu ngay sau đây",
+        "of the sensitive details only those named next",
     ),
 }
 
@@ -120,6 +129,24 @@ PDF_WORDS: Final[Pair] = (
     "tệp PDF có chữ ký của trường, trong đó in mọi thông tin của học bạ, cả thông tin nhạy cảm",
     "the PDF signed by the school, which prints everything in the record, sensitive details too",
 )
+
+
+def in_words(preset: Preset, sensitive: Iterable[str], *, pdf: bool) -> tuple[Pair, ...]:
+    """What may be seen, one thing each: the preset, each sensitive thing by name, the signed PDF.
+
+    That something is left out is said where it is so: the signed PDF leaves nothing out.
+    """
+    given = frozenset(sensitive)
+    named = tuple(pair for name, pair in SENSITIVE.items() if name in given)
+    first = preset.words
+    if preset is Preset.WHOLE and not pdf:
+        first = joined(first, _WITHOUT[bool(named)])
+    return (first, *named, PDF_WORDS) if pdf else (first, *named)
+
+
+def joined(first: Pair, second: Pair) -> Pair:
+    """Two halves of a line."""
+    return f"{first[0]}; {second[0]}", f"{first[1]}; {second[1]}"
 
 
 def names_of(level: str, grade: int, preset: Preset, sensitive: Iterable[str] = ()) -> frozenset[str]:

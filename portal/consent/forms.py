@@ -4,16 +4,16 @@ family that begins to share and for the organisation that asks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from werkzeug.datastructures import MultiDict
 
 from portal.consent.fields import PDF_WORDS, SENSITIVE, Preset
 from portal.consent.purposes import Pair, Purpose
 from portal.consent.service import DAYS, Denied, State, Wish
-from portal.web.i18n import gettext, language, marked
+from portal.web.i18n import gettext, language, marked, ngettext
 from verifier.errors import Problem
 from verifier.words import day
 
@@ -35,7 +35,20 @@ _CHOOSE: Final[Mapping[str, str]] = {
     "uses": marked("Chọn xem một lần hay nhiều lần."),
 }
 
+_NOT_APPROVED: Final = marked("Chưa chọn được: Sở Giáo dục và Đào tạo chưa chấp thuận mục đích này.")
+
 Choices = list[tuple[str, str]]  # value and words
+
+
+class Option(NamedTuple):
+    """A choice with a line under it, which cannot be taken while it is ``closed``."""
+
+    value: str
+    words: str
+    line: str
+    closed: bool
+
+
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
@@ -54,19 +67,24 @@ def capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def wish_choices() -> dict[str, Choices]:
-    """What can be chosen in each field that :func:`read_wish` reads."""
+def wish_choices(available: Collection[Purpose]) -> dict[str, Choices | list[Option]]:
+    """What can be chosen in each field that :func:`read_wish` reads; a purpose that is not ``available`` says
+    why.
+    """
     return {
-        "purposes": [(purpose.value, capital(of_pair(purpose.words))) for purpose in Purpose],
+        "purposes": [
+            Option(
+                purpose.value,
+                capital(of_pair(purpose.words)),
+                "" if purpose in available else gettext(_NOT_APPROVED),
+                closed=purpose not in available,
+            )
+            for purpose in Purpose
+        ],
         "presets": preset_choices(),
         "sensitive": sensitive_choices(),
         "pdf": [(YES, capital(of_pair(PDF_WORDS)))],
-        "days": [
-            (str(count), gettext("%(days)s ngày", days=count))
-            if count > 1
-            else (str(count), gettext("1 ngày"))
-            for count in DAYS
-        ],
+        "days": [(str(count), ngettext("%(count)s ngày", count)) for count in DAYS],
         "uses": [(value, gettext(words)) for value, words in _USES.items()],
     }
 

@@ -54,7 +54,10 @@ _LETTERS: Final = {
 _WORDS: Final = {
     Purpose.TRANSFER: ("chuyển trường", "changing school"),
     Purpose.ADMISSION: ("tuyển sinh", "admission"),
-    Purpose.VIEW: ("xem", "viewing"),
+    Purpose.VIEW: (
+        "biết việc học của học sinh, không làm thủ tục nào",
+        "knowing how the pupil is doing, with no formal use",
+    ),
     Purpose.SCHOLARSHIP: ("xét học bổng", "a scholarship"),
     Purpose.EMPLOYMENT: ("việc làm", "employment"),
     Purpose.BENEFIT: ("chế độ, chính sách", "a benefit"),

@@ -75,6 +75,7 @@ from portal.vault import DESTROYED, Vault
 from verifier.errors import InvalidInput, Problem
 from verifier.locator import Locator, new_share_code, read_share_code
 from verifier.record import level_info
+from verifier.words import school_year
 
 #: How many days a consent may last from the last yes that was needed.
 DAYS: Final = (1, 7, 30, 90)
@@ -111,7 +112,7 @@ _SENTENCES: Final = {
         "hoặc ngày mai xin tiếp."
     ),
     "code_made": marked(
-        "Mã chia sẻ chỉ hiện một lần và đã được tạo. Cần mã khác thì tạo một lần chia sẻ mới."
+        "Mã chia sẻ chỉ hiện một lần và đã được tạo. Cần mã khác thì làm lại một lần cho xem mới."
     ),
     "approved_already": marked("Mục đích này đã được chấp thuận."),
     "no_approval": marked("Mục đích này chưa được chấp thuận, nên không có gì để thu hồi."),
@@ -1174,6 +1175,42 @@ def _approval(session: Session, department_code: str, purpose: Purpose) -> Purpo
     )
 
 
+def available(session: Session, records: Iterable[Issued], today: date) -> frozenset[Purpose]:
+    """Purposes for which a family can let records of these be seen by a share code today: those of education,
+    and those that the department of at least one of their schools stands by. Only to be shown beside a
+    choice; :func:`offer` decides, by the records that were chosen.
+    """
+    each = {record.school_code: record for record in records}.values()
+    return frozenset(
+        purpose
+        for purpose in Purpose
+        if not outside_education(purpose, None)
+        or any(_approved(session, [record], purpose, today) for record in each)
+    )
+
+
+def askable(session: Session, staff: Staff, today: date) -> frozenset[Purpose]:
+    """Purposes for which the organisation of ``staff`` can ask today: those that need no approval of it, and
+    those that at least one department stands by. As in :func:`available`; :func:`ask` decides, by the school
+    of the record.
+    """
+    asker = office(session, staff.organisation)
+    standing_by = frozenset(
+        session.scalars(
+            select(PurposeApproval.purpose).where(
+                PurposeApproval.revoked_at.is_(None),
+                PurposeApproval.valid_from <= today,
+                (PurposeApproval.valid_to.is_(None)) | (PurposeApproval.valid_to >= today),
+            )
+        )
+    )
+    return frozenset(
+        purpose
+        for purpose in Purpose
+        if purpose in standing_by or not outside_education(purpose, None if asker is None else asker.kind)
+    )
+
+
 def _approved(session: Session, records: Iterable[Issued], purpose: Purpose, today: date) -> bool:
     """Whether the department of every school of these records stands by the purpose today."""
     for school in {record.school_code for record in records}:
@@ -1434,7 +1471,7 @@ def terms_of(session: Session, vault: Vault, case: Case) -> Terms:
         recipient=None if named is None else named.name,
         purpose=Purpose(row.purpose),
         records=tuple(
-            (f"{record.year} ({level_info(record.level).name})", record.shown.school_name)
+            (f"{school_year(record.year)} ({level_info(record.level).name})", record.shown.school_name)
             for record in case.records
         ),
         preset=Preset(row.preset),

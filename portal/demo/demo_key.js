@@ -82,7 +82,7 @@
   for (const button of document.querySelectorAll("[data-demo-key]")) {
     button.addEventListener("click", () => {
       const [id, user, x, y, d] = button.dataset.demoKey.split(" ");
-      const name = button.closest("li").querySelector("b").textContent;
+      const name = button.textContent;
       localStorage.setItem(KEPT, JSON.stringify({ id, user, x, y, d, name }));
       show();
       says.scrollIntoView({ block: "center" });

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, abort, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.consent import service
+from portal.consent.forms import capital, of_pair
 from portal.consent.parties import day_of, staff
 from portal.consent.purposes import Purpose
 from portal.consent.service import Approval, Denied
@@ -145,5 +146,4 @@ def _approval(approval: Approval, today: date) -> dict[str, Any]:
 
 
 def _name(purpose: Purpose) -> str:
-    vietnamese, english = purpose.words
-    return english if language() == "en" else vietnamese
+    return capital(of_pair(purpose.words))

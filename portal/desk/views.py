@@ -25,11 +25,11 @@ from portal.registry.service import REASON_CLASSES
 from portal.trust import store as trust
 from portal.web.access import Access, allowed
 from portal.web.forms import messages, said, to
-from portal.web.i18n import gettext, language, moment
+from portal.web.i18n import gettext, language, moment, ngettext
 from portal.web.sessions import page, viewer
 from verifier.errors import InvalidInput
 from verifier.locator import group
-from verifier.words import day, recall_reason
+from verifier.words import day, recall_reason, school_year
 
 desk = Blueprint("desk", __name__)
 
@@ -426,7 +426,7 @@ def answer_many(key: uuid.UUID) -> AnyResponse:
             )
     except Refusal as refused:
         return _recall({}, {"main": said(refused)}, 422)
-    done = gettext("Đã thu hồi %(count)s học bạ.", count=count) if yes else gettext("Đã từ chối đề nghị.")
+    done = ngettext("Đã thu hồi %(count)s học bạ.", count) if yes else gettext("Đã từ chối đề nghị.")
     return _recall({}, {}, done=done)
 
 
@@ -603,7 +603,7 @@ def _lock_years(found: Sequence[LockDay]) -> list[dict[str, Any]]:
     return [
         {
             "value": year,
-            "name": year.replace("-", "–"),
+            "name": school_year(year),
             "days": [
                 {
                     "whose": gettext(forms.LOCK_WORDS[each.supplementary]),

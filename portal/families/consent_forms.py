@@ -11,7 +11,7 @@ from typing import Any, Final
 from werkzeug.datastructures import MultiDict
 
 from portal.consent.ages import Party
-from portal.consent.fields import PDF_WORDS, SENSITIVE, Preset, names_of
+from portal.consent.fields import SENSITIVE, Preset, in_words, names_of
 from portal.consent.forms import STATES, Choices, capital, of_pair, read_wish, sensitive_choices
 from portal.consent.models import EventKind, Evidence
 from portal.consent.receipts import ReceiptState
@@ -21,6 +21,7 @@ from portal.web.i18n import gettext, language, marked, moment
 from verifier.errors import InvalidInput, Problem
 from verifier.record import level_info
 from verifier.verdict import VersionState
+from verifier.words import school_year
 
 #: Why nothing is shown on a consent that was given -> in words.
 OBSTACLES: Final[Mapping[str, str]] = {
@@ -62,13 +63,12 @@ _LEVEL: Final = "level:"
 
 def years(names: Sequence[str]) -> str:
     """School years as people write them."""
-    return ", ".join(name.replace("-", "–") for name in names)
+    return ", ".join(map(school_year, names))
 
 
 def listed(preset: Preset, names: Sequence[str], *, pdf: bool) -> list[str]:
-    """What may be seen, one thing a line: the preset, each sensitive thing, the signed PDF."""
-    things = [preset.words, *(pair for name, pair in SENSITIVE.items() if name in names)]
-    return [capital(of_pair(pair)) for pair in ([*things, PDF_WORDS] if pdf else things)]
+    """What may be seen, one thing a line."""
+    return [capital(of_pair(pair)) for pair in in_words(preset, names, pdf=pdf)]
 
 
 def standing(each: Overview) -> tuple[str, str, str]:

@@ -27,7 +27,7 @@ from portal.consent import receipts, service
 from portal.consent.ages import Party
 from portal.consent.forms import STATES, capital, of_pair, wish_choices
 from portal.consent.models import EventKind, Evidence
-from portal.consent.parties import visible
+from portal.consent.parties import day_of, visible
 from portal.consent.purposes import Purpose
 from portal.consent.receipts import Receipt, ReceiptEvent
 from portal.consent.service import By, Denied, Overview, Said, State
@@ -83,8 +83,8 @@ def new(key: uuid.UUID) -> Response:
     """The form by which a family begins to share; nothing is ticked."""
     with acting(key, Act.CONSENT) as (session, link):
         records = visible(session, link.school_code, link.pupil_index)
-        name = name_of(session, link)
-    return _new_page(link, name, records, MultiDict(), {})
+        context = _new_context(session, link, records)
+    return _new_page(link, context, MultiDict(), {})
 
 
 @consents.post("/family/<uuid:key>/consents/new")
@@ -97,7 +97,7 @@ def offer(key: uuid.UUID) -> AnyResponse:
     made = None
     with acting(key, Act.CONSENT) as (session, link):
         records = visible(session, link.school_code, link.pupil_index)
-        name = name_of(session, link)
+        context = _new_context(session, link, records)
         try:
             wish, chosen = words.read_sharing(form, records)
             made = service.offer(
@@ -117,29 +117,32 @@ def offer(key: uuid.UUID) -> AnyResponse:
             raise turned(made)
         errors = {"purpose": gettext(made.message)}
     if made is None or isinstance(made, Denied):
-        return _new_page(link, name, records, form, errors)
+        return _new_page(link, context, form, errors)
     return to(address(key, made.consent))
 
 
-def _new_page(
-    link: Link,
-    name: str,
-    records: tuple[Issued, ...],
-    form: MultiDict[str, Any],
-    errors: Mapping[str, str],
-) -> Response:
-    context = {
+def _new_context(session: Session, link: Link, records: tuple[Issued, ...]) -> dict[str, Any]:
+    """What the form of a new sharing offers."""
+    today = day_of(resources().clock.now())
+    return {
         "key": link.key,
-        "name": name,
-        "errors": errors,
-        "chosen": {field: form.getlist(field) for field in ("purpose", "records", "preset", "sensitive")}
-        | {field: form.getlist(field) for field in ("pdf", "days", "uses")},
-        **wish_choices(),
+        "name": name_of(session, link),
+        **wish_choices(service.available(session, records, today)),
         "records": words.record_choices(records),
         "sensitive": words.possible_choices(records),
     }
+
+
+def _new_page(
+    link: Link, context: Mapping[str, Any], form: MultiDict[str, Any], errors: Mapping[str, str]
+) -> Response:
+    given = {
+        "errors": errors,
+        "chosen": {field: form.getlist(field) for field in ("purpose", "records", "preset", "sensitive")}
+        | {field: form.getlist(field) for field in ("pdf", "days", "uses")},
+    }
     status = 422 if errors else 200
-    return page("families/consent_new.html", context, status, here=f"{address(link.key)}/new")
+    return page("families/consent_new.html", {**context, **given}, status, here=f"{address(link.key)}/new")
 
 
 # ------------------------------------------------------------------------------------------------ one of them

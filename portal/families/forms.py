@@ -105,7 +105,7 @@ REQUEST_KINDS: Final[Mapping[RequestKind, tuple[str, str]]] = {
         marked("Rút lại sự đồng ý đã cho nhà trường"),
         marked(
             "Trường thôi làm việc mà trước đây bạn đã đồng ý. Rút lại một lần cho xem học bạ thì không cần "
-            "yêu cầu: bạn tự rút ở trang chia sẻ, có hiệu lực ngay."
+            "yêu cầu: bạn tự rút ở trang Cho xem học bạ, có hiệu lực ngay."
         ),
     ),
     RequestKind.OBJECT: (
@@ -115,8 +115,8 @@ REQUEST_KINDS: Final[Mapping[RequestKind, tuple[str, str]]] = {
     RequestKind.DELETE: (
         marked("Xoá dữ liệu"),
         marked(
-            "Tài khoản, số liên hệ và những lần chia sẻ xoá được. Học bạ đã cấp thì luật bắt lưu vĩnh viễn, "
-            "nên yêu cầu xoá học bạ được trả lời ngay là không xoá được."
+            "Tài khoản, số liên hệ và những lần cho xem học bạ xoá được. Học bạ đã cấp thì luật bắt lưu vĩnh "
+            "viễn, nên yêu cầu xoá học bạ được trả lời ngay là không xoá được."
         ),
     ),
     RequestKind.COMPLAIN: (

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, abort, request
 
 from portal.consent import disclosing
 from portal.consent.disclosing import PAGE, Access
+from portal.consent.forms import capital, of_pair
 from portal.consent.purposes import Duty, Purpose
 from portal.extensions import resources
 from portal.families.consent_forms import years as names
@@ -86,13 +87,12 @@ def _shown(each: Access, years: dict[uuid.UUID, str]) -> dict[str, Any]:
 
 def _said(each: Access) -> tuple[str, str, str]:
     """Who, what for and on which ground, in words."""
-    tongue = 1 if language() == "en" else 0
     if each.basis in set(Duty):
         ground = Duty(each.basis).ground
         duty = gettext("Nhiệm vụ theo luật, không cần gia đình đồng ý: %(article)s", article=ground.article)
-        return each.who or "", ground.words[tongue], duty
+        return each.who or "", capital(of_pair(ground.words)), duty
     if each.why in set(Purpose):
         agreed = gettext("Gia đình đã đồng ý")
-        return each.who or gettext(_BEARER), Purpose(each.why).words[tongue], agreed
+        return each.who or gettext(_BEARER), capital(of_pair(Purpose(each.why).words)), agreed
     who, why = _OWN.get(each.why or "", _OWN["issuer_copy"])
-    return gettext(who), gettext(why), ""
+    return gettext(who), capital(gettext(why)), ""

@@ -11,6 +11,16 @@ from verifier.record import Level
 
 #: What a place of the form that is but a page is called where there are no pages.
 _TITLES: Final = {"Trang 1": "Thông tin học sinh", "Trang 2": "Sức khoẻ, ngày nghỉ"}
+#: Labels that the form leaves short, because on paper another stands beside them on the line.
+_LABELS: Final = {
+    "cha_nghe_nghiep": "Nghề nghiệp của cha",
+    "me_nghe_nghiep": "Nghề nghiệp của mẹ",
+    "nguoi_giam_ho_nghe_nghiep": "Nghề nghiệp của người giám hộ",
+    "xa_phuong": "Xã (phường, đặc khu) của trường",
+    "quan_huyen": "Quận (huyện, thị xã, thành phố) của trường",
+    "tinh_thanh": "Tỉnh (thành phố) của trường",
+    "nghi_khong_phep": "Số ngày nghỉ không phép",
+}
 
 Parts = tuple[tuple[str, str], ...]  # (label, value) each; the label may be empty
 
@@ -32,6 +42,7 @@ def lay_out(level: str, fields: Mapping[str, Any]) -> tuple[Section, ...]:
         if value in (None, "", []):
             continue
         title, _, label = place.rpartition(" › ")
+        label = _LABELS.get(name, label)
         entries, rows = found.setdefault(_TITLES.get(title, title) or place, ([], []))
         if name.startswith("mon."):
             rows.append((str(value["ten"]), _parts(value)))

@@ -45,7 +45,7 @@ from portal.web.sessions import hand_over, page, session_token, viewer
 from verifier.errors import InvalidInput
 from verifier.locator import Locator, group, read_slip_code
 from verifier.verdict import VersionState
-from verifier.words import day, role_name, tone_word
+from verifier.words import day, role_name, school_year
 
 families = Blueprint("families", __name__)
 
@@ -337,18 +337,17 @@ def _record(session: Session, record: PupilRecord) -> dict[str, Any]:
     newest = record.newest
     locator = Locator(record.record_id, newest.digest)
     found = lookup.by_locator(session, bundle.vault, locator, now=bundle.clock.now())
-    said_of = answers.Answer(found.verdict, found.report, found.record, locator=str(locator)).words(tongue)
+    said_of = answers.Answer(found.verdict, found.report, found.record).words(tongue, holder=True)
     return {
         "record_id": record.record_id,
         "grade": record.grade,
-        "year": record.year.replace("-", "–"),
+        "year": school_year(record.year),
         "school": newest.school_name,
         "tone": said_of.tone,
-        "tone_word": tone_word(said_of.tone, tongue),
+        "headline": said_of.headline,
         "sentence": said_of.sentence,
         "roles": ", ".join(role_name(role, tongue, record.level) for role in newest.roles),
         "opened": record.own or newest.state is not VersionState.RECALLED,
-        "code": f"/V/{locator}",
         "versions": [
             {
                 "number": version.version,
@@ -384,7 +383,7 @@ def record(key: uuid.UUID, record_id: str, version: int) -> Response:
         "version": version,
         "name": opened.fields["ho_va_ten"],
         "grade": opened.header["grade"],
-        "year": str(opened.header["year"]).replace("-", "–"),
+        "year": school_year(str(opened.header["year"])),
         "sections": lay_out(level, opened.fields),
         "signers": [
             (

@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Final
 
 from portal.ports import Channel
-from verifier.words import VIETNAM, Language, day
+from verifier.words import VIETNAM, Language, day, school_year
 
 SHORT: Final = 134  # UTF-16 units: 2 × 67 (3GPP TS 23.040, clause 9.2.3.24.1)
 
@@ -68,20 +68,24 @@ class Form:
     show: Callable[[str, Language], str]
 
 
-def _code(pattern: str) -> Form:
+def _as_kept(text: str, language: Language) -> str:
+    return text
+
+
+def _code(pattern: str, show: Callable[[str, Language], str] = _as_kept) -> Form:
     allowed = re.compile(pattern)
 
     def keep(value: Parameter) -> str | None:
         return value if isinstance(value, str) and allowed.fullmatch(value) else None
 
-    return Form(keep, lambda text, language: text)
+    return Form(keep, show)
 
 
 def _number(low: int, high: int) -> Form:
     def keep(value: Parameter) -> str | None:
         return str(value) if type(value) is int and low <= value <= high else None
 
-    return Form(keep, lambda text, language: text)
+    return Form(keep, _as_kept)
 
 
 def _keep_day(value: Parameter) -> str | None:
@@ -109,7 +113,7 @@ FORMS: Final[Mapping[str, Form]] = {
     "day": Form(_keep_day, lambda text, language: day(date.fromisoformat(text), language)),
     "moment": Form(_keep_moment, _show_moment),
     "grade": _number(1, 12),
-    "year": _code(r"20[0-9]{2}-20[0-9]{2}"),
+    "year": _code(r"20[0-9]{2}-20[0-9]{2}", lambda text, language: school_year(text)),
     "reference": _code(r"[0-9A-Za-z-]{4,16}"),
     "organisation": _code(r"[A-Za-z0-9._-]{1,20}"),
     "contact": Form(
@@ -372,18 +376,18 @@ WORDS: Final[Mapping[Kind, Mapping[Language, Wording]]] = {
     },
     Kind.SHARING_PROPOSED: {
         "vi": Wording(
-            "Gia đình muốn chia sẻ học bạ, đang chờ bạn trả lời",
-            "Có người trong gia đình muốn chia sẻ học bạ. Bạn đồng ý hay từ chối đều được, và không trả lời "
-            "nghĩa là không đồng ý.\nĐể xem chia sẻ những gì, để làm gì, và trả lời trước ngày {day}: mở "
-            "trình duyệt, gõ {host}, chọn Đăng nhập.",
-            "Học bạ số: gia đình muốn chia sẻ học bạ. Trả lời trước {day}: gõ {host}, chọn Đăng nhập",
+            "Gia đình muốn cho xem học bạ, đang chờ bạn trả lời",
+            "Có người trong gia đình muốn cho người khác xem học bạ. Bạn đồng ý hay từ chối đều được, và "
+            "không trả lời nghĩa là không đồng ý.\nĐể biết cho xem những gì, để làm gì, và trả lời trước "
+            "ngày {day}: mở trình duyệt, gõ {host}, chọn Đăng nhập.",
+            "Học bạ số: gia đình muốn cho xem học bạ. Trả lời trước {day}: gõ {host}, chọn Đăng nhập",
         ),
         "en": Wording(
-            "Your family would like to share a school record and waits for your answer",
-            "Somebody in the family would like to share a school record. You may agree or refuse; no answer "
-            "means no.\nTo see what is shared and why, and to answer before {day}: open a browser, type "
-            "{host}, choose Sign in.",
-            "School record: your family would like to share it. Answer by {day}: sign in at {host}",
+            "Your family would like to let somebody see a school record and waits for your answer",
+            "Somebody in the family would like to let others see a school record. You may agree or refuse; "
+            "no answer means no.\nTo read what may be seen and why, and to answer before {day}: open a "
+            "browser, type {host}, choose Sign in.",
+            "School record: your family would like to show it. Answer by {day}: sign in at {host}",
         ),
     },
     Kind.CONSENT_GIVEN: {
@@ -444,15 +448,15 @@ WORDS: Final[Mapping[Kind, Mapping[Language, Wording]]] = {
         "vi": Wording(
             "Một mã chia sẻ học bạ vừa được tạo",
             "Ngày {day}, một mã chia sẻ học bạ được tạo theo điều cả gia đình đã đồng ý. Ai có mã và biết "
-            "ngày sinh thì xem được.\nĐể xem chia sẻ những gì, hoặc để rút lại: mở trình duyệt, gõ {host}, "
+            "ngày sinh thì xem được.\nĐể biết cho xem những gì, hoặc để rút lại: mở trình duyệt, gõ {host}, "
             "chọn Đăng nhập.",
             "Học bạ số: ngày {day} một mã chia sẻ được tạo. Để xem hoặc rút lại: gõ {host}, chọn Đăng nhập",
         ),
         "en": Wording(
             "A share code was just made",
             "On {day} a share code for a school record was made, as everybody in the family agreed. Whoever "
-            "has the code and knows the date of birth can see it.\nTo see what is shared, or to withdraw: "
-            "open a browser, type {host}, choose Sign in.",
+            "has the code and knows the date of birth can see it.\nTo read what may be seen, or to "
+            "withdraw: open a browser, type {host}, choose Sign in.",
             "School record: a share code was made on {day}. To see or withdraw: sign in at {host}",
         ),
     },

@@ -33,6 +33,7 @@ from portal.web.journal import request_id
 from portal.web.requests import Rejection
 from portal.web.sessions import page, viewer
 from verifier.locator import group_share_code
+from verifier.words import school_year
 
 codes = Blueprint("codes", __name__)
 
@@ -126,7 +127,7 @@ def _page(
         "path": own.path,
         "consents": f"/family/{own.key}/consents",
         "purpose": capital(of_pair(sharing.purpose.words)),
-        "years": ", ".join(year.replace("-", "–") for year in sharing.years),
+        "years": ", ".join(map(school_year, sharing.years)),
         "once": sharing.once,
         "until": moment(sharing.until if made is None else made.until, language()),
         "state": gettext(STATES[sharing.state]),

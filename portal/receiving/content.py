@@ -21,7 +21,7 @@ from portal.uploads.spreadsheet import Part, workbook
 from portal.web.i18n import gettext, language, moment
 from verifier.locator import digest_text, group, short_digest
 from verifier.report import jsonable
-from verifier.words import recall_reason
+from verifier.words import recall_reason, school_year
 
 SCHEMA: Final = "hoc-ba-so-shared/1"
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -57,7 +57,7 @@ def _record(record: DisclosedRecord, number: int) -> dict[str, Any]:
     return {
         "number": number,
         "grade": record.header["grade"],
-        "year": str(record.header["year"]).replace("-", "–"),
+        "year": school_year(str(record.header["year"])),
         "school": record.school_name,
         "shown_id": group(record.record_id),
         "version": record.version,

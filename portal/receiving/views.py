@@ -15,8 +15,16 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal.accounts.notices import send
 from portal.consent import disclosing, service
 from portal.consent.disclosing import Disclosed
-from portal.consent.forms import STATES, of_pair, preset_choices, said, sensitive_choices, wish_choices
-from portal.consent.parties import Staff, staff
+from portal.consent.forms import (
+    STATES,
+    capital,
+    of_pair,
+    preset_choices,
+    said,
+    sensitive_choices,
+    wish_choices,
+)
+from portal.consent.parties import Staff, day_of, staff
 from portal.consent.service import AskedState, Denied, State
 from portal.extensions import reading, resources, transaction
 from portal.permissions import Act
@@ -166,7 +174,7 @@ def _line(each: AskedState) -> dict[str, Any]:
         "waiting": each.state is State.WAITING,
         "given": each.state is State.GIVEN,
         "once": each.once,
-        "purpose": of_pair(each.purpose.words),
+        "purpose": capital(of_pair(each.purpose.words)),
         "number": each.case_number,
         "reference": each.reference,
         "asked": moment(each.asked_at, tongue),
@@ -186,11 +194,13 @@ def _question_page(consent: uuid.UUID, errors: Mapping[str, str], status: int = 
 
 
 def _ask_page(values: MultiDict[str, str], errors: Mapping[str, str], status: int = 200) -> Response:
+    with reading() as session:
+        askable = service.askable(session, _me(session), day_of(resources().clock.now()))
     context = {
         "values": values,
         "chosen": values.to_dict(flat=False),
         "errors": errors,
-        **wish_choices(),
+        **wish_choices(askable),
     }
     return page("receiving/ask.html", context, status, here=ASK)
 

@@ -137,8 +137,15 @@ class Answer:
         record = self.shown_record
         return None if record is None else record.current_version
 
-    def words(self, language: Language) -> words.Words:
-        return words.say(self.verdict, language, issuer=self.issuer, current_version=self.current_version)
+    def words(self, language: Language, *, holder: bool = False) -> words.Words:
+        """What is said, to a ``holder`` about their own record or to everybody."""
+        return words.say(
+            self.verdict,
+            language,
+            issuer=self.issuer,
+            current_version=self.current_version,
+            holder=holder,
+        )
 
 
 def respond(
@@ -329,7 +336,7 @@ def _summary(answer: Answer, record: PublicFacts, language: Language) -> dict[st
         "school": record.school_name,
         "pupil": record.masked_name,
         "level": _level(record.level, record.grade, language),
-        "year": record.year.replace("-", "–"),
+        "year": words.school_year(record.year),
         "version": version,
         "issued_on": words.day(record.issued_on, language),
         "roles": ", ".join([words.role_name(role, language, record.level) for role in record.roles]),

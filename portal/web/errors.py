@@ -123,8 +123,8 @@ _REFUSALS: Final = {
     "link_disputed": _Text(
         marked("Nhà trường đang xác minh quyền đại diện"),
         marked(
-            "Nhà trường đang xem xét liên kết của bạn với học sinh này. Trong lúc đó bạn không xem, không "
-            "đồng ý và không chia sẻ được gì; những gì bạn đã đồng ý cũng tạm dừng."
+            "Nhà trường đang xem xét liên kết của bạn với học sinh này. Trong lúc đó bạn không xem "
+            "được gì và không đồng ý cho ai xem được; những gì bạn đã đồng ý cũng tạm dừng."
         ),
         marked("Hãy hỏi nhà trường."),
     ),
@@ -138,7 +138,9 @@ _REFUSALS: Final = {
     ),
     "disputed": _Text(
         marked("Nhà trường đang xác minh quyền đại diện"),
-        marked("Ai được đại diện cho học sinh đang được nhà trường xác minh, nên chưa thể chia sẻ học bạ."),
+        marked(
+            "Ai được đại diện cho học sinh đang được nhà trường xác minh, nên chưa thể cho ai xem học bạ."
+        ),
         marked("Hãy hỏi nhà trường."),
     ),
     "not_entitled": _Text(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 from flask import request
 
@@ -25,10 +26,12 @@ __all__ = [
     "duration",
     "english",
     "gettext",
+    "in_number",
     "language",
     "link",
     "marked",
     "moment",
+    "ngettext",
     "this_page",
     "translate",
 ]
@@ -39,9 +42,24 @@ CATALOGUE: Final = Path(__file__).parent.parent / "translations" / "en" / "LC_ME
 @cache
 def english() -> dict[str, str]:
     """Vietnamese message -> English message."""
+    return {m.id: str(m.string) for m in _messages() if isinstance(m.id, str)}
+
+
+@cache
+def english_in_number() -> dict[str, tuple[str, str]]:
+    """Vietnamese message that counts something -> English message for one, and for any other number."""
+    return {
+        m.id[0]: (m.string[0], m.string[1])
+        for m in _messages()
+        if isinstance(m.id, tuple) and isinstance(m.string, tuple)
+    }
+
+
+@cache
+def _messages() -> tuple[Message, ...]:
     with CATALOGUE.open("rb") as file:
         catalogue = read_po(file, locale="en")
-    return {str(m.id): str(m.string) for m in catalogue if m.id and m.string and not m.fuzzy}
+    return tuple(m for m in catalogue if m.id and m.string and not m.fuzzy)
 
 
 def translate(message: str, language: Language) -> str:
@@ -53,6 +71,17 @@ def gettext(message: str, **values: object) -> str:
     """``message`` in the language of this request, with ``%(name)s`` filled in."""
     text = translate(message, language())
     return text % values if values else text
+
+
+def in_number(message: str, language: Language) -> tuple[str, str]:
+    """``message`` for one and for any other number; Vietnamese has one form for both."""
+    same = (message, message)
+    return same if language == "vi" else english_in_number().get(message, same)
+
+
+def ngettext(message: str, count: int, **values: object) -> str:
+    """As :func:`gettext`, for a message that counts: ``%(count)s`` is filled in, in its plural form."""
+    return in_number(message, language())[count != 1] % {"count": count, **values}
 
 
 def language() -> Language:

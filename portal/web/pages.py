@@ -1,15 +1,16 @@
 """Pages: one template environment a language, with the translations compiled in.
 
 ``_("…")`` in a template is replaced while the template is compiled, so a page costs no look-up of its
-words; a message with values, ``_("… %(n)s", n=…)``, becomes a plain ``%``. Undefined names are errors,
-everything is escaped.
+words; a message with values, ``_("… %(n)s", n=…)``, becomes a plain ``%``, and one that counts,
+``ngettext("… %(count)s …", count)``, the choice between two. Undefined names are errors, everything is
+escaped.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from jinja2.visitor import NodeTransformer
 from markupsafe import escape
 
 from portal.web import i18n
-from verifier.words import LANGUAGES, Language
+from verifier.words import LANGUAGES, Language, school_year
 
 HERE: Final = Path(__file__).parent.parent
 TEMPLATES: Final = HERE / "templates"
@@ -63,6 +64,8 @@ class _Folder(NodeTransformer):
         self.generic_visit(node)
         if called == "_":
             return self._message(node)
+        if called == "ngettext":
+            return self._counted(node)
         if called == "link" and isinstance(node.args[0], nodes.Const):
             return nodes.Const(i18n.link(node.args[0].value, self.environment.language), lineno=node.lineno)
         return node
@@ -87,10 +90,22 @@ class _Folder(NodeTransformer):
         if len(node.args) != 1 or not isinstance(node.args[0], nodes.Const):
             raise TemplateSyntaxError("_() takes one constant message", node.lineno, self.name)
         text = nodes.Const(i18n.translate(node.args[0].value, self.environment.language), lineno=node.lineno)
-        if not node.kwargs:
-            return text
-        values = [nodes.Pair(nodes.Const(k.key), k.value, lineno=node.lineno) for k in node.kwargs]
-        return nodes.Mod(text, nodes.Dict(values, lineno=node.lineno), lineno=node.lineno)
+        return self._filled(text, node.kwargs) if node.kwargs else text
+
+    def _counted(self, node: nodes.Call) -> nodes.Node:
+        if len(node.args) != 2 or not isinstance(node.args[0], nodes.Const):
+            raise TemplateSyntaxError("ngettext() takes a constant message, a number", node.lineno, self.name)
+        forms = i18n.in_number(node.args[0].value, self.environment.language)
+        one, other = (nodes.Const(text, lineno=node.lineno) for text in forms)
+        count = node.args[1]
+        single = nodes.Compare(count, [nodes.Operand("eq", nodes.Const(1))], lineno=node.lineno)
+        text = nodes.CondExpr(single, one, other, lineno=node.lineno)
+        return self._filled(text, [nodes.Keyword("count", count), *node.kwargs])
+
+    @staticmethod
+    def _filled(text: nodes.Expr, values: Sequence[nodes.Keyword]) -> nodes.Node:
+        pairs = [nodes.Pair(nodes.Const(k.key), k.value, lineno=text.lineno) for k in values]
+        return nodes.Mod(text, nodes.Dict(pairs, lineno=text.lineno), lineno=text.lineno)
 
 
 class _Environment(Environment):
@@ -138,6 +153,7 @@ class Pages:
             return i18n.link(path, language)
 
         environment.globals["link"] = link
+        environment.globals["school_year"] = school_year
         for component in COMPONENTS:
             module = environment.get_template(f"components/{component}.html").module
             environment.globals[component] = getattr(module, component)

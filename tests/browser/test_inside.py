@@ -1,5 +1,6 @@
 """Every page that somebody who is signed in can reach by links from their work page, for every role in the
-demo: accessible at two widths, never wider than the screen, and silent in the console.
+demo: accessible at two widths, never wider than the screen, silent in the console, light, with no two fields
+of a section under one label and nothing that is too small for a finger.
 
 Nothing is listed here: a new page is found by the link that leads to it.
 """
@@ -35,6 +36,26 @@ STAFF = tuple(role for role in Role if role is not Role.HOLDER)
 #: What differs from one row to the next in an address: pages of one shape are not all looked at.
 _KEYS = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{64}|[0-9A-Z]{17}|\d+")
 _ALIKE = 2  # pages of one shape that are looked at
+_HEAVIEST = 60_000  # bytes of a first view, the files beside the page included
+_SIZE = """() => ["navigation", "resource"].flatMap((kind) => performance.getEntriesByType(kind))
+    .reduce((sum, each) => sum + each.decodedBodySize, 0)"""
+#: Links and buttons below 24 × 24 px (WCAG 2.2, 2.5.8) that do not stand inside a sentence.
+_SMALL = """() => [...document.querySelectorAll("a[href], button, summary, select, input:not([type=hidden])")]
+    .filter((each) => {
+        const { width, height } = each.getBoundingClientRect();
+        if (each.matches(".skip") || width < 2 || (width >= 24 && height >= 24)) return false;
+        const around = each.closest("p, li, dd, td, h1, h2, h3") ?? each;
+        const inline = getComputedStyle(each).display === "inline";
+        return !(inline && around.innerText.trim() !== each.innerText.trim());
+    })
+    .map((each) => `${each.tagName} ${each.innerText || each.name}`)"""
+#: Labels that stand twice in a list of values, in a form, or in a group of choices.
+_DOUBLES = """() => [
+        ["dl.summary", "dt:not(.hidden)"], ["form", ".field > label, legend"], ["fieldset", "label"],
+    ].flatMap(([part, label]) => [...document.querySelectorAll(part)].flatMap((each) => {
+        const labels = [...each.querySelectorAll(label)].map((one) => one.textContent.trim());
+        return labels.filter((text, index) => labels.indexOf(text) < index);
+    }))"""
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +154,14 @@ def test_pages_of_families(local: Site, open_browser: Open, watch: Watch, number
     look_everywhere(page, watch)
 
 
+def test_the_list_of_sample_accounts(local: Site, open_browser: Open, watch: Watch) -> None:
+    """The longest of all pages, which nobody has to sign in for."""
+    page = open_browser()
+    page.goto("/demo-accounts")
+    assert page.locator("[data-demo-key]").count() == len(demonstration.read(local.instance.demo))
+    assert [*_faults(page), *watch.complaints] == []
+
+
 def _act_as(page: Page, role: Role) -> None:
     """Who has several roles takes this one."""
     name = ROLE_NAMES[role]
@@ -183,6 +212,13 @@ def _faults(page: Page) -> Iterator[str]:
         needed = page.evaluate("document.documentElement.scrollWidth")
         if needed > width:
             yield f"{width} px: needs {needed} px"
+    for small in page.evaluate(_SMALL):  # at the narrowest
+        yield f"too small for a finger: {small}"
+    for label in page.evaluate(_DOUBLES):
+        yield f"two fields of one section are called {label}"
+    size = page.evaluate(_SIZE)
+    if size >= _HEAVIEST:
+        yield f"weighs {size} bytes"
 
 
 def _links(page: Page) -> list[str]:

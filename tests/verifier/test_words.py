@@ -23,7 +23,7 @@ from verifier.report import (
     SubIndication,
     ValidationReport,
 )
-from verifier.verdict import Evidence, Outcome, Standing, Verdict, VersionFacts, VersionState
+from verifier.verdict import GENUINE, Evidence, Outcome, Standing, Verdict, VersionFacts, VersionState
 from verifier.words import LANGUAGES, Language, Tone, Words, say
 
 #: "hợp lệ" is an admission decision, "giả" an accusation; whole words, so that "giải thích" stays possible.
@@ -86,8 +86,9 @@ def _texts(answer: Words) -> tuple[str, ...]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_verdict_has_whole_sentences_in_the_product_vocabulary(language: Language) -> None:
     for verdict in _verdicts():
-        for issuer, current in ((None, None), ("Trường Tiểu học Cây {Đa} %s", 3)):
-            answer = say(verdict, language, issuer=issuer, current_version=current)
+        known = itertools.product(((None, None), ("Trường Tiểu học Cây {Đa} %s", 3)), (False, True))
+        for (issuer, current), holder in known:
+            answer = say(verdict, language, issuer=issuer, current_version=current, holder=holder)
             for text in _texts(answer):
                 assert text == text.strip() != ""
                 assert "  " not in text
@@ -104,6 +105,7 @@ def test_green_is_the_only_ok_and_grey_the_only_unfinished(language: Language) -
         unfinished = verdict.outcome is Outcome.CHECK_INCOMPLETE
         assert (say(verdict, language).tone is Tone.UNFINISHED) == unfinished
         assert (say(verdict, language).tone is Tone.OK) == verdict.green
+        assert (say(verdict, language, holder=True).tone is Tone.OK) == verdict.green
 
 
 @pytest.mark.parametrize("outcome", words.reason_codes())
@@ -116,11 +118,12 @@ def test_each_reason_has_a_sentence_of_its_own(outcome: Outcome, language: Langu
 
 def test_languages_are_complete_and_differ() -> None:
     for verdict in _verdicts():
-        vietnamese, english = (say(verdict, language) for language in LANGUAGES)
-        assert len(vietnamese.further) == len(english.further)
-        assert vietnamese.headline != english.headline
-        assert vietnamese.sentence != english.sentence
-        assert vietnamese.next_step != english.next_step
+        for holder in (False, True):
+            vietnamese, english = (say(verdict, language, holder=holder) for language in LANGUAGES)
+            assert len(vietnamese.further) == len(english.further)
+            assert vietnamese.headline != english.headline
+            assert vietnamese.sentence != english.sentence
+            assert vietnamese.next_step != english.next_step
 
 
 def test_a_code_says_that_the_paper_was_not_compared() -> None:
@@ -137,6 +140,24 @@ def test_a_code_says_that_the_paper_was_not_compared() -> None:
             "Nội dung trên giấy chưa được so."
             in say(Verdict(outcome, Evidence.CODE, (), version), "vi").sentence
         )
+
+
+def test_a_holder_reads_of_their_record_and_not_of_a_paper_in_hand() -> None:
+    version = VersionFacts("7K3M9QXTZ2ABCDEFG", 2, VersionState.CURRENT, Standing.PASSED)
+    by_code = Verdict(Outcome.GENUINE_CURRENT, Evidence.CODE, (), version)
+    answer = say(by_code, "vi", issuer="Trường Tiểu học Hoa Ban", holder=True)
+    assert answer.sentence == (
+        "Đây là bản số 2 do Trường Tiểu học Hoa Ban cấp, bản mới nhất. Các chữ ký số đều đạt ở lần kiểm tra "
+        "gần nhất."
+    )
+    held = GENUINE | {Outcome.REGISTERED_BUT_SIGNATURE_FAILS}
+    for verdict in _verdicts():
+        everybody, holder = say(verdict, "vi"), say(verdict, "vi", holder=True)
+        if verdict.evidence is Evidence.CODE and verdict.outcome in held:
+            assert holder.tone is everybody.tone
+            assert not re.search("mã này|trên giấy|chưa được so", holder.headline + holder.sentence, re.I)
+        else:
+            assert holder == everybody
 
 
 def test_an_unfinished_check_says_nothing_about_the_record() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import date, timedelta
 from itertools import pairwise
 
@@ -14,7 +16,7 @@ from portal.consent import working_days
 from portal.consent.ages import Party, needed
 from portal.consent.fields import PLAIN, SENSITIVE, Preset, is_sensitive, names_of
 from portal.consent.purposes import LETTERS, Duty, Purpose, outside_education
-from portal.consent.texts import EDITION, Reader, Terms, render
+from portal.consent.texts import EDITION, Language, Reader, Terms, render
 from portal.permissions import OrganisationKind
 from verifier.locator import ALPHABET
 from verifier.record import Level, field_specs, level_info
@@ -150,30 +152,75 @@ def test_the_text_names_everything(reader: Reader) -> None:
     for shown, index in ((vi, 0), (en, 1)):
         for words in SENSITIVE.values():
             assert f"- {words[index]}\n" in shown.text
-        assert Purpose.VIEW.words[index] in shown.text
         assert "{" not in shown.text
         assert len(shown.sha256) == 64
     assert vi.sha256 != en.sha256
     assert "7 ngày" in vi.text
+    assert "For 7 days" in en.text
+    assert "For 1 day" in render(replace(TERMS, days=1), "en", reader).text
     with pytest.raises(KeyError):
         render(TERMS, "vi", reader, edition=EDITION + 1)
+
+
+@pytest.mark.parametrize("reader", Reader)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_purpose_and_preset_reads_otherwise(language: Language, reader: Reader) -> None:
+    purposes = {render(replace(TERMS, purpose=each), language, reader).text for each in Purpose}
+    presets = {render(replace(TERMS, preset=each), language, reader).text for each in Preset}
+    assert len(purposes) == len(Purpose)
+    assert len(presets) == len(Preset)
+
+
+@pytest.mark.parametrize("reader", Reader)
+def test_what_the_whole_record_leaves_out_is_said_as_it_is(reader: Reader) -> None:
+    """Something named stands right below; nothing named points nowhere; the signed PDF leaves nothing out."""
+    whole = replace(TERMS, preset=Preset.WHOLE, pdf=False)
+    lines = render(replace(whole, sensitive=("dan_toc",)), "vi", reader).text.split("\n")
+    first = next(number for number, line in enumerate(lines) if "ngay sau đây" in line)
+    assert lines[first + 1] == "- dân tộc"
+    nothing = render(replace(whole, sensitive=()), "vi", reader).text
+    assert not re.search("dưới đây\n|sau đây", nothing)
+    assert re.search("không có .*số định danh", nothing)
+    for sensitive in ((), ("dan_toc",)):
+        with_pdf = render(replace(whole, sensitive=sensitive, pdf=True), "vi", reader).text
+        assert not re.search("không có .*số định danh|sau đây", with_pdf)
+        assert re.search("in mọi .*, cả ", with_pdf)
 
 
 def test_an_edition_that_was_shown_is_never_changed() -> None:
     """Another wording is another edition: add one, and its hashes here."""
     hashes = {
-        (language, reader.value): render(TERMS, language, reader, edition=1).sha256[:16]
+        (edition, language, reader.value): [
+            render(terms, language, reader, edition=edition).sha256[:16] for terms in (TERMS, WHOLE)
+        ]
+        for edition in range(1, EDITION + 1)
         for language in LANGUAGES
         for reader in Reader
     }
-    assert hashes == EDITION_1
+    assert hashes == EDITIONS
 
 
-EDITION_1 = {
-    ("vi", "adult"): "96f3c3cfa82c2859",
-    ("vi", "child"): "90bb5f0274af40f7",
-    ("en", "adult"): "17ac69f7ecd6a7ac",
-    ("en", "child"): "853062d9a3352748",
+WHOLE = replace(
+    TERMS,
+    recipient="Trường THPT Tân Lập",
+    purpose=Purpose.TRANSFER,
+    preset=Preset.WHOLE,
+    sensitive=(),
+    pdf=False,
+    days=1,
+    once=True,
+    approval=False,
+    reference="HS-12",
+)
+EDITIONS = {
+    (1, "vi", "adult"): ["96f3c3cfa82c2859", "3317f87c6276a8e4"],
+    (1, "vi", "child"): ["90bb5f0274af40f7", "4f3b4e1e2542e419"],
+    (1, "en", "adult"): ["17ac69f7ecd6a7ac", "2df763459505cf2e"],
+    (1, "en", "child"): ["853062d9a3352748", "1acffe96526ef398"],
+    (2, "vi", "adult"): ["1495804f3b5beefc", "5cbbb87e04fea1b9"],
+    (2, "vi", "child"): ["c3864a98086068d6", "190008880299e913"],
+    (2, "en", "adult"): ["0d8fec9fac071b39", "34e31c59cc10c823"],
+    (2, "en", "child"): ["cebaf4e123db7878", "e229aa6a0d15166b"],
 }
 
 

@@ -17,6 +17,7 @@ from portal.consent.models import Evidence
 from portal.consent.purposes import Purpose
 from portal.consent.receipts import Receipt, ReceiptState
 from portal.consent.service import By, Denied, State, Wish
+from portal.consent.texts import EDITION
 from tests.portal.consent.test_service import FIFTEEN
 from tests.portal.consent.world import World, done, why
 
@@ -42,8 +43,8 @@ def test_a_receipt_has_the_published_form(world: World) -> None:
     assert [e["kind"] for e in made["events"]] == ["asked", "given", "given", "opened"]
     yes = [e for e in made["events"] if e["kind"] == "given"]
     assert [(e["party"], e["evidence"], e["text_version"]) for e in yes] == [
-        ("guardian", "sign_in", 1),
-        ("pupil", "same_device", 1),
+        ("guardian", "sign_in", EDITION),
+        ("pupil", "same_device", EDITION),
     ]
     assert yes[0]["text_sha256"] != yes[1]["text_sha256"]
     assert (made["state"], made["version"], made["once"]) == ("given", 4, False)

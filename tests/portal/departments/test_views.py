@@ -60,7 +60,7 @@ def test_numbers_of_the_own_schools(world: World, people: People) -> None:
     """Three invented records are a handful."""
     page = people.sign_in(OFFICER).get("/statistics").text
     assert "&lt; 5" in page
-    assert "2025-2026" in page
+    assert "2025–2026" in page
     assert "Chưa có học bạ nào được cấp" in people.sign_in(OFFICER, away=True).get("/statistics").text
 
 

@@ -378,7 +378,7 @@ class TestWhoAnswers:
         assert "nói không thì vẫn được" in page
         assert "chưa thể đồng ý" in inspect_ok(family.say(mother, consent, "yes"), 422)
         form = TestSharing.filled(family)
-        assert "chưa thể chia sẻ" in inspect_ok(mother.post(f"{family.base(mother)}/new", form), 403)
+        assert "chưa thể cho ai xem" in inspect_ok(mother.post(f"{family.base(mother)}/new", form), 403)
         assert family.events(consent) == []
         family.say(mother, consent, "no")
         assert family.events(consent)[-1][0] == "refused"
@@ -509,7 +509,19 @@ class TestSharing:
         path = f"{family.base(mother)}/new"
         refused = inspect_ok(mother.post(path, self.filled(family, purpose="employment")), 422)
         assert "hiện chưa có chấp thuận" in refused
-        assert 'value="employment" checked' in refused
+        assert re.search('value="employment"[^>]* disabled', refused)
+        assert refused.count(" checked") == 4  # what else was chosen stays
+
+    def test_a_purpose_without_approval_is_shown_as_such_before_the_form_is_filled(
+        self, family: Family
+    ) -> None:
+        mother = family.holder()
+        page = inspect_ok(mother.get(f"{family.base(mother)}/new"))
+        for purpose in Purpose:
+            assert (f'value="{purpose}"' in page) is True
+            closed = re.search(f'value="{purpose}"[^>]* disabled', page)
+            assert (closed is None) is purpose.in_education
+        assert page.count("Chưa chọn được: Sở") == sum(not each.in_education for each in Purpose)
 
     def test_all_years_of_a_level_as_one(self, family: Family) -> None:
         portal = bundle(family.world)
@@ -526,8 +538,8 @@ class TestSharing:
         assert "thành một bộ: 2 năm học" in page
         made = mother.post(path, self.filled(family, records=["level:TIEU_HOC"]))
         text = inspect_ok(mother.get(made.headers["Location"]))
-        assert "2024-2025" in text
-        assert "2025-2026" in text
+        assert "2024–2025" in text
+        assert "2025–2026" in text
 
 
 class TestOthers:

@@ -224,4 +224,4 @@ def test_who_looked_and_on_which_ground(world: World, people: People, key: uuid.
     assert "before=" not in last
     assert "Không còn lần xem nào cũ hơn" in mother.get(f"/family/{key}/looks?before=1").text
     assert mother.get(f"/family/{key}/looks?before={2**60}").status_code == 404
-    assert "a state agency" in inspect_ok(mother.get(f"/family/{key}/looks?lang=en"))
+    assert "A state agency" in inspect_ok(mother.get(f"/family/{key}/looks?lang=en"))

@@ -122,6 +122,13 @@ def test_families_learn_what_to_do(kind: Kind) -> None:
         assert nothing_to_do or "Đăng nhập" in text or "báo nhà trường ngay" in text
 
 
+@pytest.mark.parametrize("channel", Channel)
+@pytest.mark.parametrize("kind", [Kind.RECORD_NEW_VERSION, Kind.RECORD_RECALLED])
+def test_school_years_are_written_as_on_pages(kind: Kind, channel: Channel) -> None:
+    for language in LANGUAGES:
+        assert re.search("20[0-9]{2}–20[0-9]{2}", written(kind, language, channel))
+
+
 def test_the_code_warns_against_whoever_asks_for_it() -> None:
     for channel in Channel:
         assert "Không ai của nhà trường hay của cổng hỏi bạn mã này." in written(

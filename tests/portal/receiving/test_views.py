@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from portal.consent import disclosing
+from portal.consent.purposes import Purpose
 from portal.extensions import KEY
 from portal.permissions import Role
 from portal.web.pages import STATIC
@@ -124,6 +125,14 @@ class TestAsking:
         unknown = scene.ask(visitor, code=text[:20] + ("0" if text[20] != "0" else "1") + text[21:])
         assert "Không có học bạ nào" in ok(unknown, 422)
         assert "Sở Giáo dục và Đào tạo chấp thuận" in ok(scene.ask(visitor, purpose="view"), 422)
+
+    def test_a_purpose_that_no_department_approved_is_closed_beforehand(self, scene: Scene) -> None:
+        form = ok(officer(scene).get("/received/ask"))
+        for purpose in Purpose:
+            closed = re.search(f'name="purpose" value="{purpose}"[^>]* disabled', form)
+            assert (closed is None) is purpose.in_education
+        agency = ok(officer(scene, Role.AGENCY_OFFICER).get("/received/ask"))  # it needs one for everything
+        assert agency.count("Chưa chọn được: Sở") == len(Purpose)
 
     def test_refused_withdrawn_expired_with_their_dates(self, scene: Scene) -> None:
         visitor = officer(scene)

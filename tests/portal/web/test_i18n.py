@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
@@ -18,28 +19,68 @@ from tests.portal.web.world import World
 
 PORTAL = Path(i18n.__file__).parent.parent
 BLANK = re.compile(r"%\(\w+\)s|%.")
+PLAIN = ("_", "gettext", "marked")
+COUNTED = ("ngettext",)
 
 
-def extracted() -> dict[str, str]:
-    """Every message of the sources, with where it stands."""
+def extracted(*functions: str) -> dict[str, str]:
+    """Every message of the sources that is an argument of one of these, with where it stands."""
     found = extract_from_dir(
         PORTAL,
         [("**.py", "python"), ("templates/**.html", "jinja2")],
-        keywords={"_": None, "gettext": None, "marked": None},
+        keywords=dict.fromkeys(functions),
     )
     return {str(message): f"{name}:{line}" for name, line, message, _, _ in found}
 
 
-def test_the_catalogue_has_every_message_and_no_other() -> None:
+def _read() -> Catalog:
     with i18n.CATALOGUE.open("rb") as file:
-        catalogue = read_po(file, locale="en", abort_invalid=True)
-    messages = {str(m.id): m for m in catalogue if m.id}
-    sources = extracted()
-    assert len(sources) > 80
+        return read_po(file, locale="en", abort_invalid=True)
+
+
+@pytest.mark.parametrize(("functions", "plural"), [(PLAIN, False), (COUNTED, True)])
+def test_the_catalogue_has_every_message_and_no_other(functions: tuple[str, ...], plural: bool) -> None:
+    """What counts something has a form for one, what does not has none."""
+    messages = {m.id[0] if plural else str(m.id): m for m in _read() if m.id and m.pluralizable is plural}
+    sources = extracted(*functions)
+    assert len(sources) > (5 if plural else 80)
     assert {m: where for m, where in sources.items() if m not in messages} == {}
     assert [m for m in messages if m not in sources] == []
-    assert [m for m, entry in messages.items() if entry.fuzzy or not entry.string] == []
+    assert [m for m, entry in messages.items() if not entry.string or not all(entry.string)] == []
+
+
+def test_no_message_stands_twice_is_unsure_or_left_over() -> None:
+    """A merge by union keeps both of two entries, and whoever reads a catalogue takes the last one."""
+    text = i18n.CATALOGUE.read_text("utf-8")
+    entries = [block for block in re.split(r"\n\s*\n", text) if re.search("^msgid ", block, re.MULTILINE)]
+    assert [block for block in entries if len(re.findall("^msgid ", block, re.MULTILINE)) > 1] == []
+    ids = Counter(_id(block) for block in entries)
+    assert [message for message, count in ids.items() if count > 1] == []
+    catalogue = _read()
+    assert len(ids) == len(list(catalogue))  # the head is one of both
+    assert not re.search("^#~|^#,.*fuzzy", text, re.MULTILINE)
     assert dict(catalogue.obsolete) == {}
+    assert [m.id for m in catalogue if m.id and m.fuzzy] == []
+
+
+def _id(block: str) -> str:
+    """The message of an entry as it is written, its lines joined."""
+    written = block.partition("msgid ")[2]
+    lines = re.split(r"^msg", written, maxsplit=1, flags=re.MULTILINE)[0].splitlines()
+    return "".join(line.strip()[1:-1] for line in lines)
+
+
+def test_what_counts_has_a_form_for_one() -> None:
+    assert i18n.in_number("Trễ hạn %(count)s ngày", "en") == (
+        "Late by %(count)s day",
+        "Late by %(count)s days",
+    )
+    assert len(set(i18n.in_number("Trễ hạn %(count)s ngày", "vi"))) == 1
+    for vietnamese, forms in i18n.english_in_number().items():
+        assert forms[0] != forms[1]
+        assert "%(count)s" in vietnamese
+        for english in forms:
+            assert Counter(BLANK.findall(vietnamese)) == Counter(BLANK.findall(english)), vietnamese
 
 
 def test_translations_keep_the_blanks() -> None:
