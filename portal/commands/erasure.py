@@ -24,6 +24,7 @@ from portal.errors import Refusal
 from portal.extensions import reading, resources, transaction
 from portal.issuing.erasing import RECORD, refuse_registered
 from portal.issuing.lock import exclusive
+from portal.registry import many
 from portal.registry import service as registry
 from verifier.locator import group, parse_record_id
 
@@ -65,6 +66,7 @@ def destroy(decision: uuid.UUID) -> None:
     now = portal.clock.now()
     with exclusive(portal.engine, portal.settings.instance_dir):
         with told(Action.ERASURE, [decisions.about(decision)]), transaction() as session:
+            many.hold(session, decision)
             taken = decisions.take(session, decision, Kind.DESTROY_RECORD_KEY, actor=actor(), now=now)
             record_id = registry.record_id_of(session, taken.object)
             if record_id is None:

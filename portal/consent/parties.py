@@ -11,18 +11,29 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from portal.accounts import holders
 from portal.accounts.holders import LinkState
-from portal.accounts.models import Account, AccountKind, AccountState, Membership, Organisation, Relation
+from portal.accounts.models import (
+    Account,
+    AccountKind,
+    AccountState,
+    Contact,
+    Federation,
+    Membership,
+    Organisation,
+    Relation,
+)
 from portal.consent.ages import Party
 from portal.permissions import Act, OrganisationKind, Role, may
 from portal.registry import learners
 from portal.registry import service as registry
 from portal.registry.service import Issued
+from portal.trust import store as trust
 from portal.vault import Vault
+from verifier.report import Role as Signs
 from verifier.verdict import VersionState
 from verifier.words import VIETNAM
 
@@ -181,6 +192,30 @@ def standing(session: Session, staff: Staff, act: Act, today: date) -> Office | 
     if not may(staff.role, act) or staff.role not in roles(session, staff.account, staff.organisation, today):
         return None
     return office(session, staff.organisation)
+
+
+def no_witness(
+    session: Session, staff: Staff, school_code: str, pupil: str, family: Collection[uuid.UUID]
+) -> str | None:
+    """Why a person of the pupil's school may not take this pupil's answer down; None when they may.
+
+    ``not_own_class``: a homeroom teacher knows the pupils whose newest record they signed as that; the
+    school's office speaks for all. ``own_family``: the account has a contact, now or before, or an identity
+    at an OpenID provider in common with one of
+    ``family``, the pupil's holders. Staff and holder accounts are two also
+    where they are one person, so that is all that can be known.
+    """
+    if staff.role is Role.HOMEROOM_TEACHER:
+        own = trust.certificates_of(session, staff.account, school_code, Signs.GVCN)
+        if not own & registry.last_signers(session, school_code, pupil, Signs.GVCN):
+            return "not_own_class"
+    contacts = select(Contact.value_index).where(Contact.account_pk.in_(family))
+    identities = select(Federation.subject_index).where(Federation.account_pk.in_(family))
+    same = select(
+        exists().where(Contact.account_pk == staff.account, Contact.value_index.in_(contacts))
+        | exists().where(Federation.account_pk == staff.account, Federation.subject_index.in_(identities))
+    )
+    return "own_family" if session.scalar(same) else None
 
 
 def roles(session: Session, account: uuid.UUID, organisation: uuid.UUID, today: date) -> frozenset[Role]:

@@ -53,6 +53,7 @@ from portal.consent.parties import (
     link_party,
     links,
     names,
+    no_witness,
     office,
     own_link,
     recipient_of,
@@ -96,6 +97,14 @@ _SENTENCES: Final = {
     "disputed": marked("Quyền đại diện cho học sinh đang được nhà trường xác minh, nên chưa thể đồng ý."),
     "not_approved": marked(
         "Mục đích này cần Sở Giáo dục và Đào tạo chấp thuận trước; hiện chưa có chấp thuận."
+    ),
+    "not_own_class": marked(
+        "Giáo viên chủ nhiệm chỉ ghi câu trả lời của học sinh mà mình đã ký học bạ mới nhất. Với em này, "
+        "hãy nhờ giáo vụ của trường ghi."
+    ),
+    "own_family": marked(
+        "Tài khoản của bạn trùng liên hệ với người nhà của em, nên bạn không ghi câu trả lời của em được. "
+        "Hãy nhờ người khác của trường."
     ),
     "own_sign_in": marked("Học sinh có tài khoản riêng, hoặc từ 16 tuổi, phải tự đăng nhập để trả lời."),
     "text_differs": marked("Nội dung vừa đọc đã thay đổi. Đọc lại rồi trả lời."),
@@ -507,8 +516,8 @@ def answer(
 
     Of a waiting consent a no by either party is a refusal, of a given one a withdrawal; both end it at once.
     A withdrawal also closes what a single use opened, while it lies open (:data:`OPEN_FOR`). Denied:
-    ``unknown_consent``, ``not_entitled``, ``not_permitted``, ``own_sign_in``, ``disputed``,
-    ``not_open``, ``already_answered``, ``same_request``, ``text_differs``.
+    ``unknown_consent``, ``not_entitled``, ``not_permitted``, ``not_own_class``, ``own_family``,
+    ``own_sign_in``, ``disputed``, ``not_open``, ``already_answered``, ``same_request``, ``text_differs``.
     """
     _check_answer(by, request)
     # 1 Who speaks, and whether there is anything left to answer.
@@ -930,13 +939,17 @@ def at_school(
     now: datetime,
 ) -> tuple[Overview, ...] | Denied:
     """What a pupil of this school may answer there today: what waits for them, and what they may take back.
-    Denied: ``not_permitted``.
+    Denied: ``not_permitted``, ``not_own_class``, ``own_family``.
     """
+    deny = _Refuser(session, Actor("account", str(staff.account)), Action.CONSENT_GIVEN, now)
     school = standing(session, staff, Act.WITNESS_CONSENT, day_of(now))
     if school is None:
-        return _Refuser(session, Actor("account", str(staff.account)), Action.CONSENT_GIVEN, now)(
-            "not_permitted"
-        )
+        return deny("not_permitted")
+    with everywhere(session):
+        known = links(session, vault, visible(session, school.code, pupil), now)
+    refusal = no_witness(session, staff, school.code, pupil, [link.account for link in known])
+    if refusal is not None:
+        return deny(refusal, pupil=pupil, school=school.code)
     wanted = select(Consent.id).where(
         Consent.pupil_index == pupil, Consent.school_code == school.code, _is_open()
     )
@@ -1043,11 +1056,7 @@ def approve_purpose(
 
     Denied: ``not_permitted``, ``approved_already``.
     """
-    problems = reference_problems(reference)
-    if valid_to is not None and valid_to < valid_from:
-        problems.append(
-            Problem("valid_to", "valid_to", marked("Ngày hết hiệu lực phải sau ngày có hiệu lực."))
-        )
+    problems = [*reference_problems(reference), *period_problems(valid_from, valid_to)]
     if problems:
         raise InvalidInput(tuple(problems))
     actor = Actor("account", str(staff.account))
@@ -1077,6 +1086,13 @@ def reference_problems(reference: str) -> list[Problem]:
     if 0 < len(reference.strip()) <= MAX_REFERENCE:
         return []
     return [Problem("reference", "reference", marked("Ghi số quyết định, không quá 80 ký tự."))]
+
+
+def period_problems(valid_from: date, valid_to: date | None) -> list[Problem]:
+    """What is wrong with the first and last day of an approval."""
+    if valid_to is None or valid_to >= valid_from:
+        return []
+    return [Problem("valid_to", "valid_to", marked("Ngày hết hiệu lực phải sau ngày có hiệu lực."))]
 
 
 def revoke_purpose(session: Session, *, staff: Staff, purpose: Purpose, now: datetime) -> uuid.UUID | Denied:
@@ -1420,6 +1436,10 @@ def _party(session: Session, case: Case, by: By, said: Said, now: datetime) -> P
             or by.evidence not in (Evidence.WITNESS, Evidence.PAPER)
         ):
             return "not_permitted"
+        family = [link.account for link in case.links]
+        refusal = no_witness(session, by.staff, school.code, case.row.pupil_index, family)
+        if refusal is not None:
+            return refusal
         return Party.PUPIL if Party.PUPIL in case.needed.parties else "not_entitled"
     link = next(
         (

@@ -258,7 +258,7 @@ def listing(
 
 def find(session: Session, decision: uuid.UUID) -> Facts:
     """One decision. Raises Refusal ``unknown_decision``."""
-    row = session.get(Decision, decision)
+    row = session.get(Decision, decision, populate_existing=True)
     if row is None:
         raise _unknown()
     return _facts(row)

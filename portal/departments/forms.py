@@ -44,10 +44,19 @@ _SCHOOL_MISTAKES: Final[Mapping[str, str]] = {
 }
 
 
+#: Years in which a school that is let in can have begun.
+_OLDEST: Final = 1900
+_LATEST: Final = 2099
+
+
 def read_school(form: Mapping[str, str], levels: list[str], department: str) -> SchoolInput:
-    """A new school. Raises InvalidInput for a day that is none; the rest is for the register to say."""
+    """A new school. Raises InvalidInput for a day that is none, or in no school's life; the rest is for the
+    register to say.
+    """
     try:
         begins = _day(form)
+        if not _OLDEST <= begins.year <= _LATEST:
+            raise ValueError
     except ValueError:
         raise InvalidInput(
             (Problem("valid_from", "day", marked("Nhập ngày có thật, ví dụ 1 9 2026")),)

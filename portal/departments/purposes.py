@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 
 from flask import Blueprint, Response, abort, request
@@ -43,7 +43,7 @@ def approve() -> AnyResponse:
     """Stand by a purpose, by a decision of the department."""
     me, form, now = viewer(), request.form, resources().clock.now()
     try:
-        purpose, valid_from, valid_to = _read(form)
+        purpose, valid_from, valid_to = _read(form, now)
         with transaction() as session:
             done = service.approve_purpose(
                 session,
@@ -82,7 +82,7 @@ def revoke(name: str) -> AnyResponse:
     return to(PURPOSES)
 
 
-def _read(form: Mapping[str, str]) -> tuple[Purpose, date, date | None]:
+def _read(form: Mapping[str, str], now: datetime) -> tuple[Purpose, date, date | None]:
     """Purpose, first and last day. Raises InvalidInput with everything that is wrong."""
     problems: list[Problem] = []
     days: dict[str, date | None] = {}
@@ -91,12 +91,14 @@ def _read(form: Mapping[str, str]) -> tuple[Purpose, date, date | None]:
     problems += service.reference_problems(form.get("reference", ""))
     for name in ("valid_from", "valid_to"):
         try:
-            days[name] = read_day(form.get(name, ""), name)
+            days[name] = read_day(form.get(name, ""), name, now=now)
         except InvalidInput as mistakes:
             problems += mistakes.problems
     first = days.get("valid_from")
     if first is None and "valid_from" in days:
         problems.append(Problem("valid_from", "none", marked("Nhập ngày bắt đầu có hiệu lực.")))
+    if first is not None:
+        problems += service.period_problems(first, days.get("valid_to"))
     if problems or first is None:
         raise InvalidInput(tuple(problems))
     return Purpose(form["purpose"]), first, days["valid_to"]

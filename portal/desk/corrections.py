@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from portal.audit import service as audit
 from portal.audit.service import Action, Event, Object
 from portal.decisions import service as decisions
-from portal.decisions.service import Kind
+from portal.decisions.service import Kind, State
 from portal.desk.person import Person
 from portal.errors import Refusal, marked
 from portal.issuing import deadlines, telling
@@ -129,11 +129,18 @@ def many_waiting(session: Session, who: Person, *, now: datetime) -> tuple[ManyF
 def answer_many(
     session: Session, vault: Vault, who: Person, decision: uuid.UUID, *, yes: bool, now: datetime
 ) -> int:
-    """The other manager's answer; a yes recalls at once, and answers how many. Raises Refusal."""
+    """The other manager's answer; a yes recalls at once, and answers how many. The same answer of the same
+    person again (a form that was sent twice) changes nothing and answers the same. Raises Refusal.
+    """
     who.must_be_allowed(Act.RECALL)
-    open_ones = decisions.listing(session, kind=Kind.RECALL_RECORDS, organisation=who.office)
-    if decision not in {each.id for each in open_ones}:
+    every = decisions.listing(session, closed=True, kind=Kind.RECALL_RECORDS, organisation=who.office)
+    if decision not in {each.id for each in every}:
         raise Refusal("unknown_decision", marked("Trường này không có đề nghị nào như vậy đang chờ."))
+    many.hold(session, decision)
+    found = decisions.find(session, decision)
+    said = State.APPLIED if yes else State.REFUSED
+    if found.state is said and found.answered_by == str(who.actor):
+        return len(many.records(session, found)) if yes else 0
     if not yes:
         decisions.refuse(session, decision, actor=who.actor, now=now)
         return 0
@@ -229,10 +236,12 @@ def lock_days(session: Session, who: Person, *, now: datetime) -> tuple[LockDay,
 def set_lock_day(
     session: Session, officer: Person, year: str, day: date, *, supplementary: bool, now: datetime
 ) -> None:
-    """Set the last day on which the department's schools correct a year's records by themselves. Raises
-    InvalidInput.
+    """Set the last day on which the department's schools correct a year's records by themselves: of a year
+    that :func:`lock_days` lists. Raises InvalidInput.
     """
     officer.must_be_allowed(Act.SET_LOCK_DATES)
+    if year not in {each.year for each in lock_days(session, officer, now=now)}:
+        raise InvalidInput((Problem("year", "year", marked("Chọn năm học trong danh sách.")),))
     deadlines.set_last_open_day(
         session, officer.office, year, day, supplementary=supplementary, actor=officer.actor, now=now
     )

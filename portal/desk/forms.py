@@ -47,6 +47,10 @@ FAULTS: Final[Mapping[str, str]] = {
     "other_digest": marked("Giá trị băm đã đổi; hãy đặt lệnh ký mới."),
 }
 OTHER_FAULT: Final = marked("Chưa ký được: chứng thư số hoặc việc duyệt đã đổi. Hỏi văn thư của trường.")
+#: What somebody does who wants more files of former years than one person takes alone.
+MANY_COPIES: Final = marked(
+    "Cần nhiều hơn thì nhờ người vận hành cổng: họ lấy cả danh sách khi hai người cùng quyết định."
+)
 #: For whom a lock date is, by whether they were assessed once more.
 LOCK_WORDS: Final[Mapping[bool, str]] = {
     False: marked("Học sinh hoàn thành năm học"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -71,6 +71,7 @@ class Part:
     ordered: int
     signed: int
     since: datetime  # when the oldest of them was reserved
+    before: tuple[str, ...] = ()  # of an own part of which nothing is ready: fields that are signed first
 
     @property
     def left(self) -> int:
@@ -112,7 +113,11 @@ def own_parts(session: Session, who: Person) -> tuple[Part, ...]:
     who.must_be_allowed(act)
     mine = _own_certificates(session, who)
     parts = _parts(session, who.office, mine)
-    return tuple(part for part in parts if part.key.field.partition(".")[0] in roles)
+    return tuple(
+        part if part.ready or not part.later else replace(part, before=_before(session, who.office, part.key))
+        for part in parts
+        if part.key.field.partition(".")[0] in roles
+    )
 
 
 def progress(session: Session, who: Person) -> tuple[Part, ...]:
@@ -361,6 +366,28 @@ def _blocked() -> Any:
         )
         .exists()
     )
+
+
+def _before(session: Session, school: str, part: PartKey) -> tuple[str, ...]:
+    """The fields of this class that have to be signed before this part, and are not; in signing order."""
+    before, mine = aliased(PlannedSignature), aliased(PlannedSignature)
+    rows = session.execute(
+        select(before.field, func.min(before.rank))
+        .join(mine, mine.issuance_pk == before.issuance_pk)
+        .join(Issuance, Issuance.id == before.issuance_pk)
+        .where(
+            Issuance.school_code == school,
+            Issuance.upload_pk == part.upload,
+            Issuance.school_class == part.school_class,
+            mine.field == part.field,
+            mine.signed_at.is_(None),
+            before.rank < mine.rank,
+            before.signed_at.is_(None),
+        )
+        .group_by(before.field)
+        .order_by(func.min(before.rank), before.field)
+    )
+    return tuple(row.field for row in rows)
 
 
 def _state(planned: PlannedSignature, *, ordered: bool, blocked: bool) -> str:

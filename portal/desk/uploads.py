@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,6 +21,7 @@ from portal.issuing.models import ClassUpload, Issuance, Stage, UploadKind, Uplo
 from portal.issuing.sealed import Examined, open_upload, seal_upload
 from portal.permissions import Act
 from portal.ports import FileStore
+from portal.registry import many
 from portal.registry import service as registry
 from portal.trust import store as trust
 from portal.vault import Vault
@@ -30,7 +31,6 @@ from verifier.trust import Approval
 
 MAX_REASON: Final = 200
 _MAX_NAME: Final = 120
-_OWN_COPY: Final = "issuer_copy"  # what the trail calls a file that goes to the school that issued it
 _OPEN: Final = (UploadState.SENT, UploadState.EXAMINED, UploadState.CONFIRMED, UploadState.ISSUING)
 
 
@@ -76,6 +76,7 @@ class IssuedCopy:
     record_id: str
     version: int
     name: str  # of the pupil
+    fresh: bool  # handed out uncounted
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,14 +257,16 @@ def issued(
         content = registry.open_record(session, vault, key.record_id, key.version)
         if content is None:
             raise RuntimeError("a registered version without its content")
-        copies.append(IssuedCopy(key.record_id, key.version, str(content.fields["ho_va_ten"])))
+        fresh = many.is_fresh(session, key.record_id, key.version, now=now)
+        name = str(content.fields["ho_va_ten"])
+        copies.append(IssuedCopy(key.record_id, key.version, name, fresh))
     if copies:
         event = Event(
             who.actor,
             Action.DISCLOSURE,
             Object("upload", row.id),
             organisation=who.office,
-            purpose=_OWN_COPY,
+            purpose=many.OWN_COPY,
             details={"count": len(copies)},
         )
         audit.record(session, event, now=now)
@@ -281,8 +284,10 @@ def issued_file(
     version: int,
     now: datetime,
 ) -> bytes:
-    """The signed file of a registered version of an own upload. The trail tells of it under the pupil. Raises
-    Refusal, and what ``registry.read_file`` raises.
+    """The signed file of a registered version of an own upload. The trail tells of it under the pupil.
+
+    Raises Refusal ``unknown_upload``, ``not_there``; ``needs_two_persons`` for more than a few that were
+    sealed long ago (SEC-24); and what ``registry.read_file`` raises.
     """
     who.must_be_allowed(Act.UPLOAD_CLASS)
     row = _own(session, who, upload)
@@ -291,9 +296,7 @@ def issued_file(
     data = None if sha256 is None else registry.read_file(session, vault, files, sha256)
     if sha256 is None or data is None:
         raise Refusal("not_there", marked("Tệp này không có học bạ đó."))
-    shown: dict[str, str | int] = {"version": version, "file": sha256}
-    event = registry.trail_event(session, record_id, Action.DISCLOSURE, shown, actor=who.actor)
-    audit.record(session, replace(event, purpose=_OWN_COPY), now=now)
+    many.tell_copy(session, record_id, version, sha256, actor=who.actor, now=now)
     return data
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.accounts import sessions as web_sessions
+from portal.decisions.service import ALONE
 from portal.desk import certificates, corrections, forms, signatures, uploads
 from portal.desk.person import Person
 from portal.desk.signatures import PartKey
@@ -21,12 +22,13 @@ from portal.extensions import reading, resources, transaction
 from portal.issuing.deadlines import LockDay
 from portal.issuing.models import UploadKind, UploadState, Way
 from portal.permissions import STRONG, Act
+from portal.registry import many
 from portal.registry.service import REASON_CLASSES
 from portal.trust import store as trust
 from portal.web.access import Access, allowed
 from portal.web.forms import messages, said, to
 from portal.web.i18n import gettext, language, moment, ngettext
-from portal.web.sessions import page, viewer
+from portal.web.sessions import doorkeeper, page, viewer
 from verifier.errors import InvalidInput
 from verifier.locator import group
 from verifier.words import day, recall_reason, school_year
@@ -125,7 +127,7 @@ def mistakes_file(key: uuid.UUID) -> Response:
 @desk.get("/classes/<uuid:key>/<record_id>/<int:version>/pdf")
 @allowed(Access.ROLE, Act.UPLOAD_CLASS)
 def issued_file(key: uuid.UUID, record_id: str, version: int) -> Response:
-    """The signed file of one record that came of a class file."""
+    """The signed file of one record that came of a class file; of old ones only a few (SEC-24)."""
     bundle = resources()
     try:
         with transaction() as session:
@@ -139,8 +141,11 @@ def issued_file(key: uuid.UUID, record_id: str, version: int) -> Response:
                 version=version,
                 now=bundle.clock.now(),
             )
-    except Refusal:
-        abort(404)
+    except Refusal as refused:
+        if refused.code != "needs_two_persons":
+            abort(404)
+        doorkeeper().turned_away(viewer(), Act.UPLOAD_CLASS, refused.code)
+        return _one_class(key, {"copies": f"{gettext(refused.message)} {gettext(forms.MANY_COPIES)}"}, 422)
     return _download(content, f"hoc-ba-{record_id}-{version}.pdf", "application/pdf")
 
 
@@ -190,6 +195,8 @@ def _one_class(key: uuid.UUID, errors: Mapping[str, str], status: int = 200) -> 
         "marked": seen.marked,
         "stays": seen.facts.state in _STAYS,
         "copies": [(copy, group(copy.record_id)) for copy in copies],
+        "days": many.FRESH.days,
+        "alone": ALONE,
         "signers": [
             (field, forms.field_name(field), able, "ky_thay" if "ky_thay" in c else c.get("certificate", ""))
             for field, able in offered.items()
@@ -267,7 +274,11 @@ def _parts(act: Act, errors: Mapping[str, str], status: int = 200) -> Response:
         "errors": errors,
         "strong": act in STRONG,
         "passkeys": act in STRONG,
-        "parts": [(part, forms.field_name(part.key.field)) for part in parts if part.left],
+        "parts": [
+            (part, forms.field_name(part.key.field), ", ".join(map(forms.field_name, part.before)))
+            for part in parts
+            if part.left
+        ],
         "orders": [
             (
                 each,
@@ -530,27 +541,32 @@ def late_queue() -> Response:
 @allowed(Access.ROLE, Act.APPROVE_LATE_CORRECTION)
 def decide_late(key: uuid.UUID) -> AnyResponse:
     """Approve or refuse one."""
+    refusal = _refusal()
     try:
         with transaction() as session:
             corrections.decide_late(
                 session,
                 _me(session, Act.APPROVE_LATE_CORRECTION),
                 key,
-                refusal=request.form.get("refusal") or None,
+                refusal=refusal,
                 now=resources().clock.now(),
             )
     except Refusal as refused:
-        return _late_queue({"main": said(refused)}, 422)
+        where = f"refusal-{key}" if refused.code == "unknown_reason" else "main"
+        return _late_queue({where: said(refused)}, 422, answered=(key, refusal or ""))
     return to("/department/late-corrections")
 
 
-def _late_queue(errors: Mapping[str, str], status: int = 200) -> Response:
+def _late_queue(
+    errors: Mapping[str, str], status: int = 200, *, answered: tuple[uuid.UUID, str] | None = None
+) -> Response:
     with reading() as session:
         found = corrections.late_waiting(session, _me(session))
     context = {
         "errors": errors,
         "requests": [_late_line(each) for each in found],
         "refusals": _choices(forms.LATE_REFUSALS),
+        "answered": answered,
         "passkeys": True,
     }
     return page("desk/late_queue.html", context, status, here="/department/late-corrections")
@@ -715,21 +731,25 @@ def certificate_queue() -> Response:
 @allowed(Access.ROLE, Act.DECIDE_CERTIFICATES)
 def decide_certificate(key: uuid.UUID) -> AnyResponse:
     """Approve or refuse one."""
+    refusal = _refusal()
     try:
         with transaction() as session:
             certificates.decide(
                 session,
                 _me(session, Act.DECIDE_CERTIFICATES),
                 key,
-                refusal=request.form.get("refusal") or None,
+                refusal=refusal,
                 now=resources().clock.now(),
             )
     except Refusal as refused:
-        return _certificate_queue({"main": said(refused)}, 422)
+        where = f"refusal-{key}" if refused.code == "unknown_reason" else "main"
+        return _certificate_queue({where: said(refused)}, 422, answered=(key, refusal or ""))
     return to("/department/certificates")
 
 
-def _certificate_queue(errors: Mapping[str, str], status: int = 200) -> Response:
+def _certificate_queue(
+    errors: Mapping[str, str], status: int = 200, *, answered: tuple[uuid.UUID, str] | None = None
+) -> Response:
     today = resources().clock.now().date()
     with reading() as session:
         found = certificates.waiting(session, _me(session))
@@ -739,6 +759,7 @@ def _certificate_queue(errors: Mapping[str, str], status: int = 200) -> Response
         "certificates": [_certificate_line(each) for each in found],
         "schools": schools,
         "refusals": _choices(forms.CERTIFICATE_REFUSALS),
+        "answered": answered,
         "passkeys": True,
     }
     return page("desk/certificate_queue.html", context, status, here="/department/certificates")
@@ -754,6 +775,11 @@ def _me(session: Session, act: Act | None = None) -> Person:
         raise LookupError("a role of an organisation without an organisation")
     method = "passkey" if act in STRONG else web_sessions.proof_of(session, me.session)[0].value
     return Person(me.account, me.role, me.organisation, me.name, method)
+
+
+def _refusal() -> str | None:
+    """The reason of a no, empty for none; None for a yes. What is not said to be a yes is a no."""
+    return None if request.form.get("answer") == "yes" else request.form.get("refusal", "")
 
 
 def _file(field: str) -> tuple[str, bytes]:

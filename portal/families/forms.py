@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date, datetime
 from typing import Final
 
 from portal.accounts.activation import MOST_SLIPS
 from portal.accounts.models import Relation
 from portal.consent import requests
 from portal.consent.models import Matter, RequestKind
+from portal.web.forms import read_day
 from portal.web.i18n import marked
 from verifier.errors import InvalidInput, Problem
 
@@ -50,6 +52,7 @@ MISTAKES: Final[Mapping[tuple[str, str], str]] = {
     ),
 }
 
+_CHILDHOOD: Final = 18  # years that a guardianship lasts at most
 _CODES: Final = re.compile(r"[\s,;]+")
 
 
@@ -60,6 +63,25 @@ def read_relation(text: str) -> Relation:
     except ValueError:
         message = marked("Chọn quan hệ với học sinh.")
         raise InvalidInput((Problem("relation", "relation", message),)) from None
+
+
+def read_link(form: Mapping[str, str], now: datetime) -> tuple[Relation, date | None]:
+    """A relation and the last day of the link, None for none. Raises InvalidInput with everything that is
+    wrong.
+    """
+    problems: list[Problem] = []
+    relation, last = None, None
+    try:
+        relation = read_relation(form.get("relation", ""))
+    except InvalidInput as mistakes:
+        problems += mistakes.problems
+    try:
+        last = read_day(form.get("valid_to", ""), "valid_to", now=now, behind=_CHILDHOOD, ahead=_CHILDHOOD)
+    except InvalidInput as mistakes:
+        problems += mistakes.problems
+    if problems or relation is None:
+        raise InvalidInput(tuple(problems))
+    return relation, last
 
 
 def read_codes(text: str, file: bytes) -> tuple[str, ...]:

@@ -30,14 +30,14 @@ from portal.families.forms import (
     MISTAKES,
     RELATIONS,
     read_codes,
-    read_relation,
+    read_link,
 )
 from portal.permissions import Act
 from portal.registry import learners
 from portal.registry.learners import Pupil
 from portal.web import sessions
 from portal.web.access import Access, allowed
-from portal.web.forms import messages, read_day, said, to
+from portal.web.forms import messages, said, to
 from portal.web.i18n import gettext, language, marked
 from portal.web.sessions import page, viewer
 from verifier.errors import InvalidInput
@@ -136,15 +136,12 @@ def make_slip(index: str) -> Response:
     """One slip, printed at once: its code is shown this once."""
     bundle, form = resources(), request.form
     try:
-        new = NewSlip(
-            index,
-            read_relation(form.get("relation", "")),
-            form.get("name", ""),
-            read_day(form.get("valid_to", ""), "valid_to"),
-        )
+        now = bundle.clock.now()
+        relation, last = read_link(form, now)
+        new = NewSlip(index, relation, form.get("name", ""), last)
         with transaction() as session:
             made = activation.make_slips(
-                session, bundle.vault, _school(), [new], actor=viewer().actor, now=bundle.clock.now()
+                session, bundle.vault, _school(), [new], actor=viewer().actor, now=now
             )
     except InvalidInput as mistakes:
         errors = {where.rpartition(".")[2]: text for where, text in messages(mistakes, MISTAKES).items()}
@@ -178,10 +175,7 @@ def change(index: str, key: uuid.UUID, what: str) -> AnyResponse:
             consent.hold(session, pupils=[index])
             match what:
                 case "relation":
-                    relation, last = (
-                        read_relation(form.get("relation", "")),
-                        read_day(form.get("valid_to", ""), "valid_to"),
-                    )
+                    relation, last = read_link(form, now)
                     told = holders.change_link(
                         session, school, key, relation=relation, valid_to=last, actor=actor, now=now
                     )

@@ -22,7 +22,7 @@ from portal.consent.ages import Party
 from portal.consent.forms import capital, of_pair
 from portal.consent.models import Evidence
 from portal.consent.parties import Staff, staff
-from portal.consent.service import MAX_REFERENCE, By, Denied, Overview, Said, State
+from portal.consent.service import MAX_REFERENCE, Answered, By, Denied, Overview, Said, State
 from portal.consent.texts import Shown
 from portal.extensions import reading, resources, transaction
 from portal.families import consent_forms as words
@@ -78,7 +78,7 @@ def waiting(index: str) -> Response:
         now = bundle.clock.now()
         listed = service.at_school(session, bundle.vault, staff=staff, pupil=index, now=now)
     if isinstance(listed, Denied):
-        raise Rejection(403, listed.code)
+        return _not_theirs(listed)
     context = {"index": index, "pupil": known, "consents": [_shown(each) for each in listed]}
     return page("families/witness_list.html", context, here=f"/holders/{index}/consents")
 
@@ -111,8 +111,9 @@ def take_down(index: str, consent: uuid.UUID) -> AnyResponse:
         with transaction() as session:
             _, staff = _known(session, index)
             by = By(how, staff.account, staff, form.get("reference", "") if how is Evidence.PAPER else "")
-            result = None
-            if _one(session, staff, index, consent) is not None:
+            result: Answered | Denied | None = None
+            found = _one(session, staff, index, consent)
+            if isinstance(found, Overview):
                 result = service.answer(
                     session,
                     bundle.vault,
@@ -127,6 +128,8 @@ def take_down(index: str, consent: uuid.UUID) -> AnyResponse:
                 send(session, bundle.vault, result.notices, now=now)
     except InvalidInput as mistakes:
         return _question_page(index, consent, form, messages(mistakes), 422)
+    if isinstance(found, Denied):
+        return _not_theirs(found)
     if result is None:
         raise Rejection(404, "not_found")
     if isinstance(result, Denied):
@@ -138,6 +141,11 @@ def _find_page(values: Mapping[str, Any], errors: Mapping[str, str], status: int
     return page("families/witness_find.html", {"values": values, "errors": errors}, status, here=FIND)
 
 
+def _not_theirs(denied: Denied) -> Response:
+    """A pupil whose answers are not the viewer's to take down: nothing of the pupil is shown."""
+    return _find_page({}, {"pupil": gettext(denied.message)}, 403)
+
+
 def _question_page(
     index: str, consent: uuid.UUID, values: Mapping[str, Any], errors: Mapping[str, str], status: int = 200
 ) -> Response:
@@ -146,11 +154,13 @@ def _question_page(
     with transaction() as session:
         known, staff = _known(session, index)
         each = _one(session, staff, index, consent)
-        if each is not None:
+        if isinstance(each, Overview):
             by = By(Evidence.WITNESS, staff.account, staff)
             text = service.question(
                 session, bundle.vault, consent, by=by, language=tongue, now=bundle.clock.now()
             )
+    if isinstance(each, Denied):
+        return _not_theirs(each)
     if each is None or not isinstance(text, Shown):
         raise Rejection(404, "not_found")
     context = {
@@ -177,13 +187,13 @@ def _known(session: Session, index: str) -> tuple[Pupil, Staff]:
     return known, staff(session, me.account, me.role, me.organisation)
 
 
-def _one(session: Session, staff: Staff, index: str, consent: uuid.UUID) -> Overview | None:
+def _one(session: Session, staff: Staff, index: str, consent: uuid.UUID) -> Overview | Denied | None:
     """A consent that this pupil may answer at this school, None for any other."""
     bundle = resources()
     listed = service.at_school(
         session, bundle.vault, staff=staff, pupil=index, consent=consent, now=bundle.clock.now()
     )
-    return None if isinstance(listed, Denied) else next(iter(listed), None)
+    return listed if isinstance(listed, Denied) else next(iter(listed), None)
 
 
 def _shown(each: Overview) -> dict[str, Any]:

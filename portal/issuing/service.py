@@ -44,7 +44,6 @@ from sqlalchemy.orm import Session
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object
 from portal.audit.service import Outcome as Told
-from portal.decisions import service as decisions
 from portal.errors import PortalError, Refusal
 from portal.filestore import name_of
 from portal.issuing import deadlines, lint, signing, telling
@@ -65,6 +64,7 @@ from portal.issuing.plan import COMMANDS, Advice, Choices, Seat, seats, unfit
 from portal.issuing.rendering import Renderer
 from portal.issuing.renewal import unproven_timestamps
 from portal.ports import Clock, FileStore, Timestamper
+from portal.registry import many
 from portal.registry import service as registry
 from portal.registry.learners import pupil_index
 from portal.registry.models import Record as RecordRow
@@ -908,21 +908,23 @@ def hand_out(
     """Writes the sealed file as ``<class>-<record id>-v<version>.pdf``, readable by its owner alone. The
     trail has it as a disclosure to whoever runs the school's desk, written before the file has its name.
 
-    ``basis``: on one person's word, who soon needs another's (SEC-24), or by ``decision``; None for a file
-    that its own class file led to. The same bytes may be there already; other bytes are never overwritten.
-    Raises Refusal.
+    ``basis`` and ``decision`` as :func:`portal.registry.many.tell_copy` (SEC-24). The same bytes may be there
+    already; other bytes are never overwritten. Raises Refusal.
     """
     data = registry.read_file(session, vault, files, issued.sha256)
     content = registry.open_record(session, vault, issued.record_id, issued.version)
     if data is None or content is None:
         raise PortalError(f"{issued.record_id} v{issued.version}: not registered")
-    shown: dict[str, str | int] = {"version": issued.version, "file": issued.sha256}
-    if decision is not None:
-        shown["decision"] = str(decision)
-    event = registry.trail_event(session, issued.record_id, Action.DISCLOSURE, shown, actor=actor)
-    audit.record(session, replace(event, purpose="issuer_copy", basis=basis), now=now)
-    if basis == decisions.ONE_PERSON:
-        decisions.refuse_many_alone(session, Action.DISCLOSURE, actor=actor, now=now)
+    many.tell_copy(
+        session,
+        issued.record_id,
+        issued.version,
+        issued.sha256,
+        basis=basis,
+        decision=decision,
+        actor=actor,
+        now=now,
+    )
     school_class = re.sub(r"[^\w-]+", "_", str(content.fields["lop"]))
     path = folder / f"{school_class}-{issued.record_id}-v{issued.version}.pdf"
     try:

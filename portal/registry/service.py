@@ -12,7 +12,7 @@ import hmac
 import json
 import re
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -463,12 +463,13 @@ def recall(
             f"Lý do “{reason}” không có trong danh mục.",
             f"Chọn: {', '.join(REASON_CLASSES)}.",
         )
+    key = session.scalar(select(Record.id).where(Record.record_id == record_id))
+    hold(session, [] if key is None else [key])
     versions = session.scalars(
         select(RecordVersion)
-        .join(Record)
-        .where(Record.record_id == record_id)
+        .where(RecordVersion.record_pk == key)
         .order_by(RecordVersion.version.desc())
-        .with_for_update()
+        .execution_options(populate_existing=True)
     ).all()
     if not versions:
         raise Refusal("unknown_record", f"Không có học bạ nào mang mã tra cứu {record_id}.")
@@ -496,6 +497,19 @@ def recall(
     event = _event(target.record, Action.RECALL, told, actor=actor)
     audit.record(session, replace(event, basis=basis), now=now)
     return target.version
+
+
+def hold(session: Session, records: Iterable[uuid.UUID]) -> None:
+    """Lock these records, by their keys and in the order of those: nobody else adds a version to one, recalls
+    or destroys it until this transaction ends.
+
+    Each of those acts locks its record and then the trail. Who writes into the trail before acting on records
+    does this first: two that wait for each other end as a fault of ours.
+    """
+    keys = sorted(set(records))
+    for start in range(0, len(keys), _MANY):
+        wanted = select(Record.id).where(Record.id.in_(keys[start : start + _MANY])).order_by(Record.id)
+        session.execute(wanted.with_for_update())
 
 
 def trail_object(session: Session, vault: Vault, record_id: str) -> Object:
@@ -716,6 +730,32 @@ def stored_report(session: Session, sha256: str) -> ValidationReport | None:
     """What the last validation found about a registered file; None when it is not registered."""
     text = session.scalar(select(RegisteredFile.report).where(RegisteredFile.sha256 == sha256))
     return None if text is None else ValidationReport.from_json(json.loads(text))
+
+
+def last_signers(session: Session, school_code: str, pupil: str, role: Role) -> frozenset[str]:
+    """SHA-256 of the certificates that signed in this role the newest version of the newest year's record
+    that a school has of a pupil (a blind index). What was recalled says nothing as long as something else
+    does; a record whose content was destroyed says nothing.
+    """
+    report = session.scalars(
+        select(RegisteredFile.report)
+        .join(RecordVersion, RegisteredFile.version_pk == RecordVersion.id)
+        .join(Record, RecordVersion.record_pk == Record.id)
+        .where(
+            Record.school_code == school_code,
+            Record.pupil_index == pupil,
+            RegisteredFile.kind == "issued",
+            RegisteredFile.standing != Standing.DESTROYED,
+        )
+        .order_by(
+            RecordVersion.state == VersionState.RECALLED, Record.year.desc(), RecordVersion.version.desc()
+        )
+        .limit(1)
+    ).first()
+    if report is None:
+        return frozenset()
+    signatures = ValidationReport.from_json(json.loads(report)).signatures
+    return frozenset(s.signer.certificate_sha256 for s in signatures if s.role is role and s.signer)
 
 
 def find_file(session: Session, sha256: str, *, now: datetime) -> FoundFile | None:

@@ -50,6 +50,7 @@ def propose_suspension(
 
 def suspend(session: Session, decision: uuid.UUID, *, actor: Actor, now: datetime) -> Change:
     """Do what two persons decided. Raises Refusal."""
+    service.hold(session)
     said = decisions.take(session, decision, Kind.SUSPEND_SIGNERS, actor=actor, now=now).content
     return service.suspend(
         session,
@@ -85,6 +86,7 @@ def propose_link(
 
 def link(session: Session, decision: uuid.UUID, *, actor: Actor, now: datetime) -> tuple[Change, uuid.UUID]:
     """Do what two persons decided; whose the keys are now. Raises Refusal."""
+    service.hold(session)
     said = decisions.take(session, decision, Kind.LINK_SIGNERS, actor=actor, now=now).content
     account = uuid.UUID(said["account"])
     keys = [uuid.UUID(key) for key in said["signers"]]

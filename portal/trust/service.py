@@ -222,7 +222,7 @@ def add_department(
     session: Session, code: str, name: str, province: str, *, actor: Actor, now: datetime
 ) -> Change:
     """Register a Sở Giáo dục và Đào tạo. Raises InvalidInput."""
-    _lock(session)
+    hold(session)
     problems = Problems()
     problems.code("code", code, 16)
     problems.text("name", name, 200)
@@ -241,7 +241,7 @@ def add_school(session: Session, school: SchoolInput, *, actor: Actor, now: date
     code goes on from the next day on, so do its signers: files that rest on them are affected. After a gap
     signers are registered anew.
     """
-    _lock(session)
+    hold(session)
     # 1 The fields by themselves.
     problems = Problems()
     problems.code("code", school.code, 20)
@@ -325,7 +325,7 @@ def close_school(
 
     Files that rest on its signers are affected: what is proven to be older than the end stays good.
     """
-    _lock(session)
+    hold(session)
     row = session.scalar(select(School).where(School.code == code, School.valid_to.is_(None)))
     if row is None:
         raise Refusal("unknown_school", f"Không có trường nào mang mã {code} đang hoạt động.")
@@ -363,7 +363,7 @@ def add_anchor(
 
     Trust for one purpose is none for the other. Pinning again what was removed puts it back.
     """
-    _lock(session)
+    hold(session)
     pinned = certificate_of(certificate)
     problems = Problems()
     if not pinned.is_ca or (pinned.usage is not None and not pinned.usage.key_cert_sign):
@@ -434,7 +434,7 @@ def remove_anchor(
     certificates a file brings along (``TrustStore.distrusted``). While another certificate of the same name
     and key is pinned, only the removed certificate is no link of a path any more. Raises Refusal.
     """
-    _lock(session)
+    hold(session)
     row = session.scalar(
         select(Anchor).where(
             Anchor.sha256 == _fingerprint(sha256), Anchor.purpose == purpose, Anchor.removed_at.is_(None)
@@ -466,7 +466,7 @@ def add_signer(session: Session, signer: SignerInput, *, actor: Actor, now: date
     The seal of a public school must be of the state system, private schools and persons may use either
     (domain rules of the department's guidance on seals).
     """
-    _lock(session)
+    hold(session)
     certificate = certificate_of(signer.certificate)
     starts = signer.valid_from or certificate.not_before
     ends = signer.valid_to or certificate.not_after
@@ -595,7 +595,7 @@ def approve(
     """Approve (or ``refuse``, for ``reason``, a code) registrations that wait. Both are final. Who registered
     a certificate, or holds it, does not approve it (SEC-24). Raises Refusal.
     """
-    _lock(session)
+    hold(session)
     rows = _signers(session, signers)
     decided = [row for row in rows if row.approval != Approval.WAITING]
     if decided:
@@ -641,7 +641,7 @@ def link_account(
     """Say whose certificate these registrations are of, once: only that account may order a signature with
     it. Raises Refusal when the certificate, or its key, is somebody else's already.
     """
-    _lock(session)
+    hold(session)
     rows = _signers(session, signers)
     if any(_held_by_other(session, read_certificate(row.certificate).key_id, account) for row in rows):
         raise Refusal("other_person", "Chứng thư (hoặc khóa) này đã gắn với người khác.")
@@ -668,7 +668,7 @@ def suspend(
     The moment may later be moved back, never forward: what was withdrawn once is not believed again. Raises
     Refusal.
     """
-    _lock(session)
+    hold(session)
     if invalid_since > now:
         raise Refusal(
             "in_the_future",
@@ -710,7 +710,7 @@ def import_crl(
     A list that is dated ahead is not taken, not even by a minute: no check may rely on it yet, and what it
     revokes would count as unrevoked until somebody looks again.
     """
-    _lock(session)
+    hold(session)
     # 1 A complete list of a pinned authority, signed by it.
     der, crl = crl_of(data)
     issuer = next((a for a in _pinned(session) if published(crl, a)), None)
@@ -791,7 +791,7 @@ def add_crl_address(session: Session, sha256: str, url: str, *, actor: Actor, no
     """Pin the address at which a pinned authority (by a certificate's SHA-256) publishes its list. Nothing is
     collected from anywhere else. Raises Refusal, InvalidInput.
     """
-    _lock(session)
+    hold(session)
     anchor = _anchor_named(session, sha256)
     problems = Problems()
     problems.web_address("url", url, 400)
@@ -810,7 +810,7 @@ def add_crl_address(session: Session, sha256: str, url: str, *, actor: Actor, no
 
 def remove_crl_address(session: Session, url: str, *, actor: Actor, now: datetime) -> Change:
     """Collect nothing from this address any more. Lists that came from there stay. Raises Refusal."""
-    _lock(session)
+    hold(session)
     rows = session.scalars(
         select(CrlAddress).where(CrlAddress.url == url, CrlAddress.removed_at.is_(None))
     ).all()
@@ -869,8 +869,10 @@ def _anchor_named(session: Session, sha256: str) -> Anchor:
 # ------------------------------------------------------------------------------------------------ inside
 
 
-def _lock(session: Session) -> None:
-    """Changes in trust stand in one row's queue: each sees the ones before it whole."""
+def hold(session: Session) -> None:
+    """Changes in trust stand in one row's queue: each sees the ones before it whole. Who writes into the
+    trail before such a change does this first, as the change does.
+    """
     session.execute(select(TrustState.epoch).where(TrustState.id == 1).with_for_update())
 
 

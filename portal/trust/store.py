@@ -315,6 +315,14 @@ def list_signers(session: Session, school_code: str | None = None) -> tuple[Sign
     )
 
 
+def certificates_of(session: Session, account: uuid.UUID, school_code: str, role: Role) -> frozenset[str]:
+    """SHA-256 of the certificates that an account has, or had, to sign with in this role at a school."""
+    wanted = select(Signer.certificate_sha256).where(
+        Signer.account_pk == account, Signer.school_code == school_code, Signer.role == role
+    )
+    return frozenset(session.scalars(wanted))
+
+
 def signer_names(session: Session, certificates: Iterable[str]) -> dict[str, str]:
     """Names of signers from our own table, by certificate SHA-256; what a certificate says of itself is not
     shown.

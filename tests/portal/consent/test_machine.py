@@ -108,7 +108,13 @@ class Grant:
 
 
 #: People of a school whose word on an answer counts for nothing.
-STRANGE_WITNESSES = ("another school's", "a clerk", "for a colleague", "as if by the pupil's own sign-in")
+STRANGE_WITNESSES = (
+    "another school's",
+    "another class's",
+    "a clerk",
+    "for a colleague",
+    "as if by the pupil's own sign-in",
+)
 
 
 def _link_of_giver(what: str) -> Callable[[Machine, uuid.UUID], Iterator[None]]:
@@ -248,6 +254,7 @@ class Machine(RuleBasedStateMachine):
         self.denied = 0
         self.births: tuple[str, ...] = ()
         self.strange_teacher = self.world.staff(self.world.other, Role.HOMEROOM_TEACHER)
+        self.other_teacher = self.world.staff(self.world.school, Role.HOMEROOM_TEACHER)
         self.clerk = self.world.staff(self.world.school, Role.CLERK)
 
     @initialize(
@@ -493,6 +500,8 @@ class Machine(RuleBasedStateMachine):
         match witness:
             case "another school's":
                 teacher = self.strange_teacher
+            case "another class's":
+                teacher = self.other_teacher
             case "a clerk":
                 teacher = self.clerk
             case "for a colleague":

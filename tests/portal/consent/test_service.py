@@ -105,6 +105,53 @@ class TestWhoMustAgree:
         assert why(world.yes(asked.consent, child, SAME_DEVICE)) == "not_entitled"
         assert done(world.yes(asked.consent, child)).state is State.GIVEN
 
+    @pytest.mark.parametrize("how", [WITNESS, PAPER])
+    def test_a_homeroom_teacher_answers_for_the_own_class_alone(self, world: World, how: Evidence) -> None:
+        """SEC-21: whoever signed the pupil's newest record as homeroom teacher, or the school's office."""
+        pupil = world.pupil(FIFTEEN, "2024-2025")
+        later = world.staff(world.school, Role.HOMEROOM_TEACHER)
+        world.certify(later, "ef" * 32)
+        asked = done(world.ask(pupil, code=pupil.locator("2024-2025")))
+
+        def said(staff: Staff, word: Said) -> service.Answered | service.Denied:
+            by = By(how, staff.account, staff, "Hộp 3, tờ 15" if how is PAPER else "")
+            return world.say(asked.consent, word, by)
+
+        for word in Said:
+            assert why(said(later, word)) == "not_own_class"
+        seen = service.at_school(world.session, world.vault, staff=later, pupil=pupil.index, now=world.now)
+        assert why(seen) == "not_own_class"
+        world.homeroom = "ef" * 32
+        world.issue(pupil, "2025-2026")
+        assert why(said(world.teacher, Said.YES)) == "not_own_class"
+        assert done(said(later, Said.YES)).party is Party.PUPIL
+        assert done(said(world.registrar, Said.NO)).party is Party.PUPIL
+        refused = entries(world.session, "consent_given")[0]
+        assert (refused["outcome"], refused["details"], refused["pupil"]) == (
+            "refused",
+            {"reason": "not_own_class"},
+            pupil.index,
+        )
+
+    @pytest.mark.parametrize("how", [WITNESS, PAPER])
+    @pytest.mark.parametrize("known_by", ["contact", "former contact", "identity"])
+    def test_no_relative_takes_the_answer_down(self, world: World, how: Evidence, known_by: str) -> None:
+        """SEC-21: as far as can be known, for accounts of staff and of holders are two; others may."""
+        pupil = world.pupil(FIFTEEN)
+        mother = world.holder(pupil, Relation.MOTHER)
+        asked = done(world.ask(pupil))
+        world.share(world.registrar.account, mother, known_by)
+        staff = world.registrar
+        by = By(how, staff.account, staff, "Hộp 3, tờ 15" if how is PAPER else "")
+        for word in Said:
+            assert why(world.say(asked.consent, word, by)) == "own_family"
+        seen = service.at_school(world.session, world.vault, staff=staff, pupil=pupil.index, now=world.now)
+        assert why(seen) == "own_family"
+        assert done(world.at_school(asked.consent, how=how)).party is Party.PUPIL
+        other = world.pupil(FIFTEEN)
+        world.holder(other, Relation.MOTHER)
+        assert done(world.say(done(world.ask(other)).consent, Said.YES, by)).party is Party.PUPIL
+
     def test_from_sixteen_only_by_an_own_sign_in(self, world: World) -> None:
         pupil = world.pupil(SIXTEEN)
         father = world.holder(pupil, Relation.FATHER)

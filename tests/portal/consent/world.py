@@ -17,7 +17,9 @@ from portal.accounts.models import (
     Account,
     AccountKind,
     AccountState,
+    Contact,
     ContactKind,
+    Federation,
     Membership,
     Organisation,
     PupilLink,
@@ -37,10 +39,12 @@ from portal.filestore import ObjectFiles
 from portal.permissions import OrganisationKind, Role
 from portal.registry import service as registry
 from portal.registry.service import NewVersion
+from portal.trust.models import Signer
 from portal.vault import Vault
 from tests.conftest import ACTOR, NOW
-from tests.portal.registry.samples import locator, new_file, new_version
+from tests.portal.registry.samples import SIGNER, locator, new_file, new_version
 from verifier.locator import Locator
+from verifier.report import Role as Signs
 
 SCHOOL = "01000123"  # of the sample records
 DEPARTMENT = "SO01"
@@ -74,6 +78,8 @@ class World:
         self.receiver = self.staff(self.other, Role.RECEIVING_OFFICER)
         self.officer = self.staff(self.agency, Role.AGENCY_OFFICER)
         self.teacher = self.staff(self.school, Role.HOMEROOM_TEACHER)
+        self.homeroom = SIGNER  # the certificate with which homeroom teachers sign
+        self.certify(self.teacher, SIGNER)
         self.registrar = self.staff(self.school, Role.ACADEMIC_STAFF)
         self.authority = self.staff(self.department, Role.DEPARTMENT_OFFICER)
 
@@ -119,6 +125,47 @@ class World:
         self.session.flush()
         return Staff(account, office, role)
 
+    def certify(self, teacher: Staff, sha256: str) -> None:
+        """A homeroom teacher of the school has this certificate."""
+        row = Signer(
+            id=uuid.uuid4(),
+            certificate_sha256=sha256,
+            certificate=b"",
+            issuer_id="ca",
+            serial="1",
+            not_after=self.now + timedelta(days=900),
+            school_code=SCHOOL,
+            role="GVCN",
+            display_name="Người Thử",
+            valid_from=self.now,
+            account_pk=teacher.account,
+        )
+        self.session.add(row)
+        self.session.flush()
+
+    def share(self, staff: uuid.UUID, holder: uuid.UUID, what: str) -> None:
+        """One person has both accounts, as a common ``contact``, ``former contact`` or ``identity`` tells."""
+        if what == "identity":
+            self.session.add_all(
+                Federation(
+                    id=uuid.uuid4(),
+                    account_pk=account,
+                    account_kind=kind,
+                    issuer="https://id.example.vn",
+                    subject_index="12" * 32,
+                    added_at=self.now,
+                )
+                for account, kind in ((staff, AccountKind.STAFF), (holder, AccountKind.HOLDER))
+            )
+        else:
+            row = self.session.get_one(Account, holder)
+            email = f"{staff.hex}@thu.example.vn"
+            accounts.add_contact(self.session, self.vault, row, ContactKind.EMAIL, email, now=self.now)
+            if what == "former contact":
+                mine = update(Contact).where(Contact.account_pk == staff)
+                self.session.execute(mine.values(ended_at=self.now))
+        self.session.flush()
+
     def pupil(
         self, birth: str, *years: str, at: str = SCHOOL, like: Pupil | None = None, **fields: Any
     ) -> Pupil:
@@ -153,7 +200,7 @@ class World:
             self.session,
             self.vault,
             made,
-            new_file(data, self.now),
+            new_file(data, self.now, certificates={Signs.GVCN: self.homeroom}),
             epoch=0,
             actor=ACTOR,
             now=self.now,

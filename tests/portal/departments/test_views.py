@@ -113,6 +113,14 @@ def test_purposes_are_approved_and_revoked_with_a_passkey_each_time(world: World
         "valid_to": "1/9/2026",
     }
     assert "phải sau ngày có hiệu lực" in officer.confirm("/purposes", form).text
+    # Slips of the hand, together with everything else that is wrong.
+    slips = {"valid_from": "01/01/0001", "valid_to": "1/9/2206"}
+    odd = officer.confirm("/purposes", slips)
+    assert {"purpose", "reference", *slips} == set(re.findall(r'href="#(\w+)">', odd.text)) - {"main"}
+    assert "đã qua quá lâu" in odd.text
+    assert "còn quá xa" in odd.text
+    wrong = officer.confirm("/purposes", form | {"reference": ""})
+    assert {"reference", "valid_to"} <= set(re.findall(r'href="#(\w+)">', wrong.text))
     form["valid_to"] = "1/9/2027"
     assert officer.post("/purposes", form).status_code == 403
     assert officer.confirm("/purposes", form).headers["Location"] == "/purposes"

@@ -15,6 +15,7 @@ from portal.extensions import KEY
 from portal.permissions import OrganisationKind, Role
 from portal.registry.models import RecordVersion
 from tests.portal.accounts.world import HOME, People, Visitor, employ
+from tests.portal.audit.reading import entries
 from tests.portal.web.test_pages import inspect
 from tests.portal.web.world import World
 
@@ -77,7 +78,15 @@ def test_two_managers_recall_a_list_sec_24(world: World, people: People) -> None
     assert str(key) in seen.text
     assert second.confirm(path, {"answer": "yes"}).status_code == 200
     assert recalled(world) == before + len(record_ids)
-    assert second.confirm(path, {"answer": "yes"}).status_code == 422
+    again = second.confirm(path, {"answer": "yes"})  # sent twice: the same answer, nothing done anew
+    assert (again.status_code, recalled(world)) == (200, before + len(record_ids))
+    inspect(again.text)
+    assert f"Đã thu hồi {len(record_ids)} học bạ" in again.text
+    assert "Đề nghị này đã có câu trả lời" in second.confirm(path, {"answer": "no"}).text
+    assert first.confirm(path, {"answer": "yes"}).status_code == 422
+    with Session(world.app.extensions[KEY].engine) as session:
+        told = [e for e in entries(session, "recall") if e["basis"] == "two_persons"]
+    assert len(told) == len(record_ids)
 
 
 def test_a_second_manager_may_refuse_sec_24(world: World, people: People) -> None:
@@ -86,7 +95,8 @@ def test_a_second_manager_may_refuse_sec_24(world: World, people: People) -> Non
     first, second = people.sign_in(Role.MANAGER), second_manager(world)
     first.confirm("/recall/many", asked(world, "\n".join(ids(world))))
     path = f"/recall/many/{open_decision(world)}"
-    assert "Đã từ chối" in second.confirm(path, {"answer": "no"}).text
+    for _ in range(2):
+        assert "Đã từ chối" in second.confirm(path, {"answer": "no"}).text
     assert second.confirm(path, {"answer": "yes"}).status_code == 422
     assert recalled(world) == before
 

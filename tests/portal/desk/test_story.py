@@ -161,7 +161,9 @@ def people_sign(office: SchoolOffice, row: Row) -> None:
     assert office.parts(head) == []
     with office.world.begin() as session:
         left = [part.key.field for part in signatures.progress(session, head)]
+        (waits,) = [part for part in signatures.own_parts(session, head) if part.left]
     assert sorted(left) == ["CBQL", "GVCN", "KY_PHAT_HANH"]
+    assert (waits.ready, waits.later, waits.before) == (0, 1, ("GVCN",))
     homeroom = next(who for name in teachers if office.parts(who := office.person(name, HOMEROOM)))
     assert [office.sign_all(who) for who in (homeroom, head, office.clerk)] == [1, 1, 1]
 

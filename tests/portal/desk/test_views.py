@@ -5,21 +5,37 @@ from __future__ import annotations
 import io
 import re
 import uuid
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from portal.commands.desk import issue_at_pages
+from portal.decisions.service import ALONE
 from portal.extensions import KEY, Resources
+from portal.filestore import name_of
 from portal.issuing import deadlines
-from portal.issuing.models import ClassUpload, UploadState
-from portal.permissions import Role
-from tests.portal.accounts.world import People
+from portal.issuing.models import (
+    ClassUpload,
+    CorrectionState,
+    Issuance,
+    LateCorrection,
+    PlannedSignature,
+    Stage,
+    UploadKind,
+    UploadState,
+)
+from portal.issuing.sealed import seal_upload
+from portal.permissions import OrganisationKind, Role
+from portal.registry.many import FRESH
+from portal.registry.models import Record, RegisteredFile
+from portal.registry.rows import seal_file
+from portal.trust.models import Signer
+from tests.portal.accounts.world import HOME, People
 from tests.portal.audit.reading import entries
 from tests.portal.web.test_pages import inspect
-from tests.portal.web.world import World
+from tests.portal.web.world import Issued, World
 
 PAGES = {
     "/classes": (Role.CLERK, Role.ACADEMIC_STAFF),
@@ -128,6 +144,165 @@ def test_what_cannot_be_undone_asks_for_a_passkey_each_time(people: People, path
     assert people.sign_in(role).post(path).status_code == 403
 
 
+def an_upload(world: World, *issued: Issued, stage: Stage) -> ClassUpload:
+    """A class file of the school whose records stand at ``stage``, in the database."""
+    bundle: Resources = world.app.extensions[KEY]
+    now, vault = bundle.clock.now(), bundle.vault
+    with Session(bundle.engine, expire_on_commit=False) as session, session.begin():
+        row = ClassUpload(
+            id=uuid.uuid4(),
+            school_code=HOME[OrganisationKind.SCHOOL],
+            account_pk=uuid.uuid4(),
+            kind=UploadKind.FIRST,
+            state=UploadState.ISSUING,
+            wrapped_key=vault.new_key(),
+            sent_at=now,
+        )
+        row.name_sealed = seal_upload(vault, row, "name_sealed", b"lop.csv")
+        row.reason_sealed = seal_upload(vault, row, "reason_sealed", b"")
+        session.add(row)
+        for each in issued:
+            record = session.scalars(select(Record).filter_by(record_id=each.locator.record_id)).one()
+            session.add(
+                Issuance(
+                    id=uuid.uuid4(),
+                    school_code=row.school_code,
+                    pupil_index=record.pupil_index,
+                    year=record.year,
+                    version=each.version,
+                    record_id=record.record_id,
+                    content_index="0" * 64,
+                    stage=stage,
+                    wrapped_key=record.wrapped_key,
+                    intent_sealed=b"",
+                    issued_on=now.date(),
+                    created_at=now,
+                    updated_at=now,
+                    batch=row.id,
+                    upload_pk=row.id,
+                    school_class="4A",
+                )
+            )
+    return row
+
+
+def test_files_of_long_ago_are_taken_out_by_two_sec_24(world: World, people: People) -> None:
+    """SEC-24: what was sealed just now is handed out uncounted; of what is older a few, then another way is
+    named, and the trail has who tried.
+    """
+    upload = an_upload(world, world.primary, stage=Stage.REGISTERED)
+    bundle: Resources = world.app.extensions[KEY]
+    with Session(bundle.engine) as session, session.begin():
+        file = session.scalars(select(RegisteredFile).filter_by(sha256=world.primary.report.sha256)).one()
+        version = file.version
+        version.registered_at = bundle.clock.now()
+        sealed = seal_file(
+            bundle.vault, version.record.wrapped_key, world.primary.file, sha256=file.sha256, version=1
+        )
+        file.stored_name = name_of(sealed)
+        bundle.files.put_new(file.stored_name, sealed)
+    page = f"/classes/{upload.id}"
+    pdf = f"{page}/{world.primary.locator.record_id}/{world.primary.version}/pdf"
+    clerk = people.sign_in(Role.CLERK)
+    assert "Tệp đóng dấu đã quá 14 ngày" not in clerk.get(page).text
+    for _ in range(ALONE + 1):
+        assert clerk.get(pdf).data == world.primary.file
+    world.clock.time += FRESH
+    clerk = people.sign_in(Role.CLERK)
+    for language in ("", "?lang=en"):
+        inspect(clerk.get(page + language).text)
+    assert "Tệp đóng dấu đã quá 14 ngày" in clerk.get(page).text
+    assert [clerk.get(pdf).status_code for _ in range(ALONE)] == [200] * ALONE
+    for language in ("", "?lang=en"):
+        refused = clerk.get(pdf + language)
+        assert refused.status_code == 422
+        inspect(refused.text)
+    assert "nhờ người vận hành cổng" in clerk.get(pdf).text
+    assert people.sign_in(Role.ACADEMIC_STAFF).get(pdf).status_code == 200  # another person's count
+    with Session(bundle.engine) as session:
+        told = [e for e in entries(session) if e["details"].get("reason") == "needs_two_persons"]
+    assert told
+    assert {(e["actor"], e["outcome"]) for e in told} == {(f"account:{clerk.person.account}", "refused")}
+
+
+def test_a_part_of_which_nothing_is_ready_says_who_signs_before(world: World, people: People) -> None:
+    """Nothing to press: no link to an order that could not be given."""
+    upload = an_upload(world, world.primary, stage=Stage.WAITING)
+    bundle: Resources = world.app.extensions[KEY]
+    me, now = people.person(Role.MANAGER), bundle.clock.now()
+    with Session(bundle.engine) as session, session.begin():
+        (issuance,) = session.scalars(select(Issuance).filter_by(upload_pk=upload.id))
+        for rank, field in ((1, "GVCN"), (2, "CBQL")):
+            session.add(
+                PlannedSignature(
+                    id=uuid.uuid4(),
+                    issuance_pk=issuance.id,
+                    field=field,
+                    rank=rank,
+                    certificate_sha256=f"{rank:064}",
+                )
+            )
+        session.add(
+            Signer(
+                certificate_sha256=f"{2:064}",
+                certificate=b"",
+                issuer_id="ca",
+                serial="1",
+                not_after=now + timedelta(days=90),
+                school_code=upload.school_code,
+                role="CBQL",
+                display_name="Người Thử",
+                valid_from=now,
+                account_pk=me.account,
+            )
+        )
+    manager = people.sign_in(Role.MANAGER)
+    for language in ("", "?lang=en"):
+        shown = manager.get("/approve" + language).text
+        inspect(shown)
+        assert "/approve/part?" not in shown
+    shown = manager.get("/approve").text
+    assert "1 học bạ chưa đến lượt bạn ký. Còn chờ ký trước: Giáo viên chủ nhiệm." in shown
+    with Session(bundle.engine) as session, session.begin():
+        signed = select(PlannedSignature).filter_by(field="GVCN")
+        session.scalars(signed).one().signed_at = now
+    assert "/approve/part?" in manager.get("/approve").text
+
+
+def test_a_no_without_its_reason_is_no_yes(world: World, people: People) -> None:
+    """What is not said to be a yes is a no, and wants its reason, at its field."""
+    now = world.clock.now()
+    bundle: Resources = world.app.extensions[KEY]
+    late = uuid.uuid4()
+    with Session(bundle.engine) as session, session.begin():
+        session.add(
+            LateCorrection(
+                id=late,
+                school_code=HOME[OrganisationKind.SCHOOL],
+                department_code=HOME[OrganisationKind.DEPARTMENT],
+                record_id=world.primary.locator.record_id,
+                version=2,
+                reason="identity",
+                state=CorrectionState.WAITING,
+                asked_by=uuid.uuid4(),
+                asked_at=now,
+            )
+        )
+    officer = people.sign_in(Role.DEPARTMENT_OFFICER)
+    path = f"/department/late-corrections/{late}"
+    for form in ({}, {"answer": "no"}, {"answer": "no", "refusal": ""}, {"refusal": "vì thế"}):
+        answer = officer.confirm(path, form)
+        assert answer.status_code == 422
+        inspect(answer.text)
+        assert f'href="#refusal-{late}"' in answer.text
+    with Session(bundle.engine) as session:
+        assert session.get_one(LateCorrection, late).state == CorrectionState.WAITING
+    assert officer.confirm(path, {"answer": "no", "refusal": "no_evidence"}).status_code == 303
+    with Session(bundle.engine) as session:
+        row = session.get_one(LateCorrection, late)
+        assert (row.state, row.refusal) == (CorrectionState.REFUSED, "no_evidence")
+
+
 def test_a_certificate_that_is_none_is_refused_at_its_field(world: World, people: People) -> None:
     teacher = people.sign_in(Role.SUBJECT_TEACHER)
     for sent in ({}, {"certificate": (io.BytesIO(b"x"), "a.cer")}):
@@ -164,6 +339,8 @@ def test_a_department_sets_lock_dates_for_its_own_schools(world: World, people: 
     assert 'value="31/2/2026"' in empty.text
     form = {"year": "2025-2026", "group": "again", "day": "20/8/2025"}
     assert "năm kết thúc của năm học" in officer.confirm("/lock-dates", form).text
+    odd = officer.confirm("/lock-dates", {"year": "0001-0002", "group": "again", "day": "1/1/0002"})
+    assert (odd.status_code, 'href="#year"' in odd.text) == (422, True)
     form["day"] = "20/8/2026"
     assert officer.post("/lock-dates", form).status_code == 403  # without the passkey
     assert officer.confirm("/lock-dates", form).headers["Location"] == "/lock-dates"

@@ -40,11 +40,13 @@ from portal.limits.table import WRONG_TRY
 from portal.permissions import Role
 from portal.registry import service as registry
 from portal.registry.models import Record
+from portal.trust.models import Signer
 from tests.portal.accounts.authenticator import SoftKey
 from tests.portal.accounts.world import People, Person, Visitor
 from tests.portal.audit.reading import entries
 from tests.portal.families.test_views import HOME_SCHOOL, bundle, index_of, inspect_ok, sent
 from tests.portal.web.world import Issued, World, enter
+from verifier.report import Role as Signs
 
 #: On the day of the tests, 05/10/2026.
 SIX, TEN, SIXTEEN, GROWN = "01/06/2020", "01/06/2016", "01/06/2010", "01/06/2008"
@@ -86,6 +88,28 @@ class Family:
             token = sessions.begin(session, account, Method.PASSKEY, membership=None, replaces="", now=now)
             person = Person(account.id, Role.HOLDER, "", "", SoftKey(account.id), None)
         return Visitor(self.world.app, person, token)
+
+    def teacher(self) -> Visitor:
+        """Who signed the pupil's record as homeroom teacher."""
+        person = self.people.person(Role.HOMEROOM_TEACHER)
+        (signed,) = [s for s in self.issued.report.signatures if s.role is Signs.GVCN]
+        assert signed.signer is not None
+        with Session(bundle(self.world).engine) as session, session.begin():
+            session.add(
+                Signer(
+                    certificate_sha256=signed.signer.certificate_sha256,
+                    certificate=b"",
+                    issuer_id="ca",
+                    serial="1",
+                    not_after=signed.signer.not_after,
+                    school_code=HOME_SCHOOL,
+                    role=Signs.GVCN,
+                    display_name="Người Thử",
+                    valid_from=signed.signer.not_before,
+                    account_pk=person.account,
+                )
+            )
+        return self.people.sign_in(Role.HOMEROOM_TEACHER)
 
     def base(self, visitor: Visitor) -> str:
         """Where the consents of a holder's pupil stand."""
@@ -316,7 +340,7 @@ class TestWhoAnswers:
         page = family.at(mother, consent)
         assert "Chưa có cách đăng nhập thì xin nhà trường giấy kích hoạt" in mother.get(page).text
         assert mother.get(f"{page}/child").headers["Location"] == page
-        teacher = family.people.sign_in(Role.HOMEROOM_TEACHER)
+        teacher = family.teacher()
         school = f"/holders/{family.index}/consents/{consent}"
         shown = inspect_ok(teacher.get(school))
         assert 'value="yes"' not in shown.partition('id="said"')[2]
@@ -388,7 +412,7 @@ class TestAtSchool:
     def test_before_a_witness(self, family: Family) -> None:
         consent, mother = family.ask(), family.holder()
         family.say(mother, consent, "yes")
-        teacher = family.people.sign_in(Role.HOMEROOM_TEACHER)
+        teacher = family.teacher()
         assert "/holders/consents" in teacher.get("/work").text
         base = f"/holders/{family.index}/consents"
         listed = inspect_ok(teacher.get(base))
@@ -404,6 +428,26 @@ class TestAtSchool:
         teacher.post(f"{base}/{consent}", {"how": "witness", "said": "no"})
         assert not family.live(consent)
         assert "Không có đề nghị nào" in inspect_ok(teacher.get(base))
+
+    def test_a_homeroom_teacher_of_another_class_is_sent_to_the_office(self, family: Family) -> None:
+        """SEC-21: nothing of the pupil is shown; what to do is said; the trail has it."""
+        consent = family.ask()
+        stranger = family.people.sign_in(Role.HOMEROOM_TEACHER)
+        base = f"/holders/{family.index}/consents"
+        no = {"how": "witness", "said": "no"}
+        answers = (
+            stranger.get(base),
+            stranger.get(f"{base}/{consent}"),
+            stranger.post(f"{base}/{consent}", no),
+        )
+        for answer in answers:
+            shown = inspect_ok(answer, 403)
+            assert "nhờ giáo vụ của trường ghi" in shown
+            assert str(family.issued.data["ho_va_ten"]) not in shown
+        assert family.events(consent) == []
+        with Session(bundle(family.world).engine) as session:
+            told = [e for e in entries(session) if e["details"].get("reason") == "not_own_class"]
+        assert len(told) == len(answers)
 
     def test_on_paper_with_its_place(self, family: Family) -> None:
         consent = family.ask()
@@ -432,7 +476,7 @@ class TestAtSchool:
     def test_a_pupil_is_found_by_the_whole_code_of_the_own_school(self, family: Family) -> None:
         """SEC-18."""
         consent = family.ask()
-        teacher = family.people.sign_in(Role.HOMEROOM_TEACHER)
+        teacher = family.teacher()
         inspect_ok(teacher.get("/holders/consents"))
         assert "Trường chưa cấp" in inspect_ok(teacher.post("/holders/consents", {"pupil": "zz"}), 422)
         away = family.people.sign_in(Role.HOMEROOM_TEACHER, away=True)
@@ -664,7 +708,7 @@ class TestReceipts:
 
 def test_every_page_in_both_languages(family: Family) -> None:
     consent, mother = family.ask(), family.holder()
-    teacher = family.people.sign_in(Role.HOMEROOM_TEACHER)
+    teacher = family.teacher()
     base, school = family.base(mother), f"/holders/{family.index}/consents"
     family.say(mother, consent, "yes")
     seen = [

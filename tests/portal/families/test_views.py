@@ -233,6 +233,9 @@ def test_the_office_corrects_disputes_and_ends_a_link(world: World, people: Peop
     assert do("relation", relation="guardian", valid_to="31/12/2027").status_code == 303
     assert "31/12/2027" in office.get(f"/holders/{index}").text
     assert "theo dạng 31/12/2027" in inspect_ok(do("relation", relation="mother", valid_to="2027"), 422)
+    both = inspect_ok(do("relation", relation="aunt", valid_to="1/1/2207"), 422)
+    assert "Chọn quan hệ" in both
+    assert "còn quá xa" in both
     assert do("dispute", reason="custody_dispute").status_code == 303
     assert "tranh chấp quyền nuôi con" in office.get(f"/holders/{index}").text
     assert "đang xem xét liên kết" in inspect_ok(client.get("/family"))

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from portal.decisions.service import ALONE, PERIOD, TERM
 from portal.demo.authority import Authority
 from portal.extensions import KEY
+from portal.registry.many import FRESH
 from tests.conftest import FrozenClock
 from tests.portal.audit.reading import entries
 from tests.portal.issuing.test_commands import Office, make_office
@@ -127,6 +128,25 @@ def test_two_persons_take_many_files_out_sec_24(
     assert len(list(whole.iterdir())) == MANY
     assert "đã được thực hiện" in refused(desk.run(*run))
     assert "không có quyết định" in refused(desk.run("recall", "--decision", key)).lower()
+
+
+def test_a_class_file_of_long_ago_takes_out_a_few_sec_24(office: tuple[Office, list[str]]) -> None:
+    """SEC-24: run again, the files of a class file come out uncounted as long as they are fresh; after that
+    they count with what else one person takes.
+    """
+    desk, ids = office
+    run = ("issue", desk.file(*desk.rows[:MANY]), "--out")
+    pass_time(desk, FRESH - timedelta(hours=1))
+    done = desk.run(*run, desk.folder / "fresh")
+    assert done.exit_code == 0, done.stderr
+    assert len(list((desk.folder / "fresh").iterdir())) == MANY
+    assert desk.run("export", ids[0], "--out", desk.folder / "one").exit_code == 0  # nothing was counted
+    pass_time(desk, timedelta(hours=1))
+    assert "phải có hai người" in refused(desk.run(*run, desk.folder / "old"))
+    assert len(list((desk.folder / "old").iterdir())) == ALONE - 1
+    with Session(desk.app.extensions[KEY].engine) as session:
+        told = [e["basis"] for e in entries(session) if e["purpose"] == "issuer_copy"]
+    assert [told.count(basis) for basis in (None, "one_person")] == [2 * MANY, ALONE]
 
 
 def test_what_is_wrong_with_a_list_is_said_at_once(office: tuple[Office, list[str]]) -> None:
