@@ -47,6 +47,7 @@ COMPONENTS: Final = (
     "lookup_form",
     "pdf_form",
     "photo_form",
+    "record_sections",
 )
 
 
