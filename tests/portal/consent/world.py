@@ -17,7 +17,6 @@ from portal.accounts.models import (
     Account,
     AccountKind,
     AccountState,
-    ContactKind,
     Membership,
     Organisation,
     PupilLink,
@@ -35,6 +34,7 @@ from portal.consent.service import Answered, Asked, By, CodeMade, Denied, Said, 
 from portal.consent.texts import Shown
 from portal.filestore import ObjectFiles
 from portal.permissions import OrganisationKind, Role
+from portal.ports import Channel
 from portal.registry import service as registry
 from portal.registry.service import NewVersion
 from portal.vault import Vault
@@ -98,7 +98,7 @@ class World:
     def account(self, kind: AccountKind) -> uuid.UUID:
         row = accounts.new_account(self.session, self.vault, kind, "Người Thử", "vi", now=self.now)
         email = f"{row.id.hex}@thu.example.vn"
-        accounts.add_contact(self.session, self.vault, row, ContactKind.EMAIL, email, now=self.now)
+        accounts.add_contact(self.session, self.vault, row, Channel.EMAIL, email, now=self.now)
         row.state = AccountState.ACTIVE
         self.session.flush()
         return row.id
