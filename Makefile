@@ -41,8 +41,10 @@ format: setup-dev
 	$(PY) -m ruff format .
 	$(PY) -m ruff check --fix .
 
+# A file runs in one process, so that what its tests share is made once. In the order of names, because that
+# is longest first: files with browsers and servers, then the portal's, then the many quick ones of the verifier.
 test: tools check
-	$(PY) -m pytest -n 2 --dist loadgroup
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: setup-dev
 	$(PY) -m bench

@@ -31,7 +31,6 @@ from portal.accounts.models import (
     CodePurpose,
     Contact,
     ContactChange,
-    ContactKind,
     Method,
     OneTimeCode,
 )
@@ -42,6 +41,7 @@ from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object, Outcome
 from portal.errors import Refusal, marked
 from portal.messages.words import Kind
+from portal.ports import Channel
 from portal.vault import Vault
 from verifier.errors import InvalidInput, Problem
 
@@ -68,7 +68,7 @@ class Standing(StrEnum):
 class Waiting:
     """A change of contact that is not in force yet; ``shown`` is the new contact, masked."""
 
-    kind: ContactKind
+    kind: Channel
     shown: str
     asked_at: datetime
     due_on: date
@@ -79,16 +79,16 @@ class Waiting:
 class Reached:
     """How a holder is reached; ``shown`` is masked."""
 
-    kind: ContactKind
+    kind: Channel
     shown: str
     standing: Standing
     confirmed_at: datetime | None
     waiting: Waiting | None
 
 
-def mask_contact(kind: ContactKind, value: str) -> str:
+def mask_contact(kind: Channel, value: str) -> str:
     """Enough to know one's own contact by, too little to use it."""
-    if kind is ContactKind.PHONE:
+    if kind is Channel.PHONE:
         return f"{value[:2]}*****{value[-3:]}"
     name, _, domain = value.partition("@")
     return f"{name[:1]}***@{domain}"
@@ -100,7 +100,7 @@ def reached(session: Session, vault: Vault, account: uuid.UUID, *, now: datetime
     if contact is None:
         return None
     person = session.get_one(Account, account)
-    kind = ContactKind(contact.kind)
+    kind = Channel(contact.kind)
     value = open_contact(vault, person, contact.id, contact.value_sealed)
     return Reached(
         kind,
@@ -183,7 +183,7 @@ def send_code(
     return notices(session, [account.id], Kind.SIGN_IN_CODE, told)
 
 
-def read_own_contact(text: str) -> tuple[ContactKind, str]:
+def read_own_contact(text: str) -> tuple[Channel, str]:
     """A typed phone number or e-mail address in its one spelling. Raises InvalidInput."""
     found = read_contact(text)
     if found is None:
@@ -204,7 +204,7 @@ def _same_work(session: Session, vault: Vault, now: datetime) -> None:
     """What somebody's contact would have cost, taken back at once."""
     trial = session.begin_nested()
     nobody = new_account(session, vault, AccountKind.HOLDER, "N*** V*** A***", "vi", now=now)
-    add_contact(session, vault, nobody, ContactKind.PHONE, os.urandom(5).hex(), now=now)
+    add_contact(session, vault, nobody, Channel.PHONE, os.urandom(5).hex(), now=now)
     send_code(session, vault, nobody, CodePurpose.SIGN_IN, now=now)
     trial.rollback()
 
@@ -291,7 +291,7 @@ def apply_due(session: Session, vault: Vault, *, now: datetime) -> tuple[Notice,
     told: list[Notice] = []
     for row in session.scalars(due).all():
         account = session.get_one(Account, row.account_pk)
-        kind = ContactKind(row.kind)
+        kind = Channel(row.kind)
         value = open_change(vault, account, row)
         # Somebody may have taken the contact up meanwhile; nobody has it who only typed it.
         holder = find_account(session, vault, AccountKind.HOLDER, kind, value)
@@ -332,7 +332,7 @@ def _stop(
 ) -> tuple[Notice, ...]:
     row.stopped_at = now
     _tell(session, row, change, actor=actor, now=now)
-    told = {"contact": ContactKind(row.kind).value, "day": today(now)}
+    told = {"contact": Channel(row.kind).value, "day": today(now)}
     return notices(session, [row.account_pk], Kind.CONTACT_CHANGE_STOPPED, told)
 
 
@@ -344,7 +344,7 @@ def _waiting_change(session: Session, account: uuid.UUID, *, lock: bool = False)
 def _shown(vault: Vault, account: Account, row: ContactChange | None) -> Waiting | None:
     if row is None:
         return None
-    kind = ContactKind(row.kind)
+    kind = Channel(row.kind)
     shown = mask_contact(kind, open_change(vault, account, row))
     return Waiting(kind, shown, row.asked_at, today(row.due_at), row.school_code)
 

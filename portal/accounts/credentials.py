@@ -10,6 +10,7 @@ import re
 import secrets
 import threading
 import uuid
+from base64 import b64encode
 from datetime import datetime, timedelta
 from typing import Final, TypedDict
 
@@ -58,7 +59,16 @@ _STEPS_ASIDE: Final = 1
 # memory of the machine.
 _HASHER: Final = PasswordHasher()
 _HASHING: Final = threading.BoundedSemaphore(2)
-_NOBODYS_HASH: Final = _HASHER.hash(secrets.token_urlsafe(16))
+# Of no password, in the form of _HASHER's hashes: to compare with it is as much work, to make it is none.
+_NOBODYS_HASH: Final = "$argon2id$v=19$m={},t={},p={}${}${}".format(
+    _HASHER.memory_cost,
+    _HASHER.time_cost,
+    _HASHER.parallelism,
+    *(
+        b64encode(secrets.token_bytes(size)).decode().rstrip("=")
+        for size in (_HASHER.salt_len, _HASHER.hash_len)
+    ),
+)
 
 _LIFETIMES: Final = {
     CodePurpose.SIGN_IN: timedelta(minutes=10),

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.database import Base, Keyed
 from portal.permissions import OrganisationKind, Role
+from portal.ports import Channel
 
 
 class AccountKind(StrEnum):
@@ -89,13 +90,6 @@ class Membership(Keyed, Base):
     ended_at: Mapped[datetime | None]
 
 
-class ContactKind(StrEnum):
-    """How a person is reached; also the way a one-time code takes."""
-
-    EMAIL = "email"
-    PHONE = "phone"
-
-
 class Contact(Keyed, Base):
     """An address under which one account signs in and is told of things. One that is replaced ends."""
 
@@ -113,7 +107,7 @@ class Contact(Keyed, Base):
 
     account_pk: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
     account_kind: Mapped[AccountKind] = mapped_column(String(8))  # a teacher may be a mother, too
-    kind: Mapped[ContactKind] = mapped_column(String(8))
+    kind: Mapped[Channel] = mapped_column(String(8))
     value_index: Mapped[str] = mapped_column(String(64), index=True)
     value_sealed: Mapped[bytes] = mapped_column(LargeBinary)
     added_at: Mapped[datetime]
@@ -317,7 +311,7 @@ class ContactChange(Keyed, Base):
 
     account_pk: Mapped[uuid.UUID] = mapped_column(ForeignKey("accounts.id"), index=True)
     school_code: Mapped[str] = mapped_column(String(20))  # where it was asked for
-    kind: Mapped[ContactKind] = mapped_column(String(8))
+    kind: Mapped[Channel] = mapped_column(String(8))
     value_index: Mapped[str] = mapped_column(String(64))
     value_sealed: Mapped[bytes] = mapped_column(LargeBinary)  # under the account's key
     asked_at: Mapped[datetime]

@@ -14,8 +14,8 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from portal.accounts.models import Account, Contact, ContactKind
-from portal.accounts.people import open_contact
+from portal.accounts.models import Account, Contact
+from portal.accounts.people import dialled, open_contact
 from portal.messages import service as messages
 from portal.messages.service import Address, Kind
 from portal.messages.words import Parameter
@@ -54,9 +54,8 @@ def address(session: Session, vault: Vault, notice: Notice) -> Address:
     contact = session.get_one(Contact, notice.contact)
     account = session.get_one(Account, notice.account)
     value = open_contact(vault, account, contact.id, contact.value_sealed)
-    if contact.kind == ContactKind.PHONE:  # as E.164 writes a number of Vietnam
-        return Address(Channel.PHONE, "+84" + value.removeprefix("0"))
-    return Address(Channel.EMAIL, value)
+    channel = Channel(contact.kind)
+    return Address(channel, dialled(value) if channel is Channel.PHONE else value)
 
 
 def contact_of(session: Session, account: uuid.UUID) -> Contact | None:

@@ -10,7 +10,7 @@ import re
 import uuid
 from typing import Final
 
-from portal.accounts.models import Account, ContactKind
+from portal.accounts.models import Account
 from portal.messages.service import Address
 from portal.ports import Channel
 from portal.vault import Vault
@@ -51,7 +51,7 @@ def open_contact(vault: Vault, account: Account, contact: uuid.UUID, sealed: byt
     return plain.decode()
 
 
-def contact_index(vault: Vault, kind: ContactKind, value: str) -> str:
+def contact_index(vault: Vault, kind: Channel, value: str) -> str:
     """What a contact is found by; ``value`` in its one spelling."""
     return vault.blind_index(f"{kind}/{value}", domain="contact")
 
@@ -76,12 +76,17 @@ def read_phone(text: str) -> str | None:
     return digits if _PHONE.fullmatch(digits) else None
 
 
-def read_contact(text: str) -> tuple[ContactKind, str] | None:
+def dialled(phone: str) -> str:
+    """A number in that spelling as E.164 writes it, for whoever sends to it."""
+    return "+84" + phone.removeprefix("0")
+
+
+def read_contact(text: str) -> tuple[Channel, str] | None:
     """An e-mail address or a mobile number, whichever ``text`` is; None for neither."""
     if (email := read_email(text)) is not None:
-        return ContactKind.EMAIL, email
+        return Channel.EMAIL, email
     phone = read_phone(text)
-    return None if phone is None else (ContactKind.PHONE, phone)
+    return None if phone is None else (Channel.PHONE, phone)
 
 
 def _seal(vault: Vault, account: Account, column: str, text: str) -> bytes:

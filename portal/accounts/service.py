@@ -23,7 +23,6 @@ from portal.accounts.models import (
     AccountState,
     CodePurpose,
     Contact,
-    ContactKind,
     Federation,
     Membership,
     Method,
@@ -258,7 +257,7 @@ def invite(
     fresh = account is None
     if account is None:
         account = new_account(session, vault, AccountKind.STAFF, new.name.strip(), new.language, now=now)
-        add_contact(session, vault, account, ContactKind.EMAIL, address, now=now)
+        add_contact(session, vault, account, Channel.EMAIL, address, now=now)
         _tell(session, actor, "made", organisation, account, now=now)
     before = session.scalars(
         select(Membership).filter_by(account_pk=account.id, organisation_pk=row.id, ended_at=None)
@@ -448,7 +447,7 @@ def members(session: Session, vault: Vault, organisation: str) -> tuple[Member, 
     found = []
     for key, roles in by_account.items():
         account = session.get_one(Account, key)
-        email = _contact(session, vault, account, ContactKind.EMAIL) or ""
+        email = _contact(session, vault, account, Channel.EMAIL) or ""
         # Whoever types the e-mail of somebody from elsewhere does not learn their name by it.
         own = account.state != AccountState.CLOSED and _home(session, key) == row.id
         found.append(
@@ -484,7 +483,7 @@ def sign_in_by_password(
     ``no_role``.
     """
     address = read_email(email) or ""
-    index = browsers.counted_as(vault, known, contact_index(vault, ContactKind.EMAIL, address))
+    index = browsers.counted_as(vault, known, contact_index(vault, Channel.EMAIL, address))
 
     # 1 Whether to look at all, and at what.
     with begin() as session:
@@ -528,7 +527,7 @@ def sign_in_by_invitation(
     address = read_email(email) or ""
     # Counted apart from passwords, and with the many tries that twelve digits bear: a stranger who guesses
     # keeps nobody out.
-    index = vault.blind_index(contact_index(vault, ContactKind.EMAIL, address), domain="first sign-in")
+    index = vault.blind_index(contact_index(vault, Channel.EMAIL, address), domain="first sign-in")
     credentials.refuse_guessing(session, index, tries=credentials.LONG_CODE_TRIES, now=now)
     account = _account_of(session, vault, address)
     purpose = CodePurpose.RECOVERY
@@ -553,7 +552,7 @@ def remembered(session: Session, vault: Vault, account: uuid.UUID, shown: str) -
     address = email_of(session, vault, account)
     if address is None:
         return None
-    return browsers.remember(vault, shown, contact_index(vault, ContactKind.EMAIL, address))
+    return browsers.remember(vault, shown, contact_index(vault, Channel.EMAIL, address))
 
 
 def start(session: Session, account: Account, method: Method, *, replaces: str, now: datetime) -> str:
@@ -676,7 +675,7 @@ def set_password(
         credentials.refuse_guessing(session, index, now=now)
         person = session.get_one(Account, account)
         hashed = credentials.hash_of(session, account)
-        email = _contact(session, vault, person, ContactKind.EMAIL) or ""
+        email = _contact(session, vault, person, Channel.EMAIL) or ""
         known = (*open_name(vault, person).split(), *email.split("@"))
     if hashed is not None and not credentials.is_password(hashed, current):
         with begin() as session:
@@ -737,11 +736,11 @@ def changed_sign_in(
 
 def email_of(session: Session, vault: Vault, account: uuid.UUID) -> str | None:
     """The e-mail address of an account, None where it has none."""
-    return _contact(session, vault, session.get_one(Account, account), ContactKind.EMAIL)
+    return _contact(session, vault, session.get_one(Account, account), Channel.EMAIL)
 
 
 def add_contact(
-    session: Session, vault: Vault, account: Account, kind: ContactKind, value: str, *, now: datetime
+    session: Session, vault: Vault, account: Account, kind: Channel, value: str, *, now: datetime
 ) -> Contact:
     """A contact of an account, not yet confirmed; ``value`` in its one spelling."""
     key = uuid.uuid4()
@@ -760,7 +759,7 @@ def add_contact(
 
 
 def find_account(
-    session: Session, vault: Vault, account_kind: AccountKind, kind: ContactKind, value: str
+    session: Session, vault: Vault, account_kind: AccountKind, kind: Channel, value: str
 ) -> Account | None:
     """Whose contact this is, among accounts of one kind that are not closed."""
     return session.scalars(
@@ -793,10 +792,10 @@ def new_account(
 
 
 def _account_of(session: Session, vault: Vault, address: str) -> Account | None:
-    return find_account(session, vault, AccountKind.STAFF, ContactKind.EMAIL, address)
+    return find_account(session, vault, AccountKind.STAFF, Channel.EMAIL, address)
 
 
-def _contact(session: Session, vault: Vault, account: Account, kind: ContactKind) -> str | None:
+def _contact(session: Session, vault: Vault, account: Account, kind: Channel) -> str | None:
     row = session.scalars(select(Contact).filter_by(account_pk=account.id, kind=kind, ended_at=None)).first()
     return None if row is None else open_contact(vault, account, row.id, row.value_sealed)
 
@@ -830,7 +829,7 @@ def _enqueue(
     """A message to a person of an organisation, by e-mail; where it goes. Raises Refusal
     ``unknown_person``.
     """
-    address = _contact(session, vault, account, ContactKind.EMAIL)
+    address = _contact(session, vault, account, Channel.EMAIL)
     if address is None:
         raise _unknown_person()
     messages.enqueue(

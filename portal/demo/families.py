@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from portal.accounts import activation, holders, service, sessions
 from portal.accounts.activation import Activated, NewSlip, Typed
 from portal.accounts.demonstration import FAMILIES, DemoCode, DemoFamilies, DemoHolder
-from portal.accounts.models import AccountKind, ContactKind, Relation
+from portal.accounts.models import AccountKind, Relation
 from portal.audit.service import Actor
 from portal.consent import disclosing, requests
 from portal.consent import service as consent
@@ -36,7 +36,7 @@ from portal.demo.manifest import Place
 from portal.demo.schools import BY_KEY
 from portal.errors import PortalError
 from portal.permissions import Role
-from portal.ports import FileStore
+from portal.ports import Channel, FileStore
 from portal.registry import learners
 from portal.registry import service as registry
 from portal.vault import Vault
@@ -126,14 +126,14 @@ class Village:
         return str(self.record(place).to_input()["ngay_sinh"])
 
     def account(self, planned: _Planned) -> uuid.UUID:
-        kind = ContactKind.EMAIL if "@" in planned.contact else ContactKind.PHONE
+        kind = Channel.EMAIL if "@" in planned.contact else Channel.PHONE
         found = service.find_account(self.session, self.vault, AccountKind.HOLDER, kind, planned.contact)
         if found is None:
             raise PortalError(f"{planned.contact}: nobody of the demo has this contact")
         return found.id
 
     def staff(self, email: str, role: Role, office: str) -> Staff:
-        found = service.find_account(self.session, self.vault, AccountKind.STAFF, ContactKind.EMAIL, email)
+        found = service.find_account(self.session, self.vault, AccountKind.STAFF, Channel.EMAIL, email)
         if found is None:
             raise PortalError(f"{email}: nobody of the demo has this address")
         return staff(self.session, found.id, role, office)

@@ -18,7 +18,6 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal.accounts import activation, contacts, holders
 from portal.accounts.activation import FoundSlip, Typed
 from portal.accounts.holders import Child, Link, LinkState, Wanted
-from portal.accounts.models import ContactKind
 from portal.accounts.notices import send
 from portal.consent import service as consent
 from portal.consent.forms import capital, of_pair
@@ -31,6 +30,7 @@ from portal.families.sheet import lay_out
 from portal.limits.table import WRONG_SIGN_IN
 from portal.lookup import service as lookup
 from portal.permissions import Act
+from portal.ports import Channel
 from portal.registry import service as registry
 from portal.registry.learners import PupilRecord
 from portal.trust import store as trust
@@ -64,7 +64,7 @@ _STATES: Final = {
     VersionState.SUPERSEDED: marked("đã có bản mới hơn"),
     VersionState.RECALLED: marked("đã thu hồi"),
 }
-_CONTACTS: Final = {ContactKind.PHONE: marked("Số điện thoại"), ContactKind.EMAIL: marked("E-mail")}
+_CONTACTS: Final = {Channel.PHONE: marked("Số điện thoại"), Channel.EMAIL: marked("E-mail")}
 
 
 # ------------------------------------------------------------------------------------------------- signing in

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -47,6 +48,7 @@ COMPONENTS: Final = (
     "lookup_form",
     "pdf_form",
     "photo_form",
+    "record_sections",
 )
 
 
@@ -129,6 +131,23 @@ class _Environment(Environment):
         return tree
 
 
+# Compiling the components is most of the work of making an app, and what is compiled depends on nothing else:
+# a process that makes several portals of the same names (the tests make thousands) compiles a page once.
+@lru_cache(maxsize=16)
+def _environment(language: Language, names: tuple[tuple[str, Hashable], ...]) -> Environment:
+    environment = _Environment(language, dict(names))
+
+    def link(path: str) -> str:
+        return i18n.link(path, language)
+
+    environment.globals["link"] = link
+    environment.globals["school_year"] = school_year
+    for component in COMPONENTS:
+        module = environment.get_template(f"components/{component}.html").module
+        environment.globals[component] = getattr(module, component)
+    return environment
+
+
 _Outline = tuple[tuple[tuple[str, str], ...], str]
 _FIRST_MARK: Final = 0xE000  # private use: no text of ours holds such a character
 _MARK: Final = re.compile("([\ue000-\uf8ff])")
@@ -140,24 +159,11 @@ HTML: Final = "text/html; charset=utf-8"
 class Pages:
     """Renders templates in both languages."""
 
-    def __init__(self, names: Mapping[str, object]) -> None:
+    def __init__(self, names: Mapping[str, Hashable]) -> None:
         """``names`` are known to every template (system name, demo or not …)."""
-        self._environments = {language: self._environment(language, names) for language in LANGUAGES}
+        known = tuple(sorted(names.items()))
+        self._environments = {language: _environment(language, known) for language in LANGUAGES}
         self._outlines: dict[tuple[object, ...], _Outline] = {}
-
-    @staticmethod
-    def _environment(language: Language, names: Mapping[str, object]) -> Environment:
-        environment = _Environment(language, names)
-
-        def link(path: str) -> str:
-            return i18n.link(path, language)
-
-        environment.globals["link"] = link
-        environment.globals["school_year"] = school_year
-        for component in COMPONENTS:
-            module = environment.get_template(f"components/{component}.html").module
-            environment.globals[component] = getattr(module, component)
-        return environment
 
     def page(
         self,

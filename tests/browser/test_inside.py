@@ -15,7 +15,6 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from portal.accounts import demonstration
@@ -25,7 +24,7 @@ from portal.demo.accounts import SECONDARY
 from portal.demo.families import PEOPLE
 from portal.demo.schools import BY_KEY, DEPARTMENTS
 from portal.permissions import Role
-from tests.browser.conftest import AXE, DESKTOP, PHONE, Site, Watch, free_port, serve, work
+from tests.browser.conftest import DESKTOP, PHONE, Site, Watch, free_port, serve, violations, work
 from tests.browser.stories.conftest import until
 from tests.browser.stories.family import sign_in
 from tests.browser.test_passkeys import sign_in_with_sample
@@ -204,9 +203,7 @@ def look_everywhere(page: Page, watch: Watch) -> None:
 def _faults(page: Page) -> Iterator[str]:
     for width in (DESKTOP, PHONE):
         page.set_viewport_size({"width": width, "height": 740})
-        for violation in Axe().run(page, options=AXE).response["violations"]:
-            where = ", ".join(str(node["target"]) for node in violation["nodes"])
-            yield f"{width} px: {violation['id']}: {violation['help']}: {where}"
+        yield from (f"{width} px: {each}" for each in violations(page))
     for width in (DESKTOP, PHONE, NARROWEST):
         page.set_viewport_size({"width": width, "height": 740})
         needed = page.evaluate("document.documentElement.scrollWidth")

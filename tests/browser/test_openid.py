@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 from sqlalchemy.orm import Session
 
@@ -20,7 +19,7 @@ from portal.config import Settings
 from portal.database import make_engine
 from portal.permissions import OrganisationKind, Role
 from portal.vault import Vault
-from tests.browser.conftest import AXE, DESKTOP, PHONE, free_port, serve
+from tests.browser.conftest import DESKTOP, PHONE, free_port, serve, violations
 from tests.conftest import ACTOR
 from tests.demo_instance import DemoInstance
 from tests.openid_servers import CertifiedProvider, settings_for
@@ -90,8 +89,7 @@ def _fits(page: Page) -> None:
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 740})
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), (page.url, width)
-    found = Axe().run(page, options=AXE).response["violations"]
-    assert found == []
+    assert violations(page) == []
 
 
 @pytest.mark.parametrize("scripts", [True, False])

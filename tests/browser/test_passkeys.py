@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, CDPSession, Page
 
 from portal.accounts import demonstration
 from portal.accounts.demonstration import DemoAccount
-from tests.browser.conftest import AXE, Site, free_port, serve
+from tests.browser.conftest import Site, free_port, serve, violations
 from tests.demo_instance import DemoInstance
 
 SIGN_IN, INVITE = "Đăng nhập bằng khoá truy cập", "Mời"
@@ -135,7 +134,7 @@ def test_pages_fit_and_are_accessible(page: Page, local: Site, language: str) ->
     sign_in_with_sample(page, account(local, "administrator"))
     for path in ("/work", "/account", "/people", "/demo-accounts", "/sign-in", "/sign-in/first"):
         page.goto(path + language)
-        assert Axe().run(page, options=AXE).response["violations"] == [], path
+        assert violations(page) == [], path
         for width in (320, 360, 768, 1280):
             page.set_viewport_size({"width": width, "height": 740})
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path, width)

@@ -22,7 +22,6 @@ from portal.accounts.models import (
     AccountKind,
     ActivationSlip,
     ContactChange,
-    ContactKind,
     Organisation,
     PupilLink,
     Relation,
@@ -62,6 +61,7 @@ from portal.issuing.models import (
     Way,
 )
 from portal.permissions import Act, OrganisationKind, Role
+from portal.ports import Channel
 from portal.registry.models import Record, RecordVersion, RegisteredFile
 from portal.start import refuse_unbound_role
 from portal.vault import Vault
@@ -251,7 +251,7 @@ def _rows_of(session: Session, school: str) -> None:
             ContactChange(
                 account_pk=holder.id,
                 school_code=school,
-                kind=ContactKind.EMAIL,
+                kind=Channel.EMAIL,
                 value_index="",
                 value_sealed=b"",
                 asked_at=NOW,

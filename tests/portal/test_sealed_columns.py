@@ -18,7 +18,6 @@ from portal.accounts.models import (
     AccountKind,
     ActivationSlip,
     ContactChange,
-    ContactKind,
     Organisation,
     Relation,
 )
@@ -140,7 +139,7 @@ def _name(session: Session, vault: Vault, name: str) -> Theirs:
 def _contact(session: Session, vault: Vault, name: str) -> Theirs:
     account = _person(session, vault, name)
     email = f"{account.id.hex}@truong.example"
-    contact = accounts.add_contact(session, vault, account, ContactKind.EMAIL, email, now=NOW)
+    contact = accounts.add_contact(session, vault, account, Channel.EMAIL, email, now=NOW)
     owner, row = ("accounts", account.id), ("id", contact.id)
 
     def opened() -> str:
@@ -240,7 +239,7 @@ def _change(session: Session, vault: Vault, name: str) -> Theirs:
         id=uuid.uuid4(),
         account_pk=account.id,
         school_code="01000123",
-        kind=ContactKind.EMAIL,
+        kind=Channel.EMAIL,
         value_index=uuid.uuid4().hex,
         asked_at=NOW,
         due_at=NOW,

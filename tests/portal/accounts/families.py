@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 from portal.accounts import activation
 from portal.accounts import service as accounts
 from portal.accounts.activation import Activated, MadeSlip, NewSlip, Typed
-from portal.accounts.models import AccountKind, AccountState, ContactKind, PupilLink, Relation
+from portal.accounts.models import AccountKind, AccountState, PupilLink, Relation
 from portal.accounts.notices import Notice
 from portal.audit.service import Actor
 from portal.errors import Refusal
 from portal.messages.words import Kind
+from portal.ports import Channel
 from portal.registry import learners
 from portal.vault import Vault
 from tests.conftest import NOW
@@ -76,7 +77,7 @@ def enter_holder(session: Session, vault: Vault, school: str, pupil: str) -> uui
     account = accounts.new_account(session, vault, AccountKind.HOLDER, MOTHER, "vi", now=NOW)
     account.state = AccountState.ACTIVE
     email = f"{account.id.hex}@thu.example.vn"
-    accounts.add_contact(session, vault, account, ContactKind.EMAIL, email, now=NOW)
+    accounts.add_contact(session, vault, account, Channel.EMAIL, email, now=NOW)
     session.add(
         PupilLink(
             account_pk=account.id,

@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from portal.accounts import contacts, sessions
 from portal.accounts.contacts import Standing
-from portal.accounts.models import Account, AccountState, Contact, ContactKind, OneTimeCode, Relation
+from portal.accounts.models import Account, AccountState, Contact, OneTimeCode, Relation
 from portal.accounts.notices import Notice, address
 from portal.errors import Refusal
 from portal.messages.words import Kind
+from portal.ports import Channel
 from portal.vault import Vault
 from tests.conftest import NOW
 from tests.portal.accounts.families import (
@@ -147,7 +148,7 @@ def test_another_contact_is_told_to_the_old_one_waits_and_ends_sessions(
     (told,) = ask(session, vault, link)
     assert (told.kind, told.parameters) == (
         Kind.CONTACT_CHANGE_REQUESTED,
-        {"contact": ContactKind.PHONE, "day": date(2026, 10, 12)},
+        {"contact": Channel.PHONE, "day": date(2026, 10, 12)},
     )
     assert address(session, vault, told).value == "+84912345678"
     reached = contacts.reached(session, vault, account, now=NOW)

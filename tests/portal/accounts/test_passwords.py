@@ -9,6 +9,7 @@ from typing import Any
 
 import pyotp
 import pytest
+from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
@@ -115,6 +116,12 @@ class TestPassword:
             assert sign_in(session, vault, email, "không phải mật khẩu", "000000") is None
             work.append(tuple(asked))
         assert work == [("$argon2id$v=19$m=65536,t=3,p=4",)] * 4
+
+    def test_nobodys_hash_is_compared_to_the_end(self) -> None:
+        """SEC-44: it has today's parameters, is read as a hash, and is of no password."""
+        assert not credentials.is_outdated(credentials._NOBODYS_HASH)
+        with pytest.raises(VerifyMismatchError):
+            credentials._HASHER.verify(credentials._NOBODYS_HASH, PASSWORD)
 
 
 class TestSignIn:

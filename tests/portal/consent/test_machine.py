@@ -118,9 +118,13 @@ STRANGE_WITNESSES = (
 
 
 def _link_of_giver(what: str) -> Callable[[Machine, uuid.UUID], Iterator[None]]:
+    """Their no counts no more either."""
+
     def happens(machine: Machine, key: uuid.UUID) -> Iterator[None]:
-        machine.changes(machine.givers(key)[0], what)
+        giver = machine.givers(key)[0]
+        machine.changes(giver, what)
         yield
+        machine.answers(key, Said.NO, Evidence.SIGN_IN, giver)
         if what == "last day":
             machine.time_passes(24)
             yield
@@ -134,6 +138,7 @@ def _dispute(machine: Machine, key: uuid.UUID) -> Iterator[None]:
     new = machine.asked_again(key)
     for account in [a for a, person in machine.people.items() if person.pupil == grant.pupil]:
         machine.changes(account, "dispute")
+        machine.answers(key, Said.NO, Evidence.SIGN_IN, account)
         yield
         for other, person in list(machine.people.items()):
             if person.pupil == grant.pupil:
@@ -161,12 +166,28 @@ def _everybody_answers(machine: Machine, key: uuid.UUID) -> Iterator[None]:
         yield
 
 
+def _own_account(machine: Machine, key: uuid.UUID) -> Iterator[None]:
+    """The pupil gets an account: nobody says yes for them on another's device any more, and they themselves
+    no only from seven.
+    """
+    new = machine.asked_again(key)
+    machine.somebody_is_linked(machine.grants[key].pupil, True)
+    yield
+    for how in (Evidence.SAME_DEVICE, Evidence.SIGN_IN):
+        for account in list(machine.people):
+            machine.answers(new, Said.YES, how, account)
+    for account in reversed(list(machine.people)):
+        machine.answers(new, Said.NO, Evidence.SIGN_IN, account)
+    yield
+
+
 def _everybody_takes_back(machine: Machine, key: uuid.UUID) -> Iterator[None]:
-    """Strangers cannot; the first who may, does."""
+    """Strangers cannot, nor can a party that does not count at this age; the first who may, does."""
     for witness in STRANGE_WITNESSES:
         machine.answers(key, Said.NO, Evidence.WITNESS, None, witness)
     yield
-    for account in reversed(list(machine.people)):
+    pupil = machine.grants[key].pupil
+    for account in sorted(machine.people, key=lambda one: machine.entitled(one, pupil)):
         machine.answers(key, Said.NO, Evidence.SIGN_IN, account)
         yield
 
@@ -227,6 +248,7 @@ BETWEEN: dict[str, Callable[[Machine, uuid.UUID], Iterator[None]]] = {
     "the giver's account is closed": _link_of_giver("close"),
     "everybody answers": _everybody_answers,
     "everybody takes back": _everybody_takes_back,
+    "the pupil gets an account": _own_account,
     "time": _time,
     "the approval is revoked": _approval,
     "a correction and a recall": _version,
@@ -765,11 +787,14 @@ TestMachine.settings = settings(
 @pytest.mark.parametrize(
     ("what", "birth"),
     [(what, "05/05/2011") for what in sorted(BETWEEN)]
-    + [(what, birth) for what in ("time", "everybody answers") for birth in ("20/10/2019", "20/10/2008")],
+    + [(what, birth) for what in ("time", "everybody answers") for birth in ("20/10/2019", "20/10/2008")]
+    + [("everybody takes back", birth) for birth in ("20/10/2019", "05/05/2008")]
+    + [("the pupil gets an account", "20/10/2019")],
 )
 def test_what_comes_between_is_noticed(what: str, birth: str) -> None:
     """SEC-19, SEC-21: the machine's own steps, each thing in the way of a consent that stands and of a code,
-    for a child of fifteen; where age counts also for one who is seven and one who is of age in two weeks.
+    for a child of fifteen; where age counts also for one who is seven and one who is of age in two weeks,
+    or was already.
     """
     machine = Machine()
     try:

@@ -18,7 +18,6 @@ from portal.accounts.models import (
     AccountKind,
     AccountState,
     Contact,
-    ContactKind,
     Federation,
     Membership,
     Organisation,
@@ -37,6 +36,7 @@ from portal.consent.service import Answered, Asked, By, CodeMade, Denied, Said, 
 from portal.consent.texts import Shown
 from portal.filestore import ObjectFiles
 from portal.permissions import OrganisationKind, Role
+from portal.ports import Channel
 from portal.registry import service as registry
 from portal.registry.service import NewVersion
 from portal.trust.models import Signer
@@ -104,7 +104,7 @@ class World:
     def account(self, kind: AccountKind) -> uuid.UUID:
         row = accounts.new_account(self.session, self.vault, kind, "Người Thử", "vi", now=self.now)
         email = f"{row.id.hex}@thu.example.vn"
-        accounts.add_contact(self.session, self.vault, row, ContactKind.EMAIL, email, now=self.now)
+        accounts.add_contact(self.session, self.vault, row, Channel.EMAIL, email, now=self.now)
         row.state = AccountState.ACTIVE
         self.session.flush()
         return row.id
@@ -160,7 +160,7 @@ class World:
         else:
             row = self.session.get_one(Account, holder)
             email = f"{staff.hex}@thu.example.vn"
-            accounts.add_contact(self.session, self.vault, row, ContactKind.EMAIL, email, now=self.now)
+            accounts.add_contact(self.session, self.vault, row, Channel.EMAIL, email, now=self.now)
             if what == "former contact":
                 mine = update(Contact).where(Contact.account_pk == staff)
                 self.session.execute(mine.values(ended_at=self.now))

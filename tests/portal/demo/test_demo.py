@@ -32,8 +32,6 @@ from verifier.errors import InvalidInput
 from verifier.record import open_disclosures, read_attachment, signature_fields
 from verifier.verdict import Evidence, Outcome
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 
 @pytest.fixture(scope="module")
 def app(demo_instance: DemoInstance) -> Flask:

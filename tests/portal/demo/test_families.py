@@ -30,8 +30,6 @@ from portal.web.sessions import TOKEN_FIELD
 from tests.demo_instance import DemoInstance
 from tests.portal.web.test_pages import inspect
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 
 @pytest.fixture
 def app(demo_instance: DemoInstance, tmp_path: Path) -> Iterator[Flask]:

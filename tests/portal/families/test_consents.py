@@ -22,7 +22,6 @@ from portal.accounts.models import (
     AccountKind,
     AccountState,
     Contact,
-    ContactKind,
     Method,
     PupilLink,
     Relation,
@@ -38,6 +37,7 @@ from portal.consent.receipts import schema
 from portal.consent.service import Asked, Wish
 from portal.limits.table import WRONG_TRY
 from portal.permissions import Role
+from portal.ports import Channel
 from portal.registry import service as registry
 from portal.registry.models import Record
 from portal.trust.models import Signer
@@ -753,7 +753,7 @@ def contact(session: Session, world: World, account: uuid.UUID, phone: str) -> N
             id=key,
             account_pk=account,
             account_kind=AccountKind.HOLDER,
-            kind=ContactKind.PHONE,
+            kind=Channel.PHONE,
             value_sealed=seal_contact(portal.vault, row, key, phone),
             value_index=uuid.uuid4().hex * 2,
             added_at=portal.clock.now(),

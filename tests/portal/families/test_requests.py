@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy.orm import Session
 
 from portal.accounts import service
-from portal.accounts.models import Account, ContactKind, PupilLink, Relation
+from portal.accounts.models import Account, PupilLink, Relation
 from portal.consent import disclosing
 from portal.consent.fields import Preset
 from portal.consent.parties import staff
 from portal.consent.purposes import Duty
 from portal.permissions import Role
+from portal.ports import Channel
 from tests.portal.accounts.world import People, Visitor
 from tests.portal.audit.reading import entries
 from tests.portal.families.test_views import HOME_SCHOOL, bundle, index_of, inspect_ok, sent
@@ -46,7 +47,7 @@ def link(world: World, account: uuid.UUID) -> uuid.UUID:
         )
         session.add(row)
         service.add_contact(
-            session, portal.vault, session.get_one(Account, account), ContactKind.PHONE, PHONE, now=now
+            session, portal.vault, session.get_one(Account, account), Channel.PHONE, PHONE, now=now
         )
         return row.id
 

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from portal.accounts.models import Account, ContactKind, PupilLink, Relation
+from portal.accounts.models import Account, PupilLink, Relation
 from portal.accounts.service import add_contact
 from portal.audit.models import AuditEntry
 from portal.consent import service
@@ -27,6 +27,7 @@ from portal.extensions import KEY, Resources
 from portal.messages import service as messages
 from portal.messages.service import Sender
 from portal.permissions import Role
+from portal.ports import Channel
 from portal.registry import service as registry
 from portal.web.sessions import TOKEN_FIELD
 from tests.portal.accounts.world import People, Visitor
@@ -75,7 +76,7 @@ class Scene:
                 session,
                 self.bundle.vault,
                 account,
-                ContactKind.PHONE,
+                Channel.PHONE,
                 "0912345678",
                 now=self.world.clock.now(),
             )

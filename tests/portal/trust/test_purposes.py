@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,8 +25,8 @@ WHO: dict[str, Any] = {"actor": ACTOR, "now": NOW}
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> Authority:
-    return Authority.create(tmp_path, NOW)
+def authority(own: Authority) -> Authority:
+    return own
 
 
 def der(authority: Authority, slug: str) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -27,11 +26,6 @@ from verifier.trust import Pki, TrustStore
 from verifier.verdict import Standing
 
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def own(tmp_path: Path) -> Authority:
-    return Authority.create(tmp_path / "own", NOW)
 
 
 @pytest.fixture

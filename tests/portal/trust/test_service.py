@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -57,16 +56,9 @@ SCHOOL = SchoolInput(
 )
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority.create(tmp_path_factory.mktemp("authority"), NOW)
-
-
 @pytest.fixture
-def own(authority: Authority, tmp_path: Path) -> Authority:
-    """A copy of the authority that a test may publish lists with; the keys are the same."""
-    shutil.copytree(authority.directory, tmp_path / "own")
-    return Authority.create(tmp_path / "own", NOW)
+def authority(published: Authority) -> Authority:
+    return published
 
 
 @pytest.fixture
