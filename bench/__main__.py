@@ -33,11 +33,16 @@ from werkzeug.test import Client
 
 from bench.workshop import Workshop, cpu, fastest, interleaved, open_workshop
 from portal import logs
+from portal.accounts import contacts
+from portal.accounts import service as accounts
+from portal.accounts.models import Account, Relation
+from portal.accounts.notices import send
 from portal.audit import service as audit
 from portal.audit.service import Event
 from portal.demo.authority import Credential
 from portal.extensions import Resources
 from portal.factory import create_app
+from portal.filestore import ObjectFiles
 from portal.issuing import appearance
 from portal.issuing.plan import Choices
 from portal.issuing.rendering import TEMPLATES, Renderer
@@ -45,8 +50,10 @@ from portal.issuing.service import Order, examine
 from portal.limits.gate import Gate
 from portal.limits.table import LAYERS, read_changes
 from portal.lookup.scan import Scans
+from portal.ports import Channel
 from portal.registry.rows import open_file
 from portal.web.journal import Journal
+from tests.portal.consent.world import World as Families
 from tests.portal.issuing.world import School
 from tests.portal.limits.codes import unknown
 from tests.servers import RedisServer
@@ -60,6 +67,7 @@ ROUNDS = 5
 REQUESTS = 400
 ISOLATED_ROUNDS = 30
 TRIES = 1000
+FAMILY_TRIES = 60
 
 
 def main() -> None:
@@ -74,6 +82,7 @@ def main() -> None:
         reading_codes(files[0][0])
         look_up(shop)
         alike(shop)
+        alike_inside(shop)
         limits(shop)
         log_line(shop)
 
@@ -387,6 +396,42 @@ def alike(shop: Workshop) -> None:
             assert answer.status_code == 200
     known, missing = (median(taken[100:]) for taken in times.values())
     report("wrong birth date, known id / unknown id", known, "unknown id", missing)
+
+
+def alike_inside(shop: Workshop) -> None:
+    """SEC-20, SEC-44: the same for a share code that is none against a wrong birth date, and for a code to
+    sign in asked by nobody's number against a mother's. Each wrong date is for a code of its own, each
+    request an hour and more after the last.
+    """
+    with Session(shop.world.engine) as session:
+        files = ObjectFiles(shop.settings.file_store_url)
+        family = Families(session, shop.world.vault, files, shop.world.clock.now())
+        pupil = family.pupil("05/10/2011")
+        mother = family.holder(pupil, Relation.MOTHER)
+        phone = {"known": "0912345670", "nobody's": "0912345679"}
+        row = session.get_one(Account, mother)
+        accounts.add_contact(session, family.vault, row, Channel.PHONE, phone["known"], now=family.now)
+        session.commit()
+        codes: dict[str, list[float]] = {"known": [], "nobody's": []}
+        numbers: dict[str, list[float]] = {"known": [], "nobody's": []}
+        for _ in range(FAMILY_TRIES):
+            _, code = family.shared(pupil, mother)
+            session.commit()
+            for name, typed in (("known", code), ("nobody's", "C000000000")):
+                began = perf_counter()
+                family.open(typed, "01/01/2001")
+                session.commit()
+                codes[name].append((perf_counter() - began) * 1000)
+            family.now += timedelta(hours=2)
+            for name, number in phone.items():
+                began = perf_counter()
+                told = contacts.ask_sign_in(session, family.vault, number, now=family.now)
+                send(session, family.vault, told, now=family.now)
+                session.commit()
+                numbers[name].append((perf_counter() - began) * 1000)
+                assert bool(told) is (name == "known")
+    for name, taken in (("wrong date of a share code / no code", codes), ("number to sign in", numbers)):
+        report(name, median(taken["known"]), "nobody's", median(taken["nobody's"]))
 
 
 class _Days:

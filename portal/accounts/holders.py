@@ -18,7 +18,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from portal.accounts.ages import CHILD, OF_AGE, Born
@@ -26,6 +26,7 @@ from portal.accounts.models import Account, PupilLink, Relation
 from portal.accounts.notices import Notice, notices
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object
+from portal.database import everywhere
 from portal.errors import Refusal, marked
 from portal.messages.words import Kind
 from portal.ports import FileStore
@@ -127,6 +128,14 @@ def links_of(session: Session, vault: Vault, account: uuid.UUID, *, now: datetim
 def pupils_of(session: Session, account: uuid.UUID) -> frozenset[str]:
     """The indexes of all pupils whom a holder is or was linked to."""
     return frozenset(session.scalars(select(PupilLink.pupil_index).filter_by(account_pk=account)))
+
+
+def ever_linked(session: Session, pupils: Iterable[tuple[str, str]]) -> frozenset[uuid.UUID]:
+    """The accounts that are, or ever were, linked to any of these pupils (school code, index)."""
+    wanted = select(PupilLink.account_pk).where(
+        tuple_(PupilLink.school_code, PupilLink.pupil_index).in_(sorted(pupils))
+    )
+    return frozenset(session.scalars(wanted))
 
 
 def links_to(
@@ -437,7 +446,8 @@ def _child(session: Session, vault: Vault, link: Link, records: tuple[PupilRecor
 
 def _link(session: Session, row: PupilLink, born: Born | None, now: datetime) -> Link:
     state = _state(row, born, now)
-    if state is not LinkState.LAPSED and _is_overruled(session, row):
+    # A dispute stays one: it closes what other links would show, and that nothing may take away.
+    if state is LinkState.STANDING and _is_overruled(session, row):
         state = LinkState.OVERRULED
     return Link(
         row.id,
@@ -466,19 +476,30 @@ def _state(row: PupilLink, born: Born | None, now: datetime) -> LinkState:
 
 def _is_overruled(session: Session, row: PupilLink) -> bool:
     """Whether a school that has the pupil's records of the same year or of a later one ended the link of the
-    same account there for cause, and has not linked it again. Whoever has another account is somebody else
-    here: nothing tells that two accounts are one person's.
+    same account there for cause, as its last word, and has not linked it again. What the school of this link
+    had ended before it made it, it has thought better of. Whoever has another account is somebody else here:
+    nothing tells that two accounts are one person's.
     """
-    mine = select(PupilLink.pupil_index).where(
-        PupilLink.account_pk == row.account_pk, PupilLink.pupil_index != row.pupil_index
-    )
-    ended = set(session.scalars(mine.where(PupilLink.end_reason.in_(FOR_CAUSE))))
-    if not ended:
-        return False
-    ended -= set(session.scalars(mine.where(PupilLink.ended_at.is_(None))))
-    years = learners.newest_years(session, row.pupil_index)
+    wanted = select(
+        PupilLink.pupil_index, PupilLink.school_code, PupilLink.ended_at, PupilLink.end_reason
+    ).where(PupilLink.account_pk == row.account_pk, PupilLink.pupil_index != row.pupil_index)
+    with everywhere(session):
+        others = session.execute(wanted).all()
+        linked = {other.pupil_index for other in others if other.ended_at is None}
+        ended = (other for other in others if other.ended_at is not None)
+        last = {other.pupil_index: other for other in sorted(ended, key=lambda other: other.ended_at)}
+        cause = {
+            index
+            for index, other in last.items()
+            if other.end_reason in FOR_CAUSE
+            and index not in linked
+            and not (other.school_code == row.school_code and other.ended_at <= row.linked_at)
+        }
+        if not cause:
+            return False
+        years = learners.newest_years(session, row.pupil_index)
     own = years.get(row.pupil_index, "")
-    return any(years[index] >= own for index in ended & years.keys())
+    return any(years[index] >= own for index in cause & years.keys())
 
 
 def _born(session: Session, vault: Vault, row: PupilLink) -> Born | None:

@@ -27,6 +27,7 @@ from portal.accounts.models import (
     Relation,
 )
 from portal.consent.ages import Party
+from portal.database import everywhere
 from portal.permissions import Act, OrganisationKind, Role, may
 from portal.registry import learners
 from portal.registry import service as registry
@@ -194,21 +195,22 @@ def standing(session: Session, staff: Staff, act: Act, today: date) -> Office | 
     return office(session, staff.organisation)
 
 
-def no_witness(
-    session: Session, staff: Staff, school_code: str, pupil: str, family: Collection[uuid.UUID]
-) -> str | None:
+def no_witness(session: Session, staff: Staff, school_code: str, pupil: str) -> str | None:
     """Why a person of the pupil's school may not take this pupil's answer down; None when they may.
 
     ``not_own_class``: a homeroom teacher knows the pupils whose newest record they signed as that; the
     school's office speaks for all. ``own_family``: the account has a contact, now or before, or an identity
-    at an OpenID provider in common with one of
-    ``family``, the pupil's holders. Staff and holder accounts are two also
-    where they are one person, so that is all that can be known.
+    at an OpenID provider in common with somebody who is, or was, linked to the pupil at any school. Staff and
+    holder accounts are two also where they are one person, so that is all that can be known.
     """
     if staff.role is Role.HOMEROOM_TEACHER:
         own = trust.certificates_of(session, staff.account, school_code, Signs.GVCN)
         if not own & registry.last_signers(session, school_code, pupil, Signs.GVCN):
             return "not_own_class"
+    with everywhere(session):
+        records = learners.records_of(session, school_code, pupil)
+        pairs = {pair for record in records for pair in learners.pupils_like(session, record.record_id)}
+        family = holders.ever_linked(session, {(school_code, pupil), *pairs})
     contacts = select(Contact.value_index).where(Contact.account_pk.in_(family))
     identities = select(Federation.subject_index).where(Federation.account_pk.in_(family))
     same = select(

@@ -945,9 +945,7 @@ def at_school(
     school = standing(session, staff, Act.WITNESS_CONSENT, day_of(now))
     if school is None:
         return deny("not_permitted")
-    with everywhere(session):
-        known = links(session, vault, visible(session, school.code, pupil), now)
-    refusal = no_witness(session, staff, school.code, pupil, [link.account for link in known])
+    refusal = no_witness(session, staff, school.code, pupil)
     if refusal is not None:
         return deny(refusal, pupil=pupil, school=school.code)
     wanted = select(Consent.id).where(
@@ -1436,8 +1434,7 @@ def _party(session: Session, case: Case, by: By, said: Said, now: datetime) -> P
             or by.evidence not in (Evidence.WITNESS, Evidence.PAPER)
         ):
             return "not_permitted"
-        family = [link.account for link in case.links]
-        refusal = no_witness(session, by.staff, school.code, case.row.pupil_index, family)
+        refusal = no_witness(session, by.staff, school.code, case.row.pupil_index)
         if refusal is not None:
             return refusal
         return Party.PUPIL if Party.PUPIL in case.needed.parties else "not_entitled"

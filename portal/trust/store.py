@@ -316,9 +316,14 @@ def list_signers(session: Session, school_code: str | None = None) -> tuple[Sign
 
 
 def certificates_of(session: Session, account: uuid.UUID, school_code: str, role: Role) -> frozenset[str]:
-    """SHA-256 of the certificates that an account has, or had, to sign with in this role at a school."""
+    """SHA-256 of the certificates that an account has, or had, approved to sign with in this role at a
+    school.
+    """
     wanted = select(Signer.certificate_sha256).where(
-        Signer.account_pk == account, Signer.school_code == school_code, Signer.role == role
+        Signer.account_pk == account,
+        Signer.school_code == school_code,
+        Signer.role == role,
+        Signer.approval == Approval.APPROVED,
     )
     return frozenset(session.scalars(wanted))
 

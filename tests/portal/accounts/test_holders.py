@@ -234,6 +234,66 @@ def test_what_the_present_school_ended_for_cause_a_former_school_does_not_give(
     holders.open_version(session, vault, father.account_pk, wanted, now=NOW)
 
 
+def also_linked(
+    session: Session, vault: Vault, link: PupilLink, school: str, pupil: str, **of: datetime
+) -> PupilLink:
+    """The same person as ``link``'s, linked under another code of the pupil."""
+    row = PupilLink(
+        id=uuid.uuid4(),
+        account_pk=link.account_pk,
+        school_code=school,
+        pupil_index=vault.blind_index(f"{school}/{pupil}", domain="pupil"),
+        relation=link.relation,
+        valid_from=link.valid_from,
+        **{"linked_at": NOW} | of,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def test_an_open_dispute_outlives_what_another_school_ended(session: Session, vault: Vault) -> None:
+    """A's dispute closes what C's link shows, also after B, newer than A, ended its own link for cause."""
+    old = enter_pupil(session, vault, SCHOOL, PUPIL, year="2023-2024")
+    enter_pupil(session, vault, OTHER_SCHOOL, "99", year="2024-2025")
+    enter_pupil(session, vault, "01000777", "55", year="2025-2026")
+    here = linked(session, vault, Relation.FATHER, FATHER, FATHERS_EMAIL)
+    middle = also_linked(session, vault, here, OTHER_SCHOOL, "99")
+    newest = also_linked(session, vault, here, "01000777", "55")
+    holders.open_dispute(session, SCHOOL, here.id, "custody_dispute", actor=ACTOR, now=NOW)
+    holders.end_link(session, OTHER_SCHOOL, middle.id, "linked_by_mistake", actor=ACTOR, now=NOW)
+    states = {link.key: link.state for link in holders.links_of(session, vault, here.account_pk, now=NOW)}
+    assert states == {here.id: LinkState.DISPUTED, newest.id: LinkState.STANDING}
+    wanted = Wanted(newest.id, old.record_id, 1)
+    looked = refusal(lambda: holders.open_version(session, vault, here.account_pk, wanted, now=NOW))
+    assert looked == "link_disputed"
+
+
+def test_what_a_school_ended_before_it_linked_anew_is_past(session: Session, vault: Vault) -> None:
+    """A child under two codes of one school: the wrong one was ended, the right one made."""
+    enter_pupil(session, vault, SCHOOL, PUPIL)
+    enter_pupil(session, vault, SCHOOL, "77", year="2024-2025")
+    wrong = linked(session, vault, Relation.FATHER, FATHER, FATHERS_EMAIL)
+    holders.end_link(session, SCHOOL, wrong.id, "linked_by_mistake", actor=OFFICE, now=NOW)
+    right = also_linked(session, vault, wrong, SCHOOL, "77", linked_at=NOW + timedelta(minutes=5))
+    (link,) = holders.links_of(session, vault, right.account_pk, now=NOW + timedelta(hours=1))
+    assert link.state is LinkState.STANDING
+
+
+def test_the_last_word_of_a_school_counts(session: Session, vault: Vault) -> None:
+    """Ended for cause, linked again, ended because the holder asked: nothing is held against them."""
+    enter_pupil(session, vault, SCHOOL, PUPIL)
+    enter_pupil(session, vault, OTHER_SCHOOL, "99", year="2023-2024")
+    first = linked(session, vault, Relation.FATHER, FATHER, FATHERS_EMAIL)
+    also_linked(session, vault, first, OTHER_SCHOOL, "99")
+    holders.end_link(session, SCHOOL, first.id, "guardianship_ended", actor=OFFICE, now=NOW)
+    again = also_linked(session, vault, first, SCHOOL, PUPIL)
+    later = NOW + timedelta(days=1)
+    holders.end_link(session, SCHOOL, again.id, "holder_asked", actor=OFFICE, now=later)
+    (link,) = holders.links_of(session, vault, first.account_pk, now=later)
+    assert link.state is LinkState.STANDING
+
+
 def test_a_dispute_at_one_school_closes_the_way_by_another(session: Session, vault: Vault) -> None:
     """The link of a former school shows nothing of the child whose present school keeps the father out."""
     new = enter_pupil(session, vault, SCHOOL, PUPIL)

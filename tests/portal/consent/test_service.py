@@ -30,11 +30,13 @@ from portal.messages import service as messages
 from portal.messages.words import Kind
 from portal.permissions import OrganisationKind, Role
 from portal.registry import service as registry
+from portal.trust.models import Signer
 from portal.vault import Vault
 from tests.conftest import ACTOR
 from tests.portal.audit.reading import entries
 from tests.portal.consent.world import PLAIN_WISH, World, done, why
 from verifier.errors import InvalidInput
+from verifier.trust import Approval
 
 # NOW is 5 October 2026.
 SIX, SEVEN, FIFTEEN, SIXTEEN, EIGHTEEN = (
@@ -151,6 +153,29 @@ class TestWhoMustAgree:
         other = world.pupil(FIFTEEN)
         world.holder(other, Relation.MOTHER)
         assert done(world.say(done(world.ask(other)).consent, Said.YES, by)).party is Party.PUPIL
+
+    @pytest.mark.parametrize("reason", holders.END_REASONS)
+    def test_who_was_of_the_family_is_no_stranger_afterwards(self, world: World, reason: str) -> None:
+        """SEC-21: a father whose link was ended, for cause or as he asked, takes nothing down at his desk."""
+        pupil = world.pupil(FIFTEEN)
+        world.holder(pupil, Relation.MOTHER)
+        father = world.holder(pupil, Relation.FATHER)
+        asked = done(world.ask(pupil))
+        staff = world.registrar
+        world.share(staff.account, father, "contact")
+        key = world.session.scalars(select(PupilLink.id).where(PupilLink.account_pk == father)).one()
+        holders.end_link(world.session, pupil.school, key, reason, actor=ACTOR, now=world.now)
+        for word in Said:
+            assert why(world.say(asked.consent, word, By(WITNESS, staff.account, staff))) == "own_family"
+        seen = service.at_school(world.session, world.vault, staff=staff, pupil=pupil.index, now=world.now)
+        assert why(seen) == "own_family"
+
+    def test_a_certificate_that_was_refused_makes_nobody_a_homeroom_teacher(self, world: World) -> None:
+        pupil = world.pupil(FIFTEEN)
+        mine = select(Signer).where(Signer.account_pk == world.teacher.account)
+        world.session.scalars(mine).one().approval = Approval.REFUSED
+        asked = done(world.ask(pupil))
+        assert why(world.at_school(asked.consent)) == "not_own_class"
 
     def test_from_sixteen_only_by_an_own_sign_in(self, world: World) -> None:
         pupil = world.pupil(SIXTEEN)
@@ -385,6 +410,26 @@ class TestTwoSchools:
         done(world.yes(asked.consent, mother))
         done(world.yes(asked.consent, mother, SAME_DEVICE))
         done(world.disclose(asked.consent))
+
+    def test_a_dispute_outlives_what_another_school_ended(self, world: World) -> None:
+        """SEC-19: what the first school's dispute suspended stays so, whatever the second does."""
+        first = world.pupil(FIFTEEN, "2024-2025")
+        second = world.pupil(FIFTEEN, "2025-2026", at=AWAY, like=first)
+        mother, father = world.holder(first, Relation.MOTHER), world.holder(first, Relation.FATHER)
+        world.link(father, second, Relation.FATHER)
+        asked = done(world.ask(first, code=first.locator("2024-2025")))
+        done(world.yes(asked.consent, mother))
+        done(world.yes(asked.consent, mother, SAME_DEVICE))
+        links = select(PupilLink).where(PupilLink.account_pk == father)
+        keys = {row.school_code: row.id for row in world.session.scalars(links)}
+        holders.open_dispute(
+            world.session, first.school, keys[first.school], "custody_dispute", actor=ACTOR, now=world.now
+        )
+        world.settle(first)
+        assert not world.live(asked.consent)
+        holders.end_link(world.session, AWAY, keys[AWAY], "linked_by_mistake", actor=ACTOR, now=world.now)
+        world.settle(second)
+        assert not world.live(asked.consent)
 
     def test_from_eighteen_no_guardian_of_either_school_is_left(self, world: World) -> None:
         """The day before their 18th birthday the father is needed; on it he is nobody, at both schools."""

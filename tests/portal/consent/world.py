@@ -45,6 +45,7 @@ from tests.conftest import ACTOR, NOW
 from tests.portal.registry.samples import SIGNER, locator, new_file, new_version
 from verifier.locator import Locator
 from verifier.report import Role as Signs
+from verifier.trust import Approval
 
 SCHOOL = "01000123"  # of the sample records
 DEPARTMENT = "SO01"
@@ -139,6 +140,7 @@ class World:
             display_name="Người Thử",
             valid_from=self.now,
             account_pk=teacher.account,
+            approval=Approval.APPROVED,
         )
         self.session.add(row)
         self.session.flush()
