@@ -24,7 +24,7 @@ from portal.demo.schools import BY_KEY
 from portal.extensions import KEY, Resources
 from portal.messages import service as messages
 from portal.messages.service import Sender
-from portal.ports import Channel
+from portal.messages.words import Kind
 from portal.registry.service import read_birth
 from portal.web.sessions import TOKEN_FIELD
 from tests.demo_instance import DemoInstance
@@ -79,11 +79,11 @@ def sign_in(app: Flask, contact: str) -> tuple[FlaskClient, str]:
 
 
 def test_its_messages_lie_in_the_outbox_before_anybody_looks(app: Flask) -> None:
+    """Those of its making; other tests' files raise alarms in the shared demo."""
     portal = bundle(app)
     with Session(portal.engine) as session:
-        shown = messages.outbox(session, portal.vault, sender=Sender.of(portal.settings), limit=50)
-        assert not any(messages.is_due(session, channel, now=portal.clock.now()) for channel in Channel)
-    assert shown
+        shown = messages.outbox(session, portal.vault, sender=Sender.of(portal.settings), limit=500)
+    assert {each.state for each in shown if each.kind is Kind.STAFF_INVITATION} == {"sent"}
 
 
 def test_everybody_signs_in_and_finds_something(app: Flask, families: DemoFamilies) -> None:
