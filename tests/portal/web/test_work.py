@@ -41,7 +41,7 @@ def reached(world: World, visitor: Visitor) -> set[Act]:
     adapter = world.app.url_map.bind("localhost")
     found, seen, waiting = set(), set(), [("/work", 0)]
     while waiting:
-        path, steps = waiting.pop()
+        path, steps = waiting.pop(0)  # the shortest way first: a page is looked at once
         address = urlsplit(path)
         if address.path in seen or _SKIPPED.match(address.path):
             continue
