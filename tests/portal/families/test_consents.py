@@ -47,6 +47,7 @@ from tests.portal.audit.reading import entries
 from tests.portal.families.test_views import HOME_SCHOOL, bundle, index_of, inspect_ok, sent
 from tests.portal.web.world import Issued, World, enter
 from verifier.report import Role as Signs
+from verifier.trust import Approval
 
 #: On the day of the tests, 05/10/2026.
 SIX, TEN, SIXTEEN, GROWN = "01/06/2020", "01/06/2016", "01/06/2010", "01/06/2008"
@@ -107,6 +108,7 @@ class Family:
                     display_name="Người Thử",
                     valid_from=signed.signer.not_before,
                     account_pk=person.account,
+                    approval=Approval.APPROVED,
                 )
             )
         return self.people.sign_in(Role.HOMEROOM_TEACHER)
