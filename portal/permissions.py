@@ -138,7 +138,8 @@ STRONG: Final = frozenset(
 )
 
 #: Acts that are confirmed with a passkey each time (SEC-23): those, and seeing a record on nobody's word but
-#: one's own. Its officers may sign in another way; without a passkey they do not look.
+#: one's own. Its officers may sign in another way; without a passkey they do not look, and their first one
+#: comes by a code of their administrator.
 CONFIRMED: Final = STRONG | {Act.STATUTORY_ACCESS}
 
 #: Which roles an organisation can give.
@@ -167,3 +168,8 @@ def may(role: Role, act: Act) -> bool:
 def needs_passkey(role: Role) -> bool:
     """Whether ``role`` signs in with a passkey and nothing less."""
     return not STRONG.isdisjoint(PERMITTED[role])
+
+
+def confirms(role: Role) -> bool:
+    """Whether ``role`` has acts that a passkey confirms, however it signs in."""
+    return not CONFIRMED.isdisjoint(PERMITTED[role])

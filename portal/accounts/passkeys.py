@@ -42,7 +42,7 @@ from portal.accounts import service
 from portal.accounts.models import Account, AccountState, Method, Passkey, WebSession
 from portal.accounts.people import open_name
 from portal.errors import Refusal, marked
-from portal.permissions import needs_passkey
+from portal.permissions import confirms, needs_passkey
 from portal.vault import Vault
 
 #: How long a challenge may be answered.
@@ -194,17 +194,27 @@ def remove(
     )
 
 
+def comes_by_code(session: Session, account: uuid.UUID, *, session_id: str, now: datetime) -> bool:
+    """Whether this session is too weak for a new passkey: whoever has one already, or a role with acts that
+    one confirms, must have come in by a passkey or by a code of their administrator. Whoever fished a
+    password must not get a key that approves, or that looks at records.
+    """
+    if session.get_one(WebSession, session_id).method in (Method.PASSKEY, Method.CODE):
+        return False
+    given = service.roles_given(session, account, now=now)
+    return bool(_standing(session, account)) or any(confirms(role) for role in given)
+
+
 def _may_add(session: Session, account: uuid.UUID, session_id: str, *, now: datetime) -> None:
-    """Raises Refusal ``weak_session`` where somebody who has a passkey, or a role that needs one, came in by
-    less than that or by a code of their administrator: whoever fished a password must not get a key that
-    approves. Raises Refusal ``sign_in_again`` where the sign-in is a while ago.
+    """Raises Refusal ``weak_session`` (:func:`comes_by_code`); ``sign_in_again`` where the sign-in is a while
+    ago.
     """
     row = session.get_one(WebSession, session_id)
-    strong = bool(_standing(session, account)) or _needs_one(session, account, now=now)
-    if strong and row.method not in (Method.PASSKEY, Method.CODE):
+    if comes_by_code(session, account, session_id=session_id, now=now):
         raise Refusal(
             "weak_session",
             marked("Muốn thêm khoá, hãy đăng nhập bằng khoá đang có, hoặc bằng mã của quản trị viên."),
+            marked("Nếu chưa có khoá nào, hãy xin quản trị viên của đơn vị một mã mới."),
         )
     if now - row.made_at > ADD_WITHIN:
         raise Refusal(

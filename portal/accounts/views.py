@@ -20,7 +20,7 @@ from portal.accounts.models import Account, AccountKind
 from portal.errors import Refusal, marked
 from portal.extensions import reading, resources, transaction
 from portal.limits.table import WRONG_SIGN_IN
-from portal.permissions import CONFIRMED, ROLES_OF, Act, Role, needs_passkey
+from portal.permissions import CONFIRMED, ROLES_OF, Act, Role, confirms, needs_passkey
 from portal.web import confirmation
 from portal.web.access import SIGN_IN_PAGE, Access, allowed, rule_of
 from portal.web.forms import messages, said, to
@@ -302,7 +302,8 @@ def add_passkey() -> AnyResponse:
                 now=bundle.clock.now(),
             )
     except Refusal as refused:
-        return _account_page({"label": said(refused)}, 422)
+        field = "passkeys" if refused.code == "weak_session" else "label"
+        return _account_page({field: said(refused)}, 422)
     if not added:
         return _account_page({"label": gettext("Chưa tạo được khoá. Hãy thử lại.")}, 422)
     return to(ACCOUNT)
@@ -418,7 +419,8 @@ def _account_page(errors: Mapping[str, str], status: int = 200) -> Response:
         secret = credentials.app_secret(session, bundle.vault, account)
         ways = service.ways(session, me.account)
         last_needed = passkeys.is_last_needed(session, me.account, now=now)
-        strong = any(needs_passkey(role) for role in service.roles_given(session, me.account, now=now))
+        by_code = passkeys.comes_by_code(session, me.account, session_id=me.session, now=now)
+        given = service.roles_given(session, me.account, now=now)
         roles = service.roles_held(session, me.account, method, now=now)
         offers = service.offers(session, me.account, now=now)
     context = {
@@ -426,7 +428,9 @@ def _account_page(errors: Mapping[str, str], status: int = 200) -> Response:
         "ways": ways,
         "openid": _openid_kinds().get(AccountKind(account.kind)),
         "last_needed": last_needed,
-        "needs_passkey": strong,
+        "needs_passkey": any(needs_passkey(role) for role in given),
+        "confirms": any(confirms(role) for role in given),
+        "by_code": by_code,
         "dates": {
             at: day(at.astimezone(VIETNAM), language())
             for known in ways.passkeys

@@ -9,9 +9,10 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from portal.accounts.models import Method, Passkey
 from portal.audit.models import AuditEntry
 from portal.extensions import KEY
 from portal.permissions import Role
@@ -155,3 +156,22 @@ def test_files_are_bound_by_their_content(people: People, content: bytes, status
     given = answer(visitor, "/people", told)
     sent = {**FORM, "file": (io.BytesIO(content), "x.pdf"), "empty": (io.BytesIO(), ""), PASSKEY_FIELD: given}
     assert visitor.post("/people", sent, content_type="multipart/form-data").status_code == status
+
+
+def test_an_officer_with_a_password_reads_how_to_come_by_a_key(world: World, people: People) -> None:
+    """SEC-23: no form that would be refused, and what to do instead, at both pages."""
+    visitor = people.sign_in(Role.AGENCY_OFFICER, method=Method.PASSWORD)
+    form = 'action="/account/passkey"'
+    held = visitor.get("/account").text
+    assert "Muốn thêm khoá, hãy đăng xuất rồi đăng nhập bằng khoá đang có" in held
+    with Session(world.app.extensions[KEY].engine) as session, session.begin():
+        mine = update(Passkey).where(Passkey.account_pk == visitor.person.account)
+        session.execute(mine.values(removed_at=world.clock.now()))
+    bare = visitor.get("/account").text
+    assert "khoá đầu tiên chỉ tạo được khi đăng nhập bằng mã của quản trị viên" in bare
+    assert form not in held + bare
+    assert "xin quản trị viên của đơn vị một mã mới" in visitor.get("/statutory").text
+    refused = visitor.post("/account/passkey", {"label": "Khoá lạ", "answer": "{}"})
+    assert refused.status_code == 422
+    assert "Nếu chưa có khoá nào, hãy xin quản trị viên" in refused.text
+    assert form in people.sign_in(Role.SUBJECT_TEACHER).get("/account").text

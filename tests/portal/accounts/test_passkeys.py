@@ -23,11 +23,11 @@ from portal.accounts.models import Account, AccountState, Method, Passkey, WebSe
 from portal.accounts.passkeys import ANSWER_WITHIN, RelyingParty
 from portal.audit.models import AuditEntry
 from portal.errors import Refusal
-from portal.permissions import Role
+from portal.permissions import OrganisationKind, Role
 from portal.vault import Vault
 from tests.conftest import ACTOR, NOW
 from tests.portal.accounts.authenticator import PRESENT, VERIFIED, SoftKey, challenge_of
-from tests.portal.accounts.world import Person, carry, employ
+from tests.portal.accounts.world import HOME, Person, carry, employ
 
 PARTY = RelyingParty("hocba.example", "https://hocba.example", "Cổng")
 BROWSER = "form of this browser"
@@ -389,6 +389,30 @@ class TestNewPasskey:
             row.removed_at = NOW
         here = begin(session, teacher, Method.PASSWORD)
         assert begin_new(session, vault, teacher, here)["user"]["name"] == teacher.email
+
+    @pytest.mark.parametrize("role", [Role.RECEIVING_OFFICER, Role.DEPARTMENT_OFFICER, Role.AGENCY_OFFICER])
+    def test_who_looks_by_law_gets_no_first_key_by_a_password(
+        self, session: Session, vault: Vault, staff: Person, role: Role
+    ) -> None:
+        """SEC-23: whoever relays a password and a code confirms no look with a key of their own; a code of
+        the administrator brings the first one.
+        """
+        offices = {Role.DEPARTMENT_OFFICER: HOME[OrganisationKind.DEPARTMENT],
+                   Role.AGENCY_OFFICER: HOME[OrganisationKind.AGENCY]}  # fmt: skip
+        officer = employ(session, vault, offices.get(role, staff.organisation), role, now=NOW)
+        for row in session.scalars(select(Passkey).filter_by(account_pk=officer.account)):
+            row.removed_at = NOW
+        account = session.get_one(Account, officer.account)
+        for method in (Method.PASSWORD, Method.OIDC):
+            here = sessions._digest(sessions.begin(session, account, method, now=NOW))
+            with pytest.raises(Refusal) as refused:
+                begin_new(session, vault, officer, here)
+            assert refused.value.code == "weak_session"
+            with pytest.raises(Refusal):
+                add(session, officer, here, {})
+        here = sessions._digest(sessions.begin(session, account, Method.CODE, now=NOW))
+        options = begin_new(session, vault, officer, here)
+        assert add(session, officer, here, SoftKey(officer.account).create(options, PARTY.origin))
 
     @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data())
