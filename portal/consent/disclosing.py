@@ -24,7 +24,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from portal.accounts import service as accounts
-from portal.accounts.models import Organisation
+from portal.accounts.models import Account
 from portal.accounts.notices import Notice, notices
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object
@@ -42,12 +42,14 @@ from portal.consent.purposes import Duty, Purpose
 from portal.consent.service import (
     MAX_REFERENCE,
     OPEN_FOR,
+    TWICE_WITHIN,
     Case,
     Denied,
     State,
     code_index,
     entitled,
     examine,
+    lock_organisation,
     new_event,
     refuse,
     seal,
@@ -172,7 +174,7 @@ def disclose(
     session: Session, vault: Vault, files: FileStore, *, consent: uuid.UUID, staff: Staff, now: datetime
 ) -> Disclosed | Denied:
     """What the family consented to for this organisation. Uses up a consent for one time; whoever used it up
-    may open it once more as long as it lies open, for a form comes twice.
+    may send the form again within :data:`TWICE_WITHIN`: a form comes twice.
 
     Denied: ``not_permitted``, ``unknown_consent`` (also one for somebody else), ``not_in_force``. Raises
     FileNotFoundError, CorruptFile or VaultError when we lost or damaged what is to be shown: then nothing
@@ -186,7 +188,7 @@ def disclose(
     if case is None or case.row.recipient_pk != viewer.key:
         return _deny(session, actor, "unknown_consent", now)
     if case.obstacle is not None:
-        if (own := _own_opening(session, vault, case, staff, "")) is not None:
+        if (own := _own_opening(session, vault, case, staff, browser="", now=now)) is not None:
             return show_again(session, vault, files, own, staff=staff, now=now)
         tell = settle_case(session, case, now)
         return _deny(session, actor, "not_in_force", now, _About.of(case), tell=tell)
@@ -212,8 +214,8 @@ def open_code(
     organisation's name instead. ``browser`` is what the bearer's browser alone is called.
 
     A consent for one time is used up by the first opening. The same browser, or the same person who is signed
-    in, that sends its right pair again as long as that opening lies open gets the same opening: a form comes
-    twice. Nobody else profits.
+    in, that sends its right pair again within :data:`TWICE_WITHIN` gets the same opening: a form comes twice.
+    Nobody else profits.
 
     An unknown code, a wrong date and a locked code are one answer, after the same work: ``not_opened``. The
     fifth wrong date locks the code and tells the holders. Only a right pair learns ``expired``,
@@ -282,7 +284,7 @@ def open_code(
     if case is None:
         raise LookupError("a share code without its consent")
     if case.obstacle is not None:
-        if (own := _own_opening(session, vault, case, staff, browser)) is not None:
+        if (own := _own_opening(session, vault, case, staff, browser=browser, now=now)) is not None:
             return show_again(session, vault, files, own, staff=staff, now=now)
         tell = settle_case(session, case, now)
         code = _ENDS.get(case.fold.state, "not_in_force")
@@ -395,10 +397,10 @@ def show_again(
 
 
 def _own_opening(
-    session: Session, vault: Vault, case: Case, staff: Staff | None, browser: str
+    session: Session, vault: Vault, case: Case, staff: Staff | None, *, browser: str, now: datetime
 ) -> Opening | None:
-    """The one use of a consent, as long as it lies open and if it is of whoever asks: of this person, or in
-    this browser.
+    """The one use of a consent, within :data:`TWICE_WITHIN` and if it is of whoever asks: of this person, or
+    in this browser.
     """
     if not case.fold.lies_open:
         return None
@@ -408,6 +410,8 @@ def _own_opening(
         )
     )
     if event is None or event.account_pk != (None if staff is None else staff.account):
+        return None
+    if now - event.at >= TWICE_WITHIN:
         return None
     if staff is None and (not browser or event.browser != _browser_index(vault, case.row.id, browser)):
         return None
@@ -464,8 +468,8 @@ def statutory_access(
     presents the full locator or the SHA-256 of the registered file, and there is no other way to name a
     pupil. Recorded with its ground, shown to the holders afterwards; the next look is another access.
 
-    One account looks at most :data:`LOOKS_DAY`; whoever asks for more, and an organisation that goes over
-    :data:`OFFICE_LOOKS_DAY`, is an alarm for its department, once a day.
+    One account looks at most :data:`LOOKS_DAY`, in an emergency also beyond; whoever asks for more, and an
+    organisation that goes over :data:`OFFICE_LOOKS_DAY`, is an alarm for its department, once a day.
 
     Denied: ``not_permitted``, ``wrong_duty``, ``looked_too_often``, ``unknown_record``.
     """
@@ -476,11 +480,12 @@ def statutory_access(
         return _deny(session, actor, "not_permitted", now, basis=duty.value)
     if viewer.kind not in duty.ground.kinds:
         return _deny(session, actor, "wrong_duty", now, basis=duty.value)
-    # One look after the other: those that come at once are counted one by one.
-    session.execute(
-        select(Organisation.id).where(Organisation.id == viewer.key).with_for_update(key_share=True)
-    )
-    if _looked(session, LOOKS_DAY, now, StatutoryAccess.account_pk == staff.account) >= LOOKS_DAY.amount:
+    # One look after the other, of the office and of a person who has a role in two.
+    lock_organisation(session, viewer.key)
+    session.execute(select(Account.id).where(Account.id == staff.account).with_for_update(key_share=True))
+    own = _looked(session, LOOKS_DAY, now, StatutoryAccess.account_pk == staff.account)
+    often = own >= LOOKS_DAY.amount
+    if often and duty is not Duty.EMERGENCY:  # who stands at a bedside is not turned away
         denied = _deny(session, actor, "looked_too_often", now, basis=duty.value)
         _alarm(session, vault, viewer, Object("account", staff.account), now)
         return denied
@@ -504,6 +509,8 @@ def statutory_access(
     session.add(access)
     about = Object("statutory_access", access.id)
     audit.record(session, _shown(record, shown, actor, about, purpose="statutory", basis=duty.value), now=now)
+    if often:
+        _alarm(session, vault, viewer, Object("account", staff.account), now)
     of_office = StatutoryAccess.organisation_pk == viewer.key
     if _looked(session, OFFICE_LOOKS_DAY, now, of_office) > OFFICE_LOOKS_DAY.amount:
         _alarm(session, vault, viewer, None, now)

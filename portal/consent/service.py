@@ -87,6 +87,11 @@ MAX_REFERENCE: Final = 80
 PAUSE: Final = timedelta(days=14)
 #: How long what was opened may be looked at and taken over: a working session (SEC-22).
 OPEN_FOR: Final = timedelta(minutes=30)
+#: A form that comes again within this time is the same form: a double click, a page loaded anew. Not longer,
+#: because whoever sits down at a shared computer next can send it too.
+TWICE_WITHIN: Final = timedelta(minutes=2)
+#: Questions of one organisation about one pupil that wait at a time, whatever their purposes and years.
+MOST_WAITING: Final = 3
 _MANY: Final = 100  # consents looked at in one transaction of :func:`settle_some`
 
 _SENTENCES: Final = {
@@ -119,6 +124,10 @@ _SENTENCES: Final = {
     "asked_too_often": marked(
         "Trong 24 giờ qua đơn vị đã gửi quá nhiều đề nghị mà gia đình chưa trả lời. Chờ gia đình trả lời, "
         "hoặc ngày mai xin tiếp."
+    ),
+    "enough_waiting": marked(
+        "Đơn vị đã có ba đề nghị về học sinh này đang chờ gia đình trả lời. Gia đình trả lời một đề nghị thì "
+        "xin tiếp được."
     ),
     "code_made": marked(
         "Mã chia sẻ chỉ hiện một lần và đã được tạo. Cần mã khác thì làm lại một lần cho xem mới."
@@ -370,9 +379,11 @@ def ask(
 
     Of one organisation, the same records and the same purpose there is one open question: asking again while
     it waits or is given answers with that one, whatever else is wished. After a no, or a yes taken back, it
-    does not ask for the same pupil and purpose for :data:`PAUSE`.
+    does not ask for the same pupil and purpose for :data:`PAUSE`. :data:`MOST_WAITING` questions of it wait
+    for one pupil at a time.
 
-    Denied: ``not_permitted``, ``unknown_record``, ``not_approved``, ``asked_lately``, ``asked_too_often``.
+    Denied: ``not_permitted``, ``unknown_record``, ``not_approved``, ``asked_lately``, ``enough_waiting``,
+    ``asked_too_often``.
     """
     _check(wish, reference)
     actor = Actor("account", str(staff.account))
@@ -391,14 +402,15 @@ def ask(
     ):
         return deny("not_approved", pupil=pupil, school=school)
     # One question after the other: a form that comes twice waits here for its twin.
-    session.execute(
-        select(Organisation.id).where(Organisation.id == asker.key).with_for_update(key_share=True)
-    )
+    lock_organisation(session, asker.key)
     for each, _ in _open_questions(session, chosen, wish.purpose, asker.key, now):
         return Asked(each.id, each.answer_until, ())
     again = _again_from(session, pupil, wish.purpose, asker.key)
     if again is not None and day_of(now) < again:
         return deny("asked_lately", pupil=pupil, school=school, day=again)
+    mine = _waiting(asker.key, now, Consent.id.in_(_about(session, pupil)))
+    if (session.scalar(select(func.count()).select_from(mine.subquery())) or 0) >= MOST_WAITING:
+        return deny("enough_waiting", pupil=pupil, school=school)
     if _unanswered(session, asker.key, now) >= ASKED_DAY.amount:
         return deny("asked_too_often", pupil=pupil, school=school)
     row = _create(
@@ -471,14 +483,35 @@ def _again_from(session: Session, pupil: str, purpose: Purpose, recipient: uuid.
 
 def _unanswered(session: Session, recipient: uuid.UUID, now: datetime) -> int:
     """How many questions an organisation asked within :data:`ASKED_DAY` that still wait."""
+    lately = Consent.asked_at > now - timedelta(seconds=ASKED_DAY.get_expiry())
+    waiting = _waiting(recipient, now, lately)
+    return session.scalar(select(func.count()).select_from(waiting.subquery())) or 0
+
+
+def _waiting(recipient: uuid.UUID, now: datetime, *which: ColumnElement[bool]) -> Select[uuid.UUID]:
+    """The questions of an organisation that wait, in the order of their keys; of those the ones that fit."""
     event = select(ConsentEvent.id).where(ConsentEvent.consent_pk == Consent.id)
-    wanted = select(func.count(Consent.id)).where(
-        Consent.recipient_pk == recipient,
-        Consent.asked_at > now - timedelta(seconds=ASKED_DAY.get_expiry()),
-        _is_open(),
-        ~event.where(ConsentEvent.until.is_not(None)).exists(),
+    return (
+        select(Consent.id)
+        .where(
+            Consent.recipient_pk == recipient,
+            Consent.answer_until > now,
+            Consent.wrapped_key != DESTROYED,
+            _is_open(),
+            ~event.where(ConsentEvent.until.is_not(None)).exists(),
+            *which,
+        )
+        .order_by(Consent.id)
     )
-    return session.scalar(wanted) or 0
+
+
+def lock_organisation(session: Session, organisation: uuid.UUID) -> None:
+    """Acts of one organisation one after the other until this transaction ends: those that come at once are
+    counted one by one. Before anything else is locked: an account, then consents, and the trail follow.
+    """
+    session.execute(
+        select(Organisation.id).where(Organisation.id == organisation).with_for_update(key_share=True)
+    )
 
 
 def question(
@@ -515,12 +548,15 @@ def answer(
     ``request`` is the id of the request it came in, which can carry one answer.
 
     Of a waiting consent a no by either party is a refusal, of a given one a withdrawal; both end it at once.
-    A withdrawal also closes what a single use opened, while it lies open (:data:`OPEN_FOR`). Denied:
+    A withdrawal also closes what a single use opened, while it lies open (:data:`OPEN_FOR`). A no to an
+    organisation ends what else it asked about the same pupil for the same purpose and waits. Denied:
     ``unknown_consent``, ``not_entitled``, ``not_permitted``, ``not_own_class``, ``own_family``,
     ``own_sign_in``, ``disputed``, ``not_open``, ``already_answered``, ``same_request``, ``text_differs``.
     """
     _check_answer(by, request)
     # 1 Who speaks, and whether there is anything left to answer.
+    if said is Said.NO:
+        _lock_alike(session, consent)
     case = examine(session, vault, consent, now, lock=True)
     if case is None:
         return _Refuser(session, by.actor, _ANSWERS[said, False][0], now)("unknown_consent")
@@ -573,7 +609,56 @@ def answer(
     else:
         until = event.until or (fold.until if given else None)
         state = State.WAITING if until is None else State.GIVEN
-    return Answered(party, state, until, _after(session, case, by, state, given=given, now=now))
+    tell = _after(session, case, by, state, given=given, now=now)
+    if said is Said.NO:
+        tell += _refuse_alike(session, case, by, party, now)
+    return Answered(party, state, until, tell)
+
+
+def _lock_alike(session: Session, consent: uuid.UUID) -> None:
+    """Lock what a no to this question may end: first who asked, so that no question comes meanwhile, then the
+    open ones about the pupil, so that two answers never wait for each other.
+    """
+    asked = select(Consent.recipient_pk, Consent.pupil_index).where(Consent.id == consent)
+    row = session.execute(asked).one_or_none()
+    if row is not None and row.recipient_pk is not None:
+        lock_organisation(session, row.recipient_pk)
+        hold(session, pupils=[row.pupil_index])
+
+
+def _refuse_alike(session: Session, case: Case, by: By, party: Party, now: datetime) -> tuple[Notice, ...]:
+    """A no to an organisation, to all that it asked about this pupil for this purpose and that waits: nobody
+    has to say it once for each year. Its people are told of each.
+    """
+    row = case.row
+    if row.recipient_pk is None:
+        return ()
+    tell: tuple[Notice, ...] = ()
+    with everywhere(session):
+        alike = (
+            Consent.purpose == row.purpose,
+            Consent.id != row.id,
+            Consent.id.in_(_about(session, row.pupil_index)),
+        )
+        for key in session.scalars(_waiting(row.recipient_pk, now, *alike)).all():
+            other = session.get_one(Consent, key)
+            last = max(event.number for event in _events(session, key))
+            event = new_event(other, last + 1, EventKind.REFUSED, now)
+            event.party, event.evidence, event.account_pk = party, by.evidence, by.account
+            event.reason = _ALIKE
+            session.add(event)
+            details = {"party": party.value, "evidence": by.evidence.value, "reason": _ALIKE}
+            refused = _happened(other, Action.CONSENT_REFUSED, by.actor, details=details)
+            audit.record(session, refused, now=now)
+            tell += _tell_asker(session, other, Kind.CONSENT_REFUSED, now)
+    return tell
+
+
+def _tell_asker(session: Session, row: Consent, kind: Kind, now: datetime) -> tuple[Notice, ...]:
+    """Who asked for an organisation, as long as they work there."""
+    if row.recipient_pk is None or not roles(session, row.asked_by, row.recipient_pk, day_of(now)):
+        return ()
+    return notices(session, (row.asked_by,), kind, {"reference": reference_of(row.id)})
 
 
 def make_code(
@@ -1254,6 +1339,8 @@ def _tell_approval(
 
 #: After these nothing more happens to a consent.
 _ENDS: Final = (EventKind.REFUSED, EventKind.WITHDRAWN, EventKind.EXPIRED, EventKind.USED_UP)
+#: Why a question ended to which nobody said no by itself: to another one like it somebody did.
+_ALIKE: Final = "no_to_another"
 #: What was said, of a consent that is given or not -> what the trail and the events call it.
 _ANSWERS: Final = {
     (Said.YES, False): (Action.CONSENT_GIVEN, EventKind.GIVEN),
@@ -1518,9 +1605,8 @@ def _after(
     }[state]
     row = case.row
     tell = told([link for link in case.links if link.account != by.account], case.needed.parties)
-    if row.recipient_pk is not None and roles(session, row.asked_by, row.recipient_pk, day_of(now)):
-        tell += (row.asked_by,)
-    return notices(session, tell, kind, {"reference": reference_of(row.id)})
+    family = notices(session, tell, kind, {"reference": reference_of(row.id)})
+    return family + _tell_asker(session, row, kind, now)
 
 
 def _code(session: Session, row: Consent) -> ShareCode | None:

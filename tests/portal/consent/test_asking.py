@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import Relation
 from portal.consent import service
 from portal.consent.fields import Preset
-from portal.consent.models import Consent
+from portal.consent.models import Consent, Evidence
 from portal.consent.purposes import Purpose
-from portal.consent.service import ANSWER_WITHIN, PAUSE, Denied, State
+from portal.consent.service import ANSWER_WITHIN, PAUSE, By, Denied, Said, State
 from portal.permissions import Role
 from portal.vault import Vault
 from tests.portal.audit.reading import entries
@@ -60,8 +60,7 @@ class TestOneOpenQuestion:
             done(world.ask(pupil, staff=staff))
             done(world.ask(pupil, ADMISSION, staff=staff))
             done(world.ask(pupil, staff=staff, code=pupil.locator("2024-2025")))
-            done(world.ask(pupil, staff=staff, whole_level=True))
-        assert count(world.session) == 8
+        assert count(world.session) == 6
 
     @pytest.mark.parametrize("end", ["unanswered", "over", "used", "erased"])
     def test_what_has_ended_is_asked_anew(self, world: World, end: str) -> None:
@@ -163,7 +162,105 @@ class TestPause:
         assert why(world.ask(second, staff=staff)) == "asked_lately"
 
 
+class TestOneNo:
+    @pytest.mark.parametrize("taken_back", [False, True])
+    def test_a_no_ends_what_else_waits(self, world: World, taken_back: bool) -> None:
+        """Of this organisation, about this pupil at any school, for this purpose; what was given stays."""
+        first = world.pupil(FIFTEEN, "2023-2024", "2024-2025")
+        second = world.pupil(FIFTEEN, "2025-2026", at=AWAY, like=first)
+        mother = world.holder(first, Relation.MOTHER)
+        child = world.holder(first, Relation.PUPIL)
+        answered = done(world.ask(first, code=first.locator("2023-2024"))).consent
+        given = done(world.ask(first, code=first.locator("2024-2025"))).consent
+        for account in (mother, child):
+            done(world.yes(given, account))
+        if taken_back:
+            for account in (mother, child):
+                done(world.yes(answered, account))
+        colleague = world.staff(world.other, Role.RECEIVING_OFFICER)
+        waiting = done(world.ask(second, staff=colleague)).consent
+        others = [
+            done(world.ask(first, ADMISSION, code=first.locator("2023-2024"))).consent,
+            done(world.ask(second, staff=world.staff(world.school, Role.RECEIVING_OFFICER))).consent,
+            done(world.ask(world.pupil(FIFTEEN))).consent,
+        ]
+        said = done(world.no(answered, mother))
+        assert said.state is (State.WITHDRAWN if taken_back else State.REFUSED)
+        assert states(world, answered, waiting) == [said.state, State.REFUSED]
+        assert states(world, given, *others) == [State.GIVEN] + [State.WAITING] * 3
+        told = entries(world.session, "consent_refused")[-1]
+        assert (told["object"], told["actor"], told["details"]) == (
+            f"consent:{waiting}",
+            f"holder:{mother}",
+            {"party": "guardian", "evidence": "sign_in", "reason": "no_to_another"},
+        )
+        asker = [n.parameters for n in said.notices if n.account == colleague.account]
+        assert asker == [{"reference": service.reference_of(waiting)}]
+        assert why(world.no(waiting, child)) == "not_open"
+
+    def test_a_no_to_a_share_ends_no_question(self, world: World) -> None:
+        pupil = world.pupil(SIX)
+        mother = world.holder(pupil, Relation.MOTHER)
+        asked = done(world.ask(pupil)).consent
+        offered = [done(world.offer(mother, pupil, wish)).consent for wish in (PLAIN_WISH, WIDER)]
+        done(world.no(offered[0], mother))
+        assert states(world, asked, offered[1]) == [State.WAITING] * 2
+
+    def test_two_noes_at_once_end_both_and_wait_for_nobody(
+        self, world: World, engine: Engine, vault: Vault
+    ) -> None:
+        """Each ends the other's question: locked in one order they are never a deadlock."""
+        pupil = world.pupil(SIX, "2024-2025", "2025-2026")
+        mother = world.holder(pupil, Relation.MOTHER)
+        keys = [done(world.ask(pupil)).consent]
+        keys.append(done(world.ask(pupil, code=pupil.locator("2024-2025"))).consent)
+        world.session.commit()
+        together = Barrier(2)
+
+        def says(consent: uuid.UUID) -> object:
+            together.wait()
+            with Session(engine) as session, session.begin():
+                return service.answer(
+                    session,
+                    vault,
+                    consent=consent,
+                    said=Said.NO,
+                    by=By(Evidence.SIGN_IN, mother),
+                    request=consent.hex,
+                    now=world.now,
+                )
+
+        with ThreadPoolExecutor(2) as pool:
+            found = list(pool.map(says, keys))
+        assert sorted(isinstance(each, Denied) for each in found) == [False, True]
+        assert states(world, *keys) == [State.REFUSED] * 2
+
+
+def states(world: World, *consents: uuid.UUID) -> list[State]:
+    found = [service.examine(world.session, world.vault, consent, world.now) for consent in consents]
+    return [case.fold.state for case in found if case is not None]
+
+
 class TestCeiling:
+    def test_three_wait_for_one_pupil_and_no_more(self, world: World) -> None:
+        """Whatever purposes and years; an answer or the end of the time makes room."""
+        pupil = world.pupil(SIX, "2024-2025", "2025-2026")
+        mother = world.holder(pupil, Relation.MOTHER)
+        first = done(world.ask(pupil))
+        done(world.ask(pupil, ADMISSION))
+        done(world.ask(pupil, code=pupil.locator("2024-2025")))
+        assert why(world.ask(pupil, whole_level=True)) == "enough_waiting"
+        assert entries(world.session, "consent_asked")[-1]["details"] == {"reason": "enough_waiting"}
+        assert done(world.ask(pupil)).consent == first.consent  # one that is open
+        done(world.ask(world.pupil(SIX)))
+        done(world.ask(pupil, staff=world.staff(world.school, Role.RECEIVING_OFFICER), whole_level=True))
+        done(world.yes(first.consent, mother))
+        done(world.ask(pupil, whole_level=True))
+        fourth = replace(ADMISSION, preset=Preset.WHOLE)
+        assert why(world.ask(pupil, fourth, whole_level=True)) == "enough_waiting"
+        world.now += ANSWER_WITHIN
+        done(world.ask(pupil, fourth, whole_level=True))
+
     def test_so_many_wait_and_no_more(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         """What a family answered, or what is older than a day, counts no more."""
         monkeypatch.setattr(service, "ASKED_DAY", parse("3/day"))

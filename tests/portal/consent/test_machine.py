@@ -427,7 +427,12 @@ class Machine(RuleBasedStateMachine):
         )
         result = self.world.ask(self.pupils[pupil], wish, staff=staff)
         may = staff.organisation not in self.closed and self.has_approval(wish, staff.organisation)
-        assert self.told(result) == (may and (bool(same) or not pause))
+        waiting = [
+            grant
+            for grant in self.grants.values()
+            if (grant.office, grant.pupil) == (staff.organisation, pupil) and self.waits(grant)
+        ]
+        assert self.told(result) == (may and (bool(same) or (not pause and len(waiting) < 3)))
         if isinstance(result, Asked):
             assert [result.consent] == same or not same
             self.add(result, pupil, wish, staff.organisation)
@@ -510,6 +515,10 @@ class Machine(RuleBasedStateMachine):
         if isinstance(result, Answered):
             if said is Said.NO:
                 grant.over, grant.used, grant.said_no_on = True, None, self.today
+                for other in self.grants.values():
+                    alike = (other.office, other.pupil, other.wish.purpose)
+                    if grant.office and alike == (grant.office, grant.pupil, grant.wish.purpose):
+                        other.over = other.over or self.waits(other)
                 return
             grant.yes.append((party, sender, own))
             if grant.until is None and not self.missing(grant):
@@ -619,9 +628,13 @@ class Machine(RuleBasedStateMachine):
                 grant.used = (staff.account, self.world.now)
 
     def lies_open(self, grant: Grant, staff: Staff) -> bool:
-        """Whether the one use was this person's, half an hour ago at most, and all else stands."""
+        """Whether the one use was this person's, two minutes ago at most, and all else stands."""
         mine = grant.used is not None and grant.used[0] == staff.account
-        return mine and self.used_lately(grant) and self.live(replace(grant, over=False))
+        just_now = grant.used is not None and self.world.now - grant.used[1] < timedelta(minutes=2)
+        return mine and just_now and self.live(replace(grant, over=False))
+
+    def waits(self, grant: Grant) -> bool:
+        return grant.until is None and self.open_question(grant) and not grant.lost
 
     def used_lately(self, grant: Grant) -> bool:
         return grant.used is not None and self.world.now - grant.used[1] < timedelta(minutes=30)

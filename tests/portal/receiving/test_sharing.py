@@ -22,7 +22,7 @@ from werkzeug.test import TestResponse
 from portal.consent import service
 from portal.consent.fields import Preset
 from portal.consent.purposes import Purpose
-from portal.consent.service import OPEN_FOR, Wish
+from portal.consent.service import OPEN_FOR, TWICE_WITHIN, Wish
 from portal.permissions import Role
 from portal.registry.models import RegisteredFile
 from portal.web.sessions import TOKEN_FIELD
@@ -305,8 +305,9 @@ class TestTwice:
         assert standing(scene, client, second)
         used = "chỉ xem được một lần và đã được dùng"
         assert used in ok(scene.open(scene.browser(), code), 422)
-        scene.world.clock.time += OPEN_FOR
+        scene.world.clock.time += TWICE_WITHIN
         assert used in ok(scene.open(client, code), 422)
+        assert standing(scene, client, second)
 
     def test_of_somebody_signed_in_too(self, scene: Scene) -> None:
         visitor = scene.people.sign_in(Role.RECEIVING_OFFICER, away=True)
