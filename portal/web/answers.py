@@ -190,7 +190,8 @@ def as_page(
     own["file_again"] = _file_again(language) if here == "/check" else ""
     report = answer.report
     # A list of any length, or a stranger's words: not a page of a kind.
-    if report.signatures or report.revisions or report.lenient or again:
+    strange = (report.signatures, report.timestamps, report.revisions, report.unsigned_fields)
+    if any(strange) or report.lenient or again:
         return pages.text("verdict.html", language, {**_common(answer, language), **own, "again": again})
     return pages.outlined("verdict.html", language, _kind(answer), lambda: _common(answer, language), own)
 

@@ -55,6 +55,8 @@ from verifier.report import (
     OpinionBy,
     Revision,
     SubIndication,
+    TimestampKind,
+    TimestampReport,
     ValidationReport,
 )
 from verifier.sandbox import ForkServer
@@ -437,6 +439,20 @@ class TestAnswers:
                 world.primary.report, sha256=sha, size=len(content), signatures=(), revisions=(revision,)
             )
             assert f"ô số {number}" in send(world, content).text
+
+    def test_nor_are_those_of_a_timestamp_or_an_empty_field(self, world: World) -> None:
+        """What one person's file says of itself never stands on another's page."""
+        plain = replace(world.primary.report, signatures=(), timestamps=(), unsigned_fields=())
+        mark = "GOI SO 0900000000"
+        timestamp = TimestampReport(
+            TimestampKind.DOCUMENT, mark, NOW, NOW, None, (), (), Indication.INDETERMINATE, None
+        )
+        for told in ({"timestamps": (timestamp,)}, {"unsigned_fields": (mark,)}):
+            for report, expected in ((replace(plain, **told), "timestamps" in told), (plain, False)):
+                content = os.urandom(16)
+                sha = hashlib.sha256(content).hexdigest()
+                world.checker.reports[sha] = replace(report, sha256=sha, size=len(content))
+                assert (mark in send(world, content).text) is expected
 
 
 class TestHostile:
