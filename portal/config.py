@@ -139,6 +139,7 @@ class Settings:
     system_name: str = "Cổng xác thực học bạ số"
     owner_name: str = "Sở Giáo dục và Đào tạo (bản chạy thử)"
     owner_contact: str | None = None  # whom to ask: telephone, e-mail; at the foot of every page
+    offline_withdrawn: bool = False  # takes the service worker back from every browser
 
     @property
     def production(self) -> bool:
@@ -226,6 +227,7 @@ class Settings:
             system_name=reader.text("SYSTEM_NAME") or cls.system_name,
             owner_name=owner_name or cls.owner_name,
             owner_contact=reader.text("OWNER_CONTACT") or None,
+            offline_withdrawn=reader.flag("OFFLINE_WITHDRAWN"),
         )
         if production and not reader.text("MAIL_URL") and not reader.text("SMS_URL"):
             reader.problem(

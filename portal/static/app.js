@@ -53,6 +53,12 @@ for (const form of document.querySelectorAll("form[data-upload]")) {
   addEventListener("pageshow", ready);
 }
 
+// Where a page says so, the browser keeps the page for when there is no network, once this one is there.
+const worker = document.querySelector("link[data-worker]")?.dataset.worker;
+if (worker && "serviceWorker" in navigator) {
+  addEventListener("load", () => navigator.serviceWorker.register(worker, { updateViaCache: "none" }).catch(() => {}));
+}
+
 // Two ways to give a photo, one photo to check: choosing in one clears the other.
 for (const input of document.querySelectorAll("#camera, #picture")) {
   input.addEventListener("change", () => {

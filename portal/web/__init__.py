@@ -1,4 +1,5 @@
-"""What every page shares: headers, languages, errors, requests, answers, home page, the demo's outbox."""
+"""What every page shares: headers, languages, errors, requests, answers, home page, the page for
+when there is no network, the demo's outbox."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from portal.config import Settings
-from portal.web import access, errors, home, journal, outbox, sessions
+from portal.web import access, errors, home, journal, offline, outbox, sessions
 from portal.web.pages import Pages
 from portal.web.sessions import Doorkeeper
 
@@ -24,6 +25,7 @@ def install(app: Flask, settings: Settings, doorkeeper: Doorkeeper) -> Pages:
             "public_url": settings.public_url,
             "host": urlsplit(settings.public_url).netloc,
             "demo": settings.demo,
+            "offline_withdrawn": settings.offline_withdrawn,
             "limit_mb": settings.max_upload_bytes // (1024 * 1024),
         }
     )
@@ -33,4 +35,5 @@ def install(app: Flask, settings: Settings, doorkeeper: Doorkeeper) -> Pages:
     errors.install(app)
     app.register_blueprint(home.home)
     app.register_blueprint(outbox.outbox)
+    app.register_blueprint(offline.offline)
     return pages

@@ -20,6 +20,7 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "style-src 'self'",
         "img-src 'self' blob:",
         "connect-src 'self'",
+        "manifest-src 'self'",
         "object-src 'none'",
         "form-action 'self'",
         "base-uri 'none'",
@@ -43,7 +44,9 @@ STRICT_TRANSPORT_SECURITY: Final = ("Strict-Transport-Security", "max-age=315360
 
 
 class SecurityHeaders:
-    """WSGI middleware. An answer that says nothing about caching is not to be stored."""
+    """WSGI middleware. An answer that says nothing about caching is not to be stored. One that brings a policy
+    of its own, as scripts of workers do, keeps it.
+    """
 
     def __init__(self, app: WSGIApplication, *, production: bool) -> None:
         self._app = app
@@ -53,8 +56,11 @@ class SecurityHeaders:
         def with_headers(
             status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
         ) -> Callable[[bytes], object]:
+            brought = {name.lower() for name, _ in headers}
             extra = self._headers
-            if not any(name.lower() == "cache-control" for name, _ in headers):
+            if "content-security-policy" in brought:
+                extra = [header for header in extra if header[0] != "Content-Security-Policy"]
+            if "cache-control" not in brought:
                 extra = [*extra, ("Cache-Control", "no-store")]
             return start_response(status, [*headers, *extra], exc_info)
 

@@ -30,6 +30,7 @@ STATIC: Final = HERE / "static"
 COMPONENTS: Final = (
     "icons",
     "icon",
+    "installable",
     "panel",
     "findings",
     "signatures",
