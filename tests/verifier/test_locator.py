@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import random
 import re
 import string
@@ -10,6 +11,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -697,3 +699,26 @@ def test_damaged_hosts_stay_ours_and_foreign_ones_foreign() -> None:
     assert locator.read_typed(f"https://hocbáo.example.vn/V/{place}", hosts).locator == place
     with pytest.raises(InvalidInput, match="không thuộc cổng"):
         locator.read_typed(f"https://hócba.evil.vn/V/{place}", hosts)
+
+
+def test_the_published_vectors() -> None:
+    """``docs/locator-vectors.json``: what any other reader of these codes must make of them. The page for when
+    there is no network is held to the same list (``tests/browser/test_offline.py``).
+    """
+    published = json.loads((Path(__file__).parents[2] / "docs/locator-vectors.json").read_text("utf-8"))
+    hosts = Hosts(published["public_url"], tuple(published["former"]))
+    assert list(hosts.authorities) == published["hosts"]
+    answers = []
+    for vector in published["vectors"]:
+        try:
+            typed = locator.read_typed(vector["text"], hosts)
+        except InvalidInput as error:
+            answers.append({"problem": error.problems[0].code})
+        else:
+            whole = typed.locator and locator.digest_text(typed.locator.digest)
+            answers.append({"code": typed.record_id + (whole or typed.short_digest or "")})
+    expected = [{k: v for k, v in vector.items() if k not in ("why", "text")} for vector in published["vectors"]]
+    assert answers == expected
+    problems = {answer["problem"] for answer in answers if "problem" in answer}
+    assert problems >= {"empty", "too_long", "foreign_link", "malformed_link", "characters", "length"}
+    assert "check_character" in problems
