@@ -212,8 +212,8 @@ def test_what_is_found_without_a_network(visit: Visit, look: Look, site: Site) -
     expect(result.locator("a")).to_have_count(0)
 
     assert locator.group(short) in examined(page, link)
-    assert "trùng với mã" in examined(page, link, short.lower())
-    assert "khác với mã" in examined(page, link, other(short[0]) + short[1:])
+    assert "trùng với mã QR" in examined(page, link, short.lower())
+    assert "khác với mã QR. Có thể" in examined(page, link, other(short[0]) + short[1:])
     expect(result).to_have_class("panel warn")
     assert "cần cả liên kết" in examined(page, record_id, short)
     assert "chưa đọc được" in examined(page, link, "UUU")
@@ -259,8 +259,9 @@ def test_nothing_but_the_page_is_kept(visit: Visit, site: Site) -> None:
         page.goto(where)
         assert page.evaluate("() => navigator.serviceWorker.controller !== null")
         assert page.evaluate(KEPT) == LISTED
-    page.locator("input[type=file]").first.set_input_files(site.file("GENUINE_CURRENT"))
-    page.locator("form[data-upload] button").first.click()
+    page.goto("/")
+    page.locator("input#file").set_input_files(site.file("GENUINE_CURRENT"))
+    page.get_by_role("button", name="Kiểm tra", exact=True).click()
     expect(page.locator("h1")).to_have_text("Đúng bản trường cấp, đang lưu hành")
     assert page.evaluate(KEPT) == LISTED
     # What is kept is the page of the one who is nobody: no name, no code.
