@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from tests.browser.conftest import PHONE, Site, Visit, Watch, free_port, serve
-from tests.browser.stories.family import sign_in
+from tests.browser.test_passkeys import account, sign_in_with_sample
 from tests.demo_instance import ROOT, DemoInstance
 from tests.verifier.test_locator import Telex, Vni
 from verifier import locator
@@ -52,6 +53,13 @@ def installed(page: Page) -> Page:
     """The same page, once the worker that it registered stands."""
     assert page.evaluate(READY)
     return page
+
+
+def awaited(page: Page, condition: str) -> None:
+    """Until an asynchronous condition holds in the page."""
+    page.evaluate(
+        f"async () => {{ while (!(await ({condition})())) await new Promise((done) => setTimeout(done, 50)); }}"
+    )
 
 
 def without_network(page: Page, path: str) -> Page:
@@ -121,9 +129,7 @@ def test_how_heavy_it_is() -> None:
 
 
 @pytest.mark.parametrize(("tongue", "query"), [("vi", ""), ("en", "?lang=en")])
-def test_it_opens_without_a_network(
-    visit: Visit, look: Look, site: Site, tongue: str, query: str
-) -> None:
+def test_it_opens_without_a_network(visit: Visit, look: Look, site: Site, tongue: str, query: str) -> None:
     """Whatever is asked for: in its language, with all that it shows, at its address."""
     page = installed(visit("/"))
     failed: list[str] = []
@@ -174,7 +180,7 @@ def test_a_typed_code_is_asked_with_one_tap(visit: Visit, site: Site) -> None:
     path = site.code("GENUINE_CURRENT")
     page = without_network(installed(visit("/")), "/ngoai-tuyen")
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: asked.append(request.url) if "/static/" not in request.url else None)
     link = f"{site.public_url}{path}"
     assert urlsplit(site.public_url).netloc in examined(page, link)
     page.locator("#code").press("Enter")  # no network: looked at again, sent nowhere
@@ -239,12 +245,23 @@ def test_it_is_a_page_like_any_other(visit: Visit, look: Look, site: Site, scrip
     page.wait_for_url(site.url + site.code("GENUINE_SUPERSEDED"))
 
 
-def test_without_scripts_all_is_as_before(visit: Visit) -> None:
-    """Without scripts there is no worker, and no page without a network."""
-    page = visit("/", scripts=False)
-    page.context.set_offline(True)
+@pytest.mark.parametrize("way", ["no scripts", "no workers"])
+def test_where_there_are_no_workers_all_is_as_before(browser: Browser, site: Site, way: str) -> None:
+    """As in many in-app browsers: no error, and the browser's own page without a network."""
+    context = browser.new_context(base_url=site.url, java_script_enabled=way != "no scripts")
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.add_init_script("delete Navigator.prototype.serviceWorker")
+    page.goto("/")
+    expect(page.locator("h1")).to_have_text("Kiểm tra học bạ")
+    page.goto("/ngoai-tuyen")
+    assert heading(page) == FIRST_LINE["vi"]
+    context.set_offline(True)
     with pytest.raises(Exception, match="ERR_INTERNET_DISCONNECTED"):
         page.goto("/lookup")
+    assert errors == []
+    context.close()
 
 
 # ------------------------------------------------------------------------------------------------ what is kept
@@ -274,52 +291,51 @@ def test_nothing_but_the_page_is_kept(visit: Visit, site: Site) -> None:
 
 
 @pytest.fixture
-def signed_in(browser: Browser, site: Site) -> Iterator[Page]:
-    """A family's member, whose browser has the worker from the home page."""
-    watch = Watch(site.url)
-    context = a_context(browser, site)
-    page = watch.page(context)
-    page.goto("/")
-    installed(page)
-    yield page
-    context.close()
-    assert watch.complaints == []
+def signed_in(browser: Browser, demo_instance: DemoInstance, tmp_path: Path) -> Iterator[Page]:
+    """A clerk, whose browser has the worker from the home page; passkeys are for names alone."""
+    port = free_port()
+    instance = demo_instance.copy_to(tmp_path / "instance")
+    with serve(instance, port=port, PUBLIC_URL=f"http://localhost:{port}") as site:
+        context = a_context(browser, site.public_url)
+        page = Watch(site.public_url).page(context)
+        page.goto("/")
+        installed(page)
+        sign_in_with_sample(page, account(site, "clerk"))
+        yield page
+        context.close()
 
 
-def a_context(browser: Browser, site: Site) -> BrowserContext:
-    context = browser.new_context(
-        viewport={"width": PHONE, "height": 740}, locale="vi-VN", base_url=site.url
-    )
+def a_context(browser: Browser, url: str) -> BrowserContext:
+    context = browser.new_context(viewport={"width": PHONE, "height": 740}, locale="vi-VN", base_url=url)
     context.set_default_timeout(60_000)
     return context
 
 
-def test_where_somebody_is_signed_in_nothing_is_kept(signed_in: Page, site: Site) -> None:
+def test_where_somebody_is_signed_in_nothing_is_kept(signed_in: Page) -> None:
     """Pages inside register no worker, are answered by the server, and are never kept; without a network
-    there is the page that says so, and nothing of the family.
+    there is the page that says so, and nothing of what stood there.
     """
     page = signed_in
-    sign_in(page)
     page.goto("/work")
-    inside = page.locator("main").inner_text()
+    name = page.locator("h1").inner_text()
+    assert page.evaluate("() => navigator.serviceWorker.controller !== null")
     assert page.locator("link[data-worker]").count() == 0
     assert page.evaluate(KEPT) == LISTED
     without_network(page, "/work")
     assert heading(page) == FIRST_LINE["vi"]
-    assert page.locator("main").inner_text() != inside
     page.context.set_offline(False)
     page.goto("/work")
-    assert page.locator("main").inner_text() == inside
+    assert heading(page) == name
     assert page.evaluate(KEPT) == LISTED
 
 
-def test_the_worker_is_taken_back(browser: Browser, demo_instance: DemoInstance, tmp_path: Any) -> None:
+def test_the_worker_is_taken_back(browser: Browser, demo_instance: DemoInstance, tmp_path: Path) -> None:
     """One setting: the next page that a browser opens lets go of the worker and of all that it kept; pages
     register none any more.
     """
     instance, port = demo_instance.copy_to(tmp_path / "instance"), free_port()
     with serve(instance, port=port) as site:
-        context = a_context(browser, site)
+        context = a_context(browser, site.url)
         page = context.new_page()
         page.goto("/")
         installed(page)
@@ -327,9 +343,7 @@ def test_the_worker_is_taken_back(browser: Browser, demo_instance: DemoInstance,
         assert page.evaluate(KEPT) == LISTED
     with serve(instance, port=port, OFFLINE_WITHDRAWN="1"):
         page.goto("/lookup")
-        page.wait_for_function(
-            "() => navigator.serviceWorker.getRegistrations().then((all) => all.length === 0)"
-        )
+        awaited(page, "async () => (await navigator.serviceWorker.getRegistrations()).length === 0")
         assert page.evaluate("() => caches.keys()") == []
         page.goto("/")
         assert page.locator("link[data-worker]").count() == 0
@@ -341,21 +355,20 @@ def test_the_worker_is_taken_back(browser: Browser, demo_instance: DemoInstance,
 
 
 def test_a_new_version_takes_the_place_of_the_old(
-    browser: Browser, demo_instance: DemoInstance, tmp_path: Any
+    browser: Browser, demo_instance: DemoInstance, tmp_path: Path
 ) -> None:
     """Other words on the page, another cache; the old one goes."""
     instance, port = demo_instance.copy_to(tmp_path / "instance"), free_port()
     with serve(instance, port=port) as site:
-        context = a_context(browser, site)
+        context = a_context(browser, site.url)
         page = context.new_page()
         page.goto("/")
         installed(page)
         (before,) = page.evaluate("() => caches.keys()")
     with serve(instance, port=port, OWNER_CONTACT="0123 456 789"):
         page.goto("/lookup")
-        page.wait_for_function(
-            "(old) => caches.keys().then((names) => names.length === 1 && names[0] !== old)", arg=before
-        )
+        awaited(page, f"async () => !(await caches.keys()).includes('{before}')")
+        installed(page)
         without_network(page, "/")
         expect(page.locator("footer")).to_contain_text("0123 456 789")
     context.close()

@@ -726,8 +726,8 @@ def test_damaged_hosts_stay_ours_and_foreign_ones_foreign() -> None:
 
 
 def test_the_published_vectors() -> None:
-    """``docs/locator-vectors.json``: what any other reader of these codes must make of them. The page for when
-    there is no network is held to the same list (``tests/browser/test_offline.py``).
+    """``docs/locator-vectors.json``: what any other reader of these codes must make of them. The page for
+    when there is no network is held to the same list (``tests/browser/test_offline.py``).
     """
     published = json.loads((Path(__file__).parents[2] / "docs/locator-vectors.json").read_text("utf-8"))
     hosts = Hosts(published["public_url"], tuple(published["former"]))
@@ -741,7 +741,9 @@ def test_the_published_vectors() -> None:
         else:
             whole = typed.locator and locator.digest_text(typed.locator.digest)
             answers.append({"code": typed.record_id + (whole or typed.short_digest or "")})
-    expected = [{k: v for k, v in vector.items() if k not in ("why", "text")} for vector in published["vectors"]]
+    expected = [
+        {k: v for k, v in vector.items() if k not in ("why", "text")} for vector in published["vectors"]
+    ]
     assert answers == expected
     problems = {answer["problem"] for answer in answers if "problem" in answer}
     assert problems >= {"empty", "too_long", "foreign_link", "malformed_link", "characters", "length"}
