@@ -44,8 +44,8 @@ STRICT_TRANSPORT_SECURITY: Final = ("Strict-Transport-Security", "max-age=315360
 
 
 class SecurityHeaders:
-    """WSGI middleware. An answer that says nothing about caching is not to be stored. One that brings a policy
-    of its own, as scripts of workers do, keeps it.
+    """WSGI middleware. An answer that says nothing about caching is not to be stored. One that brings a
+    policy of its own, as scripts of workers do, keeps it.
     """
 
     def __init__(self, app: WSGIApplication, *, production: bool) -> None:

@@ -35,7 +35,8 @@ FIRST_LINE = {
 }
 #: Words of a verdict, which this page never says; and the colour.
 VERDICTS = re.compile(r"\b(đúng|hợp lệ|thật|giả|genuine|valid|authentic|fake|forged)\b", re.IGNORECASE)
-READY = "() => navigator.serviceWorker.ready.then((it) => it.active.state === 'activated' || new Promise((done) => "
+READY = "() => navigator.serviceWorker.ready.then((it) => it.active.state === 'activated' || "
+READY += "new Promise((done) => "
 READY += "it.active.addEventListener('statechange', () => it.active.state === 'activated' && done(true))))"
 #: Every address in every cache, without the hash of a static file.
 KEPT = """async () => {
@@ -58,7 +59,8 @@ def installed(page: Page) -> Page:
 def awaited(page: Page, condition: str) -> None:
     """Until an asynchronous condition holds in the page."""
     page.evaluate(
-        f"async () => {{ while (!(await ({condition})())) await new Promise((done) => setTimeout(done, 50)); }}"
+        f"async () => {{ while (!(await ({condition})())) "
+        "await new Promise((done) => setTimeout(done, 50)); }"
     )
 
 
@@ -90,7 +92,7 @@ def other(character: str) -> str:
     return "7" if character != "7" else "8"
 
 
-# --------------------------------------------------------------------------------------------------- installing
+# ----------------------------------------------------------------------------------------------- installing
 
 
 def test_it_can_be_installed(visit: Visit, site: Site) -> None:
@@ -125,7 +127,7 @@ def test_how_heavy_it_is() -> None:
     assert icons < 8000
 
 
-# ------------------------------------------------------------------------------------------- without a network
+# ---------------------------------------------------------------------------------------- without a network
 
 
 @pytest.mark.parametrize(("tongue", "query"), [("vi", ""), ("en", "?lang=en")])
@@ -264,7 +266,7 @@ def test_where_there_are_no_workers_all_is_as_before(browser: Browser, site: Sit
     context.close()
 
 
-# ------------------------------------------------------------------------------------------------ what is kept
+# --------------------------------------------------------------------------------------------- what is kept
 
 
 def test_nothing_but_the_page_is_kept(visit: Visit, site: Site) -> None:
@@ -390,7 +392,7 @@ def test_a_page_fetched_by_the_worker_says_where_it_comes_from(visit: Visit, sit
     assert [headers.get("sec-fetch-site") for headers in posts] == ["same-origin"]
 
 
-# ----------------------------------------------------------------------------------------- the port of a reader
+# ------------------------------------------------------------------------------------- the port of a reader
 
 
 def read_by_page(page: Page, texts: list[str], hosts: list[str]) -> list[dict[str, Any]]:
