@@ -41,6 +41,7 @@ class Access(Enum):
     CODE = "whoever has the full code: the public answer"
     TYPED = "whoever types what stands on the paper: the public answer or one yes or no, counted"
     FILE = "whoever sends the file: what it says of itself"
+    RESULT = "whoever has the number of a check: what it answered, and what stands today"
     DEMO = "everyone, in demo mode only: invented records"
     SIGN_IN = "everyone: ways to prove who one is"
     SHARED = (

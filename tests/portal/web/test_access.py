@@ -31,6 +31,8 @@ ROUTES = {
     ("POST", "/lookup"): T,
     ("GET", "/compare"): C,
     ("POST", "/compare"): T,
+    ("POST", "/ket-qua"): C,
+    ("GET", "/ket-qua/<number>"): Access.RESULT,
     ("GET", "/check"): E,
     ("POST", "/check"): F,
     ("POST", "/check/data"): F,
