@@ -379,7 +379,7 @@ def _contact_parts(contact: Contact | None) -> tuple[str, ...]:
     return (contact.reached.value, *(name for name, text in ways.items() if text))
 
 
-def _common(answer: Answer, language: Language, number: Number | None) -> dict[str, Any]:
+def _common(answer: Answer, language: Language, number: Number | None = None) -> dict[str, Any]:
     """What the page shares with every other answer of its kind."""
     verdict, report = answer.verdict, answer.report
     said = answer.words(language)
@@ -412,7 +412,7 @@ def _common(answer: Answer, language: Language, number: Number | None) -> dict[s
     }
 
 
-def _own(answer: Answer, language: Language, number: Number | None) -> dict[str, str]:
+def _own(answer: Answer, language: Language, number: Number | None = None) -> dict[str, str]:
     """The texts that are this answer's own."""
     record = answer.shown_record
     own = {
