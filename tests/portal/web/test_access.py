@@ -265,8 +265,8 @@ def everything(engine: Engine, *, but: frozenset[str]) -> Iterator[tuple[str, tu
 
 def test_what_a_strange_site_sends_changes_nothing(world: World) -> None:
     """SEC-25: cross-site variants of every form leave every table as it was, but for the counted tries and
-    the answers that are kept under numbers which a strange page never reads; there
-    is no session that could be written, and no answer that a strange page could read.
+    the answers that are kept under numbers which a strange page never reads; there is no session that could
+    be written, and no answer that a strange page could read.
     """
     app: Flask = world.app
     bundle: Resources = app.extensions["portal"]
