@@ -91,7 +91,8 @@ def worker() -> Response:
     headers = {"Cache-Control": "no-cache", "Content-Security-Policy": WORKER_POLICY}
     response = Response(text, headers=headers, content_type="text/javascript; charset=utf-8")
     response.add_etag()
-    return response.make_conditional(request)
+    response.make_conditional(request)
+    return response
 
 
 @lru_cache(maxsize=4)
