@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.browser.conftest import Site, Watch, free_port, serve, work
+from tests.browser.conftest import PATIENCE, Site, Watch, free_port, serve, work
 from tests.browser.stories import town as places
 from tests.browser.stories.town import APP, Persona, Town, passkey_of
 
@@ -60,7 +60,7 @@ class Stage:
         context: BrowserContext = self.browser.new_context(
             base_url=self.site.public_url, locale="vi-VN", viewport={"width": width, "height": 740}
         )
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE)
         return self.watch.page(context)
 
 
