@@ -512,7 +512,7 @@ def _order_facts(session: Session, row: SigningOrder) -> OrderFacts:
     )
 
 
-def _preparing(placed: uuid.UUID) -> Select[tuple[int]]:
+def _preparing(placed: uuid.UUID) -> Select[int]:
     """How many files of an order the worker begins next: not those that wait for the value of somebody else's
     digest, or that it could not finish the last time, for these may wait long.
     """

@@ -181,6 +181,7 @@ def order_all_subjects(teacher: Page) -> None:
 
 def _order(signer: Page, part: str, *, token: bool = False) -> None:
     signer.locator(".tasks").get_by_role("link", name=part).click()
+    signer.wait_for_url("**/part?*")  # and until its scripts ran: one of them asks for the passkey
     if token:
         signer.get_by_label("Trên thiết bị của bạn").check()
     signer.get_by_role("button", name="Ký").click()
