@@ -46,7 +46,7 @@ def check() -> Response:
     except Rejection as refused:
         return _form_again(refused)
     with reading() as session:
-        return _respond(_examine(session, data))
+        return _respond(examine(session, data))
 
 
 @uploads.get("/check/sample/<path:name>")
@@ -56,7 +56,7 @@ def check_sample(name: str) -> Response:
     if name not in {s.file for s in samples()}:
         abort(404)
     with reading() as session:
-        return answers.respond(_answer(_examine(session, (samples_folder() / name).read_bytes())))
+        return answers.respond(answer_of(examine(session, (samples_folder() / name).read_bytes())))
 
 
 @uploads.post("/check/data")
@@ -74,7 +74,7 @@ def data() -> Response:
     except Rejection as refused:
         return _form_again(refused)
     with reading() as session:
-        found = _examine(session, content)
+        found = examine(session, content)
         if not found.verdict.genuine_file:
             return _respond(found, status=422)  # no data, and why
         opened = service.extract(content, session, resources().vault, found)
@@ -96,7 +96,8 @@ def data() -> Response:
     return _download(text.encode(), f"{name}.json", "application/json")
 
 
-def _examine(session: Session, content: bytes) -> FileAnswer:
+def examine(session: Session, content: bytes) -> FileAnswer:
+    """Check one document for this request's client, who is charged and takes a place for it."""
     bundle = resources()
     return service.check(
         content,
@@ -115,20 +116,21 @@ def _respond(found: FileAnswer, *, status: int = 200) -> Response:
     """The answer. In the other language that of a code has an address of its own; a file, which is not kept,
     is asked for again.
     """
-    answer = _answer(found)
+    answer = answer_of(found)
     return answers.respond(
         answer, status=status, here="/check" if answer.locator is None else f"/V/{answer.locator}"
     )
 
 
-def _answer(found: FileAnswer) -> answers.Answer:
+def answer_of(found: FileAnswer) -> answers.Answer:
+    """What pages and programs are told of it."""
     locator = None if found.locator is None else str(found.locator)
     return answers.Answer(found.verdict, found.report, found.record, found.signers, locator, found.sealed_by)
 
 
 def _check_lines(found: FileAnswer) -> list[tuple[str, str]]:
     """The first sheet: what was checked, when, with which answer."""
-    said = _answer(found).words("vi")
+    said = answer_of(found).words("vi")
     lines = [
         ("Kết quả", said.headline),
         ("Giải thích", said.sentence),

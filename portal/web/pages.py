@@ -48,6 +48,8 @@ COMPONENTS: Final = (
     "lookup_form",
     "pdf_form",
     "photo_form",
+    "pile_answer",
+    "pile_row",
     "record_sections",
 )
 
