@@ -285,12 +285,13 @@ form.addEventListener("submit", (event) => {
 });
 
 stop.addEventListener("click", () => {
+  const done = jobs.filter((job) => job.over).length;
   for (const job of jobs.filter((each) => !each.over)) {
     fail(job, words.stopped);
     job.request?.abort();
   }
   progress();
-  tell(fill(words.halted, { done: jobs.filter((job) => !job.row.querySelector("button")).length, all: jobs.length }));
+  tell(fill(words.halted, { done, all: jobs.length }));
   form.querySelector("button").focus();
 });
 

@@ -140,8 +140,8 @@ def gather(sent: Iterable[tuple[str, IO[bytes]]], bounds: Bounds) -> tuple[Docum
         if len(members) > bounds.members:
             reasons.append(_too_many_members(name, bounds))
             continue
-        found = [m for m in members if not m.is_dir() and not _LITTER.search(_name(m))]
-        inside += sum(member.file_size for member in found)
+        found = [m for m in members if not m.filename.endswith("/") and not _LITTER.search(_name(m))]
+        inside += sum(member.file_size for member in found if _hindrance(member, bounds) is None)
         counts.append((name, len(found)))
         documents += [_member(archive, each, name, bounds) for each in found] or [
             _unreadable(name, Trouble.NOTHING_INSIDE)
@@ -200,18 +200,22 @@ def _unreadable(name: str, trouble: Trouble) -> Document:
 
 def _member(archive: ZipFile, member: ZipInfo, archive_name: str, bounds: Bounds) -> Document:
     """A member as a document. What its directory entry already says is not tried."""
-    inner = _name(member)
-    name = f"{archive_name} › {shown(inner)}"
+    name = f"{archive_name} › {shown(_name(member))}"
+    hindrance = _hindrance(member, bounds)
+    if hindrance is not None:
+        return _unreadable(name, hindrance)
+    return Document(name, partial(_inflate, archive, member, bounds.file_bytes))
+
+
+def _hindrance(member: ZipInfo, bounds: Bounds) -> Trouble | None:
     if member.flag_bits & _ENCRYPTED:
-        return _unreadable(name, Trouble.ENCRYPTED)
-    if inner.casefold().endswith(_ARCHIVES):
-        return _unreadable(name, Trouble.NESTED)
+        return Trouble.ENCRYPTED
+    if _name(member).casefold().endswith(_ARCHIVES):
+        return Trouble.NESTED
     if member.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
         # The others are inflated by the library without a bound.
-        return _unreadable(name, Trouble.UNKNOWN_METHOD)
-    if member.file_size > bounds.file_bytes:
-        return _unreadable(name, Trouble.TOO_LARGE)
-    return Document(name, partial(_inflate, archive, member, bounds.file_bytes))
+        return Trouble.UNKNOWN_METHOD
+    return Trouble.TOO_LARGE if member.file_size > bounds.file_bytes else None
 
 
 def _inflate(archive: ZipFile, member: ZipInfo, limit: int) -> bytes:
