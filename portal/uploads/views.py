@@ -10,6 +10,7 @@ from flask import Blueprint, Response, abort, current_app, request
 from sqlalchemy.orm import Session
 
 from portal.extensions import reading, resources, transaction
+from portal.results.keeping import address, keep, number_of
 from portal.uploads import service
 from portal.uploads.service import FileAnswer
 from portal.uploads.spreadsheet import Part, workbook
@@ -46,7 +47,8 @@ def check() -> Response:
     except Rejection as refused:
         return _form_again(refused)
     with reading() as session:
-        return _respond(examine(session, data))
+        found = examine(session, data)
+    return _kept(found)
 
 
 @uploads.get("/check/sample/<path:name>")
@@ -112,9 +114,18 @@ def examine(session: Session, content: bytes) -> FileAnswer:
     )
 
 
+def _kept(found: FileAnswer) -> Response:
+    """The answer with its number, at which it is shown again, in the other language too."""
+    number = keep(found.verdict, found.report)
+    if number is None:
+        return _respond(found)
+    now = resources().clock.now()
+    return answers.respond(answer_of(found), here=address(number), number=number_of(number, now))
+
+
 def _respond(found: FileAnswer, *, status: int = 200) -> Response:
-    """The answer. In the other language that of a code has an address of its own; a file, which is not kept,
-    is asked for again.
+    """The answer without a number. In the other language that of a code has an address of its own; a file,
+    which is not kept, is asked for again.
     """
     answer = answer_of(found)
     return answers.respond(
@@ -125,7 +136,9 @@ def _respond(found: FileAnswer, *, status: int = 200) -> Response:
 def answer_of(found: FileAnswer) -> answers.Answer:
     """What pages and programs are told of it."""
     locator = None if found.locator is None else str(found.locator)
-    return answers.Answer(found.verdict, found.report, found.record, found.signers, locator, found.sealed_by)
+    return answers.Answer(
+        found.verdict, found.report, found.record, found.signers, locator, found.sealed_by, found.contact
+    )
 
 
 def _check_lines(found: FileAnswer) -> list[tuple[str, str]]:
