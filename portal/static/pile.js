@@ -26,9 +26,14 @@ let timer;
 
 const cell = (row, name) => row.querySelector(`[data-cell="${name}"]`);
 
+const named = (row, name) => {
+  cell(row, "name").textContent = name;
+  row.querySelector("input[name=name]").value = name;
+};
+
 const addRow = (name, before = null) => {
   const row = document.getElementById("pile-row").content.firstElementChild.cloneNode(true);
-  cell(row, "name").textContent = name;
+  named(row, name);
   rows.insertBefore(row, before);
   results.hidden = false;
   return row;
@@ -62,6 +67,15 @@ const show = (row, line) => {
   clear(row);
   cell(row, "answer").prepend(answer(line.tone, line.headline));
   for (const name of ["checked", "school", "pupil", "version", "at"]) cell(row, name).textContent = line[name] || "";
+  row.querySelector("input[name=number]").value = line.number || "";
+  cell(row, "number").replaceChildren();
+  if (line.number) {
+    const way = document.createElement("a");
+    way.className = "code";
+    way.href = line.path;
+    way.textContent = line.number_shown;
+    cell(row, "number").append(way);
+  }
   if (line.at) {
     const at = document.querySelector("[data-at]");
     at.textContent = fill(at.dataset.text, { time: line.at });
@@ -171,7 +185,7 @@ const settle = (job, request) => {
 const take = (job, said) => {
   job.skip += said.rows.length;
   if (said.documents === 1 && said.rows.length === 1) {
-    cell(job.row, "name").textContent = said.rows[0].name;
+    named(job.row, said.rows[0].name);
     show(job.row, said.rows[0]);
     job.over = true;
     return;

@@ -21,17 +21,23 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from portal.errors import marked
 from portal.extensions import reading, resources
+from portal.limits.table import MISS
+from portal.results import service as results
+from portal.results.keeping import address, keep
 from portal.uploads import piles
 from portal.uploads.piles import Bounds, Document, TooMuch, Trouble, Unreadable
-from portal.uploads.views import answer_of, examine
-from portal.web import errors
+from portal.uploads.spreadsheet import Line, plain_workbook
+from portal.uploads.views import XLSX, answer_of, download, examine
+from portal.web import answers, errors
 from portal.web.access import Access, allowed
 from portal.web.answers import Answer
-from portal.web.i18n import duration, gettext, language, moment
-from portal.web.limits import TooMany, receiving_pile
+from portal.web.i18n import duration, gettext, language, link, moment
+from portal.web.limits import TooMany, admit, charge, receiving_pile
 from portal.web.pages import Pages
 from portal.web.requests import Mistake, Rejection, require_multipart, wants_json
 from verifier import words
+from verifier.errors import InvalidInput
+from verifier.locator import group, parse_record_id
 from verifier.words import Language, Tone
 
 desk_pile = Blueprint("piles", __name__)
@@ -43,6 +49,8 @@ SECONDS: Final = 40.0
 TIMES_ONE: Final = 10
 #: Parts that a form is read to: too many files are told with their number, not as a broken request.
 _PARTS: Final = 400
+#: Lines of a spreadsheet: several sendings may stand in one table.
+_MOST_LINES: Final = 180
 
 #: What is said of a document that could not be checked, and what to do.
 _TROUBLES: Final = {
@@ -60,8 +68,24 @@ _TROUBLES: Final = {
     ),
 }
 _UNCHECKED: Final = marked("Chưa kiểm tra được")
+_GONE: Final = marked("Không có kết quả với số này, hoặc đã quá hạn giữ")
+_STILL: Final = marked("Vẫn như vậy")
 #: Trouble first: what somebody has to look at stands on top.
 _ORDER: Final = (Tone.BAD, Tone.WARN, Tone.UNFINISHED, Tone.INFO, Tone.OK)
+
+
+#: Columns of the spreadsheet, and how wide they are.
+_COLUMNS: Final = (
+    (marked("Tệp"), 40),
+    (marked("Kết quả"), 44),
+    (marked("Kiểm tra bằng cách nào"), 50),
+    (marked("Nơi cấp"), 34),
+    (marked("Học sinh"), 18),
+    (marked("Bản số"), 8),
+    (marked("Kiểm tra lúc"), 24),
+    (marked("Số kết quả"), 24),
+    (marked("Lúc tải bảng"), 44),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +121,70 @@ def check_pile() -> Response:
     tongue = language()
     rows = [_row(name, outcome, tongue) for name, outcome in found]
     return _page({"rows": rows, "counts": _counts(rows)})
+
+
+@desk_pile.post(f"{PATH}/bang.xlsx")
+@allowed(Access.RESULT, asks_only=True, parts=_PARTS)
+def spreadsheet() -> Response:
+    """A table as a spreadsheet: made of the kept results that the form numbers, never of what it says about
+    them. Its texts name the files: the sender's own words, which stay texts.
+    """
+    require_multipart()
+    names, numbers = request.form.getlist("name"), request.form.getlist("number")
+    if not names or len(names) != len(numbers) or len(names) > _MOST_LINES:
+        raise Rejection(422, "lines")
+    tongue, now = language(), resources().clock.now()
+    admit(MISS)
+    with reading() as session:
+        lines = [_line(session, *each, tongue) for each in zip(names, numbers, strict=True)]
+    about = [
+        (gettext(marked("Mục")), gettext(marked("Nội dung"))),
+        (gettext(marked("Bảng này lấy từ")), resources().settings.public_url),
+        (gettext(marked("Tải lúc")), moment(now, tongue)),
+        (gettext(marked("Số tệp")), str(len(lines))),
+    ]
+    head = tuple(gettext(title) for title, _ in _COLUMNS)
+    content = plain_workbook(
+        (gettext(marked("Kết quả")), [head, *lines], [width for _, width in _COLUMNS]),
+        (gettext(marked("Về bảng này")), about, (24, 60)),
+    )
+    return download(content, "kiem-tra-nhieu.xlsx", XLSX)
+
+
+def _line(session: Session, name: str, number: str, tongue: Language) -> Line:
+    """One file as the spreadsheet has it. A number that is none is charged, as on its own page."""
+    label = piles.shown(name)
+    if not number:
+        return (label, gettext(_UNCHECKED), *[""] * (len(_COLUMNS) - 2))
+    bundle = resources()
+    now = bundle.clock.now()
+    try:
+        kept = results.find(session, bundle.vault, parse_record_id(number), now=now)
+        if kept is None:
+            charge(MISS)
+    except InvalidInput:
+        kept = None
+    if kept is None:
+        return (label, gettext(_GONE), *[""] * (len(_COLUMNS) - 2))
+    state = results.today(session, bundle.vault, kept, now=now)
+    then = Answer(kept.verdict, kept.report, state.record, kept=True)
+    record = then.shown_record
+    today = ""
+    if state.verdict is not None:
+        after = Answer(state.verdict, kept.report, state.record, kept=True)
+        same = answers.unchanged(then, after)
+        today = gettext(_STILL) if same else after.words(tongue).headline
+    return (
+        label,
+        then.words(tongue).headline,
+        words.evidence_sentence(kept.verdict, kept.report, tongue),
+        "" if record is None else record.school_name,
+        "" if record is None else record.masked_name,
+        "" if record is None else str(record.version),
+        moment(kept.report.at, tongue),
+        group(number),
+        today,
+    )
 
 
 def _room() -> AbstractContextManager[None]:
@@ -184,7 +272,7 @@ def _as_json(session: Session, documents: Sequence[Document]) -> Response:
 
 def _row(name: str, outcome: Answer | _Refused, tongue: Language) -> dict[str, Any]:
     """One line of the table, in words; ``verdict``, ``evidence`` and ``trouble`` are for programs."""
-    row: dict[str, Any] = {"name": name}
+    row: dict[str, Any] = {"name": name, "number": "", "number_shown": "", "path": ""}
     if isinstance(outcome, _Refused):
         values = {
             "limit": current_app.config["MAX_FILE_BYTES"] >> 20,
@@ -202,6 +290,9 @@ def _row(name: str, outcome: Answer | _Refused, tongue: Language) -> dict[str, A
         row["checked"] = words.evidence_sentence(verdict, report, tongue)
         row["at"] = moment(report.at, tongue)
         record = outcome.shown_record
+        number = keep(verdict, report)
+        if number is not None:
+            row |= {"number": number, "number_shown": group(number), "path": link(address(number), tongue)}
     row |= {
         "tone": tone.value,
         "tone_word": words.tone_word(tone, tongue),
@@ -238,6 +329,7 @@ def _page(context: dict[str, Any], status: int = 200) -> Response:
     values = {
         "errors": {},
         "rows": rows,
+        "file_again": answers.file_again(language()) if rows else "",
         "counts": [],
         "at": at,
         "here": PATH,

@@ -83,7 +83,7 @@ def data() -> Response:
     version = found.verdict.version
     name = f"hoc-ba-{version.record_id}-{version.version}" if version else "hoc-ba"
     if wanted == "xlsx":
-        return _download(workbook(Part(name, _check_lines(found), opened.fields)), f"{name}.xlsx", XLSX)
+        return download(workbook(Part(name, _check_lines(found), opened.fields)), f"{name}.xlsx", XLSX)
     body = {
         "verdict": found.verdict.outcome.value,
         "evidence": found.verdict.evidence.value,
@@ -95,7 +95,7 @@ def data() -> Response:
         "disclosures": opened.disclosures,
     }
     text = json.dumps(jsonable(body), ensure_ascii=False, indent=1)
-    return _download(text.encode(), f"{name}.json", "application/json")
+    return download(text.encode(), f"{name}.json", "application/json")
 
 
 def examine(session: Session, content: bytes) -> FileAnswer:
@@ -160,7 +160,8 @@ def _check_lines(found: FileAnswer) -> list[tuple[str, str]]:
     return lines
 
 
-def _download(content: bytes, name: str, kind: str) -> Response:
+def download(content: bytes, name: str, kind: str) -> Response:
+    """A file to keep, made for whoever asked."""
     response = Response(content, content_type=kind)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Cache-Control"] = "no-store"
