@@ -16,14 +16,19 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
+from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
+from portal.registry import service as registry
 from portal.uploads import pile_views
 from portal.uploads.piles import Bounds, Document, TooMuch, Trouble, Unreadable, gather, shown
+from tests.conftest import ACTOR
 from tests.demo_instance import ROOT
 from tests.portal.web.world import Stock, World, build
+from verifier.locator import group, new_record_id
 
 MB = 1 << 20
 BOUNDS = Bounds(file_bytes=MB, total_bytes=5 * MB)
@@ -501,3 +506,88 @@ def test_nothing_of_a_pile_is_kept(world: World, tmp_path: Path) -> None:
             held = file.read_bytes()
             assert name.encode() not in held
             assert b"canary-content" not in held
+
+
+# -------------------------------------------------------------------------------------------- the spreadsheet
+
+
+def sheet(world: World, *lines: tuple[str, str], status: int = 200, language: str = "") -> list[Any]:
+    """The lines of the first sheet; () for an answer that is none."""
+    form = MultiDict([each for name, number in lines for each in (("name", name), ("number", number))])
+    answer = world.client.post(
+        f"/kiem-tra-nhieu/bang.xlsx{language}", data=form, content_type="multipart/form-data"
+    )
+    assert answer.status_code == status
+    if status != 200:
+        return []
+    assert answer.headers["Cache-Control"] == "no-store"
+    book = openpyxl.load_workbook(io.BytesIO(answer.data))
+    for each in book.worksheets:
+        assert {cell.data_type for row in each.iter_rows() for cell in row} <= {"s", "inlineStr", "n"}
+        assert {cell.data_type for row in each.iter_rows() for cell in row if cell.value} <= {"s"}
+    return [tuple(cell or "" for cell in row) for row in book.worksheets[0].iter_rows(values_only=True)]
+
+
+def numbered(world: World, *files: tuple[str, bytes]) -> list[str]:
+    return [row["number"] for row in body(send(world, *files, **JSON))["rows"]]
+
+
+def test_a_spreadsheet_is_made_of_kept_results_alone(world: World) -> None:
+    """Whatever the form says, the answer beside a name is the one that the portal gave."""
+    first, second = numbered(world, ("a.pdf", world.primary.file), ("b.pdf", world.first.file))
+    head, *lines = sheet(
+        world,
+        ("=1+1|cmd.pdf", first),
+        ("@b.pdf", second),
+        ("không kiểm tra được.pdf", ""),
+        ("bịa.pdf", new_record_id(bytes(10))),
+        ("sai.pdf", "GENUINE_CURRENT"),
+    )
+    assert head[:3] == ("Tệp", "Kết quả", "Kiểm tra bằng cách nào")
+    assert [line[0] for line in lines] == [
+        "=1+1|cmd.pdf",
+        "@b.pdf",
+        "không kiểm tra được.pdf",
+        "bịa.pdf",
+        "sai.pdf",
+    ]
+    assert [line[1] for line in lines] == [
+        "Đúng bản trường cấp, đang lưu hành",
+        "Đúng bản trường cấp, nhưng đã có bản mới hơn",
+        "Chưa kiểm tra được",
+        *["Không có kết quả với số này, hoặc đã quá hạn giữ"] * 2,
+    ]
+    assert lines[0][7] == group(first)
+    assert lines[0][8] == "Vẫn như vậy"
+    assert lines[1][4:6] == ("H*** N***", "1")
+    assert all(line[2:] == ("",) * 7 for line in lines[2:])
+
+
+def test_a_spreadsheet_says_what_stands_today(world: World) -> None:
+    (number,) = numbered(world, ("a.pdf", world.primary.file))
+    bundle = world.app.extensions["portal"]
+    with Session(bundle.engine) as session, session.begin():
+        registry.recall(
+            session, world.primary.locator.record_id, "data_error", actor=ACTOR, now=bundle.clock.now()
+        )
+    (line,) = sheet(world, ("a.pdf", number), language="?lang=en")[1:]
+    assert "school" in line[1]
+    assert line[8] not in ("", "Still the same", line[1])
+
+
+def test_made_up_numbers_are_charged(tmp_path: Path, issued_stock: Stock) -> None:
+    """As on the page of a result: a guesser is stopped."""
+    world = build(tmp_path / "i", issued_stock, LIMITS="miss v4 2/10 minutes")
+    guesses = [("x.pdf", new_record_id(bytes([n]) * 10)) for n in range(3)]
+    assert len(sheet(world, *guesses[:2])) == 3
+    sheet(world, guesses[2], status=429)
+
+
+def test_lines_that_do_not_fit_together_are_refused(world: World) -> None:
+    for form in ({}, {"name": "a"}, {"number": "b"}, {"name": ["a", "b"], "number": "c"}):
+        answer = world.client.post(
+            "/kiem-tra-nhieu/bang.xlsx", data=form, content_type="multipart/form-data", headers=JSON
+        )
+        assert answer.status_code == 422
+    assert world.client.post("/kiem-tra-nhieu/bang.xlsx", data={"name": "a"}).status_code == 415
+    sheet(world, *[("a", "")] * 181, status=422)
