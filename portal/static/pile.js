@@ -119,6 +119,7 @@ const progress = () => {
   const done = jobs.filter((job) => job.over).length;
   const left = jobs.length - done;
   all.hidden = stop.hidden = !left;
+  says.classList.toggle("working", left > 0);
   all.max = jobs.length;
   all.value = done;
   count();
