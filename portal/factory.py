@@ -22,6 +22,7 @@ from portal.database import make_engine, reading_engine
 from portal.departments.purposes import purposes
 from portal.departments.views import departments
 from portal.desk.views import desk
+from portal.doors.views import doors
 from portal.errors import InvalidSettings
 from portal.extensions import Resources
 from portal.families.consents import consents
@@ -160,6 +161,7 @@ def create_app(
     app.register_blueprint(uploads)
     app.register_blueprint(desk_pile)
     app.register_blueprint(results)
+    app.register_blueprint(doors)
     app.register_blueprint(accounts)
     app.register_blueprint(departments)
     app.register_blueprint(purposes)

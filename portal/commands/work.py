@@ -249,8 +249,8 @@ def work() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    crew = Crew(current_app._get_current_object(), FEATURES)  # type: ignore[attr-defined]
     log.info("work begins")
+    crew = Crew(current_app._get_current_object(), FEATURES)  # type: ignore[attr-defined]
     while not ended and crew.is_whole():
         time.sleep(_LOOK)
     whole = crew.stop()

@@ -60,7 +60,8 @@ DEFAULT: Final[Mapping[str, Policy]] = {
     for policy in (
         _policy(
             MISS,
-            "a code that names no record, or a known record with another digest; a result number that is none",
+            "a code that names no record, or a known record with another digest; a result number that is "
+            "none",
             "too_many_misses",
             v4="300/10 minutes",
             n64="20/10 minutes",

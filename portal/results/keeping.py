@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 PATH: Final = "/ket-qua"
 
 
-def keep(verdict: Verdict, report: ValidationReport) -> str | None:
+def keep(verdict: Verdict, report: ValidationReport, *, strange: bool = False) -> str | None:
     """Keep an answer that is about to be given; answers its number, None when the database takes nothing
     now.
     """
@@ -30,6 +30,7 @@ def keep(verdict: Verdict, report: ValidationReport) -> str | None:
                 bundle.vault,
                 verdict,
                 report,
+                strange=strange,
                 now=bundle.clock.now(),
                 days=bundle.settings.result_days,
             )

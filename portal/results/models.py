@@ -23,6 +23,7 @@ class CheckResult(Keyed, Base):
     evidence: Mapped[str] = mapped_column(String(16))
     reasons: Mapped[str] = mapped_column(Text)  # JSON list of codes
     found: Mapped[str] = mapped_column(Text)  # ValidationReport JSON without a file's own words
+    strange: Mapped[bool]  # a picture showed a code beside it that opens something else
     record_id: Mapped[str | None] = mapped_column(String(17))
     version: Mapped[int | None]
     state: Mapped[str | None] = mapped_column(Text)  # JSON: what the registry said of the version then

@@ -59,12 +59,15 @@ _CODE: Final = re.compile(r"[a-z0-9_]{0,64}")
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A result as it was given. ``report`` holds outcomes alone."""
+    """A result as it was given. ``report`` holds outcomes alone; ``strange``: a picture showed, beside the
+    code that was answered, one that opens something else.
+    """
 
     verdict: Verdict
     report: ValidationReport
     file: uuid.UUID | None
     expires_at: datetime
+    strange: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,14 @@ class Today:
 
 
 def keep(
-    session: Session, vault: Vault, verdict: Verdict, report: ValidationReport, *, now: datetime, days: int
+    session: Session,
+    vault: Vault,
+    verdict: Verdict,
+    report: ValidationReport,
+    *,
+    strange: bool = False,
+    now: datetime,
+    days: int,
 ) -> str:
     """Keep what a check answered for so many days; answers its number, which stands nowhere else."""
     number = new_record_id(secrets.token_bytes(NUMBER_BYTES))
@@ -94,6 +104,7 @@ def keep(
             evidence=verdict.evidence,
             reasons=json.dumps(verdict.reasons),
             found=json.dumps(_outcomes(report).to_json(), ensure_ascii=False),
+            strange=strange,
             record_id=None if version is None else version.record_id,
             version=None if version is None else version.version,
             state=None if version is None else json.dumps(_state(version)),
@@ -118,7 +129,7 @@ def find(session: Session, vault: Vault, number: str, *, now: datetime) -> Kept 
         version = _version(row.record_id, row.version, json.loads(row.state))
     verdict = Verdict(Outcome(row.outcome), Evidence(row.evidence), tuple(json.loads(row.reasons)), version)
     report = ValidationReport.from_json(json.loads(row.found))
-    return Kept(verdict, report, row.file_pk, row.expires_at)
+    return Kept(verdict, report, row.file_pk, row.expires_at, row.strange)
 
 
 def today(session: Session, vault: Vault, kept: Kept, *, now: datetime) -> Today:

@@ -40,6 +40,6 @@ def shown(number: str) -> AnyResponse:
     if kept is None or state is None:
         charge(MISS)
         abort(404)
-    then = Answer(kept.verdict, kept.report, state.record, kept=True)
+    then = Answer(kept.verdict, kept.report, state.record, strange=kept.strange, kept=True)
     after = None if state.verdict is None else Answer(state.verdict, kept.report, state.record, kept=True)
     return answers.respond_kept(then, after, answers.Number(number, kept.expires_at), now)

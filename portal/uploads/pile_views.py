@@ -167,7 +167,7 @@ def _line(session: Session, name: str, number: str, tongue: Language) -> Line:
     if kept is None:
         return (label, gettext(_GONE), *[""] * (len(_COLUMNS) - 2))
     state = results.today(session, bundle.vault, kept, now=now)
-    then = Answer(kept.verdict, kept.report, state.record, kept=True)
+    then = Answer(kept.verdict, kept.report, state.record, strange=kept.strange, kept=True)
     record = then.shown_record
     today = ""
     if state.verdict is not None:
@@ -177,7 +177,7 @@ def _line(session: Session, name: str, number: str, tongue: Language) -> Line:
     return (
         label,
         then.words(tongue).headline,
-        words.evidence_sentence(kept.verdict, kept.report, tongue),
+        _how(then, tongue),
         "" if record is None else record.school_name,
         "" if record is None else record.masked_name,
         "" if record is None else str(record.version),
@@ -287,10 +287,10 @@ def _row(name: str, outcome: Answer | _Refused, tongue: Language) -> dict[str, A
         verdict, report = outcome.verdict, outcome.report
         tone, headline = said.tone, said.headline
         row |= {"verdict": verdict.outcome.value, "evidence": verdict.evidence.value, "trouble": None}
-        row["checked"] = words.evidence_sentence(verdict, report, tongue)
+        row["checked"] = _how(outcome, tongue)
         row["at"] = moment(report.at, tongue)
         record = outcome.shown_record
-        number = keep(verdict, report)
+        number = keep(verdict, report, strange=outcome.strange)
         if number is not None:
             row |= {"number": number, "number_shown": group(number), "path": link(address(number), tongue)}
     row |= {
@@ -302,6 +302,12 @@ def _row(name: str, outcome: Answer | _Refused, tongue: Language) -> dict[str, A
         "version": "" if record is None else str(record.version),
     }
     return row
+
+
+def _how(answer: Answer, tongue: Language) -> str:
+    """What was looked at, and a strange code beside the one that was answered."""
+    looked = words.evidence_sentence(answer.verdict, answer.report, tongue)
+    return f"{looked} {words.strange_beside(tongue)}" if answer.strange else looked
 
 
 def _counts(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

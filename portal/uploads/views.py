@@ -1,12 +1,11 @@
-"""Pages of the upload: one document in, one answer out, and the data of a genuine file."""
+"""Answers about a document, and the data of a genuine file. The box that takes one is ``portal.doors``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Final
 
-from flask import Blueprint, Response, abort, current_app, request
+from flask import Blueprint, Response, abort, request
 from sqlalchemy.orm import Session
 
 from portal.extensions import reading, resources, transaction
@@ -14,13 +13,12 @@ from portal.results.keeping import address, keep, number_of
 from portal.uploads import service
 from portal.uploads.service import FileAnswer
 from portal.uploads.spreadsheet import Part, workbook
-from portal.web import answers, errors
+from portal.web import answers
 from portal.web.access import Access, allowed
 from portal.web.home import samples, samples_folder
-from portal.web.i18n import gettext, language, moment
+from portal.web.i18n import moment
 from portal.web.limits import examining
-from portal.web.pages import Pages
-from portal.web.requests import Rejection, one_file, require_multipart, wants_json
+from portal.web.requests import Rejection, one_file, require_multipart
 from verifier.locator import digest_text
 from verifier.record import digest
 from verifier.report import jsonable
@@ -28,27 +26,6 @@ from verifier.report import jsonable
 uploads = Blueprint("uploads", __name__)
 
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-
-@uploads.get("/check")
-@allowed(Access.EVERYONE)
-def check_page() -> Response:
-    """The forms for a file and for a photo on a page of their own."""
-    return _page({})
-
-
-@uploads.post("/check")
-@allowed(Access.FILE, asks_only=True)
-def check() -> Response:
-    """A PDF, a photo or a screenshot."""
-    require_multipart()
-    try:
-        data = one_file()
-    except Rejection as refused:
-        return _form_again(refused)
-    with reading() as session:
-        found = examine(session, data)
-    return _kept(found)
 
 
 @uploads.get("/check/sample/<path:name>")
@@ -71,14 +48,11 @@ def data() -> Response:
     wanted = request.args.get("format", "json")
     if wanted not in ("json", "xlsx"):
         raise Rejection(400, "unknown_format")
-    try:
-        content = one_file()
-    except Rejection as refused:
-        return _form_again(refused)
+    content = one_file()
     with reading() as session:
         found = examine(session, content)
         if not found.verdict.genuine_file:
-            return _respond(found, status=422)  # no data, and why
+            return respond(found, status=422)  # no data, and why
         opened = service.extract(content, session, resources().vault, found)
     version = found.verdict.version
     name = f"hoc-ba-{version.record_id}-{version.version}" if version else "hoc-ba"
@@ -99,7 +73,7 @@ def data() -> Response:
 
 
 def examine(session: Session, content: bytes) -> FileAnswer:
-    """Check one document for this request's client, who is charged and takes a place for it."""
+    """What :func:`portal.uploads.service.check` says, under the limits of this request."""
     bundle = resources()
     return service.check(
         content,
@@ -114,22 +88,24 @@ def examine(session: Session, content: bytes) -> FileAnswer:
     )
 
 
-def _kept(found: FileAnswer) -> Response:
+def respond_kept(found: FileAnswer) -> Response:
     """The answer with its number, at which it is shown again, in the other language too."""
-    number = keep(found.verdict, found.report)
+    number = keep(found.verdict, found.report, strange=found.strange)
     if number is None:
-        return _respond(found)
+        return respond(found)
     now = resources().clock.now()
-    return answers.respond(answer_of(found), here=address(number), number=number_of(number, now))
+    response = answers.respond(answer_of(found), here=address(number), number=number_of(number, now))
+    response.headers["Content-Location"] = address(number)
+    return response
 
 
-def _respond(found: FileAnswer, *, status: int = 200) -> Response:
+def respond(found: FileAnswer, *, status: int = 200) -> Response:
     """The answer without a number. In the other language that of a code has an address of its own; a file,
     which is not kept, is asked for again.
     """
     answer = answer_of(found)
     return answers.respond(
-        answer, status=status, here="/check" if answer.locator is None else f"/V/{answer.locator}"
+        answer, status=status, here="/kiem-tra" if answer.locator is None else f"/V/{answer.locator}"
     )
 
 
@@ -137,7 +113,14 @@ def answer_of(found: FileAnswer) -> answers.Answer:
     """What pages and programs are told of it."""
     locator = None if found.locator is None else str(found.locator)
     return answers.Answer(
-        found.verdict, found.report, found.record, found.signers, locator, found.sealed_by, found.contact
+        found.verdict,
+        found.report,
+        found.record,
+        found.signers,
+        locator,
+        found.sealed_by,
+        found.strange,
+        found.contact,
     )
 
 
@@ -166,15 +149,3 @@ def download(content: bytes, name: str, kind: str) -> Response:
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _form_again(refused: Rejection) -> Response:
-    """The upload form once more with its mistake; a problem for programs and for what no form can mend."""
-    if wants_json() or not refused.mistakes:
-        return errors.rejected(refused)
-    return _page({m.field: gettext(m.message, **m.values) for m in refused.mistakes}, refused.status)
-
-
-def _page(mistakes: Mapping[str, str], status: int = 200) -> Response:
-    pages: Pages = current_app.extensions["pages"]
-    return pages.page("check.html", language(), {"errors": mistakes, "here": "/check"}, status)

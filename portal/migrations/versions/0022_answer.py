@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("evidence", sa.String(16), nullable=False),
         sa.Column("reasons", sa.Text(), nullable=False),
         sa.Column("found", sa.Text(), nullable=False),
+        sa.Column("strange", sa.Boolean(), nullable=False),
         sa.Column("record_id", sa.String(17), nullable=True),
         sa.Column("version", sa.Integer(), nullable=True),
         sa.Column("state", sa.Text(), nullable=True),

@@ -175,6 +175,12 @@ class TestCodes:
         number = re.findall(r'href="/ket-qua/([0-9A-Z]{17})"', page.text)[0]
         assert headline(kept(world, number)) == headline(page)
 
+    def test_a_strange_code_beside_ours_is_warned_of_each_time(self, world: World) -> None:
+        photo = picture(code_url(world.primary), "https://khac.example/x")
+        said = json.loads(upload(world, photo, **JSON).data)["words"]["further"]
+        assert len(said) == 1
+        assert said[0] in kept(world, number_of(world, photo)).text
+
     def test_a_paper_that_differs_is_not_kept(self, world: World) -> None:
         form = paper_form(world.primary) | {"ho_va_ten": "Người Khác"}
         page = world.client.post("/compare", data=form, content_type="multipart/form-data")
