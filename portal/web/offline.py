@@ -88,7 +88,7 @@ def worker() -> Response:
     """The service worker; where the settings take it back, one that clears what was kept and goes."""
     withdrawn = resources().settings.offline_withdrawn
     text = (STATIC / "sw-withdrawn.js").read_text("utf-8") if withdrawn else _worker(_pages(), _hosts())
-    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": WORKER_POLICY}
+    headers = {"Cache-Control": "no-cache, max-age=0", "Content-Security-Policy": WORKER_POLICY}
     response = Response(text, headers=headers, content_type="text/javascript; charset=utf-8")
     response.add_etag()
     response.make_conditional(request)

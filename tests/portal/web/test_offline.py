@@ -46,7 +46,7 @@ def test_the_manifest(world: World, query: str, tongue: str, called: str) -> Non
 def test_the_worker_keeps_the_page_and_what_stands_beside_it(world: World) -> None:
     """Two pages, their static files, no other address; each is there."""
     answer = world.client.get("/sw.js")
-    assert answer.headers["Cache-Control"] == "no-cache"
+    assert answer.headers["Cache-Control"] == "no-cache, max-age=0"
     assert answer.content_type == "text/javascript; charset=utf-8"
     files = kept(answer.text)
     assert files[:2] == ["/ngoai-tuyen", "/ngoai-tuyen?lang=en"]
