@@ -226,7 +226,7 @@ def respond_kept(then: Answer, today: Answer | None, number: Number, now: dateti
     own |= {"other_language": other_language(number.path, tongue), "file_again": ""}
     context = {**_common(then, tongue, number), **own, "again": (), "kept": True}
     if today is not None:
-        context["still"] = "same" if _unchanged(then, today) else "changed"
+        context["still"] = "same" if unchanged(then, today) else "changed"
         if context["still"] == "changed":
             context["today"] = _today(today, tongue)
     text = current_app.extensions["pages"].text("verdict.html", tongue, context)
@@ -247,7 +247,8 @@ def kept_json(
     }
 
 
-def _unchanged(then: Answer, today: Answer) -> bool:
+def unchanged(then: Answer, today: Answer) -> bool:
+    """Whether today the same would be answered as then."""
     was, stands = then.verdict, today.verdict
     return (was.outcome, was.reasons) == (stands.outcome, stands.reasons)
 
@@ -434,6 +435,8 @@ def _own(answer: Answer, language: Language, number: Number | None = None) -> di
         own |= {
             "number": group(number.text),
             "number_path": link(number.path, language),
+            "report_pdf": link(f"{number.path}/bao-cao.pdf", language),
+            "report_json": link(f"{number.path}/bao-cao.json", language),
             "until": words.day(number.expires_at.astimezone(VIETNAM).date(), language),
         }
     if (contact := answer.contact) is not None:
@@ -446,6 +449,19 @@ def _own(answer: Answer, language: Language, number: Number | None = None) -> di
             "contact_address": contact.address or "",
         }
     return own if record is None else own | _summary(answer, record, language)
+
+
+def signature_name(signature: SignatureReport, answer: Answer, language: Language) -> str:
+    """Role, subject and capacity of a signature, for a line of text."""
+    view = _signature_view(signature, answer, language, opened=False)
+    subject = f": {view['subject']}" if view["subject"] else ""
+    capacity = f" ({view['capacity']})" if view["capacity"] else ""
+    return f"{view['role']}{subject}{capacity}"
+
+
+def level_name(record: PublicFacts, language: Language) -> str:
+    """School level and grade of a record."""
+    return _level(record.level, record.grade, language)
 
 
 def lead(answer: Answer, language: Language) -> tuple[str, ...]:

@@ -136,6 +136,15 @@ def examining(registered: bool) -> Iterator[None]:
 
 
 @contextmanager
+def working() -> Iterator[None]:
+    """The time in which something is made that takes the machine as a check does: a place of the workroom."""
+    with ExitStack() as held:
+        with _no_place():
+            held.enter_context(resources().workroom.place(_address()))
+        yield
+
+
+@contextmanager
 def _no_place() -> Iterator[None]:
     """Say in an answer that there is no place."""
     try:
