@@ -82,6 +82,7 @@ def _today(then: Answer, today: Answer, language: Language) -> dict[str, Any]:
         "reasons": list(today.verdict.reasons),
         "headline": said.headline,
         "sentence": said.sentence,
+        "next_step": said.next_step,
     }
 
 

@@ -82,6 +82,8 @@ def test_a_recall_since_stands_first(world: World) -> None:
     body = facts(world, number)
     assert (body["today"]["unchanged"], body["today"]["verdict"]) == (False, "GENUINE_REVOKED")
     printed = text_of(report(world, number, "pdf").data)
+    assert squeezed(body["today"]["next_step"]) in squeezed(printed)
+    assert squeezed(body["next_step"]) not in squeezed(printed)
     assert printed.index("Hôm nay: Học bạ này đã được thu hồi") < printed.index(body["headline"])
 
 
