@@ -288,7 +288,7 @@ def as_page(
     """
     own = _own(answer, language, number)
     own["other_language"] = other_language(here, language)
-    own["file_again"] = _file_again(language) if here == "/kiem-tra" else ""
+    own["file_again"] = file_again(language) if here == "/kiem-tra" else ""
     report = answer.report
     # A list of any length, or a stranger's words: not a page of a kind.
     strange = (report.signatures, report.timestamps, report.revisions, report.unsigned_fields)
@@ -299,7 +299,7 @@ def as_page(
     return pages.outlined("verdict.html", language, kind, lambda: _common(answer, language, number), own)
 
 
-def _file_again(language: Language) -> str:
+def file_again(language: Language) -> str:
     """What switching the language takes, said to whoever reads the other one."""
     return translate(marked("phải gửi lại tệp"), "en" if language == "vi" else "vi")
 
