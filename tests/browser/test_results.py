@@ -1,5 +1,5 @@
-"""A kept result in a real browser: the number after an upload, loaded again, gone back from, in the other language,
-taken along; a recall since stands first.
+"""A kept result in a real browser: the number after an upload, loaded again, gone back from, in the other
+language, taken along; a recall since stands first.
 """
 
 from __future__ import annotations
