@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from portal.config import Settings
-from portal.web import access, design, errors, home, journal, outbox, sessions
+from portal.web import access, design, errors, home, journal, outbox, sessions, wire
 from portal.web.pages import Pages
 from portal.web.sessions import Doorkeeper
 
@@ -31,6 +31,7 @@ def install(app: Flask, settings: Settings, doorkeeper: Doorkeeper) -> Pages:
     sessions.install(app, doorkeeper)
     access.install(app)
     errors.install(app)
+    wire.install(app)
     app.register_blueprint(home.home)
     app.register_blueprint(outbox.outbox)
     app.register_blueprint(design.design)

@@ -107,7 +107,6 @@ def install(app: Flask) -> None:
             return _admit(rule.act)
         return None
 
-    allowed(Access.EVERYONE)(app.view_functions["static"])
     app.before_request(ask)
 
 

@@ -175,8 +175,8 @@ def respond(
 def caching(answer: Answer, seconds: int | None) -> list[tuple[str, str]]:
     """Headers that say how long an answer may be kept; an unfinished check is asked for anew."""
     if seconds is None or answer.verdict.outcome is Outcome.CHECK_INCOMPLETE:
-        return [("Vary", "Accept")]
-    return [("Vary", "Accept"), ("Cache-Control", f"public, max-age={seconds}")]
+        return [("Vary", "Accept, Accept-Encoding")]
+    return [("Vary", "Accept, Accept-Encoding"), ("Cache-Control", f"public, max-age={seconds}")]
 
 
 def as_page(

@@ -15,7 +15,8 @@ from flask import Blueprint, Response, current_app, request
 
 from portal.web.access import Access, allowed
 from portal.web.i18n import gettext, language
-from portal.web.pages import STATIC, Pages
+from portal.web.packing import static_table
+from portal.web.pages import Pages
 
 design = Blueprint("design", __name__)
 
@@ -50,7 +51,7 @@ class Token:
 @cache
 def tokens() -> tuple[Token, ...]:
     """The tokens as ``app.css`` declares them: its first block, and the second for dark screens."""
-    first, second = _BLOCK.findall((STATIC / "app.css").read_text("utf-8"))[:2]
+    first, second = _BLOCK.findall(static_table()["app.css"].content.decode())[:2]
     dark = dict(_TOKEN.findall(second))
     return tuple(Token(name, value, dark.get(name, value)) for name, value in _TOKEN.findall(first))
 
