@@ -64,7 +64,7 @@ def test_the_server_does_not_say_what_it_is(site: Site, path: str) -> None:
 
 @pytest.mark.parametrize("ways", ["gzip", "gzip, deflate, br"])
 def test_a_first_view_is_light_on_the_wire(site: Site, ways: str) -> None:
-    """What a phone that was never here takes over the line, as the real server sends it: at most 6 answers and
+    """What a phone that was never here takes over the line from the real server: at most 6 answers and
     60 KB, 14 of them the page.
     """
     for path in ("/", "/lookup", site.code("GENUINE_CURRENT"), site.code("CONTENT_DIFFERS")):
