@@ -24,7 +24,19 @@ _BLOCK: Final = re.compile(r":root \{([^}]*)\}")
 _TOKEN: Final = re.compile(r"--([a-z0-9-]+): ([^;]+);")
 _COLOUR: Final = re.compile(r"#[0-9a-f]{3,6}")
 #: What a field's mistake looks like is shown for these fields of the page.
-_FIELDS: Final = ("ten", "noi_nhan", "lop", "dong_y", "gui_qua", "ly_do", "tep", "ngay")
+_FIELDS: Final = (
+    "ten",
+    "noi_nhan",
+    "lop",
+    "dong_y",
+    "gui_qua",
+    "ly_do",
+    "tep",
+    "ngay",
+    "camera",
+    "file",
+    "code",
+)
 #: A section of an invented record: its title, entries, subjects.
 _RECORD: Final = (
     {

@@ -55,8 +55,8 @@ COMPONENTS: Final = (
     "text_field",
     "birth",
     "lookup_form",
-    "pdf_form",
-    "photo_form",
+    "box_file",
+    "box",
     "record_sections",
 )
 

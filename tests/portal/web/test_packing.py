@@ -139,7 +139,7 @@ def test_who_unpacks_gzip(header: str, taken: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/check", "/lookup", "/compare?code={locator}", "/V/{locator}", "/khong-co"]
+    "path", ["/", "/kiem-tra", "/lookup", "/compare?code={locator}", "/V/{locator}", "/khong-co"]
 )
 def test_the_first_view_fits(world: World, path: str) -> None:
     """What a phone that was never here loads: page, style sheets, scripts, icon."""
