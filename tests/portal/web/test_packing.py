@@ -101,7 +101,10 @@ def test_public_pages_are_packed_and_no_others(world: World) -> None:
     assert asked.pop(Access.SIGN_IN) == {False}
     assert all(found == {access in PUBLIC} for access, found in asked.items())
     typed = world.client.post(
-        "/lookup", data=typed_form(world.primary, short=False), headers={"Accept-Encoding": "gzip"}
+        "/lookup",
+        data=typed_form(world.primary, short=False),
+        content_type="multipart/form-data",
+        headers={"Accept-Encoding": "gzip"},
     )
     assert typed.headers["Content-Encoding"] == "gzip"
     plain = post(world.client, "/lookup", typed_form(world.primary, short=False))
