@@ -57,6 +57,8 @@ COMPONENTS: Final = (
     "lookup_form",
     "box_file",
     "box",
+    "pile_answer",
+    "pile_row",
     "record_sections",
 )
 
