@@ -40,6 +40,7 @@ NOT_SHOWN = {
     "openid_button": "leads to the provider that the settings name",
     "lookup_form": "one form of one page, of components that are shown",
     "box_file": "inside the box",
+    "pile_row": "one line of the table of one page",
 }
 
 
