@@ -116,7 +116,7 @@ def create_app(
 ) -> Flask:
     """A portal for ``settings``. Tests may bring their own checker, clock and mailer."""
     # 1 The app, with its body limits: they hold while a body is read, whether or not it names its length.
-    app = Flask("portal")
+    app = Flask("portal", static_folder=None)  # portal.web.wire sends them
     # Two slashes are another address: Werkzeug would redirect to whatever host the request names.
     app.url_map.merge_slashes = False
     app.config.update(
@@ -126,7 +126,6 @@ def create_app(
         # Werkzeug reads 64 KiB at a time and counts the few bytes kept of the read before towards this limit,
         # of a file too: at 64 KiB exactly, most files would be refused.
         MAX_FORM_MEMORY_SIZE=65 * _KIB,
-        SEND_FILE_MAX_AGE_DEFAULT=365 * 24 * 3600,  # static addresses name their content
     )
 
     # 2 Database, secrets, files, checker, clock, limits.

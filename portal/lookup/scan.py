@@ -17,6 +17,7 @@ from portal.limits.table import MISS
 from portal.lookup import service
 from portal.web import journal
 from portal.web.answers import Answer, as_page, caching
+from portal.web.packing import GZIP, takes_gzip, zipped
 from portal.web.pages import HTML, Pages
 from verifier.errors import InvalidInput
 from verifier.locator import Locator
@@ -75,11 +76,11 @@ class Scans:
             except Exception:
                 log.exception("a scan failed; Flask answers")
             else:
-                headers = [
-                    ("Content-Type", HTML),
-                    ("Content-Length", str(len(body))),
-                    *caching(answer, CACHE_SECONDS),
-                ]
+                headers = [("Content-Type", HTML), *caching(answer, CACHE_SECONDS)]
+                if takes_gzip(environ.get("HTTP_ACCEPT_ENCODING", "")):
+                    body = zipped(body)
+                    headers.append(("Content-Encoding", GZIP))
+                headers.append(("Content-Length", str(len(body))))
                 journal.note(route=_ROUTE, verdict=answer.verdict.outcome.value)
                 start_response("200 OK", headers)
                 return [body]

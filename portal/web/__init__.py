@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from portal.config import Settings
-from portal.web import access, design, errors, home, journal, offline, outbox, sessions
+from portal.web import access, design, errors, home, journal, offline, outbox, sessions, wire
 from portal.web.pages import Pages
 from portal.web.sessions import Doorkeeper
 
@@ -33,6 +33,7 @@ def install(app: Flask, settings: Settings, doorkeeper: Doorkeeper) -> Pages:
     sessions.install(app, doorkeeper)
     access.install(app)
     errors.install(app)
+    wire.install(app)
     app.register_blueprint(home.home)
     app.register_blueprint(outbox.outbox)
     app.register_blueprint(offline.offline)

@@ -109,7 +109,6 @@ def install(app: Flask) -> None:
             return _admit(rule.act)
         return None
 
-    allowed(Access.EVERYONE)(app.view_functions["static"])
     app.before_request(ask)
 
 

@@ -270,8 +270,8 @@ def _today(answer: Answer, language: Language) -> dict[str, Any]:
 def caching(answer: Answer, seconds: int | None) -> list[tuple[str, str]]:
     """Headers that say how long an answer may be kept; an unfinished check is asked for anew."""
     if seconds is None or answer.verdict.outcome is Outcome.CHECK_INCOMPLETE:
-        return [("Vary", "Accept")]
-    return [("Vary", "Accept"), ("Cache-Control", f"public, max-age={seconds}")]
+        return [("Vary", "Accept, Accept-Encoding")]
+    return [("Vary", "Accept, Accept-Encoding"), ("Cache-Control", f"public, max-age={seconds}")]
 
 
 def as_page(

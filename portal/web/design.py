@@ -15,7 +15,8 @@ from flask import Blueprint, Response, current_app, request
 
 from portal.web.access import Access, allowed
 from portal.web.i18n import gettext, language
-from portal.web.pages import STATIC, Pages
+from portal.web.packing import static_table
+from portal.web.pages import Pages
 
 design = Blueprint("design", __name__)
 
@@ -23,7 +24,19 @@ _BLOCK: Final = re.compile(r":root \{([^}]*)\}")
 _TOKEN: Final = re.compile(r"--([a-z0-9-]+): ([^;]+);")
 _COLOUR: Final = re.compile(r"#[0-9a-f]{3,6}")
 #: What a field's mistake looks like is shown for these fields of the page.
-_FIELDS: Final = ("ten", "noi_nhan", "lop", "dong_y", "gui_qua", "ly_do", "tep", "ngay")
+_FIELDS: Final = (
+    "ten",
+    "noi_nhan",
+    "lop",
+    "dong_y",
+    "gui_qua",
+    "ly_do",
+    "tep",
+    "ngay",
+    "camera",
+    "file",
+    "code",
+)
 #: A section of an invented record: its title, entries, subjects.
 _RECORD: Final = (
     {
@@ -50,7 +63,7 @@ class Token:
 @cache
 def tokens() -> tuple[Token, ...]:
     """The tokens as ``app.css`` declares them: its first block, and the second for dark screens."""
-    first, second = _BLOCK.findall((STATIC / "app.css").read_text("utf-8"))[:2]
+    first, second = _BLOCK.findall(static_table()["app.css"].content.decode())[:2]
     dark = dict(_TOKEN.findall(second))
     return tuple(Token(name, value, dark.get(name, value)) for name, value in _TOKEN.findall(first))
 

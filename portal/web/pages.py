@@ -8,7 +8,6 @@ escaped.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -21,11 +20,11 @@ from jinja2.visitor import NodeTransformer
 from markupsafe import escape
 
 from portal.web import i18n
+from portal.web.packing import static_table
 from verifier.words import LANGUAGES, Language, school_year
 
 HERE: Final = Path(__file__).parent.parent
 TEMPLATES: Final = HERE / "templates"
-STATIC: Final = HERE / "static"
 #: One macro a file, known to every page by name; each uses only those before it.
 COMPONENTS: Final = (
     "icons",
@@ -243,5 +242,4 @@ def other_language(path: str, language: Language) -> str:
 
 def static_address(name: str) -> str:
     """The address of a static file with its content's hash, so that it may be cached for ever."""
-    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()
-    return f"/static/{name}?v={digest[:12]}"
+    return static_table()[name].address

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 from collections.abc import Iterator
@@ -160,6 +161,22 @@ def test_what_is_of_one_person_reaches_no_other(shared: Shared, lan: Person, joh
     for secret in ("CANARY", *names, *(each["disclosures"][0] for each in data)):
         assert secret.encode() not in written
     assert mine.read_bytes()[:2000] not in written
+
+
+def test_what_is_packed_reaches_only_who_unpacks(shared: Shared, lan: Person) -> None:
+    """SEC-27, RFC 9110, 12.5.5: a phone that takes gzip and a program that does not, in turns behind one
+    cache: both get the same words.
+    """
+    clock = re.compile(rb"\d\d:\d\d(:\d\d)?")
+    style = re.search(r'href="(/static/app\.css[^"]*)"', lan.get("/").text)
+    assert style
+    for path in (shared.site.code("GENUINE_CURRENT"), "/", style[1]):
+        url = shared.proxy.url + path
+        for _ in range(2):
+            small = curl("-H", "Accept: text/html", "-H", "Accept-Encoding: gzip", url)
+            plain = curl("-H", "Accept: text/html", url)
+            assert len(small) < len(plain) / 2
+            assert clock.sub(b"", gzip.decompress(small)) == clock.sub(b"", plain)
 
 
 @pytest.mark.parametrize(

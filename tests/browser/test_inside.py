@@ -35,12 +35,12 @@ STAFF = tuple(role for role in Role if role is not Role.HOLDER)
 #: What differs from one row to the next in an address: pages of one shape are not all looked at.
 _KEYS = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{64}|[0-9A-Z]{17}|\d+")
 _ALIKE = 2  # pages of one shape that are looked at
-_HEAVIEST = 60_000  # bytes of a first view, the files beside the page included
+_HEAVIEST = 60_000  # bytes of a first view on the wire, the files beside the page included
 #: What is asked for when the page stands, for another width or by a script, is not of its first view.
 _SIZE = """() => {
     const [page] = performance.getEntriesByType("navigation");
     return performance.getEntriesByType("resource").filter((each) => each.startTime < page.loadEventStart)
-        .reduce((sum, each) => sum + each.decodedBodySize, page.decodedBodySize);
+        .reduce((sum, each) => sum + each.encodedBodySize, page.encodedBodySize);
 }"""
 #: Links and buttons below 24 × 24 px (WCAG 2.2, 2.5.8) that do not stand inside a sentence.
 _SMALL = """() => [...document.querySelectorAll("a[href], button, summary, select, input:not([type=hidden])")]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import http.client
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -58,6 +60,25 @@ def test_the_server_does_not_say_what_it_is(site: Site, path: str) -> None:
     head = curl("-o", "/dev/null", "-D", "-", site.url + path).decode().lower()
     assert [line for line in head.splitlines() if line.startswith("server:")] == ["server: portal"]
     assert not any(name in head for name in ("granian", "python", "werkzeug", "flask", "x-powered-by"))
+
+
+@pytest.mark.parametrize("ways", ["gzip", "gzip, deflate, br"])
+def test_a_first_view_is_light_on_the_wire(site: Site, ways: str) -> None:
+    """What a phone that was never here takes over the line from the real server: at most 6 answers and
+    60 KB, 14 of them the page.
+    """
+    for path in ("/", "/lookup", site.code("GENUINE_CURRENT"), site.code("CONTENT_DIFFERS")):
+        page = curl("-H", f"Accept-Encoding: {ways}", site.url + path)
+        files = re.findall(r'(?:src|href)="(/static/[^"]+)', gzip.decompress(page).decode())
+        heads = [
+            curl("-o", "/dev/null", "-D", "-", "-H", f"Accept-Encoding: {ways}", site.url + f) for f in files
+        ]
+        for head in heads:
+            assert b"cache-control: public, max-age=31536000, immutable" in head.lower()
+        bodies = [curl("-H", f"Accept-Encoding: {ways}", site.url + file) for file in files]
+        assert len(page) <= 14_000
+        assert 3 <= len(files) <= 5
+        assert len(page) + sum(map(len, bodies)) <= 60_000
 
 
 def test_a_trace_is_refused(site: Site) -> None:

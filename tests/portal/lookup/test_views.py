@@ -163,7 +163,7 @@ class TestScan:
                 through_view = world.app.full_dispatch_request()
             assert short.data == through_view.data == long.data
             assert short.headers["Content-Type"] == through_view.headers["Content-Type"]
-            assert short.headers["Vary"] == through_view.headers["Vary"] == "Accept"
+            assert short.headers["Vary"] == through_view.headers["Vary"] == "Accept, Accept-Encoding"
             assert (
                 short.headers["Cache-Control"]
                 == through_view.headers["Cache-Control"]

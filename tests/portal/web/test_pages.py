@@ -17,7 +17,8 @@ from werkzeug.test import TestResponse
 from portal.lookup import service
 from portal.registry.service import PublicRecord
 from portal.web import answers
-from portal.web.pages import STATIC, Pages
+from portal.web.packing import FOLDER
+from portal.web.pages import Pages
 from tests.conftest import NOW
 from tests.portal.lookup.test_views import paper_form, post, typed_form
 from tests.portal.web.world import World, signature
@@ -132,7 +133,7 @@ def test_every_page(world: World) -> None:
 def on_the_wire(page: TestResponse) -> int:
     """Bytes of a page and of everything it loads, compressed."""
     files = re.findall(r'(?:src|href)="/static/([a-z.]+)', page.text)
-    return sum(len(gzip.compress(each)) for each in (page.data, *((STATIC / f).read_bytes() for f in files)))
+    return sum(len(gzip.compress(each)) for each in (page.data, *((FOLDER / f).read_bytes() for f in files)))
 
 
 def test_every_page_is_light(world: World) -> None:
