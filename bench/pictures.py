@@ -52,7 +52,7 @@ class Sheet:
 
     @classmethod
     def of(cls, page: Image.Image) -> Sheet:
-        """The sheet of a clean page, upright, with one code. Raises ValueError where it shows none or more."""
+        """The sheet of a clean page, upright. Raises ValueError where it shows no code or several."""
         (code,) = zxingcpp.read_barcodes(page, formats=zxingcpp.BarcodeFormat.QRCode)
         corner = code.position.top_left
         side = code.position.top_right.x - corner.x
@@ -94,8 +94,8 @@ def picture(sheets: Sequence[Sheet], number: int) -> Picture:
 
 @dataclass
 class _Shot:
-    """What happens to one sheet on its way into a file, in this order: marks on the paper, how the sheet lies,
-    light, blur, noise, the file.
+    """What happens to one sheet on its way into a file: marks on the paper, how the sheet lies, light,
+    blur, noise, the file.
     """
 
     sheet: Sheet
@@ -117,9 +117,10 @@ class _Shot:
     ) -> bytes:
         """The JPEG. What is not named is what any scanner does.
 
-        ``drawing``: the page with marks on it, at 300 dpi. ``turn`` in degrees, ``tilt`` the share by which the far edge is shorter, ``paper`` the grey levels of
-        ink and paper, ``shadow`` the share of light lost in it, ``blur`` and ``noise`` standard deviations in
-        pixels and grey levels, ``quality`` of the JPEG; ``pdf``: as the only picture of a PDF's page.
+        ``drawing``: the page with marks on it, at 300 dpi. ``turn`` in degrees, ``tilt`` the share by which
+        the far edge is shorter, ``paper`` the grey levels of ink and paper, ``shadow`` the share of light
+        lost in it, ``blur`` and ``noise`` standard deviations in pixels and grey levels, ``quality`` of the
+        JPEG; ``pdf``: as the only picture of a PDF's page.
         """
         chance = self.source.uniform
         turn = chance(-2, 2) if turn is None else turn
@@ -245,7 +246,7 @@ def _perspective(seen: Sequence[Point], drawn: Sequence[Point]) -> tuple[float, 
 
 
 def _plain(shot: _Shot) -> bytes:
-    """What every scanner does: up to 2 degrees askew, blur of .3 to .5 pixels, a little noise, JPEG 60 to 90."""
+    """What every scanner does: 2 degrees askew, blur of .3 to .5 pixels, a little noise, JPEG 60 to 90."""
     return shot.file()
 
 
