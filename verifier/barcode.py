@@ -13,6 +13,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any, Final
 
 import pillow_heif
@@ -134,9 +135,9 @@ def read_codes(
 ) -> tuple[str, ...]:
     """Texts of the QR codes in ``image``, distinct, in the order found; empty when there is none to be read.
 
-    Tried in the order of :func:`_planes` and :func:`_attempts` (docs/qr-reading.md has the rates), until a
-    text is ``enough``, so that a strange code does not hide a poor one beside it; without ``enough`` the
-    first try that reads anything decides. All that was read is returned.
+    Tried in the order of :func:`_tries` (docs/qr-reading.md has the rates) until a text is ``enough``, so that
+    a strange code does not hide a poor one beside it; without ``enough`` the first try that reads anything
+    decides. All that was read is returned.
 
     A large picture is looked at in half its size first, in a quarter of the time, and no further if that is
     ``enough``: where nothing could be, a smaller code may stand beside it. Work is bounded in pixels. Without
@@ -168,44 +169,49 @@ def _read(
     enough: Callable[[str], bool] | None,
 ) -> tuple[str, ...]:
     if enough is not None and grey.width * grey.height > _LARGE:
-        texts = _texts(grey.reduce(2))
+        texts = _texts(grey.reduce(2), zxingcpp.Binarizer.LocalAverage)
         if any(enough(text) for text in texts):
             return texts
     found: dict[str, None] = {}
-    for attempt in _planes(grey, red) if rescue else (grey,):
-        texts = _texts(attempt)
+    tries = _tries(grey, red)
+    for attempt, binarizer in tries if rescue else islice(tries, 1):
+        texts = _texts(attempt, binarizer)
         found.update(dict.fromkeys(texts))
         if texts and (enough is None or any(enough(text) for text in texts)):
             break
     return tuple(found)[:MAX_CODES]
 
 
-def _planes(grey: Image.Image, red: Callable[[], Image.Image | None]) -> Iterator[Image.Image]:
-    """What is looked at, cheap looks first: the picture as it is; where it shows red ink (a seal over the
-    code, which in grey levels is as dark as a module) the same in red light; then :func:`_attempts` at the
-    lighter of the two.
+def _tries(
+    grey: Image.Image, red: Callable[[], Image.Image | None]
+) -> Iterator[tuple[Image.Image, zxingcpp.Binarizer]]:
+    """What is looked at and how black is told from white, cheap tries first.
+
+    1 The picture as it is. 2 Where it shows red ink (a seal over the code, which in grey levels is as dark as
+    a module): the same in red light; what follows then looks at that alone. 3 One threshold for the whole
+    picture (evenly lit, little contrast, few pixels a module). 4 Three times the size, sharpened (few pixels
+    a module, blur). 5 Softened, twice the size, sharpened again (noise, and what sharpening alone breaks into
+    specks). Of a large picture a smaller one is enlarged, so that 4 and 5 cost at most 13 times _BASE.
     """
-    yield grey
+    local = zxingcpp.Binarizer.LocalAverage
+    yield grey, local
     light = red()
     if light is not None and _shows_red(grey, light):
         grey = light
-        yield grey
-    yield from _attempts(grey)
-
-
-def _attempts(grey: Image.Image) -> Iterator[Image.Image]:
-    """Three times the size, sharpened (few pixels a module, blur); softened, twice the size, sharpened again
-    (noise, and what sharpening alone breaks into specks). Of a large picture a smaller one is enlarged.
-    """
+        yield grey, local
+    yield grey, zxingcpp.Binarizer.GlobalHistogram
     if (pixels := grey.width * grey.height) > _BASE:
         grey = grey.reduce(math.ceil(math.sqrt(pixels / _BASE)))
-    for softening, factor in ((0.0, 3), (1.0, 2)):
-        soft = grey.filter(ImageFilter.GaussianBlur(softening)) if softening else grey
-        larger = soft.resize((grey.width * factor, grey.height * factor), Image.Resampling.BICUBIC)
-        yield larger.filter(ImageFilter.UnsharpMask(radius=3, percent=200, threshold=0))
+    yield _enlarged(grey, 3), local
+    yield _enlarged(grey.filter(ImageFilter.GaussianBlur(1)), 2), local
 
 
-def _texts(grey: Image.Image) -> tuple[str, ...]:
+def _enlarged(grey: Image.Image, factor: int) -> Image.Image:
+    larger = grey.resize((grey.width * factor, grey.height * factor), Image.Resampling.BICUBIC)
+    return larger.filter(ImageFilter.UnsharpMask(radius=3, percent=200, threshold=0))
+
+
+def _texts(grey: Image.Image, binarizer: zxingcpp.Binarizer) -> tuple[str, ...]:
     found = zxingcpp.read_barcodes(
         grey,
         formats=_QR_ONLY,
@@ -213,7 +219,7 @@ def _texts(grey: Image.Image) -> tuple[str, ...]:
         try_downscale=True,
         try_invert=True,
         text_mode=zxingcpp.TextMode.Plain,
-        binarizer=zxingcpp.Binarizer.LocalAverage,
+        binarizer=binarizer,
     )
     return tuple(dict.fromkeys(barcode.text for barcode in found if barcode.valid))[:MAX_CODES]
 
