@@ -23,7 +23,7 @@ from typing import Final
 import pypdfium2 as pdfium
 from PIL import Image, ImageDraw
 
-from bench.pictures import DRAWN, LEVEL_M, RESOLUTIONS, Picture, Sheet, pictures
+from bench.pictures import DRAWN, LEVEL_M, RESOLUTIONS, Picture, Sheet, picture
 from bench.workshop import Workshop, open_workshop
 from portal.registry.rows import open_file
 from tests.portal.issuing.world import NOW
@@ -67,7 +67,7 @@ def reading_rates(shop: Workshop, count: int = COUNT) -> bool:
     sheets = issued_sheets(shop)
     store = shop.world.store()
     with BrowserReader() as browser:
-        readings = [_read(picture, store, browser) for picture in pictures(sheets, count)]
+        readings = [_read(picture(sheets, number), store, browser) for number in range(count)]
     fair = [reading for reading in readings if reading.defect != LEVEL_M]
     print(f"\nQR codes read, {len(fair)} pictures of issued pages (72 dpi: aim {AIM:.0%})")
     _table("dpi", [(str(dpi), [r for r in fair if r.dpi == dpi]) for dpi in RESOLUTIONS])
@@ -119,14 +119,14 @@ def issued_sheets(shop: Workshop) -> list[Sheet]:
     return sheets
 
 
-def _read(picture: Picture, store: TrustStore, browser: BrowserReader) -> Reading:
+def _read(shot: Picture, store: TrustStore, browser: BrowserReader) -> Reading:
     began = process_time()
-    report = check.examine(picture.data, trust=store, policy=DEFAULT, at=NOW)
+    report = check.examine(shot.data, trust=store, policy=DEFAULT, at=NOW)
     seconds = process_time() - began
     seen = None
-    if not picture.data.startswith(b"%PDF"):
-        seen = picture.text in browser.photo(picture.data)
-    return Reading(picture.dpi, picture.defect, picture.text in report.codes, seen, seconds)
+    if not shot.data.startswith(b"%PDF"):
+        seen = shot.text in browser.photo(shot.data)
+    return Reading(shot.dpi, shot.defect, shot.text in report.codes, seen, seconds)
 
 
 class BrowserReader:

@@ -8,7 +8,7 @@ Pillow and ``random.Random``, so that the same release of Pillow draws the same 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from random import Random
@@ -73,17 +73,15 @@ class Sheet:
         return self._sizes[key]
 
 
-def pictures(sheets: Sequence[Sheet], count: int, *, first: int = 0) -> Iterator[Picture]:
-    """Pictures ``first`` to ``count``, one at a time. Every defect meets every resolution equally often."""
-    for number in range(first, count):
-        yield picture(sheets, number)
+def kind(number: int) -> tuple[int, str]:
+    """Resolution and defect of the picture of this number."""
+    names = tuple(DEFECTS)
+    return RESOLUTIONS[number % len(RESOLUTIONS)], names[number // len(RESOLUTIONS) % len(names)]
 
 
 def picture(sheets: Sequence[Sheet], number: int) -> Picture:
-    """The picture of this number: its resolution, its defect and all of its chances follow from it."""
-    dpi = RESOLUTIONS[number % len(RESOLUTIONS)]
-    names = tuple(DEFECTS)
-    defect = names[number // len(RESOLUTIONS) % len(names)]
+    """The picture of this number, from which all of its chances follow."""
+    dpi, defect = kind(number)
     source = Random(f"{number} {defect} {dpi}")  # noqa: S311 - test data
     sheet = sheets[source.randrange(len(sheets))]
     return Picture(number, dpi, defect, DEFECTS[defect](_Shot(sheet, dpi, source)), sheet.text)

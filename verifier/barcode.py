@@ -135,8 +135,8 @@ def read_codes(
 ) -> tuple[str, ...]:
     """Texts of the QR codes in ``image``, distinct, in the order found; empty when there is none to be read.
 
-    Tried in the order of :func:`_tries` (docs/qr-reading.md has the rates) until a text is ``enough``, so that
-    a strange code does not hide a poor one beside it; without ``enough`` the first try that reads anything
+    Tried in the order of :func:`_tries` (rates: docs/qr-reading.md) until a text is ``enough``, so that a
+    strange code does not hide a poor one beside it; without ``enough`` the first try that reads anything
     decides. All that was read is returned.
 
     A large picture is looked at in half its size first, in a quarter of the time, and no further if that is
