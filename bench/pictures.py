@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from random import Random
-from typing import Final
+from typing import Any, Final, cast
 
 import zxingcpp
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
@@ -53,10 +53,12 @@ class Sheet:
     @classmethod
     def of(cls, page: Image.Image) -> Sheet:
         """The sheet of a clean page, upright. Raises ValueError where it shows no code or several."""
-        (code,) = zxingcpp.read_barcodes(page, formats=zxingcpp.BarcodeFormat.QRCode)
+        qr_only = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+        (code,) = zxingcpp.read_barcodes(page, formats=qr_only)
         corner = code.position.top_left
         side = code.position.top_right.x - corner.x
-        modules = 17 + 4 * int(code.extra["Version"])  # ISO/IEC 18004, 6.3.1
+        version: int = int(cast(Any, code.extra)["Version"])
+        modules = 17 + 4 * version  # ISO/IEC 18004, 6.3.1
         return cls(page.convert("L"), corner.x, corner.y, side, modules, code.text)
 
     @property

@@ -169,49 +169,46 @@ def _read(
     enough: Callable[[str], bool] | None,
 ) -> tuple[str, ...]:
     if enough is not None and grey.width * grey.height > _LARGE:
-        texts = _texts(grey.reduce(2), zxingcpp.Binarizer.LocalAverage)
+        texts = _texts(grey.reduce(2))
         if any(enough(text) for text in texts):
             return texts
     found: dict[str, None] = {}
     tries = _tries(grey, red)
-    for attempt, binarizer in tries if rescue else islice(tries, 1):
-        texts = _texts(attempt, binarizer)
+    for attempt in tries if rescue else islice(tries, 1):
+        texts = _texts(attempt)
         found.update(dict.fromkeys(texts))
         if texts and (enough is None or any(enough(text) for text in texts)):
             break
     return tuple(found)[:MAX_CODES]
 
 
-def _tries(
-    grey: Image.Image, red: Callable[[], Image.Image | None]
-) -> Iterator[tuple[Image.Image, zxingcpp.Binarizer]]:
-    """What is looked at and how black is told from white, cheap tries first.
+def _tries(grey: Image.Image, red: Callable[[], Image.Image | None]) -> Iterator[Image.Image]:
+    """What is looked at, cheap tries first.
 
     1 The picture as it is. 2 Where it shows red ink (a seal over the code, which in grey levels is as dark as
-    a module): the same in red light; what follows then looks at that alone. 3 One threshold for the whole
-    picture (evenly lit, little contrast, few pixels a module). 4 Three times the size, sharpened (few pixels
-    a module, blur). 5 Softened, twice the size, sharpened again (noise, and what sharpening alone breaks into
-    specks). Of a large picture a smaller one is enlarged, so that 4 and 5 cost at most 13 times _BASE.
+    a module): the same in red light; what follows then looks at that alone. 3 Twice the size, a little
+    sharpened (few pixels a module). 4 Three times the size, sharpened (the same with blur). 5 Softened, twice
+    the size, sharpened again (noise, and what sharpening alone breaks into specks). Of a large picture a
+    smaller one is enlarged, so that 3, 4 and 5 together cost at most 17 times _BASE.
     """
-    local = zxingcpp.Binarizer.LocalAverage
-    yield grey, local
+    yield grey
     light = red()
     if light is not None and _shows_red(grey, light):
         grey = light
-        yield grey, local
-    yield grey, zxingcpp.Binarizer.GlobalHistogram
+        yield grey
     if (pixels := grey.width * grey.height) > _BASE:
         grey = grey.reduce(math.ceil(math.sqrt(pixels / _BASE)))
-    yield _enlarged(grey, 3), local
-    yield _enlarged(grey.filter(ImageFilter.GaussianBlur(1)), 2), local
+    yield _enlarged(grey, 2, sharpening=100)
+    yield _enlarged(grey, 3, sharpening=200)
+    yield _enlarged(grey.filter(ImageFilter.GaussianBlur(1)), 2, sharpening=200)
 
 
-def _enlarged(grey: Image.Image, factor: int) -> Image.Image:
+def _enlarged(grey: Image.Image, factor: int, *, sharpening: int) -> Image.Image:
     larger = grey.resize((grey.width * factor, grey.height * factor), Image.Resampling.BICUBIC)
-    return larger.filter(ImageFilter.UnsharpMask(radius=3, percent=200, threshold=0))
+    return larger.filter(ImageFilter.UnsharpMask(radius=3, percent=sharpening, threshold=0))
 
 
-def _texts(grey: Image.Image, binarizer: zxingcpp.Binarizer) -> tuple[str, ...]:
+def _texts(grey: Image.Image) -> tuple[str, ...]:
     found = zxingcpp.read_barcodes(
         grey,
         formats=_QR_ONLY,
@@ -219,7 +216,7 @@ def _texts(grey: Image.Image, binarizer: zxingcpp.Binarizer) -> tuple[str, ...]:
         try_downscale=True,
         try_invert=True,
         text_mode=zxingcpp.TextMode.Plain,
-        binarizer=binarizer,
+        binarizer=zxingcpp.Binarizer.LocalAverage,
     )
     return tuple(dict.fromkeys(barcode.text for barcode in found if barcode.valid))[:MAX_CODES]
 

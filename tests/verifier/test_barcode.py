@@ -118,7 +118,8 @@ class TestReadCodes:
             return False
 
         assert sorted(barcode.read_codes(sheet, enough=never)) == sorted([URL, "HTTPS://A.VN"])
-        assert asked == ["HTTPS://A.VN"]
+        assert asked[0] == "HTTPS://A.VN"  # all that half the size shows
+        assert set(asked) == {"HTTPS://A.VN", URL}
         assert barcode.read_codes(sheet, enough=lambda _: True) == ("HTTPS://A.VN",)
         assert len(barcode.read_codes(sheet)) == 2
         small = Image.new("L", (2500, 3500), 255)
@@ -214,7 +215,7 @@ def tries(data: bytes) -> list[bool]:
     """Of each try in turn whether it alone reads the picture's code."""
     grey = barcode.open_image(data)
     red = barcode._decoded(data, "RGB", barcode._red)
-    return [URL in barcode._texts(*each) for each in barcode._tries(grey, lambda: red)]
+    return [URL in barcode._texts(each) for each in barcode._tries(grey, lambda: red)]
 
 
 class TestTries:
@@ -252,11 +253,11 @@ class TestTries:
         for size in ((40, 30), (1240, 1754), (2480, 3508), (7000, 5700), (20_000, 2000), (1, 20_000)):
             grey = Image.new("L", size, 90)
             red = Image.new("L", size, 200)
-            plain = [look.width * look.height for look, _ in barcode._tries(grey, lambda: None)]
-            inked = [look.width * look.height for look, _ in barcode._tries(grey, lambda red=red: red)]  # type: ignore[misc]
+            plain = [look.width * look.height for look in barcode._tries(grey, lambda: None)]
+            inked = [look.width * look.height for look in barcode._tries(grey, lambda red=red: red)]  # type: ignore[misc]
             assert len(plain) == 4
             assert len(inked) == 5
-            assert sum(plain[2:]) <= 13 * barcode._BASE
+            assert sum(plain[1:]) <= 17 * barcode._BASE
             assert inked == [plain[0], *plain]
 
     def test_grey_pictures_have_no_red_light(self, sheets: list[Sheet]) -> None:
