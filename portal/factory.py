@@ -22,6 +22,7 @@ from portal.database import make_engine, reading_engine
 from portal.departments.purposes import purposes
 from portal.departments.views import departments
 from portal.desk.views import desk
+from portal.doors.views import doors
 from portal.errors import InvalidSettings
 from portal.extensions import Resources
 from portal.families.consents import consents
@@ -39,6 +40,8 @@ from portal.ports import Checker, Clock, IdentityProvider, Mailer
 from portal.receiving.codes import codes
 from portal.receiving.sharing import sharing
 from portal.receiving.views import receiving
+from portal.results.views import results
+from portal.uploads.pile_views import desk_pile
 from portal.uploads.views import uploads
 from portal.vault import Vault
 from portal.web import access
@@ -145,6 +148,7 @@ def create_app(
         hosts=Hosts(settings.public_url, settings.public_url_former),
         gate=gate,
         workroom=Workroom(settings.checks),
+        pile_room=Workroom(_piles(settings)),
         openid=_openid(settings),
     )
     extensions.install(app, bundle)
@@ -155,6 +159,9 @@ def create_app(
     # 4 Features.
     app.register_blueprint(lookup)
     app.register_blueprint(uploads)
+    app.register_blueprint(desk_pile)
+    app.register_blueprint(results)
+    app.register_blueprint(doors)
     app.register_blueprint(accounts)
     app.register_blueprint(departments)
     app.register_blueprint(purposes)
@@ -192,6 +199,11 @@ def _receiving(settings: Settings) -> Bounds:
     """Bodies that are read at one time: three in four threads, for one client one in eight."""
     threads = settings.web_threads
     return Bounds(max(1, threads * 3 // 4), 0, max(1, threads // 8), settings.checks.wait_seconds)
+
+
+def _piles(settings: Settings) -> Bounds:
+    """Piles of files at one time, each with all its bytes on disk: one in 32 threads, for one client two."""
+    return Bounds(max(1, settings.web_threads // 32), 0, 2, settings.checks.wait_seconds)
 
 
 def _openid(settings: Settings) -> IdentityProvider | None:

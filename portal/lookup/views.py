@@ -18,9 +18,10 @@ from portal.limits.table import MISS, WRONG_TRY
 from portal.lookup import forms, service
 from portal.lookup.scan import CACHE_SECONDS, answer_scan
 from portal.lookup.service import CodeAnswer
+from portal.results.keeping import PATH, address, keep, number_of
 from portal.web import answers, errors, journal
 from portal.web.access import Access, allowed
-from portal.web.i18n import gettext, language, link
+from portal.web.i18n import gettext, language, link, marked
 from portal.web.limits import TooMany, admit, charge
 from portal.web.pages import Pages
 from portal.web.requests import RECEIPT, Mistake, Rejection, require_multipart, sent_fields, wants_json
@@ -52,6 +53,24 @@ def scanned(code: str) -> AnyResponse:
     return answers.respond(answer, cache_seconds=CACHE_SECONDS)
 
 
+@lookup.post(PATH)
+@allowed(Access.CODE, asks_only=True)
+def keep_code() -> AnyResponse:
+    """A number for the answer to a code, which is asked anew: reading a code writes nothing."""
+    require_multipart()
+    now = resources().clock.now()
+    locator = forms.read_locator(request.form.get("code", ""))
+    if locator is None:
+        return answers.respond(_answer(service.malformed(now)), again=sent_fields())
+    found = _by_locator(locator, now)
+    number = keep(found.verdict, found.report) if _answer(found).keepable else None
+    if number is None:
+        return answers.respond(_answer(found), here=f"/V/{locator}")
+    if wants_json():
+        return answers.respond(_answer(found), number=number_of(number, now))
+    return redirect(link(address(number), language()), 303)
+
+
 @lookup.get("/v/<path:code>")
 @allowed(Access.CODE)
 def lower_case(code: str) -> AnyResponse:
@@ -63,7 +82,7 @@ def lower_case(code: str) -> AnyResponse:
 @allowed(Access.EVERYONE)
 def lookup_page() -> Response:
     """The look-up form on a page of its own."""
-    return _page("lookup.html", {"said": None, "values": {}, "errors": {}})
+    return _page("lookup.html", {"said": None, "values": {}, "errors": {}, "half": False})
 
 
 @lookup.post("/lookup")
@@ -78,9 +97,7 @@ def typed() -> AnyResponse:
         return _form_again("lookup.html", "lookup_form", refused.mistakes, {})
     now = bundle.clock.now()
     if (pasted := wanted.typed.locator) is not None:
-        if not wants_json():
-            return _led_to(pasted)
-        return _named(_by_locator(pasted, now))
+        return answer_locator(pasted)
     record_id, short = wanted.typed.record_id, wanted.typed.short_digest or ""
     receipt = service.receipt(bundle.vault, record_id, short, wanted.birth)
     try:
@@ -141,6 +158,32 @@ def compare() -> AnyResponse:
         return _paused("compare.html", refused, form)
     if "values_differ" in found.verdict.reasons and not wants_json():
         return _form_below("compare.html", found, receipt, form)
+    answer = _answer(found)
+    number = keep(found.verdict, found.report) if answer.compared else None
+    if number is None:
+        return answers.respond(answer, again=sent_fields())
+    return answers.respond(answer, here=address(number), number=number_of(number, now))
+
+
+def answer_locator(locator: Locator) -> AnyResponse:
+    """A code that names its version: people are led to where a scan of it is answered, programs are told."""
+    if not wants_json():
+        return _led_to(locator)
+    return _named(_by_locator(locator, resources().clock.now()))
+
+
+def ask_birth() -> Response:
+    """What a record id alone still needs, asked on a page of its own that keeps what was typed."""
+    if wants_json():
+        missing = Mistake("ngay", marked("Nhập ngày sinh của học sinh"))
+        return errors.rejected(Rejection(422, "lookup_form", (missing,)))
+    values = {"code": request.form.get("code", "")}
+    kept = {"said": None, "values": values, "errors": {}, "again": sent_fields(), "half": True}
+    return _page("lookup.html", kept)
+
+
+def respond_code(found: CodeAnswer) -> Response:
+    """The answer to a text that was sent; in the other language the text is sent once more."""
     return answers.respond(_answer(found), again=sent_fields())
 
 
@@ -199,6 +242,7 @@ def _panel(said: Words, sentence: str, named: str = "", after: str = "") -> dict
         "values": request.form,
         "errors": {},
         "again": sent_fields(),
+        "half": False,
     }
 
 
@@ -262,7 +306,7 @@ def _form_again(
     if wants_json():
         return errors.rejected(Rejection(422, code, mistakes))
     messages = {m.field: gettext(m.message, **m.values) for m in mistakes}
-    kept = {"said": None, "values": request.form, "errors": messages, "again": sent_fields()}
+    kept = {"said": None, "values": request.form, "errors": messages, "again": sent_fields(), "half": False}
     return _page(template, {**context, **kept}, 422)
 
 

@@ -34,10 +34,12 @@ from portal.registry import service as registry
 from portal.registry.service import PublicRecord
 from portal.trust import service as trust
 from portal.trust.models import TrustState
+from portal.trust.service import Contact
 from portal.vault import Vault, VaultError
 from verifier import record as records
 from verifier.check import Known
 from verifier.locator import Hosts, Locator, read_code
+from verifier.locator import Kind as CodeForm
 from verifier.report import Medium, ValidationReport
 from verifier.sandbox import CheckJob
 from verifier.verdict import Evidence, Outcome, RegistryFacts, Verdict, authorised_seal, decide
@@ -64,7 +66,8 @@ _WRITTEN: Final[dict[tuple[str, int, uuid.UUID | None], Path]] = {}
 @dataclass(frozen=True, slots=True)
 class FileAnswer:
     """The verdict on a document. ``signers`` (certificate hash -> name) is filled for a genuine file alone,
-    ``sealed_by`` (the school's name in our own table) where an authorised seal is the answer.
+    ``sealed_by`` (the school's name in our own table) where an authorised seal is the answer. ``strange``:
+    beside the code that was answered stands one that opens something else.
     """
 
     verdict: Verdict
@@ -73,6 +76,8 @@ class FileAnswer:
     signers: Mapping[str, str] = field(default_factory=dict)
     locator: Locator | None = None
     sealed_by: str | None = None
+    strange: bool = False
+    contact: Contact | None = None  # of the school whose seal it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +131,16 @@ def check(
 
         # 3 The registry's facts, the verdict, and what may be said with it.
         verdict = decide(report, registry.facts_for(session, report, hosts, now=now))
-        record = None if verdict.version is None else registry.public_record(session, vault, verdict.version)
+        record = (
+            None
+            if verdict.version is None
+            else registry.public_record(session, vault, verdict.version, now=now)
+        )
         signers = _signers(session, report) if verdict.genuine_file else {}
         locator = _only_locator(verdict, report, hosts)
-        answer = FileAnswer(verdict, report, record, signers, locator, _sealed_by(session, verdict, report))
+        sealed_by, contact = _sealed_by(session, verdict, report)
+        strange = _strange_beside(verdict, report, hosts)
+        answer = FileAnswer(verdict, report, record, signers, locator, sealed_by, strange, contact)
 
         # 4 Somebody has to look. Nothing personal is logged.
         if verdict.outcome in ALARMS:
@@ -261,12 +272,23 @@ def _only_locator(verdict: Verdict, report: ValidationReport, hosts: Hosts) -> L
     return locators.pop() if len(locators) == 1 else None
 
 
-def _sealed_by(session: Session, verdict: Verdict, report: ValidationReport) -> str | None:
-    """The school whose seal stands on a file that we know nothing of: never what the file says of itself."""
+def _strange_beside(verdict: Verdict, report: ValidationReport, hosts: Hosts) -> bool:
+    """Whether a picture whose code was answered shows another one, which opens something else."""
+    kinds = {read_code(text, hosts).kind for text in report.codes}
+    return verdict.evidence is Evidence.CODE and kinds >= {CodeForm.LOCATOR, CodeForm.FOREIGN_LINK}
+
+
+def _sealed_by(
+    session: Session, verdict: Verdict, report: ValidationReport
+) -> tuple[str | None, Contact | None]:
+    """The school whose seal stands on a file that we know nothing of, and whom to ask there: never what the
+    file says of itself.
+    """
     seal = authorised_seal(report) if verdict.outcome is Outcome.SEAL_VALID_NOT_REGISTERED else None
     if seal is None or seal.school_code is None:
-        return None
-    return trust.school_name(session, seal.school_code, report.at.astimezone(VIETNAM).date())
+        return None, None
+    day = report.at.astimezone(VIETNAM).date()
+    return trust.school_name(session, seal.school_code, day), trust.contact(session, seal.school_code, day)
 
 
 def _signers(session: Session, report: ValidationReport) -> dict[str, str]:

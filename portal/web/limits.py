@@ -29,6 +29,7 @@ from portal.web.requests import Rejection
 FORMS: Final = (
     "lookup.typed",
     "lookup.compare",
+    "lookup.keep_code",
     "consents.receipt_state",
     "openid.begin",
     "openid.begin_link",
@@ -131,6 +132,15 @@ def examining(registered: bool) -> Iterator[None]:
             held.enter_context(resources().workroom.place(_address()))
         if not registered:
             charge(UPLOAD)
+        yield
+
+
+@contextmanager
+def receiving_pile() -> Iterator[None]:
+    """The time in which a pile of files is received and checked: one of few places (disk, a thread)."""
+    with ExitStack() as held:
+        with _no_place():
+            held.enter_context(resources().pile_room.place(_address()))
         yield
 
 

@@ -24,6 +24,7 @@ S, OWN, PEOPLE, ONBOARD = Access.SIGN_IN, Act.OWN_ACCOUNT, Act.MANAGE_ACCOUNTS, 
 ROUTES = {
     ("GET", "/"): E,
     ("GET", "/robots.txt"): E,
+    ("GET", "/thiet-ke"): E,
     ("GET", "/static/<path:filename>"): E,
     ("GET", "/V/<path:code>"): C,
     ("GET", "/v/<path:code>"): C,
@@ -31,9 +32,17 @@ ROUTES = {
     ("POST", "/lookup"): T,
     ("GET", "/compare"): C,
     ("POST", "/compare"): T,
+    ("POST", "/ket-qua"): C,
+    ("GET", "/ket-qua/<number>"): Access.RESULT,
+    ("GET", "/kiem-tra"): E,
+    ("POST", "/kiem-tra"): F,
+    ("GET", "/hoc-ba-mau"): D,
     ("GET", "/check"): E,
     ("POST", "/check"): F,
     ("POST", "/check/data"): F,
+    ("GET", "/kiem-tra-nhieu"): E,
+    ("POST", "/kiem-tra-nhieu"): F,
+    ("POST", "/kiem-tra-nhieu/bang.xlsx"): Access.RESULT,
     ("GET", "/check/sample/<path:name>"): D,
     ("GET", "/demo/<path:name>"): D,
     ("GET", "/sign-in"): S,
@@ -246,7 +255,7 @@ def test_demo_routes_are_refused_before_their_view(tmp_path_factory: pytest.Temp
         world = build(tmp_path_factory.mktemp("demo") / "i", issued_stock, DEMO=demo)
         for endpoint in ("home.sample", "uploads.check_sample"):
             world.app.view_functions[endpoint] = allowed(Access.DEMO)(lambda name: name)
-        for path in ("/demo/x.pdf", "/check/sample/x.pdf"):
+        for path in ("/demo/x.pdf", "/check/sample/x.pdf", "/hoc-ba-mau"):
             assert world.client.get(path).status_code == status
 
 
@@ -262,12 +271,13 @@ def everything(engine: Engine, *, but: frozenset[str]) -> Iterator[tuple[str, tu
 
 
 def test_what_a_strange_site_sends_changes_nothing(world: World) -> None:
-    """SEC-25: cross-site variants of every form leave every table as it was, but for the counted tries; there
-    is no session that could be written, and no answer that a strange page could read.
+    """SEC-25: cross-site variants of every form leave every table as it was, but for the counted tries and
+    the answers that are kept under numbers which a strange page never reads; there is no session that could
+    be written, and no answer that a strange page could read.
     """
     app: Flask = world.app
     bundle: Resources = app.extensions["portal"]
-    counted = frozenset({"match_attempts"})
+    counted = frozenset({"match_attempts", "check_results"})
     before = sorted(map(str, everything(bundle.engine, but=counted)))
     assert len(before) > 10
     strange = (
@@ -288,7 +298,7 @@ def test_what_a_strange_site_sends_changes_nothing(world: World) -> None:
             answer = world.client.post(path, data=form, content_type="multipart/form-data", headers=headers)
             assert answer.status_code == (422 if path == "/receipt" else 200)
             assert "Access-Control-Allow-Origin" not in answer.headers
-        for path in ("/check", "/check/data"):
+        for path in ("/kiem-tra", "/kiem-tra-nhieu", "/check", "/check/data"):
             for content in (file, b"%PDF-1.7 other"):
                 data = {"file": (io.BytesIO(content), "x.pdf")}
                 if (path, content) != ("/check/data", file):
@@ -298,4 +308,4 @@ def test_what_a_strange_site_sends_changes_nothing(world: World) -> None:
     assert sorted(map(str, everything(bundle.engine, but=counted))) == before
     assert app.secret_key is None
     asking = {path for (method, path), rule in ROUTES.items() if method == "POST" and rule in (T, F)}
-    assert asking == {*forms, "/check", "/check/data"}
+    assert asking == {*forms, "/kiem-tra", "/kiem-tra-nhieu", "/check", "/check/data"}

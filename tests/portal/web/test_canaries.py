@@ -34,7 +34,7 @@ from tests.portal.limits.codes import unknown, wrong_digest
 from tests.portal.lookup.test_views import paper_form, typed_form
 from tests.portal.web.test_journal import lines, printed
 from tests.portal.web.world import Issued, Stock, World, build, enter, filled
-from verifier.locator import group
+from verifier.locator import group, new_record_id
 
 __all__ = ["printed"]
 
@@ -178,12 +178,19 @@ def questions(records: tuple[Issued, ...]) -> Iterator[tuple[str, str, dict[str,
     plain = (
         "/",
         "/robots.txt",
+        "/thiet-ke",
+        "/thiet-ke?trang-thai=loi",
         "/static/app.js",
         "/lookup",
         "/compare",
         "/check",
+        "/kiem-tra",
+        "/kiem-tra-nhieu",
+        "/hoc-ba-mau",
         "/hop-thu-demo",
         "/receipt",
+        "/ket-qua/x",
+        f"/ket-qua/{new_record_id(bytes(10))}",
         "/khong-co",
         "/v/x",
         "/V/x",
@@ -199,12 +206,19 @@ def questions(records: tuple[Issued, ...]) -> Iterator[tuple[str, str, dict[str,
             yield "POST", "/lookup", typed_form(issued, short=short)
             yield "POST", "/lookup", typed_form(issued, short=short, nam="1999")
             yield "POST", "/lookup", typed_form(issued, short=short, nam="", code=group(code[:15]))
-        yield "POST", "/lookup", {"code": f"http://127.0.0.1:8000/V/{code}"}
+        for path in ("/lookup", "/kiem-tra"):
+            yield "POST", path, {"code": f"http://127.0.0.1:8000/V/{code}"}
+        for text in (group(code[:17]), code[:25], f"https://khac.example/V/{code}", f"WIFI:S:{code};;"):
+            yield "POST", "/kiem-tra", {"code": text}
         yield "POST", "/compare", paper_form(issued) | {"ho_va_ten": "Người Khác", "ngay_sinh": "01/01/2001"}
         yield "POST", "/compare", {"code": code}
+        yield "POST", "/ket-qua", {"code": code}
+    yield "POST", "/ket-qua", {"code": unknown(2).removeprefix("/V/")}
+    yield "POST", "/ket-qua", {}
     for number in ("", "x", str(uuid.UUID(int=7))):
         yield "POST", "/receipt", {"number": number}
-    for path in ("/check", "/check/data"):
+    yield "POST", "/kiem-tra-nhieu/bang.xlsx", {"number": "x"}
+    for path in ("/kiem-tra", "/kiem-tra-nhieu", "/check", "/check/data"):
         yield "POST", path, {}
         for content in (b"%PDF-1.7 other", records[0].file + b"x", b"\x89PNG", b""):
             yield "POST", path, {"file": content}
@@ -285,14 +299,14 @@ def test_what_is_sent_stays_out_of_the_log(nest: Nest, printed: io.StringIO) -> 
     for issued in nest.records:
         ask(nest.world, "POST", "/lookup", typed_form(issued), {})
         ask(nest.world, "POST", "/compare", paper_form(issued), {"User-Agent": "Canary"})
-        for path in ("/check", "/check/data"):
+        for path in ("/kiem-tra", "/kiem-tra-nhieu", "/check", "/check/data"):
             data = {"file": (io.BytesIO(issued.file), f"{name}.pdf")}
             nest.world.client.post(path, data=data, headers={"Referer": f"https://x/{issued.locator}"})
         nest.world.client.get("/lookup", query_string={"code": str(issued.locator), "ngay_sinh": birth})
         nest.world.client.get(f"/{issued.locator}/{name}")
         nest.world.client.get(f"/V/{issued.locator}/{name}")
     check_log(nest, printed)
-    assert len(lines(printed)) >= 7 * len(nest.records)
+    assert len(lines(printed)) >= 8 * len(nest.records)
 
 
 def test_a_fault_while_a_record_is_open_tells_nothing(
