@@ -108,7 +108,8 @@ def _on_paper(image: Image.Image) -> Image.Image:
 
 def _red(image: Image.Image) -> Image.Image:
     """The picture in red light, in which the red ink of a seal is as light as paper."""
-    return _on_paper(image).convert("RGB").getchannel(0)
+    coloured = _on_paper(image)
+    return (coloured if coloured.mode in ("RGB", "RGBA") else coloured.convert("RGB")).getchannel(0)
 
 
 def _shows_red(grey: Image.Image, red: Image.Image) -> bool:
