@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import re
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -13,16 +14,20 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from portal.errors import Refusal
 from portal.registry import service as registry
-from portal.registry.models import RegisteredFile
+from portal.registry.models import Record, RegisteredFile
 from portal.results import service
 from portal.results.models import CheckResult
+from portal.trust import service as trust
+from portal.trust.service import ContactInput, SchoolInput
 from tests.conftest import ACTOR, NOW
 from tests.portal.limits.codes import unknown
 from tests.portal.lookup.test_views import paper_form
 from tests.portal.uploads.test_views import code_url, picture
 from tests.portal.web.world import CERTIFICATE, Issued, World, signature
 from verifier import words
+from verifier.errors import InvalidInput
 from verifier.locator import group, new_record_id
 from verifier.report import (
     Check,
@@ -330,3 +335,84 @@ class TestWhatIsKept:
         assert found is not None
         assert (found.verdict, found.report) == (verdict, report)
         assert words.say(found.verdict, "vi").headline in kept(world, number).text
+
+
+class TestContact:
+    """Whom to ask, on the page of an answer: out of our register, never out of a file."""
+
+    REACHED = ContactInput("0200 555 123", "vanthu@kim-dong.example", "Phường Ba Đình")
+
+    def school(self, world: World, contact: ContactInput, **changes: Any) -> str:
+        record = registry_school(world)
+        with Session(world.app.extensions["portal"].engine) as session, session.begin():
+            reached = ContactInput("0200 000 001")
+            trust.add_department(session, "S1", "Sở thử", "Tỉnh thử", contact=reached, actor=ACTOR, now=NOW)
+            school = SchoolInput(
+                record, "Trường thử", "S1", ("TIEU_HOC",), "Xã thử", "Tỉnh thử", "cong_lap", date(2020, 9, 1),
+                contact=contact, **changes,
+            )  # fmt: skip
+            trust.add_school(session, school, actor=ACTOR, now=NOW)
+        return record
+
+    def test_the_school_with_telephone_and_mail(self, world: World) -> None:
+        self.school(world, self.REACHED)
+        for page in (upload(world, world.primary.file).text, world.client.get(world.primary.path).text):
+            assert "Liên hệ trường cấp" in page
+            assert '<a href="tel:0200555123">0200 555 123</a>' in page
+            assert '<a href="mailto:vanthu@kim-dong.example">' in page
+
+    def test_a_page_of_a_kind_keeps_nobodys_contact(self, world: World) -> None:
+        code = self.school(world, self.REACHED)
+        assert "0200 555 123" in world.client.get(world.primary.path).text
+        with Session(world.app.extensions["portal"].engine) as session, session.begin():
+            other = ContactInput("0200 555 999", "khac@kim-dong.example", "Phường Khác")
+            trust.set_contact(session, code, other, actor=ACTOR, now=NOW)
+        page = world.client.get(world.primary.path).text
+        assert ("0200 555 999" in page, "0200 555 123" in page) == (True, False)
+
+    def test_a_closed_school_names_its_department(self, world: World) -> None:
+        self.school(world, self.REACHED, valid_to=date(2026, 6, 30))
+        page = upload(world, world.primary.file).text
+        assert "Trường cấp không còn hoạt động" in page
+        assert "Sở thử" in page
+        assert "0200 000 001" in page
+        assert "0200 555 123" not in page
+
+    def test_a_school_without_a_contact_names_its_department(self, world: World) -> None:
+        self.school(world, ContactInput())
+        page = upload(world, world.primary.file).text
+        assert "Cổng chưa có cách liên hệ của trường cấp" in page
+        assert "0200 000 001" in page
+
+    @pytest.mark.parametrize(
+        ("contact", "where"),
+        [
+            (ContactInput(phone="gọi tôi"), "phone"),
+            (ContactInput(email="a@b"), "email"),
+            (ContactInput(email="a b@c.vn"), "email"),
+            (ContactInput(address="dòng\nhai"), "address"),
+            (ContactInput(address="x" * 201), "address"),
+        ],
+    )
+    def test_what_is_no_contact_is_refused(self, world: World, contact: ContactInput, where: str) -> None:
+        with Session(world.app.extensions["portal"].engine) as session:
+            with pytest.raises(InvalidInput) as refused:
+                trust.set_contact(session, "01000123", contact, actor=ACTOR, now=NOW)
+            assert [problem.where for problem in refused.value.problems] == [where]
+
+    def test_an_office_that_is_not_registered_is_refused(self, world: World) -> None:
+        with Session(world.app.extensions["portal"].engine) as session:
+            with pytest.raises(Refusal) as refused:
+                trust.set_contact(session, "khong-co", self.REACHED, actor=ACTOR, now=NOW)
+            assert refused.value.code == "unknown_school"
+
+    def test_the_real_domain_is_named(self, world: World) -> None:
+        for path in (world.primary.path, "/V/ABC"):
+            assert "Tên miền thật của cổng này là 127.0.0.1:8000." in world.client.get(path).text
+
+
+def registry_school(world: World) -> str:
+    """The code of the school whose record it is, as the registry has it."""
+    with Session(world.app.extensions["portal"].engine) as session:
+        record_id = world.primary.locator.record_id
+        return str(session.scalar(select(Record.school_code).where(Record.record_id == record_id)))
