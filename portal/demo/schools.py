@@ -26,6 +26,11 @@ class DepartmentPlan:
     name: str
     province: str
 
+    @property
+    def phone(self) -> str:
+        """A number that nobody has: no area of Vietnam begins so."""
+        return f"0200 000 0{self.code[1:]}"
+
 
 class Fate(StrEnum):
     """What becomes of a certificate after its person has signed."""
@@ -69,6 +74,11 @@ class SchoolPlan:
     valid_from: date = date(2020, 9, 1)
     valid_to: date | None = None
     successor: str | None = None
+
+    @property
+    def phone(self) -> str:
+        """A number that nobody has: no area of Vietnam begins so."""
+        return f"0200 555 {sum(self.code.encode()) % 1000:03}"
 
     @property
     def manager(self) -> Staff:
