@@ -135,9 +135,9 @@ def _by_script() -> bool:
 
 
 def _for_script(answer: AnyResponse) -> AnyResponse:
-    """Where to go on, for a script; a redirect would be followed before the script sees it. The answer about a
-    file comes as the page that everybody gets: only whoever holds the file sees who signed it, which the kept
-    answer does not tell. ``Content-Location`` is where that one stands.
+    """Where to go on, for a script; a redirect would be followed before the script sees it. The answer about
+    a file comes as the page that everybody gets: only whoever holds the file sees who signed it, which the
+    kept answer does not tell. ``Content-Location`` is where that one stands.
     """
     if not _by_script():
         return answer
