@@ -40,6 +40,7 @@ from portal.ports import Checker, Clock, IdentityProvider, Mailer
 from portal.receiving.codes import codes
 from portal.receiving.sharing import sharing
 from portal.receiving.views import receiving
+from portal.reports.views import reports
 from portal.results.views import results
 from portal.uploads.pile_views import desk_pile
 from portal.uploads.views import uploads
@@ -161,6 +162,7 @@ def create_app(
     app.register_blueprint(uploads)
     app.register_blueprint(desk_pile)
     app.register_blueprint(results)
+    app.register_blueprint(reports)
     app.register_blueprint(doors)
     app.register_blueprint(accounts)
     app.register_blueprint(departments)

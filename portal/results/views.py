@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from flask import Blueprint, abort, redirect
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -11,7 +14,7 @@ from portal.results import service
 from portal.results.keeping import PATH, address
 from portal.web import answers
 from portal.web.access import Access, allowed
-from portal.web.answers import Answer
+from portal.web.answers import Answer, Number
 from portal.web.i18n import language, link
 from portal.web.limits import admit, charge
 from verifier.errors import InvalidInput
@@ -20,17 +23,35 @@ from verifier.locator import parse_record_id
 results = Blueprint("results", __name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A kept result, as it may be shown now: what was answered, what stands today (None: nothing more can be
+    said than then), its number, and the moment.
+    """
+
+    then: Answer
+    today: Answer | None
+    number: Number
+    now: datetime
+
+
 @results.get(f"{PATH}/<number>")
 @allowed(Access.RESULT)
 def shown(number: str) -> AnyResponse:
     """What a check answered, after what stands today where that is something else. Reads no session."""
     plain = number.replace("-", "").upper()
-    try:
-        parse_record_id(plain)  # the same alphabet and check character: a slip meets no database
-    except InvalidInput:
-        abort(404)
-    if plain != number:
+    if plain != number and _is_number(plain):
         return redirect(link(address(plain), language()), 301)
+    opened = open_result(number)
+    return answers.respond_kept(opened.then, opened.today, opened.number, opened.now)
+
+
+def open_result(number: str) -> Opened:
+    """The result with this number, under the limits of this request; 404 where there is none. A malformed
+    number meets no database.
+    """
+    if not _is_number(number):
+        abort(404)
     bundle = resources()
     now = bundle.clock.now()
     admit(MISS)
@@ -41,5 +62,14 @@ def shown(number: str) -> AnyResponse:
         charge(MISS)
         abort(404)
     then = Answer(kept.verdict, kept.report, state.record, strange=kept.strange, kept=True)
-    after = None if state.verdict is None else Answer(state.verdict, kept.report, state.record, kept=True)
-    return answers.respond_kept(then, after, answers.Number(number, kept.expires_at), now)
+    today = None if state.verdict is None else Answer(state.verdict, kept.report, state.record, kept=True)
+    return Opened(then, today, Number(number, kept.expires_at), now)
+
+
+def _is_number(text: str) -> bool:
+    """The alphabet and the check character of record ids: most slips end here."""
+    try:
+        parse_record_id(text)
+    except InvalidInput:
+        return False
+    return True

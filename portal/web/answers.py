@@ -248,7 +248,7 @@ def kept_json(
 
 
 def unchanged(then: Answer, today: Answer) -> bool:
-    """Whether what was answered still stands."""
+    """Whether today the same would be answered as then."""
     was, stands = then.verdict, today.verdict
     return (was.outcome, was.reasons) == (stands.outcome, stands.reasons)
 
@@ -435,6 +435,8 @@ def _own(answer: Answer, language: Language, number: Number | None = None) -> di
         own |= {
             "number": group(number.text),
             "number_path": link(number.path, language),
+            "report_pdf": link(f"{number.path}/bao-cao.pdf", language),
+            "report_json": link(f"{number.path}/bao-cao.json", language),
             "until": words.day(number.expires_at.astimezone(VIETNAM).date(), language),
         }
     if (contact := answer.contact) is not None:
@@ -447,6 +449,19 @@ def _own(answer: Answer, language: Language, number: Number | None = None) -> di
             "contact_address": contact.address or "",
         }
     return own if record is None else own | _summary(answer, record, language)
+
+
+def signature_name(signature: SignatureReport, answer: Answer, language: Language) -> str:
+    """Role, subject and capacity of a signature, for a line of text."""
+    view = _signature_view(signature, answer, language, opened=False)
+    subject = f": {view['subject']}" if view["subject"] else ""
+    capacity = f" ({view['capacity']})" if view["capacity"] else ""
+    return f"{view['role']}{subject}{capacity}"
+
+
+def level_name(record: PublicFacts, language: Language) -> str:
+    """School level and grade of a record."""
+    return _level(record.level, record.grade, language)
 
 
 def lead(answer: Answer, language: Language) -> tuple[str, ...]:

@@ -136,6 +136,15 @@ def examining(registered: bool) -> Iterator[None]:
 
 
 @contextmanager
+def working() -> Iterator[None]:
+    """The time in which something is made that takes the machine as a check does: a place of the workroom."""
+    with ExitStack() as held:
+        with _no_place():
+            held.enter_context(resources().workroom.place(_address()))
+        yield
+
+
+@contextmanager
 def receiving_pile() -> Iterator[None]:
     """The time in which a pile of files is received and checked: one of few places (disk, a thread)."""
     with ExitStack() as held:

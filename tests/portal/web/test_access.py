@@ -34,6 +34,8 @@ ROUTES = {
     ("POST", "/compare"): T,
     ("POST", "/ket-qua"): C,
     ("GET", "/ket-qua/<number>"): Access.RESULT,
+    ("GET", "/ket-qua/<number>/bao-cao.pdf"): Access.RESULT,
+    ("GET", "/ket-qua/<number>/bao-cao.json"): Access.RESULT,
     ("GET", "/kiem-tra"): E,
     ("POST", "/kiem-tra"): F,
     ("GET", "/hoc-ba-mau"): D,
