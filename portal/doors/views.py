@@ -4,8 +4,9 @@
 thing is checked at a time: nothing, or two things at once, are said at their fields and never guessed at.
 
 A script that sends a file by itself says so with the header ``X-Upload: 1``. Where the answer has an address
-of its own it then gets 204 and ``X-Next: <path>``, else the same page as everybody; a picture that it made
-smaller (field ``shrunk``) and in which no code is seen gets 204 and ``X-Again: original``.
+of its own it then gets 204 and ``X-Next: <path>``; about a file the same page as everybody, with its number's
+address as ``Content-Location``; for a picture that it made smaller (field ``shrunk``) and in which no code is
+seen 204 and ``X-Again: original``.
 """
 
 from __future__ import annotations
@@ -134,12 +135,16 @@ def _by_script() -> bool:
 
 
 def _for_script(answer: AnyResponse) -> AnyResponse:
-    """Where to go on, for a script; a redirect would be followed before the script sees it."""
-    where = answer.headers.get("Location")
-    if answer.status_code == 200 and (kept := answer.headers.get("Content-Location")) is not None:
-        where = link(kept, language())
-    if _by_script() and where is not None:
-        return Response(status=204, headers={"X-Next": where})
+    """Where to go on, for a script; a redirect would be followed before the script sees it. The answer about
+    a file comes as the page that everybody gets: only whoever holds the file sees who signed it, which the
+    kept answer does not tell. ``Content-Location`` is where that one stands.
+    """
+    if not _by_script():
+        return answer
+    if answer.status_code == 303:
+        return Response(status=204, headers={"X-Next": answer.headers["Location"]})
+    if (kept := answer.headers.get("Content-Location")) is not None:
+        answer.headers["Content-Location"] = link(kept, language())
     return answer
 
 

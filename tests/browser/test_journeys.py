@@ -26,14 +26,15 @@ WIDTHS = pytest.mark.parametrize("width", [PHONE, DESKTOP])
 
 
 def headline(page: Page, text: str) -> None:
-    expect(page.locator("h1")).to_have_text(text)
+    expect(page.locator("h1")).to_have_text(text, timeout=60_000)
+    expect(page).to_have_title(re.compile(rf"^{re.escape(text)} – "))
     assert page.title().startswith(f"{text} – ")
 
 
 def upload(page: Page, path: Path) -> None:
     page.get_by_label("Hoặc chọn tệp PDF của học bạ").set_input_files(path)
     page.get_by_role("button", name="Kiểm tra", exact=True).click()
-    page.wait_for_url("**/kiem-tra")
+    page.wait_for_url(re.compile("/(kiem-tra|ket-qua/[0-9A-Z]+)$"))
 
 
 def content(sample: Path) -> tuple[dict[str, object], dict[str, object], Locator]:
