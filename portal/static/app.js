@@ -60,3 +60,18 @@ for (const input of document.querySelectorAll("#camera, #picture")) {
     if (input.files.length) other.value = "";
   });
 }
+
+// The camera: its script is loaded by a tap. Where a browser has no camera for pages, that is said at once.
+for (const place of document.querySelectorAll("[data-scan]")) {
+  const [opener, status] = [place.querySelector("button"), place.querySelector("[role=status]")];
+  const missing = !window.isSecureContext ? "insecure" : !navigator.mediaDevices?.getUserMedia ? "missing" : "";
+  place.hidden = false;
+  opener.hidden = Boolean(missing);
+  if (missing) status.textContent = place.dataset[missing];
+  opener.addEventListener("click", () => {
+    import(place.dataset.script).then(
+      (scanner) => scanner.open(place, opener),
+      () => (status.textContent = place.dataset.noReader),
+    );
+  });
+}

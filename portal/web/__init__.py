@@ -10,6 +10,7 @@ from portal.config import Settings
 from portal.web import access, errors, home, journal, outbox, sessions
 from portal.web.pages import Pages
 from portal.web.sessions import Doorkeeper
+from verifier.locator import Hosts
 
 KEY = "pages"
 
@@ -23,6 +24,7 @@ def install(app: Flask, settings: Settings, doorkeeper: Doorkeeper) -> Pages:
             "owner_contact": settings.owner_contact,
             "public_url": settings.public_url,
             "host": urlsplit(settings.public_url).netloc,
+            "hosts": " ".join(sorted(Hosts(settings.public_url, settings.public_url_former).authorities)),
             "demo": settings.demo,
             "limit_mb": settings.max_upload_bytes // (1024 * 1024),
         }

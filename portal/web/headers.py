@@ -27,13 +27,18 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
     )
 )
 
+#: The worker that reads QR codes in the browser: its own response alone may compile WebAssembly, no page may (a
+#: worker that comes from an address has a policy of its own).
+WORKER_POLICY: Final = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
+WORKER: Final = "qr-worker.js"
+
 SECURITY_HEADERS: Final = (
     ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
+    ("Permissions-Policy", "camera=(self), microphone=(), geolocation=()"),
     ("X-Robots-Tag", "noindex"),
     ("Server", "portal"),  # a server puts its own name where the application names none (SEC-43)
 )
@@ -48,14 +53,20 @@ class SecurityHeaders:
     def __init__(self, app: WSGIApplication, *, production: bool) -> None:
         self._app = app
         self._headers = [*SECURITY_HEADERS, *([STRICT_TRANSPORT_SECURITY] if production else [])]
+        self._worker = [("Content-Security-Policy", WORKER_POLICY), *self._headers[1:]]
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def with_headers(
             status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
         ) -> Callable[[bytes], object]:
-            extra = self._headers
+            extra = self._worker if _is_worker(environ) else self._headers
             if not any(name.lower() == "cache-control" for name, _ in headers):
                 extra = [*extra, ("Cache-Control", "no-store")]
             return start_response(status, [*headers, *extra], exc_info)
 
         return self._app(environ, with_headers)
+
+
+def _is_worker(environ: WSGIEnvironment) -> bool:
+    path = str(environ.get("PATH_INFO", ""))
+    return path.startswith("/static/") and path.endswith(f"/{WORKER}")

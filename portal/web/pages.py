@@ -48,6 +48,7 @@ COMPONENTS: Final = (
     "lookup_form",
     "pdf_form",
     "photo_form",
+    "scan",
     "record_sections",
 )
 
