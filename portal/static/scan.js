@@ -243,7 +243,7 @@ export const open = async (place, opener) => {
 
   warning.textContent = "";
   opener.hidden = true;
-  opener.after(view);
+  place.append(view);
   say("asking");
   addEventListener("pagehide", away);
   document.addEventListener("visibilitychange", hidden);
@@ -293,7 +293,6 @@ export const open = async (place, opener) => {
   }
   await asked;
   if (!open) return;
-  view.classList.add("running");
   offer(track, part);
   say(native || wasm ? "looking" : "loading");
 

@@ -27,8 +27,8 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
     )
 )
 
-#: The worker that reads QR codes in the browser: its own response alone may compile WebAssembly, no page may (a
-#: worker that comes from an address has a policy of its own).
+#: The worker that reads QR codes in the browser: its own response alone may compile WebAssembly, no page may.
+#: A worker that comes from an address has a policy of its own.
 WORKER_POLICY: Final = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
 WORKER: Final = "qr-worker.js"
 
