@@ -320,7 +320,9 @@ export const open = async (place, opener) => {
     if (turn % 8 === 0) hint(picture(160, 1));
     if (!wasm) return [];
     // By turns all of the picture, and its middle enlarged: a small code, held at arm's length.
-    return (await wasm(picture(SIDE, turn % 3 === 2 ? 0.5 : 1), turn % 4 === 3)) || [];
+    const found = (await wasm(picture(SIDE, turn % 3 === 2 ? 0.5 : 1), turn % 4 === 3)) || [];
+    // What was found may stand beside something strange that this look left out: all of it is looked at again.
+    return found.length && open ? [...found, ...((await wasm(picture(SIDE, 1), false)) || [])] : found;
   };
   const next = () =>
     new Promise((done) => {
