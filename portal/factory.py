@@ -22,6 +22,7 @@ from portal.database import make_engine, reading_engine
 from portal.departments.purposes import purposes
 from portal.departments.views import departments
 from portal.desk.views import desk
+from portal.doors.views import doors
 from portal.errors import InvalidSettings
 from portal.extensions import Resources
 from portal.families.consents import consents
@@ -155,6 +156,7 @@ def create_app(
     # 4 Features.
     app.register_blueprint(lookup)
     app.register_blueprint(uploads)
+    app.register_blueprint(doors)
     app.register_blueprint(accounts)
     app.register_blueprint(departments)
     app.register_blueprint(purposes)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from verifier.errors import InvalidInput, Problem
-from verifier.locator import Hosts, Kind, Locator, parse_record_id, read_code
+from verifier.locator import Hosts, Kind, Locator, parse_record_id, read_code, strangest
 from verifier.policy import DEFAULT
 from verifier.report import ValidationReport
 from verifier.trust import TrustStore
@@ -100,7 +100,7 @@ class Bundle:
         elif any(c.kind is Kind.MALFORMED for c in codes):
             code = CodeFacts(CodeKind.MALFORMED)
         else:
-            code = CodeFacts(CodeKind.FOREIGN) if codes else None
+            code = CodeFacts(CodeKind(strangest(codes).value)) if codes else None
         named = {locator.record_id for locator in locators} | _attached(report)
 
         return RegistryFacts(

@@ -316,10 +316,14 @@ def _is_subsequence(short: str, long: str) -> bool:
 
 
 class Kind(Enum):
-    """What the text of a QR is. MALFORMED: it points at us, but grammar or check character says no."""
+    """What the text of a QR is. MALFORMED: it points at us, but grammar or check character says no.
+    FOREIGN_LINK: it opens something that is not this portal. FOREIGN: it opens nothing (a wireless network, a
+    visiting card, a text).
+    """
 
     LOCATOR = "locator"
     MALFORMED = "malformed"
+    FOREIGN_LINK = "foreign_link"
     FOREIGN = "foreign"
 
 
@@ -335,18 +339,36 @@ def read_code(text: str, hosts: Hosts) -> Code:
     """What a scanned QR says. Total: never raises.
 
     Accepted: http or https, a current or former host, ``/V/`` or ``/v/``, one locator in upper or lower case
-    (exactly what the web page would redirect). Everything else at our hosts is MALFORMED, elsewhere FOREIGN.
+    (exactly what the web page would redirect). Everything else at our hosts is MALFORMED, elsewhere
+    FOREIGN_LINK, and FOREIGN where it is no link.
     """
-    if len(text) > MAX_TEXT:
-        return Code(Kind.FOREIGN)
-    match = _LINK.match(text)
+    match = _LINK.match(text.strip())
     if match is None or not hosts.own(match[1], match[2]):
-        return Code(Kind.FOREIGN)
+        return Code(Kind.FOREIGN_LINK if leads_elsewhere(text) else Kind.FOREIGN)
+    if len(text) > MAX_TEXT or text != text.strip():
+        return Code(Kind.MALFORMED)
     path = match[3] or ""
     canonical = canonical_path(path[3:]) if path[:3] in ("/V/", "/v/") and match.end() == len(text) else None
     if canonical is None:
         return Code(Kind.MALFORMED)
     return Code(Kind.LOCATOR, Locator.parse(canonical))
+
+
+def strangest(codes: Iterable[Code]) -> Kind:
+    """Of codes that are not ours the kind to warn of first: one that opens something."""
+    return Kind.FOREIGN_LINK if any(c.kind is Kind.FOREIGN_LINK for c in codes) else Kind.FOREIGN
+
+
+#: What a telephone opens: an address with its scheme, or a bare host name with or without a path.
+_OPENS: Final = re.compile(
+    r"\s*(?:[a-z][a-z0-9+.-]*://\S|(?:[a-z0-9-]+\.)+[a-z]{2,24}(?::[0-9]+)?(?:[/?#]\S*)?\s*\Z)",
+    re.IGNORECASE | re.ASCII,
+)
+
+
+def leads_elsewhere(text: str) -> bool:
+    """Whether a text that is not ours is an address that a telephone would open."""
+    return _OPENS.match(text) is not None
 
 
 # ---------------------------------------------------------------------------------------------- typed codes

@@ -75,7 +75,8 @@ class CodeKind(StrEnum):
     DIGEST_MISMATCH = "digest_mismatch"
     UNKNOWN = "unknown"  # also a right id with a wrong birth date: one answer
     MALFORMED = "malformed"  # looks like ours; the check character or the grammar says no
-    FOREIGN = "foreign"  # a QR of somebody else
+    FOREIGN = "foreign"  # a QR of somebody else, which opens nothing
+    FOREIGN_LINK = "foreign_link"  # one that opens a page that is not ours
     SEVERAL = "several"  # more than one of our codes on one document
 
 
@@ -352,6 +353,8 @@ def _by_code(facts: RegistryFacts, evidence: Evidence) -> Verdict:
             return Verdict(Outcome.NOT_VERIFIED, evidence, ("malformed_code",))
         case CodeKind.FOREIGN:
             return Verdict(Outcome.NOT_VERIFIED, evidence, ("foreign_code",))
+        case CodeKind.FOREIGN_LINK:
+            return Verdict(Outcome.NOT_VERIFIED, evidence, ("foreign_link",))
         case CodeKind.SEVERAL:
             return Verdict(Outcome.NOT_VERIFIED, evidence, ("several_codes",))
 
@@ -395,6 +398,8 @@ def _why_not(report: ValidationReport, facts: RegistryFacts) -> tuple[str, ...]:
     match facts.code:
         case CodeFacts(kind=CodeKind.FOREIGN):
             reasons.append("foreign_code")
+        case CodeFacts(kind=CodeKind.FOREIGN_LINK):
+            reasons.append("foreign_link")
         case CodeFacts(kind=CodeKind.UNKNOWN):
             reasons.append("unknown_code")
         case CodeFacts(kind=CodeKind.MALFORMED):

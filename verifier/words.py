@@ -606,18 +606,32 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
     ),
     "foreign_code": _entry(
         Tone.WARN,
-        ("Mã QR này không do cổng này cấp", "This portal did not issue this QR code"),
+        ("Đây không phải mã của học bạ số", "This is not the code of a school record"),
         (
-            "Mã QR đọc được nhưng không dẫn tới cổng này, nên không nói gì về học bạ. Cổng không mở nội "
-            "dung của mã đó.",
-            "The QR code can be read, but it does not lead to this portal, so it says nothing about the "
-            "record. The portal does not open what is in it.",
+            "Mã đọc được nhưng là mã dùng cho việc khác, nên không nói gì về học bạ.",
+            "The code can be read, but it is a code for something else, so it says nothing about the record.",
         ),
         (
-            "Không mở địa chỉ lạ, không nhập mật khẩu hay mã OTP ở đó. Tìm mã QR in cạnh tên cổng này trên "
-            "học bạ.",
-            "Do not open an address you do not know, and do not enter a password or one-time code (OTP) "
-            "there. Look for the QR code printed beside this portal's name on the record.",
+            "Tìm mã QR in cạnh tên cổng này trên học bạ rồi kiểm tra lại.",
+            "Look for the QR code printed beside this portal's name on the record and check that.",
+        ),
+    ),
+    "foreign_link": _entry(
+        Tone.BAD,
+        ("Cẩn thận: mã này dẫn tới một trang lạ", "Careful: this leads to a page that is not ours"),
+        (
+            "Địa chỉ trong mã không thuộc cổng này. Kẻ gian có thể dán mã của họ lên giấy và dựng một trang "
+            "mạo danh luôn trả lời rằng học bạ là đúng. Cổng không mở địa chỉ đó.",
+            "The address in it does not belong to this portal. Somebody may put a code of their own on a "
+            "paper and run a page that imitates this one and always answers that the record is right. The "
+            "portal does not open that address.",
+        ),
+        (
+            "Đừng mở địa chỉ đó, đừng nhập mật khẩu hay mã OTP ở đó. Xem tên miền in dưới mã QR: mã của "
+            "học bạ luôn dẫn về đúng cổng này. Nếu trên giấy chỉ có mã lạ, hãy hỏi trực tiếp trường cấp.",
+            "Do not open that address, and do not enter a password or one-time code (OTP) there. Look at the "
+            "domain printed under the QR code: the code of a record always leads to this very portal. If the "
+            "paper has only a strange code, ask the school that issued the record.",
         ),
     ),
     "several_codes": _entry(
@@ -774,6 +788,10 @@ _FURTHER: Final[Mapping[str, Pair]] = {
     "foreign_code": (
         "Mã QR trên tệp không phải do cổng này cấp.",
         "The QR code on the file was not issued by this portal.",
+    ),
+    "foreign_link": (
+        "Mã QR trên tệp dẫn tới một trang lạ, không phải cổng này. Đừng mở trang đó.",
+        "The QR code on the file leads to a page that is not this portal. Do not open it.",
     ),
 }
 
@@ -1399,7 +1417,14 @@ _ONE_SIGNATURE: Final[Mapping[CheckStatus, Pair]] = {
     ),
 }
 #: Codes that never reached the registry, or whose version stays open.
-_ONLY_READ: Final = frozenset({"malformed_code", "foreign_code", "several_codes"})
+_ONLY_READ: Final = frozenset({"malformed_code", "foreign_code", "foreign_link", "several_codes"})
+#: Of a picture that shows a code of ours and, beside it, one that opens something else.
+_STRANGE_BESIDE: Final[Pair] = (
+    "Cạnh mã của học bạ còn một mã QR dẫn tới một trang lạ. Đừng mở mã đó: trang lạ có thể mạo danh cổng "
+    "này.",
+    "Beside the code of the record there is another QR code, which leads to a page that is not ours. Do not "
+    "open it: that page may imitate this portal.",
+)
 _NOT_LOOKED_UP: Final = _ONLY_READ | {"no_code", "version_not_named"}
 _KNOWN: Final = GENUINE | {Outcome.REGISTERED_BUT_SIGNATURE_FAILS}
 
@@ -1433,6 +1458,13 @@ def say(
             further.append(other)
             told += other
     return Words(entry.headline[at], sentence, entry.next_step[at], entry.tone, tuple(further))
+
+
+def strange_beside(language: Language) -> str:
+    """The warning for a picture that shows, beside the code that was answered, one that opens something
+    else.
+    """
+    return _STRANGE_BESIDE[_at(language)]
 
 
 def spoken(said: Words, verdict: Verdict, report: ValidationReport, language: Language) -> dict[str, Any]:

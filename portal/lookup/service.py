@@ -93,6 +93,11 @@ def malformed(now: datetime) -> CodeAnswer:
     return _answer(CodeFacts(CodeKind.MALFORMED), now)
 
 
+def strange(kind: CodeKind, now: datetime) -> CodeAnswer:
+    """The answer to a text that is the code of something else. No database is asked."""
+    return _answer(CodeFacts(kind), now)
+
+
 def by_locator(session: Session | Connection, vault: Vault, locator: Locator, *, now: datetime) -> CodeAnswer:
     """The public answer to a scanned code."""
     try:

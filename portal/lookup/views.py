@@ -20,7 +20,7 @@ from portal.lookup.scan import CACHE_SECONDS, answer_scan
 from portal.lookup.service import CodeAnswer
 from portal.web import answers, errors, journal
 from portal.web.access import Access, allowed
-from portal.web.i18n import gettext, language, link
+from portal.web.i18n import gettext, language, link, marked
 from portal.web.limits import TooMany, admit, charge
 from portal.web.pages import Pages
 from portal.web.requests import RECEIPT, Mistake, Rejection, require_multipart, sent_fields, wants_json
@@ -63,7 +63,7 @@ def lower_case(code: str) -> AnyResponse:
 @allowed(Access.EVERYONE)
 def lookup_page() -> Response:
     """The look-up form on a page of its own."""
-    return _page("lookup.html", {"said": None, "values": {}, "errors": {}})
+    return _page("lookup.html", {"said": None, "values": {}, "errors": {}, "half": False})
 
 
 @lookup.post("/lookup")
@@ -78,9 +78,7 @@ def typed() -> AnyResponse:
         return _form_again("lookup.html", "lookup_form", refused.mistakes, {})
     now = bundle.clock.now()
     if (pasted := wanted.typed.locator) is not None:
-        if not wants_json():
-            return _led_to(pasted)
-        return _named(_by_locator(pasted, now))
+        return answer_locator(pasted)
     record_id, short = wanted.typed.record_id, wanted.typed.short_digest or ""
     receipt = service.receipt(bundle.vault, record_id, short, wanted.birth)
     try:
@@ -144,6 +142,28 @@ def compare() -> AnyResponse:
     return answers.respond(_answer(found), again=sent_fields())
 
 
+def answer_locator(locator: Locator) -> AnyResponse:
+    """A code that names its version: people are led to where a scan of it is answered, programs are told."""
+    if not wants_json():
+        return _led_to(locator)
+    return _named(_by_locator(locator, resources().clock.now()))
+
+
+def ask_birth() -> Response:
+    """What a record id alone still needs, asked on a page of its own that keeps what was typed."""
+    if wants_json():
+        missing = Mistake("ngay", marked("Nhập ngày sinh của học sinh"))
+        return errors.rejected(Rejection(422, "lookup_form", (missing,)))
+    values = {"code": request.form.get("code", "")}
+    kept = {"said": None, "values": values, "errors": {}, "again": sent_fields(), "half": True}
+    return _page("lookup.html", kept)
+
+
+def respond_code(found: CodeAnswer) -> Response:
+    """The answer to a text that was sent; in the other language the text is sent once more."""
+    return answers.respond(_answer(found), again=sent_fields())
+
+
 def _tried(ask: partial[CodeAnswer], record_id: str, receipt: str, now: datetime) -> CodeAnswer:
     """What ``ask`` answers, in a transaction of its own: a wrong try is counted with it, or nothing is
     answered. One that was answered before is not counted again. Counted by record and by client. Raises
@@ -199,6 +219,7 @@ def _panel(said: Words, sentence: str, named: str = "", after: str = "") -> dict
         "values": request.form,
         "errors": {},
         "again": sent_fields(),
+        "half": False,
     }
 
 
@@ -262,7 +283,7 @@ def _form_again(
     if wants_json():
         return errors.rejected(Rejection(422, code, mistakes))
     messages = {m.field: gettext(m.message, **m.values) for m in mistakes}
-    kept = {"said": None, "values": request.form, "errors": messages, "again": sent_fields()}
+    kept = {"said": None, "values": request.form, "errors": messages, "again": sent_fields(), "half": False}
     return _page(template, {**context, **kept}, 422)
 
 

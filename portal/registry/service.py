@@ -61,7 +61,7 @@ from portal.trust.service import note_timestamp_units
 from portal.vault import DESTROYED, Vault, VaultError
 from verifier import record as records
 from verifier.errors import InvalidInput, Problem
-from verifier.locator import Hosts, Kind, Locator, parse_record_id, read_code, short_digest
+from verifier.locator import Hosts, Kind, Locator, parse_record_id, read_code, short_digest, strangest
 from verifier.pades import Beginning, Structure
 from verifier.pades import revalidate as validate_again
 from verifier.policy import DEFAULT, ValidationPolicy
@@ -802,7 +802,7 @@ def facts_for(session: Session, report: ValidationReport, hosts: Hosts, *, now: 
     elif any(c.kind is Kind.MALFORMED for c in codes):
         code = CodeFacts(CodeKind.MALFORMED)
     else:
-        code = CodeFacts(CodeKind.FOREIGN) if codes else None
+        code = CodeFacts(CodeKind(strangest(codes).value)) if codes else None
     named = {locator.record_id for locator in locators} | _attached(report)
     known = bool(named) and session.scalar(
         select(Record.id).where(Record.record_id.in_(sorted(named))).limit(1)

@@ -38,6 +38,7 @@ from portal.vault import Vault, VaultError
 from verifier import record as records
 from verifier.check import Known
 from verifier.locator import Hosts, Locator, read_code
+from verifier.locator import Kind as CodeForm
 from verifier.report import Medium, ValidationReport
 from verifier.sandbox import CheckJob
 from verifier.verdict import Evidence, Outcome, RegistryFacts, Verdict, authorised_seal, decide
@@ -64,7 +65,8 @@ _WRITTEN: Final[dict[tuple[str, int, uuid.UUID | None], Path]] = {}
 @dataclass(frozen=True, slots=True)
 class FileAnswer:
     """The verdict on a document. ``signers`` (certificate hash -> name) is filled for a genuine file alone,
-    ``sealed_by`` (the school's name in our own table) where an authorised seal is the answer.
+    ``sealed_by`` (the school's name in our own table) where an authorised seal is the answer. ``strange``:
+    beside the code that was answered stands one that opens something else.
     """
 
     verdict: Verdict
@@ -73,6 +75,7 @@ class FileAnswer:
     signers: Mapping[str, str] = field(default_factory=dict)
     locator: Locator | None = None
     sealed_by: str | None = None
+    strange: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,9 @@ def check(
         record = None if verdict.version is None else registry.public_record(session, vault, verdict.version)
         signers = _signers(session, report) if verdict.genuine_file else {}
         locator = _only_locator(verdict, report, hosts)
-        answer = FileAnswer(verdict, report, record, signers, locator, _sealed_by(session, verdict, report))
+        sealed_by = _sealed_by(session, verdict, report)
+        strange = _strange_beside(verdict, report, hosts)
+        answer = FileAnswer(verdict, report, record, signers, locator, sealed_by, strange)
 
         # 4 Somebody has to look. Nothing personal is logged.
         if verdict.outcome in ALARMS:
@@ -259,6 +264,12 @@ def _only_locator(verdict: Verdict, report: ValidationReport, hosts: Hosts) -> L
         return None
     locators = {code.locator for text in report.codes if (code := read_code(text, hosts)).locator is not None}
     return locators.pop() if len(locators) == 1 else None
+
+
+def _strange_beside(verdict: Verdict, report: ValidationReport, hosts: Hosts) -> bool:
+    """Whether a picture whose code was answered shows another one, which opens something else."""
+    kinds = {read_code(text, hosts).kind for text in report.codes}
+    return verdict.evidence is Evidence.CODE and kinds >= {CodeForm.LOCATOR, CodeForm.FOREIGN_LINK}
 
 
 def _sealed_by(session: Session, verdict: Verdict, report: ValidationReport) -> str | None:

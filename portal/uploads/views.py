@@ -1,25 +1,23 @@
-"""Pages of the upload: one document in, one answer out, and the data of a genuine file."""
+"""Answers about a document, and the data of a genuine file. The box that takes one is ``portal.doors``."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Final
 
-from flask import Blueprint, Response, abort, current_app, request
+from flask import Blueprint, Response, abort, request
 from sqlalchemy.orm import Session
 
 from portal.extensions import reading, resources, transaction
 from portal.uploads import service
 from portal.uploads.service import FileAnswer
 from portal.uploads.spreadsheet import Part, workbook
-from portal.web import answers, errors
+from portal.web import answers
 from portal.web.access import Access, allowed
 from portal.web.home import samples, samples_folder
-from portal.web.i18n import gettext, language, moment
+from portal.web.i18n import moment
 from portal.web.limits import examining
-from portal.web.pages import Pages
-from portal.web.requests import Rejection, one_file, require_multipart, wants_json
+from portal.web.requests import Rejection, one_file, require_multipart
 from verifier.locator import digest_text
 from verifier.record import digest
 from verifier.report import jsonable
@@ -29,26 +27,6 @@ uploads = Blueprint("uploads", __name__)
 XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-@uploads.get("/check")
-@allowed(Access.EVERYONE)
-def check_page() -> Response:
-    """The forms for a file and for a photo on a page of their own."""
-    return _page({})
-
-
-@uploads.post("/check")
-@allowed(Access.FILE, asks_only=True)
-def check() -> Response:
-    """A PDF, a photo or a screenshot."""
-    require_multipart()
-    try:
-        data = one_file()
-    except Rejection as refused:
-        return _form_again(refused)
-    with reading() as session:
-        return _respond(_examine(session, data))
-
-
 @uploads.get("/check/sample/<path:name>")
 @allowed(Access.DEMO)
 def check_sample(name: str) -> Response:
@@ -56,7 +34,7 @@ def check_sample(name: str) -> Response:
     if name not in {s.file for s in samples()}:
         abort(404)
     with reading() as session:
-        return answers.respond(_answer(_examine(session, (samples_folder() / name).read_bytes())))
+        return answers.respond(_answer(examine(session, (samples_folder() / name).read_bytes())))
 
 
 @uploads.post("/check/data")
@@ -69,14 +47,11 @@ def data() -> Response:
     wanted = request.args.get("format", "json")
     if wanted not in ("json", "xlsx"):
         raise Rejection(400, "unknown_format")
-    try:
-        content = one_file()
-    except Rejection as refused:
-        return _form_again(refused)
+    content = one_file()
     with reading() as session:
-        found = _examine(session, content)
+        found = examine(session, content)
         if not found.verdict.genuine_file:
-            return _respond(found, status=422)  # no data, and why
+            return respond(found, status=422)  # no data, and why
         opened = service.extract(content, session, resources().vault, found)
     version = found.verdict.version
     name = f"hoc-ba-{version.record_id}-{version.version}" if version else "hoc-ba"
@@ -96,7 +71,8 @@ def data() -> Response:
     return _download(text.encode(), f"{name}.json", "application/json")
 
 
-def _examine(session: Session, content: bytes) -> FileAnswer:
+def examine(session: Session, content: bytes) -> FileAnswer:
+    """What :func:`portal.uploads.service.check` says, under the limits of this request."""
     bundle = resources()
     return service.check(
         content,
@@ -111,19 +87,21 @@ def _examine(session: Session, content: bytes) -> FileAnswer:
     )
 
 
-def _respond(found: FileAnswer, *, status: int = 200) -> Response:
+def respond(found: FileAnswer, *, status: int = 200) -> Response:
     """The answer. In the other language that of a code has an address of its own; a file, which is not kept,
     is asked for again.
     """
     answer = _answer(found)
     return answers.respond(
-        answer, status=status, here="/check" if answer.locator is None else f"/V/{answer.locator}"
+        answer, status=status, here="/kiem-tra" if answer.locator is None else f"/V/{answer.locator}"
     )
 
 
 def _answer(found: FileAnswer) -> answers.Answer:
     locator = None if found.locator is None else str(found.locator)
-    return answers.Answer(found.verdict, found.report, found.record, found.signers, locator, found.sealed_by)
+    return answers.Answer(
+        found.verdict, found.report, found.record, found.signers, locator, found.sealed_by, found.strange
+    )
 
 
 def _check_lines(found: FileAnswer) -> list[tuple[str, str]]:
@@ -150,15 +128,3 @@ def _download(content: bytes, name: str, kind: str) -> Response:
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _form_again(refused: Rejection) -> Response:
-    """The upload form once more with its mistake; a problem for programs and for what no form can mend."""
-    if wants_json() or not refused.mistakes:
-        return errors.rejected(refused)
-    return _page({m.field: gettext(m.message, **m.values) for m in refused.mistakes}, refused.status)
-
-
-def _page(mistakes: Mapping[str, str], status: int = 200) -> Response:
-    pages: Pages = current_app.extensions["pages"]
-    return pages.page("check.html", language(), {"errors": mistakes, "here": "/check"}, status)

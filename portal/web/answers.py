@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cache
 from typing import Any, Final, Protocol
@@ -97,7 +97,8 @@ class Answer:
 
     ``record`` is what the registry knows publicly, ``signers`` maps certificate hashes to names of our own
     tables, ``locator`` is the code in its one spelling where the answer came from one, ``sealed_by`` the
-    school whose seal stands on a file that the registry does not know.
+    school whose seal stands on a file that the registry does not know. ``strange``: a picture shows, beside
+    the code that was answered, one that opens something else.
     """
 
     verdict: Verdict
@@ -106,6 +107,7 @@ class Answer:
     signers: Mapping[str, str] = field(default_factory=dict)
     locator: str | None = None
     sealed_by: str | None = None
+    strange: bool = False
 
     @property
     def shown_record(self) -> PublicFacts | None:
@@ -139,13 +141,16 @@ class Answer:
 
     def words(self, language: Language, *, holder: bool = False) -> words.Words:
         """What is said, to a ``holder`` about their own record or to everybody."""
-        return words.say(
+        said = words.say(
             self.verdict,
             language,
             issuer=self.issuer,
             current_version=self.current_version,
             holder=holder,
         )
+        if not self.strange:
+            return said
+        return replace(said, further=(words.strange_beside(language), *said.further))
 
 
 def respond(
@@ -187,7 +192,7 @@ def as_page(
     """
     own = _own(answer, language)
     own["other_language"] = other_language(here, language)
-    own["file_again"] = _file_again(language) if here == "/check" else ""
+    own["file_again"] = _file_again(language) if here == "/kiem-tra" else ""
     report = answer.report
     # A list of any length, or a stranger's words: not a page of a kind.
     strange = (report.signatures, report.timestamps, report.revisions, report.unsigned_fields)
@@ -266,6 +271,7 @@ def _kind(answer: Answer) -> Hashable:
         report.checks,
         answer.shown_record is None,
         answer.comparable,
+        answer.strange,
     )
 
 

@@ -53,13 +53,20 @@ def samples() -> tuple[Sample, ...]:
 @home.get("/")
 @allowed(Access.EVERYONE)
 def index() -> Response:
-    """What this is, one box, one file, one photo."""
+    """What this is, and the box."""
     pages: Pages = current_app.extensions["pages"]
-    context = {"samples": samples(), "values": {}, "errors": {}}
-    response = pages.page("home.html", language(), context)
+    response = pages.page("home.html", language(), {})
     if not resources().settings.demo:
         response.headers["Cache-Control"] = "public, max-age=300"
     return response
+
+
+@home.get("/hoc-ba-mau")
+@allowed(Access.DEMO)
+def sample_list() -> Response:
+    """The samples, with what each must answer."""
+    pages: Pages = current_app.extensions["pages"]
+    return pages.page("samples.html", language(), {"samples": samples()})
 
 
 @home.get("/demo/<path:name>")
@@ -75,7 +82,6 @@ def sample(name: str) -> Response:
 @allowed(Access.EVERYONE)
 def robots() -> Response:
     """Nothing here is for search engines but the home page."""
-    return Response(
-        "User-agent: *\nDisallow: /V/\nDisallow: /check/\nDisallow: /demo/\nDisallow: /hop-thu-demo\n",
-        content_type="text/plain",
-    )
+    closed = ("/V/", "/check/", "/demo/", "/hoc-ba-mau", "/hop-thu-demo")
+    lines = ("User-agent: *", *(f"Disallow: {path}" for path in closed))
+    return Response("\n".join((*lines, "")), content_type="text/plain")

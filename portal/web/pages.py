@@ -46,9 +46,9 @@ COMPONENTS: Final = (
     "text_field",
     "birth",
     "lookup_form",
-    "pdf_form",
-    "photo_form",
     "scan",
+    "box_file",
+    "box",
     "record_sections",
 )
 

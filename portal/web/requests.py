@@ -1,8 +1,8 @@
 """Reading requests: what answer is wanted, one multipart form, one file.
 
-``POST /lookup``, ``/check`` and ``/compare`` are safe requests (RFC 9110 §9.2.1 in spirit: they change
-nothing that a person owns), carry no session and no token, and so work from any command line. They take
-multipart only, which keeps personal data out of addresses and logs.
+``POST /kiem-tra``, ``/check``, ``/lookup`` and ``/compare`` are safe requests (RFC 9110 §9.2.1 in spirit:
+they change nothing that a person owns), carry no session and no token, and so work from any command line.
+They take multipart only, which keeps personal data out of addresses and logs.
 """
 
 from __future__ import annotations
@@ -61,36 +61,33 @@ def require_multipart(*, parts: int | None = None) -> None:
         request.max_form_parts = parts
 
 
-def one_file() -> bytes:
-    """The bytes of the single file sent as ``file``. Browsers send an empty part for an input left alone.
+def chosen_files(*fields: str) -> list[tuple[str, FileStorage]]:
+    """The files that were chosen, with their fields. Browsers send an empty part for an input left alone."""
+    return [(field, file) for field in fields for file in request.files.getlist(field) if file.filename]
 
-    A form that asks for a photo says so with ``kind=photo`` and has its mistakes at its own field.
-    """
-    photo = request.form.get("kind") == "photo"
-    field = "camera" if photo else "file"
-    chosen = [f for f in request.files.getlist("file") if f.filename]
-    if not chosen:
-        wanted = (
-            marked("Chụp ảnh mã QR, hoặc chọn ảnh có sẵn") if photo else marked("Chọn tệp PDF của học bạ")
-        )
-        raise Rejection(422, "no_file", (Mistake(field, wanted),))
-    if len(chosen) > 1:
-        raise Rejection(422, "several_files", (Mistake(field, marked("Mỗi lần chỉ kiểm tra một tệp")),))
-    data = _read(chosen[0])
+
+def file_content(field: str, file: FileStorage) -> bytes:
+    """The bytes of one file. Raises Rejection, 413, with the mistake at its field."""
+    data = file.stream.read(_limit() + 1)
     if len(data) > _limit():
         too_large = marked("Tệp phải nhỏ hơn %(limit)s MB.")
         raise Rejection(413, "too_large", (Mistake(field, too_large, {"limit": _limit() >> 20}),))
     return data
 
 
+def one_file() -> bytes:
+    """The bytes of the single file sent as ``file``. Raises Rejection, 413 or 422."""
+    chosen = chosen_files("file")
+    if not chosen:
+        raise Rejection(422, "no_file", (Mistake("file", marked("Chọn tệp PDF của học bạ")),))
+    if len(chosen) > 1:
+        raise Rejection(422, "several_files", (Mistake("file", marked("Mỗi lần chỉ kiểm tra một tệp")),))
+    return file_content(*chosen[0])
+
+
 def sent_fields() -> list[tuple[str, str]]:
     """The texts of this form, to be sent once more for the other language. Never the files."""
     return [(name, text) for name, text in request.form.items(multi=True) if name != RECEIPT]
-
-
-def _read(file: FileStorage) -> bytes:
-    """At most one byte over the limit."""
-    return file.stream.read(_limit() + 1)
 
 
 def _limit() -> int:

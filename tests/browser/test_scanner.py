@@ -206,7 +206,7 @@ def warns(page: Page, text: str) -> None:
 
 def photo_ways_stay(page: Page) -> None:
     expect(page.get_by_label("Chụp ảnh mã QR")).to_be_visible()
-    expect(page.get_by_label("Mã tra cứu, hoặc liên kết trong mã QR")).to_be_visible()
+    expect(page.get_by_label("Hoặc nhập mã in cạnh mã QR, hay dán liên kết")).to_be_visible()
 
 
 # ---------------------------------------------------------------------- from scan to verdict
@@ -424,7 +424,7 @@ def test_without_cameras_the_photo_is_taken(scan: Scan, site: Site, tmp_path: Pa
     expect(page.get_by_role("button", name=SCAN)).to_be_hidden()
     photo_ways_stay(page)
     page.get_by_label("Hoặc chọn ảnh có sẵn").set_input_files(photo)
-    page.get_by_role("button", name="Kiểm tra ảnh").tap()
+    page.get_by_role("button", name="Kiểm tra", exact=True).tap()
     expect(page.locator("h1")).to_have_text("Mã đúng; giấy chưa được so")
 
 

@@ -187,7 +187,7 @@ def test_a_photo_answers_for_its_code_and_is_never_green(desk: Desk, world: Worl
     assert (code, answer["verdict"], answer["evidence"]) == (1, "GENUINE_CURRENT", "code")
     other = Locator(RECORD, bytes(32))
     assert desk.check(picture(url(HOST, other)), bundle)[1]["reasons"] == ["digest_mismatch"]
-    assert desk.check(picture("https://elsewhere.example/V/1"), bundle)[1]["reasons"] == ["foreign_code"]
+    assert desk.check(picture("https://elsewhere.example/V/1"), bundle)[1]["reasons"] == ["foreign_link"]
     lapsed = bundle_of(world, primary)
     lapsed["registry"]["files"][0]["fresh_until"] = (NOW - HOUR).isoformat()
     code, answer = desk.check(picture(url(HOST, locator)), lapsed)

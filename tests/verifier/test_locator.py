@@ -266,8 +266,6 @@ class TestReadCode:
     @pytest.mark.parametrize(
         "text",
         [
-            "",
-            "\0",
             "https://evil.example/V/{}",
             "https://hocba.example.vn.evil.example/V/{}",
             "https://hocba.example.vn@evil.example/V/{}",
@@ -275,19 +273,38 @@ class TestReadCode:
             "https://old.example.vn/V/{}",
             "https://hocba.example.vn:8443/V/{}",
             "ftp://hocba.example.vn/V/{}",
-            "{}",
-            " https://hocba.example.vn/V/{}",
             "https://hocba.exampl\u0435.vn/V/{}",
-            "WIFI:T:WPA;S:x;P:y;;",
+            " \thttps://khac.example/",
+            "khac.example/V/{}",
+            "www.khac.example",
+            "intent://khac.example/#Intent;end",
+            f"https://khac.example/{'x' * 600}",
         ],
+    )
+    def test_a_link_that_opens_something_else(self, text: str) -> None:
+        place = Locator(locator.new_record_id(b"abcdefghij"), bytes(32))
+        assert locator.read_code(text.format(place), HOSTS) == locator.Code(Kind.FOREIGN_LINK)
+
+    @pytest.mark.parametrize(
+        "text",
+        ["{}", "WIFI:T:WPA;S:x;P:y;;", "BEGIN:VCARD\nFN:An\nEND:VCARD", "An. Xem https://khac.example", "", "\0"],
     )
     def test_foreign(self, text: str) -> None:
         place = Locator(locator.new_record_id(b"abcdefghij"), bytes(32))
         assert locator.read_code(text.format(place), HOSTS) == locator.Code(Kind.FOREIGN)
 
+    def test_what_would_open_something_is_warned_of_first(self) -> None:
+        wireless, strange = locator.Code(Kind.FOREIGN), locator.Code(Kind.FOREIGN_LINK)
+        assert locator.strangest([wireless, strange]) is Kind.FOREIGN_LINK
+        assert locator.strangest([wireless]) is Kind.FOREIGN
+
     def test_length_limit(self) -> None:
         place = Locator("0" * 17, bytes(32))
-        assert locator.read_code(f"https://hocba.example.vn/V/{place}{'0' * 512}", HOSTS).kind is Kind.FOREIGN
+        for text in (
+            f"https://hocba.example.vn/V/{place}{'0' * 512}",
+            f" https://hocba.example.vn/V/{place}",
+        ):
+            assert locator.read_code(text, HOSTS).kind is Kind.MALFORMED
 
     @given(st.text(max_size=600))
     def test_total(self, text: str) -> None:

@@ -406,6 +406,7 @@ def test_a_version_without_facts_is_a_fault_of_ours() -> None:
         (CodeKind.UNKNOWN, Outcome.NOT_VERIFIED, "unknown_code"),
         (CodeKind.MALFORMED, Outcome.NOT_VERIFIED, "malformed_code"),
         (CodeKind.FOREIGN, Outcome.NOT_VERIFIED, "foreign_code"),
+        (CodeKind.FOREIGN_LINK, Outcome.NOT_VERIFIED, "foreign_link"),
         (CodeKind.SEVERAL, Outcome.NOT_VERIFIED, "several_codes"),
     ],
 )
@@ -476,6 +477,7 @@ def test_reasons_come_in_order_of_weight_and_once() -> None:
     ("kind", "reason"),
     [
         (CodeKind.FOREIGN, "foreign_code"),
+        (CodeKind.FOREIGN_LINK, "foreign_link"),
         (CodeKind.UNKNOWN, "unknown_code"),
         (CodeKind.MALFORMED, "malformed_code"),
     ],

@@ -181,7 +181,7 @@ REASONS = {
     "mau/nguoi-la-ky.pdf": "untrusted_signer",
     "mau/truong-khac-ky.pdf": "signer_not_authorised",
     "mau/khoa-yeu.pdf": "signer_not_authorised",
-    "mau/ma-qr-la.jpg": "foreign_code",
+    "mau/ma-qr-la.jpg": "foreign_link",
     "mau/hoc-ba.zip": "zip",
     "mau/hoc-ba.xml": "xml_record",
     "mau/co-mat-khau.pdf": "encrypted",
@@ -238,8 +238,9 @@ def test_a_weak_key_and_a_signature_too_many_are_named(
     assert "signature_added" in kinds
 
 
-def test_the_home_page_links_the_samples(client: FlaskClient, demo_instance: DemoInstance) -> None:
-    page = client.get("/").get_data(as_text=True)
+def test_the_home_page_leads_to_the_samples(client: FlaskClient, demo_instance: DemoInstance) -> None:
+    assert 'href="/hoc-ba-mau"' in client.get("/").get_data(as_text=True)
+    page = client.get("/hoc-ba-mau").get_data(as_text=True)
     for sample in demo_instance.samples():
         if sample.file is not None:
             assert f"/demo/{sample.file}" in page

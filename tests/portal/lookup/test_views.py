@@ -466,7 +466,7 @@ class TestTyped:
         for language in ("", "?lang=en"):
             assert post(world.client, f"/lookup{language}", form).status_code == 422
 
-    @pytest.mark.parametrize("path", ["/lookup", "/check", "/compare", "/check/data"])
+    @pytest.mark.parametrize("path", ["/lookup", "/kiem-tra", "/check", "/compare", "/check/data"])
     @pytest.mark.parametrize(
         "kind", ["application/x-www-form-urlencoded", "application/json", "text/plain", ""]
     )

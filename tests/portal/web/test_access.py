@@ -31,6 +31,9 @@ ROUTES = {
     ("POST", "/lookup"): T,
     ("GET", "/compare"): C,
     ("POST", "/compare"): T,
+    ("GET", "/kiem-tra"): E,
+    ("POST", "/kiem-tra"): F,
+    ("GET", "/hoc-ba-mau"): D,
     ("GET", "/check"): E,
     ("POST", "/check"): F,
     ("POST", "/check/data"): F,
@@ -246,7 +249,7 @@ def test_demo_routes_are_refused_before_their_view(tmp_path_factory: pytest.Temp
         world = build(tmp_path_factory.mktemp("demo") / "i", issued_stock, DEMO=demo)
         for endpoint in ("home.sample", "uploads.check_sample"):
             world.app.view_functions[endpoint] = allowed(Access.DEMO)(lambda name: name)
-        for path in ("/demo/x.pdf", "/check/sample/x.pdf"):
+        for path in ("/demo/x.pdf", "/check/sample/x.pdf", "/hoc-ba-mau"):
             assert world.client.get(path).status_code == status
 
 
@@ -288,7 +291,7 @@ def test_what_a_strange_site_sends_changes_nothing(world: World) -> None:
             answer = world.client.post(path, data=form, content_type="multipart/form-data", headers=headers)
             assert answer.status_code == (422 if path == "/receipt" else 200)
             assert "Access-Control-Allow-Origin" not in answer.headers
-        for path in ("/check", "/check/data"):
+        for path in ("/kiem-tra", "/check", "/check/data"):
             for content in (file, b"%PDF-1.7 other"):
                 data = {"file": (io.BytesIO(content), "x.pdf")}
                 if (path, content) != ("/check/data", file):
@@ -298,4 +301,4 @@ def test_what_a_strange_site_sends_changes_nothing(world: World) -> None:
     assert sorted(map(str, everything(bundle.engine, but=counted))) == before
     assert app.secret_key is None
     asking = {path for (method, path), rule in ROUTES.items() if method == "POST" and rule in (T, F)}
-    assert asking == {*forms, "/check", "/check/data"}
+    assert asking == {*forms, "/kiem-tra", "/check", "/check/data"}

@@ -182,6 +182,8 @@ def questions(records: tuple[Issued, ...]) -> Iterator[tuple[str, str, dict[str,
         "/lookup",
         "/compare",
         "/check",
+        "/kiem-tra",
+        "/hoc-ba-mau",
         "/hop-thu-demo",
         "/receipt",
         "/khong-co",
@@ -199,12 +201,15 @@ def questions(records: tuple[Issued, ...]) -> Iterator[tuple[str, str, dict[str,
             yield "POST", "/lookup", typed_form(issued, short=short)
             yield "POST", "/lookup", typed_form(issued, short=short, nam="1999")
             yield "POST", "/lookup", typed_form(issued, short=short, nam="", code=group(code[:15]))
-        yield "POST", "/lookup", {"code": f"http://127.0.0.1:8000/V/{code}"}
+        for path in ("/lookup", "/kiem-tra"):
+            yield "POST", path, {"code": f"http://127.0.0.1:8000/V/{code}"}
+        for text in (group(code[:17]), code[:25], f"https://khac.example/V/{code}", f"WIFI:S:{code};;"):
+            yield "POST", "/kiem-tra", {"code": text}
         yield "POST", "/compare", paper_form(issued) | {"ho_va_ten": "Người Khác", "ngay_sinh": "01/01/2001"}
         yield "POST", "/compare", {"code": code}
     for number in ("", "x", str(uuid.UUID(int=7))):
         yield "POST", "/receipt", {"number": number}
-    for path in ("/check", "/check/data"):
+    for path in ("/kiem-tra", "/check", "/check/data"):
         yield "POST", path, {}
         for content in (b"%PDF-1.7 other", records[0].file + b"x", b"\x89PNG", b""):
             yield "POST", path, {"file": content}
@@ -285,14 +290,14 @@ def test_what_is_sent_stays_out_of_the_log(nest: Nest, printed: io.StringIO) -> 
     for issued in nest.records:
         ask(nest.world, "POST", "/lookup", typed_form(issued), {})
         ask(nest.world, "POST", "/compare", paper_form(issued), {"User-Agent": "Canary"})
-        for path in ("/check", "/check/data"):
+        for path in ("/kiem-tra", "/check", "/check/data"):
             data = {"file": (io.BytesIO(issued.file), f"{name}.pdf")}
             nest.world.client.post(path, data=data, headers={"Referer": f"https://x/{issued.locator}"})
         nest.world.client.get("/lookup", query_string={"code": str(issued.locator), "ngay_sinh": birth})
         nest.world.client.get(f"/{issued.locator}/{name}")
         nest.world.client.get(f"/V/{issued.locator}/{name}")
     check_log(nest, printed)
-    assert len(lines(printed)) >= 7 * len(nest.records)
+    assert len(lines(printed)) >= 8 * len(nest.records)
 
 
 def test_a_fault_while_a_record_is_open_tells_nothing(

@@ -37,7 +37,7 @@ def test_a_fault_names_a_request_and_nothing_else(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("portal.web.home.samples", fail)
+    monkeypatch.setattr("portal.web.home.language", fail)
     with caplog.at_level(logging.ERROR):
         page = world.client.get("/")
         problem = world.client.get("/", headers=JSON)

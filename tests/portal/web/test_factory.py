@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[3]
 def test_outside_demo_mode_there_are_no_samples(world: World) -> None:
     (world.app.extensions["portal"].settings.instance_dir / "demo").mkdir()
     (world.app.extensions["portal"].settings.instance_dir / "demo" / "manifest.json").write_text("[]")
-    assert "samples" not in world.client.get("/").text
+    assert "hoc-ba-mau" not in world.client.get("/").text
+    assert world.client.get("/hoc-ba-mau").status_code == 404
     assert world.client.get("/demo/manifest.json").status_code == 404
     assert world.client.get("/check/sample/manifest.json").status_code == 404
 

@@ -175,7 +175,7 @@ def test_a_fault(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr("portal.web.home.samples", fail)
+    monkeypatch.setattr("portal.web.home.language", fail)
     answer = world.client.get("/")
     assert answer.status_code == 500
     assert {h: answer.headers[h] for h in EXPECTED} == EXPECTED
@@ -191,7 +191,7 @@ def test_what_may_be_kept(world: World) -> None:
     sheet = page.split('rel="stylesheet" href="')[1].split('"')[0]
     assert "max-age=31536000" in client.get(sheet).headers["Cache-Control"]
     assert client.get(world.primary.path).headers["Cache-Control"] == "public, max-age=30"
-    for path in (f"/compare?code={world.primary.locator}", "/khong-co", "/check"):
+    for path in (f"/compare?code={world.primary.locator}", "/khong-co", "/kiem-tra"):
         assert client.get(path).headers["Cache-Control"] == "no-store"
     answer = client.post("/check", data={"file": (io.BytesIO(world.primary.file), "x")})
     assert answer.headers["Cache-Control"] == "no-store"
@@ -264,7 +264,7 @@ class Endless:
             yield self.read()
 
 
-@pytest.mark.parametrize("path", ["/check", "/lookup", "/compare", "/check/data"])
+@pytest.mark.parametrize("path", ["/kiem-tra", "/check", "/lookup", "/compare", "/check/data"])
 def test_a_body_without_a_length_is_cut_off_at_the_limit(world: World, path: str) -> None:
     head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n'
     body = Endless(head)
@@ -284,7 +284,7 @@ def test_a_body_without_a_length_is_cut_off_at_the_limit(world: World, path: str
 
 def test_a_form_has_few_parts(world: World) -> None:
     many = {f"p{n}": "x" for n in range(11)}
-    for path in ("/check", "/lookup"):
+    for path in ("/kiem-tra", "/lookup"):
         answer = world.client.post(path, data=many, content_type="multipart/form-data")
         assert answer.status_code == 413
     many = {f"p{n}": "x" for n in range(81)}

@@ -170,7 +170,7 @@ def test_a_fault_names_its_place_and_not_its_words(
         except KeyError as error:
             raise ValueError("CANARY-2") from error
 
-    monkeypatch.setattr("portal.web.home.samples", fail)
+    monkeypatch.setattr("portal.web.home.language", fail)
     answer = world.client.get("/")
     fault, request = lines(printed)
     assert fault["request"] == request["request"] == answer.headers["X-Request-Id"]

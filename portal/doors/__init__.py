@@ -1,0 +1,1 @@
+"""The one box: whatever is at hand goes in, and each thing finds its own answer."""
