@@ -5,7 +5,7 @@ document.querySelector("[data-focus]")?.focus();
 
 // The camera: its script is loaded by a tap. Where a browser has no camera for pages, that is said at once.
 for (const place of document.querySelectorAll("[data-scan]")) {
-  const [opener, status] = [place.querySelector("button"), place.querySelector("[role=status]")];
+  const [opener, status] = [place.querySelector("button"), place.querySelector("output")];
   const missing = !window.isSecureContext ? "insecure" : !navigator.mediaDevices?.getUserMedia ? "missing" : "";
   place.hidden = false;
   opener.hidden = Boolean(missing);

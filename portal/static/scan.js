@@ -202,7 +202,7 @@ export const open = async (place, opener) => {
   const view = place.querySelector("template").content.firstElementChild.cloneNode(true);
   const part = (name) => view.querySelector(`[data-scan-${name}]`);
   const video = part("video");
-  const status = place.querySelector("[role=status]");
+  const status = place.querySelector("output");
   const warning = place.querySelector("[role=alert]");
   const go = part("go");
   const hosts = hostsOf(place);

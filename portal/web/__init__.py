@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from flask import Flask
 
 from portal.config import Settings
-from portal.web import access, errors, home, journal, outbox, sessions
+from portal.web import access, design, errors, home, journal, outbox, sessions
 from portal.web.pages import Pages
 from portal.web.sessions import Doorkeeper
 from verifier.locator import Hosts
@@ -35,4 +35,5 @@ def install(app: Flask, settings: Settings, doorkeeper: Doorkeeper) -> Pages:
     errors.install(app)
     app.register_blueprint(home.home)
     app.register_blueprint(outbox.outbox)
+    app.register_blueprint(design.design)
     return pages

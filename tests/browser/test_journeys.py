@@ -21,6 +21,7 @@ from verifier.locator import Locator, group, short_digest
 from verifier.record import comparison_key
 
 Look = Callable[[Page], None]
+BOX = "Hoặc nhập mã in cạnh mã QR, hay dán liên kết"
 WIDTHS = pytest.mark.parametrize("width", [PHONE, DESKTOP])
 
 
@@ -30,9 +31,9 @@ def headline(page: Page, text: str) -> None:
 
 
 def upload(page: Page, path: Path) -> None:
-    page.get_by_label("Tệp PDF của học bạ").set_input_files(path)
-    page.get_by_role("button", name="Kiểm tra tệp").click()
-    page.wait_for_url("**/check")
+    page.get_by_label("Hoặc chọn tệp PDF của học bạ").set_input_files(path)
+    page.get_by_role("button", name="Kiểm tra", exact=True).click()
+    page.wait_for_url("**/kiem-tra")
 
 
 def content(sample: Path) -> tuple[dict[str, object], dict[str, object], Locator]:
@@ -70,8 +71,8 @@ def fill_paper(page: Page, fields: dict[str, object]) -> None:
 @WIDTHS
 def test_home(visit: Visit, look: Look, width: int) -> None:
     page = visit("/", width=width)
-    headline(page, "Kiểm tra học bạ số")
-    expect(page.get_by_role("button", name="Kiểm tra tệp")).to_be_visible()
+    headline(page, "Kiểm tra học bạ")
+    expect(page.get_by_role("button", name="Kiểm tra", exact=True)).to_be_visible()
     expect(page.get_by_label("Chụp ảnh mã QR")).to_have_attribute("capture", "environment")
     expect(page.get_by_label("Hoặc chọn ảnh có sẵn")).not_to_have_attribute("capture", re.compile(".*"))
     look(page)
@@ -79,7 +80,7 @@ def test_home(visit: Visit, look: Look, width: int) -> None:
 
 def test_every_target_is_large_enough_to_tap(visit: Visit, site: Site) -> None:
     """44 px (WCAG 2.5.5), links in running text apart."""
-    for path in ("/", site.code("GENUINE_CURRENT"), "/khong-co", "/check", "/lookup"):
+    for path in ("/", site.code("GENUINE_CURRENT"), "/khong-co", "/kiem-tra", "/hoc-ba-mau", "/lookup"):
         page = visit(path)
         small = page.locator("button, a:not(.skip), input:not([type=hidden]), select, summary")
         for target in small.all():
@@ -165,7 +166,7 @@ def test_uploading_what_must_not_be_green(visit: Visit, look: Look, site: Site, 
 def test_a_photo_leads_to_the_comparison(visit: Visit, look: Look, site: Site, width: int) -> None:
     page = visit("/", width=width)
     page.get_by_label("Hoặc chọn ảnh có sẵn").set_input_files(site.file("GENUINE_CURRENT", "code"))
-    page.get_by_role("button", name="Kiểm tra ảnh").click()
+    page.get_by_role("button", name="Kiểm tra", exact=True).click()
     headline(page, "Mã đúng; giấy chưa được so")
     expect(page.get_by_text("Nội dung trên giấy chưa được so.")).to_be_visible()
     page.get_by_role("link", name="So nội dung trên giấy").click()
@@ -216,18 +217,23 @@ def test_typing_a_code(visit: Visit, look: Look, site: Site, width: int) -> None
     """First with mistakes, which come back at their fields, then right."""
     _, fields, locator = content(site.file("GENUINE_CURRENT"))
     page = visit("/", width=width)
-    page.get_by_label("Mã tra cứu, hoặc liên kết trong mã QR").fill("7K3M")
-    page.get_by_role("button", name="Tra cứu", exact=True).click()
-    page.wait_for_url("**/lookup")
+    page.get_by_label(BOX).fill("7K3M")
+    page.get_by_role("button", name="Kiểm tra", exact=True).click()
+    page.wait_for_url("**/kiem-tra")
     assert page.title().startswith("Lỗi: ")
     summary = page.get_by_role("alert")
     expect(summary).to_be_focused()
     look(page)
     summary.get_by_role("link").first.click()
-    box = page.get_by_label("Mã tra cứu, hoặc liên kết trong mã QR")
+    box = page.get_by_label(BOX)
     expect(box).to_be_focused()
     expect(box).to_have_value("7K3M")
     box.fill(group(locator.record_id).lower())
+    page.get_by_role("button", name="Kiểm tra", exact=True).click()
+    headline(page, "Còn thiếu ngày sinh")
+    look(page)
+    box = page.get_by_label("Mã tra cứu, hoặc liên kết trong mã QR")
+    expect(box).to_have_value(group(locator.record_id).lower())
     fill_birth(page, fields["ngay_sinh"])
     page.get_by_role("button", name="Tra cứu", exact=True).click()
     headline(page, "Có học bạ này, nhưng chưa biết giấy là bản nào")
@@ -251,8 +257,8 @@ def test_typing_a_code(visit: Visit, look: Look, site: Site, width: int) -> None
 def test_pasting_a_link(visit: Visit, site: Site) -> None:
     path = site.code("GENUINE_SUPERSEDED")
     page = visit("/")
-    page.get_by_label("Mã tra cứu, hoặc liên kết trong mã QR").fill(f"http://127.0.0.1:8000{path}")
-    page.get_by_role("button", name="Tra cứu", exact=True).click()
+    page.get_by_label(BOX).fill(f"http://127.0.0.1:8000{path}")
+    page.get_by_role("button", name="Kiểm tra", exact=True).click()
     page.wait_for_url(f"**{path}")
     headline(page, "Mã của một bản cũ, đã có bản mới hơn")
 
@@ -260,12 +266,13 @@ def test_pasting_a_link(visit: Visit, site: Site) -> None:
 def test_samples_are_one_tap_away(visit: Visit, site: Site) -> None:
     wanted: Sample = site.samples("GENUINE_REVOKED", "file")[0]
     page = visit("/")
+    page.get_by_role("link", name="Chưa có học bạ? Thử với học bạ mẫu").click()
     item = page.locator(".samples li", has_text=wanted.note).first
     item.get_by_role("link", name="Kiểm tra").click()
     headline(page, "Học bạ này đã được thu hồi")
     page.get_by_role("link", name="English").click()
     expect(page.locator("html")).to_have_attribute("lang", "en")
-    page.goto("/")
+    page.goto("/hoc-ba-mau")
     with page.expect_download() as download:
         item.get_by_role("link", name="Tải tệp").click()
     assert Path(download.value.path()).read_bytes() == (site.instance.demo / str(wanted.file)).read_bytes()
@@ -282,24 +289,22 @@ class TestWithoutScripts:
     def test_photo(self, visit: Visit, site: Site) -> None:
         page = visit("/", scripts=False)
         page.get_by_label("Chụp ảnh mã QR").set_input_files(site.file("GENUINE_SUPERSEDED", "code"))
-        page.get_by_role("button", name="Kiểm tra ảnh").click()
+        page.get_by_role("button", name="Kiểm tra", exact=True).click()
         headline(page, "Mã của một bản cũ, đã có bản mới hơn")
 
     def test_nothing_chosen(self, visit: Visit) -> None:
         page = visit("/", scripts=False)
-        page.get_by_role("button", name="Kiểm tra tệp").click()
-        headline_with_error(page, "Kiểm tra tệp hoặc ảnh")
-        expect(page.get_by_role("alert")).to_contain_text("Chọn tệp PDF của học bạ")
-        page.get_by_role("button", name="Kiểm tra ảnh").click()
-        page.get_by_role("link", name="Chụp ảnh mã QR, hoặc chọn ảnh có sẵn").click()
-        expect(page.get_by_label("Chụp ảnh mã QR")).to_be_focused()
+        page.get_by_role("button", name="Kiểm tra", exact=True).click()
+        headline_with_error(page, "Kiểm tra học bạ")
+        page.get_by_role("alert").get_by_role("link", name="Chưa có gì để kiểm tra.").click()
+        expect(page.get_by_label("Hoặc chọn tệp PDF của học bạ")).to_be_focused()
 
     def test_typed_code_and_comparison(self, visit: Visit, site: Site) -> None:
         sample = site.instance.demo / str(site.samples("GENUINE_CURRENT", "file")[3].file)
         _, fields, locator = content(sample)
         page = visit("/", scripts=False)
-        box = page.get_by_label("Mã tra cứu, hoặc liên kết trong mã QR")
-        box.fill(locator.record_id + short_digest(locator.digest))
+        page.get_by_label(BOX).fill(locator.record_id + short_digest(locator.digest))
+        page.get_by_role("button", name="Kiểm tra", exact=True).click()
         fill_birth(page, fields["ngay_sinh"])
         page.get_by_role("button", name="Tra cứu", exact=True).click()
         headline(page, "Mã đúng; giấy chưa được so")
@@ -329,7 +334,7 @@ class TestSmallThings:
         headline(page, "Không có trang này")
         look(page)
         page.get_by_role("link", name="Về trang chủ").click()
-        headline(page, "Kiểm tra học bạ số")
+        headline(page, "Kiểm tra học bạ")
 
     def test_a_file_that_is_too_large_is_not_even_sent(
         self, visit: Visit, look: Look, tmp_path: Path
@@ -337,10 +342,10 @@ class TestSmallThings:
         large = tmp_path / "large.pdf"
         large.write_bytes(b"%PDF-1.7" + bytes(11 << 20))
         page = visit("/")
-        page.get_by_label("Tệp PDF của học bạ").set_input_files(large)
-        page.get_by_role("button", name="Kiểm tra tệp").click()
+        page.get_by_label("Hoặc chọn tệp PDF của học bạ").set_input_files(large)
+        page.get_by_role("button", name="Kiểm tra", exact=True).click()
         expect(page.get_by_text("Tệp phải nhỏ hơn 10 MB.")).to_be_visible()
-        box = page.get_by_label("Tệp PDF của học bạ")
+        box = page.get_by_label("Hoặc chọn tệp PDF của học bạ")
         expect(box).to_be_focused()
         expect(box).to_have_accessible_description(
             "Tệp nhận từ nhà trường, nhỏ hơn 10 MB. Lỗi: Tệp phải nhỏ hơn 10 MB."
@@ -359,14 +364,14 @@ class TestSmallThings:
         page.get_by_label("Chụp ảnh mã QR").set_input_files(photo)
         page.get_by_label("Hoặc chọn ảnh có sẵn").set_input_files(photo)
         assert page.get_by_label("Chụp ảnh mã QR").input_value() == ""
-        page.get_by_role("button", name="Kiểm tra ảnh").click()
+        page.get_by_role("button", name="Kiểm tra", exact=True).click()
         headline(page, "Mã đúng; giấy chưa được so")
 
     def test_the_form_is_ready_again_after_going_back(self, visit: Visit, site: Site) -> None:
         page = visit("/")
         upload(page, site.file("GENUINE_CURRENT"))
         page.go_back()
-        expect(page.get_by_role("button", name="Kiểm tra tệp")).to_be_enabled()
+        expect(page.get_by_role("button", name="Kiểm tra", exact=True)).to_be_enabled()
         expect(page.locator("[role=status]").first).to_be_empty()
 
     def test_the_keyboard_reaches_the_content_first(self, visit: Visit) -> None:

@@ -197,7 +197,7 @@ def answered(page: Page, site: Site, verdict: str = "GENUINE_CURRENT") -> None:
 
 
 def says(page: Page, text: str) -> None:
-    expect(page.locator("[data-scan] [role=status]")).to_contain_text(text, timeout=60_000)
+    expect(page.locator("[data-scan] output")).to_contain_text(text, timeout=60_000)
 
 
 def warns(page: Page, text: str) -> None:

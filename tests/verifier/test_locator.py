@@ -287,7 +287,14 @@ class TestReadCode:
 
     @pytest.mark.parametrize(
         "text",
-        ["{}", "WIFI:T:WPA;S:x;P:y;;", "BEGIN:VCARD\nFN:An\nEND:VCARD", "An. Xem https://khac.example", "", "\0"],
+        [
+            "{}",
+            "WIFI:T:WPA;S:x;P:y;;",
+            "BEGIN:VCARD\nFN:An\nEND:VCARD",
+            "An. Xem https://khac.example",
+            "",
+            "\0",
+        ],
     )
     def test_foreign(self, text: str) -> None:
         place = Locator(locator.new_record_id(b"abcdefghij"), bytes(32))

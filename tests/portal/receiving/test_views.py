@@ -20,12 +20,12 @@ from portal.consent import disclosing
 from portal.consent.purposes import Purpose
 from portal.extensions import KEY
 from portal.permissions import Role
-from portal.web.pages import STATIC
 from portal.web.sessions import PASSKEY_FIELD
 from tests.portal.accounts.world import Visitor
 from tests.portal.audit.reading import entries
 from tests.portal.receiving.scene import Scene, birth, ok
 from tests.portal.receiving.test_sharing import seal
+from tests.portal.web.test_pages import on_the_wire
 
 
 def officer(scene: Scene, role: Role = Role.RECEIVING_OFFICER) -> Visitor:
@@ -209,7 +209,7 @@ class TestOpenPage:
         page = visitor.post(scene.given(visitor))
         files = set(re.findall(r'(?:src|href)="/static/([a-z.]+)', page.text))
         assert "watch.js" in files
-        assert len(page.data) + sum((STATIC / name).stat().st_size for name in files) < 60_000
+        assert on_the_wire(page) < 60_000
 
 
 class TestStatutory:

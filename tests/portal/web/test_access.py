@@ -24,6 +24,7 @@ S, OWN, PEOPLE, ONBOARD = Access.SIGN_IN, Act.OWN_ACCOUNT, Act.MANAGE_ACCOUNTS, 
 ROUTES = {
     ("GET", "/"): E,
     ("GET", "/robots.txt"): E,
+    ("GET", "/thiet-ke"): E,
     ("GET", "/static/<path:filename>"): E,
     ("GET", "/V/<path:code>"): C,
     ("GET", "/v/<path:code>"): C,

@@ -178,6 +178,8 @@ def questions(records: tuple[Issued, ...]) -> Iterator[tuple[str, str, dict[str,
     plain = (
         "/",
         "/robots.txt",
+        "/thiet-ke",
+        "/thiet-ke?trang-thai=loi",
         "/static/app.js",
         "/lookup",
         "/compare",

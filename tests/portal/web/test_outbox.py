@@ -15,8 +15,7 @@ from portal.messages.models import Message
 from portal.messages.service import Address, Kind
 from portal.messages.words import TAKES, Parameter
 from portal.ports import Channel
-from portal.web.pages import STATIC
-from tests.portal.web.test_pages import inspect
+from tests.portal.web.test_pages import inspect, on_the_wire
 from tests.portal.web.world import Stock, World, build
 
 VALUES: dict[str, Parameter] = {
@@ -69,7 +68,7 @@ def test_newest_first_as_sent_and_well_formed(demo: World) -> None:
         assert answer.status_code == 200
         assert answer.headers["Cache-Control"] == "no-store"
         inspect(answer.text)
-        assert len(answer.data) + sum(p.stat().st_size for p in STATIC.iterdir()) < 60_000
+        assert on_the_wire(answer) < 60_000
         assert answer.text.count('<li class="card">') == 30
         assert answer.text.index("Mã vào lần đầu 190283") < answer.text.index("Báo động a1b2c3d4e5f6")
         assert "me.bi@example.vn" in answer.text
