@@ -46,7 +46,7 @@ def printed(pdf: Path) -> Image.Image:
 
 def code_box(page: Image.Image) -> tuple[int, int]:
     """The middle of the page's QR code."""
-    found = zxingcpp.read_barcodes(page, formats=zxingcpp.BarcodeFormat.QRCode)
+    found = zxingcpp.read_barcodes(page, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
     corners = found[0].position
     xs = [corners.top_left.x, corners.bottom_right.x]
     ys = [corners.top_left.y, corners.bottom_right.y]
