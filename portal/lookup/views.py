@@ -25,8 +25,8 @@ from portal.web.limits import TooMany, admit, charge
 from portal.web.pages import Pages
 from portal.web.requests import RECEIPT, Mistake, Rejection, require_multipart, sent_fields, wants_json
 from verifier.errors import InvalidInput
-from verifier.locator import Locator, canonical_path
-from verifier.words import Tone, Words, tone_word
+from verifier.locator import Locator, canonical_path, group
+from verifier.words import Tone, Words, day, tone_word
 
 lookup = Blueprint("lookup", __name__)
 
@@ -270,6 +270,9 @@ def _paper_form(locator: Locator) -> dict[str, Any] | None:
     rows = forms.cells(found.record.level, found.record.grade)
     return {
         "locator": str(locator),
+        "grouped": group(locator.record_id),
+        "short": locator.short_digest,
+        "issued_on": day(found.record.issued_on, "vi"),  # as printed
         "record": found.record,
         "subjects": rows,
         "labels": [gettext(cell.label) for cell in max((row.cells for row in rows), key=len)],

@@ -229,6 +229,7 @@ export const open = async (place, opener) => {
     opener.hidden = false;
     say(name);
     removeEventListener("pagehide", away);
+    document.removeEventListener("submit", away);
     document.removeEventListener("visibilitychange", hidden);
   };
   const away = () => close("");
@@ -246,6 +247,7 @@ export const open = async (place, opener) => {
   place.append(view);
   say("asking");
   addEventListener("pagehide", away);
+  document.addEventListener("submit", away); // another way was taken meanwhile
   document.addEventListener("visibilitychange", hidden);
   part("close").addEventListener("click", () => {
     close("");

@@ -57,6 +57,7 @@ COMPONENTS: Final = (
     "birth",
     "lookup_form",
     "scan",
+    "paper_guide",
     "box_file",
     "box",
     "record_sections",

@@ -26,7 +26,8 @@ WIDTHS = pytest.mark.parametrize("width", [PHONE, DESKTOP])
 
 
 def headline(page: Page, text: str) -> None:
-    expect(page.locator("h1")).to_have_text(text)
+    expect(page.locator("h1")).to_have_text(text, timeout=60_000)
+    expect(page).to_have_title(re.compile(rf"^{re.escape(text)} – "))
     assert page.title().startswith(f"{text} – ")
 
 

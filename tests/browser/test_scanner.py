@@ -568,6 +568,31 @@ def test_a_photo_is_read_on_the_phone(scan: Scan, site: Site, kind: Callable[[st
     assert read_photo(page, kind(code_url(site))) == site.code("GENUINE_CURRENT")
 
 
+def test_a_chosen_photo_need_not_be_sent(scan: Scan, site: Site, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    beside(code_url(site)).save(photo)
+    page = scan()
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.method))
+    page.get_by_label("Hoặc chọn ảnh có sẵn").set_input_files(photo)
+    page.get_by_role("button", name="Kiểm tra", exact=True).tap()
+    answered(page, site)
+    assert set(sent) == {"GET"}
+
+
+def test_a_photo_with_a_strange_code_is_sent_and_warned_about(scan: Scan, site: Site, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.png"
+    beside(OTHER_LINK).save(photo)
+    page = scan()
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(f"{request.method} {urlsplit(request.url).path}"))
+    page.get_by_label("Hoặc chọn ảnh có sẵn").set_input_files(photo)
+    page.get_by_role("button", name="Kiểm tra", exact=True).tap()
+    expect(page.locator("h1")).not_to_have_text("Kiểm tra học bạ", timeout=60_000)
+    assert "POST /kiem-tra" in sent
+    assert "hocba-kiemtra" not in page.content()
+
+
 @pytest.mark.parametrize("kind", ["none", "strange", "both", "several"])
 def test_other_photos_are_left_to_the_server(scan: Scan, site: Site, kind: str) -> None:
     texts = {

@@ -628,3 +628,23 @@ def test_a_recall_shows_at_the_next_scan(world: World) -> None:
     answer = json.loads(world.client.get(world.primary.path, headers=JSON).data)
     assert (answer["verdict"], answer["reasons"]) == ("GENUINE_REVOKED", ["recalled:issued_in_error"])
     assert "đã được thu hồi" in world.client.get(world.primary.path).text
+
+
+def test_the_guide_says_what_the_paper_must_say_in_its_order(world: World) -> None:
+    """Nothing of the pupil, and nothing that the code's own answer does not show."""
+    for language in ("", "&lang=en"):
+        page = world.client.get(f"/compare?code={world.primary.locator}{language}").text
+        guide = page.split('class="card guide"')[1].split("</section>")[0]
+        issued = world.primary.header["issued_on"]
+        year, month, day = issued.split("-")
+        told = (
+            "127.0.0.1:8000",
+            group(world.primary.locator.record_id),
+            world.primary.locator.short_digest,
+            f"{day}/{month}/{year}",
+        )
+        places = [guide.index(each) for each in told]
+        assert places == sorted(places)
+        assert {each for each in personal(world.primary) if each in guide} == set()
+    again = post(world.client, "/compare", {"code": str(world.primary.locator)})
+    assert 'class="card guide"' not in again.text
