@@ -136,6 +136,7 @@ class Settings:
     max_upload_bytes: int = 10 * 1024 * 1024
     check_deadline_seconds: float = 15.0
     trusted_proxies: int = 0
+    result_days: int = 90  # how long the result of a check can be shown again
     system_name: str = "Cổng xác thực học bạ số"
     owner_name: str = "Sở Giáo dục và Đào tạo (bản chạy thử)"
     owner_contact: str | None = None  # whom to ask: telephone, e-mail; at the foot of every page
@@ -223,6 +224,7 @@ class Settings:
                 "CHECK_DEADLINE_SECONDS", cls.check_deadline_seconds, 0.1, 300, whole=False
             ),
             trusted_proxies=int(reader.number("TRUSTED_PROXIES", cls.trusted_proxies, 0, 10, whole=True)),
+            result_days=int(reader.number("RESULT_DAYS", cls.result_days, 90, 3650, whole=True)),
             system_name=reader.text("SYSTEM_NAME") or cls.system_name,
             owner_name=owner_name or cls.owner_name,
             owner_contact=reader.text("OWNER_CONTACT") or None,

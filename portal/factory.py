@@ -40,6 +40,7 @@ from portal.ports import Checker, Clock, IdentityProvider, Mailer
 from portal.receiving.codes import codes
 from portal.receiving.sharing import sharing
 from portal.receiving.views import receiving
+from portal.results.views import results
 from portal.uploads.views import uploads
 from portal.vault import Vault
 from portal.web import access
@@ -156,6 +157,7 @@ def create_app(
     # 4 Features.
     app.register_blueprint(lookup)
     app.register_blueprint(uploads)
+    app.register_blueprint(results)
     app.register_blueprint(doors)
     app.register_blueprint(accounts)
     app.register_blueprint(departments)

@@ -31,7 +31,7 @@ from portal.registry import service as registry
 from portal.trust import decided
 from portal.trust import service as trusted
 from portal.trust.checks import CAPACITIES, SECTORS
-from portal.trust.service import Change, SchoolInput, SignerInput
+from portal.trust.service import Change, ContactInput, SchoolInput, SignerInput
 from verifier.errors import InvalidInput, Problem
 from verifier.record import Level
 from verifier.report import Role
@@ -50,6 +50,14 @@ PURPOSE = click.option(
     help="Tin để ký (signing) hay để cấp dấu thời gian (timestamping).",
 )
 
+
+def CONTACT(command: Callable[..., None]) -> Callable[..., None]:  # noqa: N802 - stands among decorators
+    """How an office is reached, shown to whoever checks its records."""
+    for name, said in (("address", "Địa chỉ"), ("email", "E-mail"), ("phone", "Điện thoại")):
+        command = click.option(f"--{name}", default="", help=f"{said}, cho người kiểm tra học bạ.")(command)
+    return command
+
+
 trust = Room("trust", help="Ai được ký: sở, trường, tổ chức chứng thực, người ký, danh sách thu hồi.")
 
 
@@ -57,12 +65,14 @@ trust = Room("trust", help="Ai được ký: sở, trường, tổ chức chứn
 @click.argument("code")
 @click.option("--name", required=True)
 @click.option("--province", required=True)
-def add_department(code: str, name: str, province: str) -> None:
+@CONTACT
+def add_department(code: str, name: str, province: str, **contact: str) -> None:
     """Thêm một Sở Giáo dục và Đào tạo."""
     now = resources().clock.now()
     asked = audit.named(resources().vault, "department", code)
     with refusals(), told(CHANGE, [asked]), transaction() as session:
-        trusted.add_department(session, code, name, province, actor=actor(), now=now)
+        reached = ContactInput(**contact)
+        trusted.add_department(session, code, name, province, contact=reached, actor=actor(), now=now)
     click.echo(f"Đã thêm {name} ({code}).")
 
 
@@ -78,9 +88,10 @@ def add_department(code: str, name: str, province: str) -> None:
 @click.option("--valid-from", required=True, type=Day())
 @click.option("--valid-to", type=Day())
 @click.option("--successor", "successor_code", help="Mã trường kế tục.")
-def add_school(**fields: Any) -> None:
+@CONTACT
+def add_school(phone: str, email: str, address: str, **fields: Any) -> None:
     """Thêm một trường, với tên và thời hạn của tên đó."""
-    school = SchoolInput(**fields)
+    school = SchoolInput(**fields, contact=ContactInput(phone, email, address))
     now = resources().clock.now()
     with refusals():
         asked = audit.named(resources().vault, "school", school.code)
@@ -89,6 +100,18 @@ def add_school(**fields: Any) -> None:
             withdrawn = _withdraw(session, change, now)
         click.echo(f"Đã thêm {school.name} ({school.code}).")
         _settle(withdrawn, now)
+
+
+@trust.command("set-contact")
+@click.argument("code")
+@CONTACT
+def set_contact(code: str, **contact: str) -> None:
+    """Đặt cách liên hệ của một trường hoặc một sở, cho người kiểm tra học bạ; phần bỏ trống sẽ bị xoá."""
+    now = resources().clock.now()
+    asked = audit.named(resources().vault, "school", code)
+    with refusals(), told(CHANGE, [asked]), transaction() as session:
+        name = trusted.set_contact(session, code, ContactInput(**contact), actor=actor(), now=now)
+    click.echo(f"Đã đặt cách liên hệ của {name} ({code}).")
 
 
 @trust.command("close-school")

@@ -39,6 +39,7 @@ from portal.messages import service as messages
 from portal.messages.service import Sender
 from portal.ports import Channel
 from portal.registry import service as registry
+from portal.results import service as results
 from portal.trust.service import load_store
 from portal.vault import Vault
 
@@ -88,6 +89,15 @@ def _erase(portal: Resources, now: datetime) -> bool:
             return False
     with transaction() as session:
         return messages.erase_over(session, now=now) > 0
+
+
+def _forget(portal: Resources, now: datetime) -> bool:
+    """Results of checks whose days are over."""
+    with reading() as session:
+        if not results.is_over(session, now=now):
+            return False
+    with transaction() as session:
+        return results.erase_over(session, now=now) > 0
 
 
 def _sweep(portal: Resources, now: datetime) -> bool:
@@ -216,6 +226,7 @@ FEATURES: Final = (
     Feature("phone messages", deliver(Channel.PHONE)),
     Feature("erasure of messages", _erase),
     Feature("sweeping of sign-ins", _sweep),
+    Feature("erasure of results", _forget),
     Feature("re-validation", Revalidation()),
     Feature("families", Rounds(timedelta(hours=1), families)),
     Feature("consents", Rounds(timedelta(days=1), consents)),
@@ -238,8 +249,8 @@ def work() -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    crew = Crew(current_app._get_current_object(), FEATURES)  # type: ignore[attr-defined]
     log.info("work begins")
+    crew = Crew(current_app._get_current_object(), FEATURES)  # type: ignore[attr-defined]
     while not ended and crew.is_whole():
         time.sleep(_LOOK)
     whole = crew.stop()

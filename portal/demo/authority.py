@@ -250,7 +250,7 @@ class Authority:
     ) -> Credential:
         """A subscriber certificate with digitalSignature and, unless told otherwise, contentCommitment.
 
-        ``key`` is ``rsa`` (2048), ``rsa1024`` or ``p256``. ``extended`` adds extended key usages (a TLS or a
+        ``key`` is ``rsa`` (3072), ``rsa1024`` or ``p256``. ``extended`` adds extended key usages (a TLS or a
         timestamping certificate, for tests).
         """
         paths = [self.directory / "keys" / f"{handle}.{suffix}" for suffix in ("cer", "p12", "pass")]

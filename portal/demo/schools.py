@@ -26,6 +26,11 @@ class DepartmentPlan:
     name: str
     province: str
 
+    @property
+    def phone(self) -> str:
+        """A number that nobody has: no area of Vietnam begins so."""
+        return f"0200 000 0{self.code[1:]}"
+
 
 class Fate(StrEnum):
     """What becomes of a certificate after its person has signed."""
@@ -69,6 +74,11 @@ class SchoolPlan:
     valid_from: date = date(2020, 9, 1)
     valid_to: date | None = None
     successor: str | None = None
+
+    @property
+    def phone(self) -> str:
+        """A number that nobody has: no area of Vietnam begins so."""
+        return f"0200 555 {sum(self.code.encode()) % 1000:03}"
 
     @property
     def manager(self) -> Staff:
@@ -129,7 +139,8 @@ def _staff(
 ) -> tuple[Staff, ...]:
     """A manager, then a homeroom teacher; with ``posts`` (secondary) also subject teachers.
 
-    Every fourth teacher has a P-256 key, the rest RSA, as Vietnamese authorities mostly give.
+    The manager, the homeroom teacher and every fourth of the others have an RSA key, as Vietnamese
+    authorities mostly give; the rest P-256, which is made and opened in a twentieth of the time.
     """
     names = draw_adults(seed, peoples, 2 + len(posts))
     title = {"KT": "Phó Hiệu trưởng", "Q": f"Q. {head}"}.get(capacity, head)
@@ -140,7 +151,7 @@ def _staff(
         duties: list[tuple[Role, str, tuple[str, ...]]] = [(Role.GVBM, "", subjects)]
         if number == 0:
             duties.append((Role.GVCN, "", ()))
-        people.append(Staff(name, "Giáo viên", tuple(duties), "p256" if number % 4 == 3 else "rsa"))
+        people.append(Staff(name, "Giáo viên", tuple(duties), "p256" if number % 4 else "rsa"))
     return tuple(people)
 
 

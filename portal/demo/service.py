@@ -60,7 +60,7 @@ from portal.issuing.service import Desk, Order, Outcome, Row, State, Work
 from portal.ports import FileStore
 from portal.registry import service as registry
 from portal.trust import service as trust
-from portal.trust.service import Change, SchoolInput, SignerInput
+from portal.trust.service import Change, ContactInput, SchoolInput, SignerInput
 from portal.vault import Vault
 from verifier import record as records
 from verifier.errors import InvalidInput
@@ -284,7 +284,15 @@ class _Story:
         for each in DEPARTMENTS:
             try:
                 with self.shop.begin() as session:
-                    trust.add_department(session, each.code, each.name, each.province, actor=ACTOR, now=at)
+                    trust.add_department(
+                        session,
+                        each.code,
+                        each.name,
+                        each.province,
+                        contact=ContactInput(each.phone, f"vanphong@{each.code.lower()}.example"),
+                        actor=ACTOR,
+                        now=at,
+                    )
             except InvalidInput as error:
                 if {problem.code for problem in error.problems} != {"exists"}:
                     raise
@@ -762,6 +770,9 @@ def _school(school: SchoolPlan) -> SchoolInput:
         province=school.place.province,
         sector=school.sector,
         valid_from=school.valid_from,
+        contact=ContactInput(
+            school.phone, f"vanthu@{school.key}.example", f"{school.place.commune}, {school.place.province}"
+        ),
     )
 
 

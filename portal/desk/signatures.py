@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -101,6 +101,7 @@ class OrderFacts:
     held_until: datetime | None
     counts: Mapping[LineState, int]
     faults: tuple[str, ...]
+    preparing: int  # lines that the worker begins next; with none left all digests of a token are out
 
     @property
     def open(self) -> bool:
@@ -498,14 +499,38 @@ def _order_facts(session: Session, row: SigningOrder) -> OrderFacts:
     for line in lines:
         counts[LineState(line.state)] += 1
     faults = sorted({line.fault for line in lines if line.fault is not None})
+    preparing = 0 if not counts[LineState.ASKED] else session.scalar(_preparing(row.id)) or 0
     return OrderFacts(
         row.id,
         Way(row.way),
         row.certificate_sha256,
         row.ordered_at,
         row.held_until,
-        dict(counts),
+        {state: count for state, count in counts.items() if count},
         tuple(faults),
+        preparing,
+    )
+
+
+def _preparing(placed: uuid.UUID) -> Select[int]:
+    """How many files of an order the worker begins next: not those that wait for the value of somebody else's
+    digest, or that it could not finish the last time, for these may wait long.
+    """
+    other = aliased(OrderLine)
+    held = exists().where(
+        other.issuance_pk == OrderLine.issuance_pk,
+        other.state.in_((LineState.PREPARED, LineState.BROUGHT)),
+    )
+    return (
+        select(func.count())
+        .select_from(OrderLine)
+        .join(Issuance, Issuance.id == OrderLine.issuance_pk)
+        .where(
+            OrderLine.order_pk == placed,
+            OrderLine.state == LineState.ASKED,
+            Issuance.fault.is_(None),
+            ~held,
+        )
     )
 
 

@@ -23,7 +23,7 @@ from portal.extensions import reading, resources
 from portal.lookup import service as lookup
 from portal.lookup.forms import CODE_MISTAKES
 from portal.lookup.views import answer_locator, ask_birth, respond_code
-from portal.uploads.views import examine, respond
+from portal.uploads.views import examine, respond_kept
 from portal.web import errors
 from portal.web.access import Access, allowed
 from portal.web.i18n import gettext, language, link, marked
@@ -109,7 +109,7 @@ def _about_file(given: _File) -> AnyResponse:
         found = examine(session, given.content)
         if _by_script() and request.form.get("shrunk") == "1" and "no_code" in found.verdict.reasons:
             return Response(status=204, headers={"X-Again": "original"})
-        return _for_script(respond(found))
+    return _for_script(respond_kept(found))
 
 
 def _about_text(text: str) -> AnyResponse:
@@ -135,8 +135,11 @@ def _by_script() -> bool:
 
 def _for_script(answer: AnyResponse) -> AnyResponse:
     """Where to go on, for a script; a redirect would be followed before the script sees it."""
-    if _by_script() and answer.status_code == 303:
-        return Response(status=204, headers={"X-Next": answer.headers["Location"]})
+    where = answer.headers.get("Location")
+    if answer.status_code == 200 and (kept := answer.headers.get("Content-Location")) is not None:
+        where = link(kept, language())
+    if _by_script() and where is not None:
+        return Response(status=204, headers={"X-Next": where})
     return answer
 
 

@@ -16,6 +16,7 @@ and is told by the trail; something that is broken (a timestamp authority, the s
 
 from __future__ import annotations
 
+import logging
 import uuid
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -64,6 +65,8 @@ HOLD: Final = timedelta(hours=1)
 #: What could not be finished is tried again after this time.
 AGAIN: Final = timedelta(minutes=10)
 _WORKER: Final = Actor.system("worker")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +361,7 @@ def _event(line: Line, outcome: Outcome, code: str) -> Event:
 
 
 def _put_off(desk: Desk, issuance: uuid.UUID, fault: str) -> None:
+    log.error("issuance %s is put off: %s", issuance, fault, exc_info=True)
     with desk.begin() as session:
         row = session.get(Issuance, issuance)
         if row is not None:

@@ -60,7 +60,8 @@ DEFAULT: Final[Mapping[str, Policy]] = {
     for policy in (
         _policy(
             MISS,
-            "a code that names no record, or a known record with another digest",
+            "a code that names no record, or a known record with another digest; a result number that is "
+            "none",
             "too_many_misses",
             v4="300/10 minutes",
             n64="20/10 minutes",
@@ -89,7 +90,8 @@ DEFAULT: Final[Mapping[str, Policy]] = {
         ),
         _policy(
             FORM,
-            "a form sent to /lookup, /compare, /receipt, right or wrong; a way begun to the OpenID provider",
+            "a form sent to /lookup, /compare, /receipt, /ket-qua, right or wrong; a way begun to the OpenID "
+            "provider",
             "too_many_requests",
             v4="1200/minute",
             n64="120/minute",

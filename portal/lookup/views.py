@@ -18,6 +18,7 @@ from portal.limits.table import MISS, WRONG_TRY
 from portal.lookup import forms, service
 from portal.lookup.scan import CACHE_SECONDS, answer_scan
 from portal.lookup.service import CodeAnswer
+from portal.results.keeping import PATH, address, keep, number_of
 from portal.web import answers, errors, journal
 from portal.web.access import Access, allowed
 from portal.web.i18n import gettext, language, link, marked
@@ -50,6 +51,24 @@ def scanned(code: str) -> AnyResponse:
     if service.missed(answer.verdict):
         charge(MISS)
     return answers.respond(answer, cache_seconds=CACHE_SECONDS)
+
+
+@lookup.post(PATH)
+@allowed(Access.CODE, asks_only=True)
+def keep_code() -> AnyResponse:
+    """A number for the answer to a code, which is asked anew: reading a code writes nothing."""
+    require_multipart()
+    now = resources().clock.now()
+    locator = forms.read_locator(request.form.get("code", ""))
+    if locator is None:
+        return answers.respond(_answer(service.malformed(now)), again=sent_fields())
+    found = _by_locator(locator, now)
+    number = keep(found.verdict, found.report) if _answer(found).keepable else None
+    if number is None:
+        return answers.respond(_answer(found), here=f"/V/{locator}")
+    if wants_json():
+        return answers.respond(_answer(found), number=number_of(number, now))
+    return redirect(link(address(number), language()), 303)
 
 
 @lookup.get("/v/<path:code>")
@@ -139,7 +158,11 @@ def compare() -> AnyResponse:
         return _paused("compare.html", refused, form)
     if "values_differ" in found.verdict.reasons and not wants_json():
         return _form_below("compare.html", found, receipt, form)
-    return answers.respond(_answer(found), again=sent_fields())
+    answer = _answer(found)
+    number = keep(found.verdict, found.report) if answer.compared else None
+    if number is None:
+        return answers.respond(answer, again=sent_fields())
+    return answers.respond(answer, here=address(number), number=number_of(number, now))
 
 
 def answer_locator(locator: Locator) -> AnyResponse:

@@ -14,6 +14,7 @@ import portal.issuing.models
 import portal.lookup.models
 import portal.messages.models
 import portal.registry.models
+import portal.results.models
 import portal.trust.models  # noqa: F401 - importing declares the tables
 from portal.database import Base
 

@@ -21,12 +21,14 @@ from sqlalchemy.orm import Session
 from portal.database import Prepared, Row
 from portal.ports import FileStore
 from portal.registry.models import Record, RecordVersion, RegisteredFile
+from portal.trust.store import CONTACT_COLUMNS, Contact, contact_of, with_contact
 from portal.vault import Vault
 from verifier.locator import Locator
 from verifier.pades import Beginning
 from verifier.policy import DEFAULT
 from verifier.report import Role
 from verifier.verdict import Standing, VersionFacts, VersionState
+from verifier.words import VIETNAM
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class PublicRecord:
     masked_name: str
     since: datetime | None
     recall_reason: str | None
+    contact: Contact | None = None  # whom to ask, out of our own register
 
 
 #: ``standing_at`` of a file whose standing was withdrawn and not decided since: such files come first.
@@ -83,14 +86,18 @@ _VERSION_COLUMNS = (
     .correlate(_R)
     .scalar_subquery()
     .label("current_version"),
+    *CONTACT_COLUMNS,
 )
 # The file whose standing a code answers with: the newest that shows the whole record.
 _ANSWERING = and_(_F.c.version_pk == _V.c.id, _F.c.kind != "extract")
 _BY_LOCATOR = Prepared(
     select(*_VERSION_COLUMNS)
     .select_from(
-        _R.outerjoin(_V, and_(_V.c.record_pk == _R.c.id, _V.c.digest == bindparam("digest"))).outerjoin(
-            _F, _ANSWERING
+        with_contact(
+            _R.outerjoin(_V, and_(_V.c.record_pk == _R.c.id, _V.c.digest == bindparam("digest"))).outerjoin(
+                _F, _ANSWERING
+            ),
+            _R.c.school_code,
         )
     )
     .where(_R.c.record_id == bindparam("record_id"))
@@ -98,7 +105,9 @@ _BY_LOCATOR = Prepared(
 )
 _BY_RECORD = Prepared(
     select(*_VERSION_COLUMNS)
-    .select_from(_R.join(_V, _V.c.record_pk == _R.c.id).outerjoin(_F, _ANSWERING))
+    .select_from(
+        with_contact(_R.join(_V, _V.c.record_pk == _R.c.id).outerjoin(_F, _ANSWERING), _R.c.school_code)
+    )
     .where(_R.c.record_id == bindparam("record_id"))
     .order_by(_V.c.version, _F.c.registered_at)
 )
@@ -176,7 +185,7 @@ def state_since(row: Row) -> datetime | None:
     return since
 
 
-def public_of(vault: Vault, row: Row, facts: VersionFacts) -> PublicRecord:
+def public_of(vault: Vault, row: Row, facts: VersionFacts, now: datetime) -> PublicRecord:
     return PublicRecord(
         record_id=facts.record_id,
         version=facts.version,
@@ -192,6 +201,7 @@ def public_of(vault: Vault, row: Row, facts: VersionFacts) -> PublicRecord:
         masked_name=open_public(vault, row)["masked_name"],
         since=facts.since,
         recall_reason=facts.recall_reason,
+        contact=contact_of(row, now.astimezone(VIETNAM).date()),
     )
 
 

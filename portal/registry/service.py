@@ -95,6 +95,7 @@ __all__ = [
     "birth",
     "born",
     "facts_for",
+    "file_key",
     "find_file",
     "find_record",
     "fresh_until",
@@ -119,6 +120,7 @@ __all__ = [
     "stored_report",
     "trail_event",
     "trail_object",
+    "version_today",
     "withdraw_standing",
 ]
 
@@ -826,7 +828,7 @@ def look_up_locator(
     version = facts.version
     if version is None or version.standing is Standing.DESTROYED:
         return facts, None
-    return facts, public_of(vault, rows[-1], version)
+    return facts, public_of(vault, rows[-1], version, now)
 
 
 def look_up_typed(
@@ -861,7 +863,7 @@ def look_up_typed(
         return CodeFacts(CodeKind.DIGEST_MISMATCH), None, None
     facts = version_facts(named, now)
     locator = Locator(record_id, named["digest"])
-    return CodeFacts(CodeKind.VERSION, facts), public_of(vault, named, facts), locator
+    return CodeFacts(CodeKind.VERSION, facts), public_of(vault, named, facts, now), locator
 
 
 def read_birth(text: str) -> str:
@@ -880,12 +882,42 @@ def read_birth(text: str) -> str:
     raise InvalidInput((Problem("birth", "birth", message),))
 
 
-def public_record(session: Session, vault: Vault, version: VersionFacts) -> PublicRecord | None:
+def public_record(
+    session: Session, vault: Vault, version: VersionFacts, *, now: datetime
+) -> PublicRecord | None:
     """What everyone may see of the version a verdict speaks of; None when its content was destroyed."""
     if version.standing is Standing.DESTROYED:
         return None
     row = next(r for r in record_rows(session, version.record_id) if r["version"] == version.version)
-    return public_of(vault, row, version)
+    return public_of(vault, row, version, now)
+
+
+def file_key(session: Session, sha256: str) -> uuid.UUID | None:
+    """The key of the registered file with exactly these bytes."""
+    return session.scalar(select(RegisteredFile.id).where(RegisteredFile.sha256 == sha256))
+
+
+def version_today(
+    session: Session, record_id: str, version: int, file: uuid.UUID | None, *, now: datetime
+) -> VersionFacts | None:
+    """What stands of a version, by the standing of ``file`` or, without one, of the file that a code answers
+    with; None for a version or a file that is not there (an older backup).
+    """
+    row = next((r for r in record_rows(session, record_id) if r["version"] == version), None)
+    if row is None:
+        return None
+    if file is not None:
+        columns = (
+            RegisteredFile.standing,
+            RegisteredFile.policy,
+            RegisteredFile.fresh_until,
+            RegisteredFile.standing_at,
+        )
+        own = session.execute(select(*columns).where(RegisteredFile.id == file)).one_or_none()
+        if own is None:
+            return None
+        row |= own._asdict()
+    return version_facts(row, now)
 
 
 def open_record(session: Session, vault: Vault, record_id: str, version: int) -> OpenRecord | None:

@@ -25,6 +25,9 @@ CAPACITIES: Final = ("", "KT", "Q")  # in own right, on behalf of the head, acti
 _CODE = re.compile(r"[A-Za-z0-9._-]+")
 _BLANK = re.compile(r"[\x00-\x20\x7f]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_PHONE = re.compile(r"[0-9+(][0-9 ()+.-]{1,38}[0-9]")
+_EMAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
+_LONGEST_EMAIL = 120
 #: What the library raises for DER or PEM that it cannot read.
 _UNREADABLE: Final = (
     ValueError,
@@ -45,6 +48,18 @@ PATH_FAULTS: Final = {
     "key_usage": "chứng thư không được cấp để ký (thiếu mục đích nonRepudiation)",
     "extended_key_usage": "chứng thư được cấp cho việc khác (TLS, dấu thời gian…), không phải để ký",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class ContactInput:
+    """How a school or a department is reached; an empty text where it is not known."""
+
+    phone: str = ""
+    email: str = ""
+    address: str = ""
+
+
+NO_CONTACT: Final = ContactInput()
 
 
 class Problems(list[Problem]):
@@ -77,6 +92,15 @@ class Problems(list[Problem]):
             good = False
         if not good or len(value) > most or not value.isascii() or _BLANK.search(value):
             self.add(where, "address", f"Phải là địa chỉ http:// hoặc https://, dài nhất {most} ký tự.")
+
+    def contact(self, contact: ContactInput) -> None:
+        """How an office is reached: each part may be missing, none may be odd."""
+        if contact.phone and not _PHONE.fullmatch(contact.phone):
+            self.add("phone", "phone", "Số điện thoại gồm 6–40 chữ số, dấu cách và các dấu + ( ) . -")
+        if contact.email and not (_EMAIL.fullmatch(contact.email) and len(contact.email) <= _LONGEST_EMAIL):
+            self.add("email", "email", "Phải là địa chỉ e-mail, dạng ten@ten-mien.vn.")
+        if contact.address:
+            self.text("address", contact.address, 200)
 
     def key(self, certificate: Certificate, now: datetime) -> None:
         """A key that a new entry may still have."""

@@ -20,6 +20,10 @@ class Department(Keyed, Base):
     code: Mapped[str] = mapped_column(String(16), unique=True)
     name: Mapped[str] = mapped_column(String(200))
     province: Mapped[str] = mapped_column(String(80))
+    # How whoever checks a record reaches it; shown to everybody.
+    phone: Mapped[str | None] = mapped_column(String(40))
+    email: Mapped[str | None] = mapped_column(String(120))
+    address: Mapped[str | None] = mapped_column(String(200))
 
 
 class School(Keyed, Base):
@@ -39,6 +43,10 @@ class School(Keyed, Base):
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]
     successor_code: Mapped[str | None] = mapped_column(String(20))
+    # How whoever checks a record reaches its office; shown to everybody.
+    phone: Mapped[str | None] = mapped_column(String(40))
+    email: Mapped[str | None] = mapped_column(String(120))
+    address: Mapped[str | None] = mapped_column(String(200))
 
 
 class Anchor(Keyed, Base):

@@ -25,8 +25,10 @@ from portal.audit.service import Action, Actor, Event, Object
 from portal.decisions import service as decisions
 from portal.errors import Refusal, marked
 from portal.trust.checks import (
+    NO_CONTACT,
     PATH_FAULTS,
     SECTORS,
+    ContactInput,
     Problems,
     certificate_of,
     common_name,
@@ -49,10 +51,12 @@ from portal.trust.models import (
 )
 from portal.trust.store import (
     AnchorFacts,
+    Contact,
     CrlAddressFacts,
     SchoolFacts,
     SignerFacts,
     bundle,
+    contact,
     current_epoch,
     list_anchors,
     list_crl_addresses,
@@ -80,6 +84,8 @@ from verifier.words import VIETNAM
 __all__ = [
     "AnchorFacts",
     "Change",
+    "Contact",
+    "ContactInput",
     "CrlAddressFacts",
     "SchoolFacts",
     "SchoolInput",
@@ -93,6 +99,7 @@ __all__ = [
     "approve",
     "bundle",
     "close_school",
+    "contact",
     "current_epoch",
     "find_signers",
     "import_crl",
@@ -108,6 +115,7 @@ __all__ = [
     "remove_crl_address",
     "school_name",
     "school_on",
+    "set_contact",
     "signer_names",
     "suspend",
     "trail_certificate",
@@ -151,6 +159,7 @@ class SchoolInput:
     valid_to: date | None = None
     successor_code: str | None = None
     district: str = ""
+    contact: ContactInput = NO_CONTACT
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +228,14 @@ def trail_file(data: bytes) -> Object:
 
 
 def add_department(
-    session: Session, code: str, name: str, province: str, *, actor: Actor, now: datetime
+    session: Session,
+    code: str,
+    name: str,
+    province: str,
+    *,
+    contact: ContactInput = NO_CONTACT,
+    actor: Actor,
+    now: datetime,
 ) -> Change:
     """Register a Sở Giáo dục và Đào tạo. Raises InvalidInput."""
     hold(session)
@@ -227,10 +243,11 @@ def add_department(
     problems.code("code", code, 16)
     problems.text("name", name, 200)
     problems.text("province", province, 80)
+    problems.contact(contact)
     if session.scalar(select(Department.id).where(Department.code == code)):
         problems.add("code", "exists", f"Sở mang mã {code} đã có.")
     problems.refuse()
-    session.add(Department(id=uuid.uuid4(), code=code, name=name, province=province))
+    session.add(Department(id=uuid.uuid4(), code=code, name=name, province=province, **_contact(contact)))
     return _changed(session, "add_department", Object("department", code), actor=actor, now=now, office=code)
 
 
@@ -258,6 +275,7 @@ def add_school(session: Session, school: SchoolInput, *, actor: Actor, now: date
     if school.valid_to is not None and school.valid_to < school.valid_from:
         problems.add("valid_to", "period", "Ngày kết thúc đứng trước ngày bắt đầu.")
     problems.successor(school.code, school.valid_to, school.successor_code)
+    problems.contact(school.contact)
     # 2 The fields against what is registered.
     if not session.scalar(select(Department.id).where(Department.code == school.department_code)):
         problems.add(
@@ -291,6 +309,7 @@ def add_school(session: Session, school: SchoolInput, *, actor: Actor, now: date
             valid_from=school.valid_from,
             valid_to=school.valid_to,
             successor_code=school.successor_code,
+            **_contact(school.contact),
         )
     )
     return _changed(
@@ -302,6 +321,39 @@ def add_school(session: Session, school: SchoolInput, *, actor: Actor, now: date
         office=school.code,
         certificates=_signing_for(session, school.code),
     )
+
+
+def set_contact(session: Session, code: str, contact: ContactInput, *, actor: Actor, now: datetime) -> str:
+    """How the school with this code, or the department, is reached from now on; answers its name. Raises
+    Refusal, InvalidInput.
+
+    What anybody may sign stays as it was: the trail is told, no epoch begins.
+    """
+    problems = Problems()
+    problems.contact(contact)
+    problems.refuse()
+    newest = select(School).where(School.code == code).order_by(School.valid_from.desc()).limit(1)
+    school = session.scalar(newest)
+    office = school or session.scalar(select(Department).where(Department.code == code))
+    if office is None:
+        raise Refusal("unknown_school", f"Không có trường hay sở nào mang mã {code}.")
+    for name, text in _contact(contact).items():
+        setattr(office, name, text)
+    what = Object("department" if school is None else "school", code)
+    details = {"change": "set_contact"}
+    audit.record(
+        session, Event(actor, Action.TRUST_CHANGE, what, organisation=code, details=details), now=now
+    )
+    return office.name
+
+
+def _contact(contact: ContactInput) -> dict[str, str | None]:
+    """The columns of a contact; what is not known is NULL."""
+    return {
+        "phone": contact.phone or None,
+        "email": contact.email or None,
+        "address": contact.address or None,
+    }
 
 
 def local(moment: datetime) -> datetime:

@@ -9,10 +9,11 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, FromClause, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
 from portal.trust.models import (
@@ -56,6 +57,25 @@ class SchoolFacts:
     valid_from: date
     valid_to: date | None
     successor_code: str | None
+
+
+class Reached(StrEnum):
+    """Whom a contact names: the school, or the department for it, and why."""
+
+    SCHOOL = "school"
+    CLOSED = "closed"  # the school is no more
+    UNLISTED = "unlisted"  # the register does not say how the school is reached
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """Whom to ask about a record, out of our register alone: what a file says of itself is no contact."""
+
+    reached: Reached
+    name: str
+    phone: str | None = None
+    email: str | None = None
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +243,56 @@ def school_name(session: Session, code: str, day: date) -> str | None:
         return school.name
     newest = select(School.name).where(School.code == code).order_by(School.valid_from.desc()).limit(1)
     return session.scalar(newest)
+
+
+_S, _D = School.__table__, Department.__table__
+#: What :func:`contact_of` reads, beside the statement's own columns: of the newest name of a school.
+CONTACT_COLUMNS: Final = (
+    _S.c.name.label("contact_school"),
+    _S.c.valid_to.label("contact_until"),
+    _S.c.phone.label("contact_phone"),
+    _S.c.email.label("contact_email"),
+    _S.c.address.label("contact_address"),
+    _D.c.name.label("office_name"),
+    _D.c.phone.label("office_phone"),
+    _D.c.email.label("office_email"),
+    _D.c.address.label("office_address"),
+)
+
+
+def with_contact(source: FromClause, code: ColumnElement[str]) -> FromClause:
+    """``source``, each row with the school that ``code`` names and its department, where there is one."""
+    other = _S.alias("other_name")
+    newest = select(other.c.id).where(other.c.code == code).order_by(other.c.valid_from.desc())
+    mine = _S.c.id == newest.limit(literal_column("1")).correlate(source).scalar_subquery()
+    return source.outerjoin(_S, mine).outerjoin(_D, _D.c.code == _S.c.department_code)
+
+
+def contact(session: Session, code: str, day: date) -> Contact | None:
+    """Whom to ask about what the school with this code issued; None for a code that no school ever had."""
+    row = session.execute(
+        select(*CONTACT_COLUMNS)
+        .select_from(_S.join(_D, _D.c.code == _S.c.department_code))
+        .where(_S.c.code == code)
+        .order_by(_S.c.valid_from.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else contact_of(row._mapping, day)
+
+
+def contact_of(row: Mapping[Any, Any], day: date) -> Contact | None:
+    """The contact in a row with :data:`CONTACT_COLUMNS`: the school itself while it goes on and the register
+    knows how it is reached, else its department.
+    """
+    if row["contact_school"] is None:
+        return None
+    closed = row["contact_until"] is not None and row["contact_until"] < day
+    mine = row["contact_phone"], row["contact_email"], row["contact_address"]
+    if not closed and any(mine):
+        return Contact(Reached.SCHOOL, row["contact_school"], *mine)
+    reached = Reached.CLOSED if closed else Reached.UNLISTED
+    office = row["office_phone"], row["office_email"], row["office_address"]
+    return Contact(reached, row["office_name"], *office)
 
 
 def list_anchors(session: Session) -> tuple[AnchorFacts, ...]:

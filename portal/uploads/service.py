@@ -34,6 +34,7 @@ from portal.registry import service as registry
 from portal.registry.service import PublicRecord
 from portal.trust import service as trust
 from portal.trust.models import TrustState
+from portal.trust.service import Contact
 from portal.vault import Vault, VaultError
 from verifier import record as records
 from verifier.check import Known
@@ -76,6 +77,7 @@ class FileAnswer:
     locator: Locator | None = None
     sealed_by: str | None = None
     strange: bool = False
+    contact: Contact | None = None  # of the school whose seal it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,12 +131,16 @@ def check(
 
         # 3 The registry's facts, the verdict, and what may be said with it.
         verdict = decide(report, registry.facts_for(session, report, hosts, now=now))
-        record = None if verdict.version is None else registry.public_record(session, vault, verdict.version)
+        record = (
+            None
+            if verdict.version is None
+            else registry.public_record(session, vault, verdict.version, now=now)
+        )
         signers = _signers(session, report) if verdict.genuine_file else {}
         locator = _only_locator(verdict, report, hosts)
-        sealed_by = _sealed_by(session, verdict, report)
+        sealed_by, contact = _sealed_by(session, verdict, report)
         strange = _strange_beside(verdict, report, hosts)
-        answer = FileAnswer(verdict, report, record, signers, locator, sealed_by, strange)
+        answer = FileAnswer(verdict, report, record, signers, locator, sealed_by, strange, contact)
 
         # 4 Somebody has to look. Nothing personal is logged.
         if verdict.outcome in ALARMS:
@@ -272,12 +278,17 @@ def _strange_beside(verdict: Verdict, report: ValidationReport, hosts: Hosts) ->
     return verdict.evidence is Evidence.CODE and kinds >= {CodeForm.LOCATOR, CodeForm.FOREIGN_LINK}
 
 
-def _sealed_by(session: Session, verdict: Verdict, report: ValidationReport) -> str | None:
-    """The school whose seal stands on a file that we know nothing of: never what the file says of itself."""
+def _sealed_by(
+    session: Session, verdict: Verdict, report: ValidationReport
+) -> tuple[str | None, Contact | None]:
+    """The school whose seal stands on a file that we know nothing of, and whom to ask there: never what the
+    file says of itself.
+    """
     seal = authorised_seal(report) if verdict.outcome is Outcome.SEAL_VALID_NOT_REGISTERED else None
     if seal is None or seal.school_code is None:
-        return None
-    return trust.school_name(session, seal.school_code, report.at.astimezone(VIETNAM).date())
+        return None, None
+    day = report.at.astimezone(VIETNAM).date()
+    return trust.school_name(session, seal.school_code, day), trust.contact(session, seal.school_code, day)
 
 
 def _signers(session: Session, report: ValidationReport) -> dict[str, str]:

@@ -9,6 +9,7 @@ from flask import Blueprint, Response, abort, request
 from sqlalchemy.orm import Session
 
 from portal.extensions import reading, resources, transaction
+from portal.results.keeping import address, keep, number_of
 from portal.uploads import service
 from portal.uploads.service import FileAnswer
 from portal.uploads.spreadsheet import Part, workbook
@@ -87,9 +88,20 @@ def examine(session: Session, content: bytes) -> FileAnswer:
     )
 
 
+def respond_kept(found: FileAnswer) -> Response:
+    """The answer with its number, at which it is shown again, in the other language too."""
+    number = keep(found.verdict, found.report, strange=found.strange)
+    if number is None:
+        return respond(found)
+    now = resources().clock.now()
+    response = answers.respond(_answer(found), here=address(number), number=number_of(number, now))
+    response.headers["Content-Location"] = address(number)
+    return response
+
+
 def respond(found: FileAnswer, *, status: int = 200) -> Response:
-    """The answer. In the other language that of a code has an address of its own; a file, which is not kept,
-    is asked for again.
+    """The answer without a number. In the other language that of a code has an address of its own; a file,
+    which is not kept, is asked for again.
     """
     answer = _answer(found)
     return answers.respond(
@@ -100,7 +112,14 @@ def respond(found: FileAnswer, *, status: int = 200) -> Response:
 def _answer(found: FileAnswer) -> answers.Answer:
     locator = None if found.locator is None else str(found.locator)
     return answers.Answer(
-        found.verdict, found.report, found.record, found.signers, locator, found.sealed_by, found.strange
+        found.verdict,
+        found.report,
+        found.record,
+        found.signers,
+        locator,
+        found.sealed_by,
+        found.strange,
+        found.contact,
     )
 
 

@@ -4,7 +4,8 @@ A route without a rule, or one that takes a changing method without saying why t
 of the portal. What makes a changing method safe:
 
 - ``asks_only``: the route takes POST only because its question must not stand in an address. It reads no
-  session and changes nothing that belongs to anybody (wrong tries are counted, alarms told), so a form on
+  session and changes nothing that belongs to anybody (wrong tries are counted, alarms told, answers kept
+  under a number that the answer alone holds), so a form on
   a strange site gains nothing by sending it, and it needs no token.
 - ``Access.SIGN_IN``, ``Access.SHARED`` and ``Access.ROLE``: a POST must come from a form of ours, with this
   browser's token. What opens something by a share code uses it up, so no strange page may send it (SEC-20).
@@ -41,6 +42,7 @@ class Access(Enum):
     CODE = "whoever has the full code: the public answer"
     TYPED = "whoever types what stands on the paper: the public answer or one yes or no, counted"
     FILE = "whoever sends the file: what it says of itself"
+    RESULT = "whoever has the number of a check: what it answered, and what stands today"
     DEMO = "everyone, in demo mode only: invented records"
     SIGN_IN = "everyone: ways to prove who one is"
     SHARED = (

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from flask import Response, current_app
 
+from portal.trust.store import Contact
 from portal.web import journal
 from portal.web.i18n import language, link, marked, moment, this_page, translate
 from portal.web.pages import HTML, Pages, other_language
@@ -36,7 +37,7 @@ from verifier.report import (
     printable,
 )
 from verifier.verdict import GENUINE, Evidence, Outcome, Verdict, VersionState
-from verifier.words import Language
+from verifier.words import VIETNAM, Language
 
 _STATES: Final = {
     VersionState.CURRENT: marked("Đang lưu hành"),
@@ -89,6 +90,20 @@ class PublicFacts(Protocol):
     def since(self) -> datetime | None: ...
     @property
     def recall_reason(self) -> str | None: ...
+    @property
+    def contact(self) -> Contact | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Under which an answer is shown again, until when."""
+
+    text: str
+    expires_at: datetime
+
+    @property
+    def path(self) -> str:
+        return f"/ket-qua/{self.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +112,9 @@ class Answer:
 
     ``record`` is what the registry knows publicly, ``signers`` maps certificate hashes to names of our own
     tables, ``locator`` is the code in its one spelling where the answer came from one, ``sealed_by`` the
-    school whose seal stands on a file that the registry does not know. ``strange``: a picture shows, beside
-    the code that was answered, one that opens something else.
+    school whose seal stands on a file that the registry does not know, ``seal_contact`` how it is reached.
+    ``strange``: a picture shows, beside the code that was answered, one that opens something else. ``kept``
+    is an answer that was given before: nobody holds the file any more.
     """
 
     verdict: Verdict
@@ -108,6 +124,25 @@ class Answer:
     locator: str | None = None
     sealed_by: str | None = None
     strange: bool = False
+    seal_contact: Contact | None = None
+    kept: bool = False
+
+    @property
+    def contact(self) -> Contact | None:
+        """Whom to ask, out of our own register."""
+        record = self.shown_record
+        return self.seal_contact if record is None else record.contact
+
+    @property
+    def keepable(self) -> bool:
+        """Whether this answer to a code may be kept: it speaks of a version, and the check was finished."""
+        known = self.verdict.outcome in GENUINE | {Outcome.REGISTERED_BUT_SIGNATURE_FAILS}
+        return known and self.verdict.evidence is Evidence.CODE and self.locator is not None
+
+    @property
+    def compared(self) -> bool:
+        """Whether a paper was compared, and matched."""
+        return self.verdict.evidence is Evidence.PAPER_COMPARED and self.verdict.outcome in GENUINE
 
     @property
     def shown_record(self) -> PublicFacts | None:
@@ -120,7 +155,7 @@ class Answer:
     @property
     def names_shown(self) -> bool:
         """Whether this answer goes to somebody who holds the genuine file."""
-        return self.verdict.genuine_file
+        return self.verdict.genuine_file and not self.kept
 
     @property
     def comparable(self) -> bool:
@@ -160,21 +195,75 @@ def respond(
     cache_seconds: int | None = None,
     here: str | None = None,
     again: Sequence[tuple[str, str]] = (),
+    number: Number | None = None,
 ) -> Response:
     """The answer in the shape the client wants. ``cache_seconds`` makes it public for that long.
 
     In the other language it is had at ``here`` (else at this address), by sending the fields ``again``.
+    ``number`` is what it can be seen again by.
     """
     tongue = language()
     journal.note(verdict=answer.verdict.outcome.value)
     if wants_json():
-        kind, text = "application/json", json.dumps(as_json(answer, tongue), ensure_ascii=False)
+        kind, text = "application/json", json.dumps(as_json(answer, tongue, number), ensure_ascii=False)
     else:
-        kind, text = (
-            HTML,
-            as_page(current_app.extensions["pages"], answer, tongue, here or this_page(), again),
-        )
+        pages = current_app.extensions["pages"]
+        kind, text = HTML, as_page(pages, answer, tongue, here or this_page(), again=again, number=number)
     return Response(text, status, dict(caching(answer, cache_seconds)), content_type=kind)
+
+
+def respond_kept(then: Answer, today: Answer | None, number: Number, now: datetime) -> Response:
+    """An answer that was kept, after what stands today where that is something else. ``today`` is None where
+    nothing more can be said than then.
+    """
+    tongue = language()
+    journal.note(verdict=then.verdict.outcome.value)
+    headers = {"Vary": "Accept", "Cache-Control": "no-store"}
+    if wants_json():
+        text = json.dumps(kept_json(then, today, number, tongue, now), ensure_ascii=False)
+        return Response(text, 200, headers, content_type="application/json")
+    own = _own(then, tongue, number) | {"now": moment(now, tongue)}
+    own |= {"other_language": other_language(number.path, tongue), "file_again": ""}
+    context = {**_common(then, tongue, number), **own, "again": (), "kept": True}
+    if today is not None:
+        context["still"] = "same" if _unchanged(then, today) else "changed"
+        if context["still"] == "changed":
+            context["today"] = _today(today, tongue)
+    text = current_app.extensions["pages"].text("verdict.html", tongue, context)
+    return Response(text, 200, headers, content_type=HTML)
+
+
+def kept_json(
+    then: Answer, today: Answer | None, number: Number, language: Language, now: datetime
+) -> dict[str, Any]:
+    """A kept answer for programs: what stands today, then what was answered."""
+    stands = None if today is None else as_json(today, language)
+    return {
+        **as_json(then, language, number),
+        "today": None
+        if stands is None
+        else {key: stands[key] for key in ("verdict", "evidence", "reasons")}
+        | {"words": today.words(language).headline if today else None, "at": now.isoformat()},
+    }
+
+
+def _unchanged(then: Answer, today: Answer) -> bool:
+    was, stands = then.verdict, today.verdict
+    return (was.outcome, was.reasons) == (stands.outcome, stands.reasons)
+
+
+def _today(answer: Answer, language: Language) -> dict[str, Any]:
+    """What stands first on the page of a kept answer."""
+    said = answer.words(language)
+    sentence = dict.fromkeys(("sentence", "named", "after"), "")
+    sentence |= zip(("sentence", "named", "after"), lead(answer, language), strict=False)
+    return {
+        "tone": said.tone,
+        "tone_word": words.tone_word(said.tone, language),
+        "headline": said.headline,
+        "next_step": said.next_step,
+        **sentence,
+    }
 
 
 def caching(answer: Answer, seconds: int | None) -> list[tuple[str, str]]:
@@ -185,20 +274,28 @@ def caching(answer: Answer, seconds: int | None) -> list[tuple[str, str]]:
 
 
 def as_page(
-    pages: Pages, answer: Answer, language: Language, here: str, again: Sequence[tuple[str, str]] = ()
+    pages: Pages,
+    answer: Answer,
+    language: Language,
+    here: str,
+    *,
+    again: Sequence[tuple[str, str]] = (),
+    number: Number | None = None,
 ) -> str:
     """The answer for people. ``here`` is the address of this page, or of where to go on in another
     language.
     """
-    own = _own(answer, language)
+    own = _own(answer, language, number)
     own["other_language"] = other_language(here, language)
     own["file_again"] = _file_again(language) if here == "/kiem-tra" else ""
     report = answer.report
     # A list of any length, or a stranger's words: not a page of a kind.
     strange = (report.signatures, report.timestamps, report.revisions, report.unsigned_fields)
     if any(strange) or report.lenient or again:
-        return pages.text("verdict.html", language, {**_common(answer, language), **own, "again": again})
-    return pages.outlined("verdict.html", language, _kind(answer), lambda: _common(answer, language), own)
+        context = {**_common(answer, language, number), **own, "again": again}
+        return pages.text("verdict.html", language, context)
+    kind = _kind(answer), number is None
+    return pages.outlined("verdict.html", language, kind, lambda: _common(answer, language, number), own)
 
 
 def _file_again(language: Language) -> str:
@@ -206,7 +303,7 @@ def _file_again(language: Language) -> str:
     return translate(marked("phải gửi lại tệp"), "en" if language == "vi" else "vi")
 
 
-def as_json(answer: Answer, language: Language) -> dict[str, Any]:
+def as_json(answer: Answer, language: Language, number: Number | None = None) -> dict[str, Any]:
     """The API's answer. Keys are stable; ``words`` are for people and may be reworded."""
     verdict, report, record = answer.verdict, answer.report, answer.shown_record
     return {
@@ -254,6 +351,9 @@ def as_json(answer: Answer, language: Language) -> dict[str, Any]:
         },
         "words": words.spoken(answer.words(language), verdict, report, language),
         "at": report.at.isoformat(),
+        "result": None
+        if number is None
+        else {"number": number.text, "path": number.path, "until": number.expires_at.isoformat()},
     }
 
 
@@ -271,11 +371,21 @@ def _kind(answer: Answer) -> Hashable:
         report.checks,
         answer.shown_record is None,
         answer.comparable,
+        answer.keepable,
+        _contact_parts(answer.contact),
         answer.strange,
     )
 
 
-def _common(answer: Answer, language: Language) -> dict[str, Any]:
+def _contact_parts(contact: Contact | None) -> tuple[str, ...]:
+    """Which lines a contact has: whom it names, and each way that is known."""
+    if contact is None:
+        return ()
+    ways = {"phone": contact.phone, "email": contact.email, "address": contact.address}
+    return (contact.reached.value, *(name for name, text in ways.items() if text))
+
+
+def _common(answer: Answer, language: Language, number: Number | None = None) -> dict[str, Any]:
     """What the page shares with every other answer of its kind."""
     verdict, report = answer.verdict, answer.report
     said = answer.words(language)
@@ -295,23 +405,46 @@ def _common(answer: Answer, language: Language) -> dict[str, Any]:
         ],
         "signed": _signature_views(answer, language),
         "names_shown": answer.names_shown,
+        "data_offered": verdict.genuine_file,
+        "contact": _contact_parts(answer.contact),
+        "keepable": answer.keepable and number is None,
+        "numbered": number is not None,
+        "kept": False,
+        "still": "",
+        "today": None,
         "technical": _technical(answer, language),
         "named": "",
         "after": "",
     }
 
 
-def _own(answer: Answer, language: Language) -> dict[str, str]:
+def _own(answer: Answer, language: Language, number: Number | None = None) -> dict[str, str]:
     """The texts that are this answer's own."""
     record = answer.shown_record
     own = {
         "compare": link(f"/compare?code={answer.locator}", language),
+        "locator": answer.locator or "",
         "at": moment(answer.report.at, language),
         "fingerprint": _fingerprint(answer.report),
         "sha256": f" SHA-256: {answer.report.sha256}" if answer.report.sha256 else "",
     }
     # The school's name apart, so that an English page can say which language it is in.
     own |= zip(("sentence", "named", "after"), lead(answer, language), strict=False)
+    if number is not None:
+        own |= {
+            "number": group(number.text),
+            "number_path": link(number.path, language),
+            "until": words.day(number.expires_at.astimezone(VIETNAM).date(), language),
+        }
+    if (contact := answer.contact) is not None:
+        phone = contact.phone or ""
+        own |= {
+            "contact_name": contact.name,
+            "contact_phone": phone,
+            "contact_dialled": "".join(c for c in phone if c in "+0123456789"),
+            "contact_email": contact.email or "",
+            "contact_address": contact.address or "",
+        }
     return own if record is None else own | _summary(answer, record, language)
 
 

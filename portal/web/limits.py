@@ -29,6 +29,7 @@ from portal.web.requests import Rejection
 FORMS: Final = (
     "lookup.typed",
     "lookup.compare",
+    "lookup.keep_code",
     "consents.receipt_state",
     "openid.begin",
     "openid.begin_link",

@@ -16,11 +16,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, BrowserContext, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
 
 from portal.config import Settings
 from portal.demo.manifest import Sample
@@ -28,6 +29,7 @@ from tests.demo_instance import ROOT, DemoInstance
 
 CHROMIUM = "/usr/bin/chromium"
 PHONE, DESKTOP = 360, 1280
+PATIENCE: Final = 60_000  # ms for what is awaited: a busy machine, a first check that starts the fork server
 AXE = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     "resultTypes": ["violations"],  # of what passes, no list of every element is made
@@ -166,6 +168,7 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE)
         running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield running
         running.close()
@@ -218,7 +221,7 @@ def visit(browser: Browser, site: Site) -> Iterator[Visit]:
             has_touch=phone,
             base_url=site.url,
         )
-        context.set_default_timeout(60_000)  # a busy machine, and a first check that starts the fork server
+        context.set_default_timeout(PATIENCE)
         page = watch.page(context)
         watched.append(page)
         page.goto(path)

@@ -420,7 +420,7 @@ class TestSmallThings:
         for path in ("/", site.code("GENUINE_REVOKED"), scan, f"/compare?code={scan.removeprefix('/V/')}"):
             page = visit(path, width=320)
             page.evaluate("document.documentElement.style.fontSize = '225%'")  # twice the sheet's 112.5 %
-            assert page.evaluate("document.documentElement.scrollWidth") <= 320
+            page.wait_for_function("document.documentElement.scrollWidth <= 320")  # set anew, and laid out
 
     def test_first_view_is_light(self, visit: Visit, site: Site) -> None:
         page = visit(site.code("GENUINE_CURRENT"))

@@ -19,7 +19,7 @@ from portal.config import Settings
 from portal.database import make_engine
 from portal.permissions import OrganisationKind, Role
 from portal.vault import Vault
-from tests.browser.conftest import DESKTOP, PHONE, free_port, serve, violations
+from tests.browser.conftest import DESKTOP, PATIENCE, PHONE, free_port, serve, violations
 from tests.conftest import ACTOR
 from tests.demo_instance import DemoInstance
 from tests.openid_servers import CertifiedProvider, settings_for
@@ -98,6 +98,7 @@ def test_linking_and_signing_in(
 ) -> None:
     address, name, code = provider_and_portal
     context = browser.new_context(locale="vi-VN", base_url=address, java_script_enabled=scripts)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.goto("/sign-in/first")
     page.get_by_label("E-mail").fill(EMAIL)
@@ -125,6 +126,7 @@ def test_linking_and_signing_in(
 def test_cancelling_and_the_pages(browser: Browser, provider_and_portal: tuple[str, str, str]) -> None:
     address, name, _ = provider_and_portal
     context = browser.new_context(locale="vi-VN", base_url=address)
+    context.set_default_timeout(PATIENCE)
     page = context.new_page()
     page.goto("/sign-in")
     _fits(page)

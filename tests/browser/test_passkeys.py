@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, CDPSession, Page
+from playwright.sync_api import Browser, CDPSession, Page, expect
 
 from portal.accounts import demonstration
 from portal.accounts.demonstration import DemoAccount
-from tests.browser.conftest import Site, free_port, serve, violations
+from tests.browser.conftest import PATIENCE, Site, free_port, serve, violations
 from tests.demo_instance import DemoInstance
 
 SIGN_IN, INVITE = "Đăng nhập bằng khoá truy cập", "Mời"
@@ -27,6 +27,7 @@ def local(demo_instance: DemoInstance, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def page(browser: Browser, local: Site) -> Iterator[Page]:
     context = browser.new_context(base_url=local.public_url, viewport={"width": 360, "height": 740})
+    context.set_default_timeout(PATIENCE)
     yield context.new_page()
     context.close()
 
@@ -48,7 +49,7 @@ def sign_in_with_sample(page: Page, who: DemoAccount) -> None:
     """As a visitor of the demo does."""
     page.goto("/demo-accounts")
     page.locator("li", has_text=who.email).get_by_role("button").click()
-    assert page.get_by_role("status").inner_text() == f"Đang dùng khoá mẫu của {who.name}."
+    expect(page.get_by_role("status")).to_have_text(f"Đang dùng khoá mẫu của {who.name}.")
     page.goto("/sign-in")
     page.get_by_role("button", name=SIGN_IN).click()
     page.wait_for_url("**/work")
@@ -124,7 +125,7 @@ def test_without_javascript_the_page_says_so(browser: Browser, local: Site) -> N
     page.goto("/sign-in")
     assert "cần JavaScript" in page.inner_text("main")
     page.get_by_role("button", name=SIGN_IN).click()
-    assert "không đăng nhập được" in page.inner_text("main")
+    expect(page.locator("main")).to_contain_text("không đăng nhập được")
     context.close()
 
 

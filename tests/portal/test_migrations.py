@@ -31,6 +31,7 @@ import portal.lookup.models
 import portal.messages.models
 import portal.migrations
 import portal.registry.models
+import portal.results.models
 import portal.trust.models
 from portal.accounts.models import Account, PupilLink
 from portal.audit import service as audit

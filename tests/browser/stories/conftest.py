@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests.browser.conftest import Site, Watch, free_port, serve, work
+from tests.browser.conftest import PATIENCE, Site, Watch, free_port, serve, work
 from tests.browser.stories import town as places
 from tests.browser.stories.town import APP, Persona, Town, passkey_of
 
 SIGN_IN = "Đăng nhập bằng khoá truy cập"
-_PATIENCE = 180.0  # seconds for the worker, on a busy machine
+_PATIENCE = 180.0  # seconds in which the worker does nothing at all, on a busy machine
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +60,7 @@ class Stage:
         context: BrowserContext = self.browser.new_context(
             base_url=self.site.public_url, locale="vi-VN", viewport={"width": width, "height": 740}
         )
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE)
         return self.watch.page(context)
 
 
@@ -80,6 +80,7 @@ def stage(founded: Town, browser: Browser, tmp_path: Path) -> Iterator[Stage]:
         for context in browser.contexts:
             context.close()
     printed = log.read_text()
+    print(printed)  # beside what else a story that fails shows: server and worker say what they could not do
     assert "Traceback" not in printed, printed
     assert stage.watch.complaints == []
 
@@ -96,14 +97,20 @@ def give_passkey(page: Page, town: Town, who: Persona) -> None:
 
 
 def until(page: Page, seen: Callable[[], Locator]) -> None:
-    """Look at the page again until what is awaited stands there: the worker does it, not the page."""
-    end = time.monotonic() + _PATIENCE
+    """Look at the page again until what is awaited stands there: the worker does it, not the page. As long as
+    the page goes on changing it is waited for.
+    """
+    shown, end, pause = "", time.monotonic() + _PATIENCE, 500
     while True:
         try:
-            expect(seen()).to_be_visible(timeout=500)
+            expect(seen()).to_be_visible(timeout=pause)
         except AssertionError:
-            if time.monotonic() > end:
+            now = page.get_by_role("main").inner_text()
+            if now != shown:
+                shown, end, pause = now, time.monotonic() + _PATIENCE, 500
+            elif time.monotonic() > end:
                 raise
             page.reload()
+            pause = min(pause + 100, 2000)  # looking takes of what the worker needs
         else:
             return

@@ -234,7 +234,8 @@ def _credential(authority: Authority, who: Persona) -> Credential:
     school = PRIMARY if who.office == PRIMARY.code else SECONDARY
     if SEAL in dict(who.duties):
         return authority.seal(school.name)
-    return authority.person(who.name, who.duties[0][0], school=school.name)
+    key = "rsa" if who is ENGLISH else "p256"
+    return authority.person(who.name, who.duties[0][0], school=school.name, key=key)
 
 
 def _open_offices(session: Session, authority: Authority) -> None:

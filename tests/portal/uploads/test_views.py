@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -671,25 +672,33 @@ class TestRequests:
 
 
 class TestForms:
-    @pytest.mark.parametrize("path", ["/kiem-tra", "/check", "/check/data"])
-    def test_in_the_other_language_a_file_is_asked_for_again_and_that_is_said(
-        self, world: World, path: str
-    ) -> None:
+    def test_in_the_other_language_a_file_that_has_no_number_is_asked_for_again(self, world: World) -> None:
+        """What was no genuine file gives no data, and no number: that is said at the way over."""
         unknown = b"%PDF-1.7 unknown"
         switch = (
             '<a class="tongue" href="/kiem-tra?lang=en" lang="en" hreflang="en">English<span class="muted">'
         )
-        assert f"{switch}send the file again</span></a>" in send(world, unknown, path).text
-        genuine = send(world, world.primary.file, "/check?lang=en").text
+        assert f"{switch}send the file again</span></a>" in send(world, unknown, "/check/data").text
+        english = send(world, unknown, "/check/data?lang=en").text
         assert (
             'href="/kiem-tra" lang="vi" hreflang="vi">Tiếng Việt<span class="muted">phải gửi lại tệp'
-            in genuine
+            in english
         )
 
-    def test_the_answer_to_a_photo_has_an_address_in_either_language(self, world: World) -> None:
-        page = send(world, picture(code_url(world.primary))).text
-        assert f'<a class="tongue" href="{world.primary.path}?lang=en"' in page
+    @pytest.mark.parametrize("kind", ["file", "photo", "unknown"])
+    def test_the_answer_has_an_address_in_either_language(self, world: World, kind: str) -> None:
+        content = {
+            "file": world.primary.file,
+            "photo": picture(code_url(world.primary)),
+            "unknown": b"%PDF-1.7 unknown",
+        }[kind]
+        page = send(world, content).text
+        address = re.findall(r'<a class="tongue" href="(/ket-qua/[0-9A-Z]{17}[?]lang=en)"', page)
+        assert len(address) == 1
         assert "send the file again" not in page
+        english = world.client.get(address[0]).text
+        headline = body(send(world, content, "/check?lang=en", **JSON))["words"]["headline"]
+        assert f">{headline}</h1>" in english
 
 
 def test_nothing_of_an_upload_is_kept(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

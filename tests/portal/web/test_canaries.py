@@ -34,7 +34,7 @@ from tests.portal.limits.codes import unknown, wrong_digest
 from tests.portal.lookup.test_views import paper_form, typed_form
 from tests.portal.web.test_journal import lines, printed
 from tests.portal.web.world import Issued, Stock, World, build, enter, filled
-from verifier.locator import group
+from verifier.locator import group, new_record_id
 
 __all__ = ["printed"]
 
@@ -188,6 +188,8 @@ def questions(records: tuple[Issued, ...]) -> Iterator[tuple[str, str, dict[str,
         "/hoc-ba-mau",
         "/hop-thu-demo",
         "/receipt",
+        "/ket-qua/x",
+        f"/ket-qua/{new_record_id(bytes(10))}",
         "/khong-co",
         "/v/x",
         "/V/x",
@@ -209,6 +211,9 @@ def questions(records: tuple[Issued, ...]) -> Iterator[tuple[str, str, dict[str,
             yield "POST", "/kiem-tra", {"code": text}
         yield "POST", "/compare", paper_form(issued) | {"ho_va_ten": "Người Khác", "ngay_sinh": "01/01/2001"}
         yield "POST", "/compare", {"code": code}
+        yield "POST", "/ket-qua", {"code": code}
+    yield "POST", "/ket-qua", {"code": unknown(2).removeprefix("/V/")}
+    yield "POST", "/ket-qua", {}
     for number in ("", "x", str(uuid.UUID(int=7))):
         yield "POST", "/receipt", {"number": number}
     for path in ("/kiem-tra", "/check", "/check/data"):

@@ -1,0 +1,332 @@
+"""Results that are shown again: what is kept and what never is, what stands today, who may ask."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from portal.registry import service as registry
+from portal.registry.models import RegisteredFile
+from portal.results import service
+from portal.results.models import CheckResult
+from tests.conftest import ACTOR, NOW
+from tests.portal.limits.codes import unknown
+from tests.portal.lookup.test_views import paper_form
+from tests.portal.uploads.test_views import code_url, picture
+from tests.portal.web.world import CERTIFICATE, Issued, World, signature
+from verifier import words
+from verifier.locator import group, new_record_id
+from verifier.report import (
+    Check,
+    CheckName,
+    CheckStatus,
+    Medium,
+    ValidationReport,
+)
+from verifier.verdict import Evidence, Outcome, Standing, Verdict, VersionFacts, VersionState
+
+JSON = {"Accept": "application/json"}
+CURRENT = "Đúng bản trường cấp, đang lưu hành"
+
+
+def upload(world: World, content: bytes, **headers: str) -> TestResponse:
+    answer = world.client.post(
+        "/check", data={"file": (io.BytesIO(content), "Khuất Văn Tên.pdf")}, headers=headers
+    )
+    assert answer.status_code == 200
+    return answer
+
+
+def number_of(world: World, content: bytes) -> str:
+    found: str = json.loads(upload(world, content, **JSON).data)["result"]["number"]
+    return found
+
+
+def kept(world: World, number: str, **headers: str) -> TestResponse:
+    return world.client.get(f"/ket-qua/{number}", headers=headers)
+
+
+def headline(page: TestResponse) -> str:
+    (found,) = re.findall(r"<h1[^>]*>(.*?)</h1>", page.text)
+    return str(found)
+
+
+def rows(world: World) -> list[CheckResult]:
+    with Session(world.app.extensions["portal"].engine) as session:
+        return list(session.scalars(select(CheckResult).order_by(CheckResult.made_at)))
+
+
+def recall(world: World, issued: Issued) -> None:
+    with Session(world.app.extensions["portal"].engine) as session, session.begin():
+        code = issued.locator.record_id
+        registry.recall(
+            session, code, "data_error", version=issued.version, actor=ACTOR, now=world.clock.now()
+        )
+
+
+class TestNumber:
+    def test_an_upload_says_under_which_number_it_is_shown_again(self, world: World) -> None:
+        page = upload(world, world.primary.file)
+        number = re.findall(r'href="/ket-qua/([0-9A-Z]{17})"', page.text)[0]
+        assert group(number) in page.text
+        again = kept(world, number)
+        assert (again.status_code, headline(again)) == (200, CURRENT)
+        assert again.headers["Cache-Control"] == "no-store"
+        assert again.headers["X-Robots-Tag"] == "noindex"
+        assert again.headers["Referrer-Policy"] == "no-referrer"
+        assert "Set-Cookie" not in again.headers
+
+    def test_in_the_other_language_nobody_sends_the_file_again(self, world: World) -> None:
+        page = upload(world, world.primary.file)
+        address = re.findall(r'class="tongue" href="([^"]+)"', page.text)[0]
+        assert re.fullmatch(r"/ket-qua/[0-9A-Z]{17}\?lang=en", address)
+        english = world.client.get(address)
+        assert headline(english) == "As issued by the school, and current"
+        assert "phải gửi lại tệp" not in page.text
+
+    def test_numbers_are_random_and_stand_nowhere(self, world: World) -> None:
+        numbers = {number_of(world, world.primary.file) for _ in range(20)}
+        assert len({number[:4] for number in numbers}) > 15
+        stored = " ".join(str(vars(row)) for row in rows(world))
+        assert [number for number in numbers if number in stored] == []
+
+    @pytest.mark.parametrize("number", ["x", "0" * 16, "1" * 17, "É" * 17, "0" * 17 + "/x"])
+    def test_a_malformed_number_meets_no_database(
+        self, world: World, number: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("portal.results.views.reading", pytest.fail)
+        assert kept(world, number).status_code == 404
+
+    def test_an_unknown_number_is_a_guess(self, world: World) -> None:
+        def ask(number: str, address: str) -> int:
+            base = {"REMOTE_ADDR": address}
+            return world.client.get(f"/ket-qua/{number}", environ_base=base).status_code
+
+        numbers = [new_record_id(n.to_bytes(10)) for n in range(21)]
+        assert [ask(number, "2001:db8::7") for number in numbers] == [404] * 20 + [429]
+        known = number_of(world, world.primary.file)
+        assert ask(known, "2001:db8::8") == 429
+        assert ask(known, "2001:db8:1::7") == 200
+
+    def test_as_people_type_it(self, world: World) -> None:
+        number = number_of(world, world.primary.file)
+        answer = kept(world, group(number).lower())
+        assert (answer.status_code, answer.headers["Location"]) == (301, f"/ket-qua/{number}")
+
+    def test_its_days_end(self, world: World) -> None:
+        number = number_of(world, world.primary.file)
+        world.clock.time += timedelta(days=90) - timedelta(seconds=1)
+        assert kept(world, number).status_code == 200
+        world.clock.time += timedelta(seconds=1)
+        assert kept(world, number).status_code == 404
+        bundle = world.app.extensions["portal"]
+        with Session(bundle.engine) as session, session.begin():
+            assert service.is_over(session, now=world.clock.now())
+            assert service.erase_over(session, now=world.clock.now()) == 1
+            assert not service.is_over(session, now=world.clock.now())
+        assert rows(world) == []
+
+    def test_a_database_that_takes_nothing_holds_no_answer_back(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object, **__: object) -> None:
+            raise OperationalError("INSERT", None, Exception("disk full"))
+
+        monkeypatch.setattr("portal.results.service.keep", full)
+        page = upload(world, world.primary.file)
+        assert headline(page) == CURRENT
+        assert "/ket-qua/" not in page.text
+
+
+class TestCodes:
+    def test_reading_a_code_keeps_nothing(self, world: World) -> None:
+        page = world.client.get(world.primary.path)
+        assert 'action="/ket-qua"' in page.text
+        assert rows(world) == []
+
+    def test_a_number_for_a_code(self, world: World) -> None:
+        code = {"code": str(world.primary.locator)}
+        answer = world.client.post("/ket-qua", data=code, content_type="multipart/form-data")
+        assert answer.status_code == 303
+        page = world.client.get(answer.headers["Location"])
+        assert headline(page) == "Mã đúng; giấy chưa được so"
+
+    def test_nothing_is_kept_of_a_code_that_is_not_ours(self, world: World) -> None:
+        bad = unknown(3).removeprefix("/V/")
+        for code in (bad, "x", ""):
+            data = {"code": code}
+            answer = world.client.post("/ket-qua", data=data, content_type="multipart/form-data")
+            assert (answer.status_code, "/ket-qua/" in answer.text) == (200, False)
+        assert rows(world) == []
+
+    def test_a_photo_and_a_paper_have_numbers_too(self, world: World) -> None:
+        photo = number_of(world, picture(code_url(world.primary)))
+        assert headline(kept(world, photo)) == "Mã đúng; giấy chưa được so"
+        form = paper_form(world.primary)
+        page = world.client.post("/compare", data=form, content_type="multipart/form-data")
+        number = re.findall(r'href="/ket-qua/([0-9A-Z]{17})"', page.text)[0]
+        assert headline(kept(world, number)) == headline(page)
+
+    def test_a_strange_code_beside_ours_is_warned_of_each_time(self, world: World) -> None:
+        photo = picture(code_url(world.primary), "https://khac.example/x")
+        said = json.loads(upload(world, photo, **JSON).data)["words"]["further"]
+        assert len(said) == 1
+        assert said[0] in kept(world, number_of(world, photo)).text
+
+    def test_a_paper_that_differs_is_not_kept(self, world: World) -> None:
+        form = paper_form(world.primary) | {"ho_va_ten": "Người Khác"}
+        page = world.client.post("/compare", data=form, content_type="multipart/form-data")
+        assert headline(page) == "Giấy không khớp với bản trường cấp"
+        assert rows(world) == []
+
+
+class TestToday:
+    def test_unchanged(self, world: World) -> None:
+        page = kept(world, number_of(world, world.primary.file))
+        assert "vẫn như vậy" in page.text
+        assert "Hôm nay" not in page.text
+
+    def test_a_recall_since_stands_first(self, world: World) -> None:
+        number = number_of(world, world.primary.file)
+        world.clock.time += timedelta(days=1)
+        recall(world, world.primary)
+        page = kept(world, number)
+        assert headline(page) == "Hôm nay: Học bạ này đã được thu hồi"
+        first, then = page.text.index("Học bạ này đã được thu hồi"), page.text.index("cổng đã trả lời")
+        assert first < then < page.text.index(CURRENT)
+        answer = json.loads(kept(world, number, **JSON).data)
+        assert (answer["verdict"], answer["today"]["verdict"]) == ("GENUINE_CURRENT", "GENUINE_REVOKED")
+
+    def test_of_a_file_it_is_the_standing_of_that_very_file(self, world: World) -> None:
+        """Another file of the version still passes; the one that was checked does not."""
+        number = number_of(world, world.primary.file)
+        bundle = world.app.extensions["portal"]
+        with Session(bundle.engine) as session, session.begin():
+            own = session.scalars(
+                select(RegisteredFile).where(RegisteredFile.sha256 == world.primary.report.sha256)
+            ).one()
+            copied = {
+                c.key: getattr(own, c.key) for c in RegisteredFile.__mapper__.column_attrs if c.key != "id"
+            }
+            newer = copied | {
+                "sha256": "0" * 64,
+                "stored_name": "newer",
+                "kind": "renewed",
+                "registered_at": own.registered_at + timedelta(days=1),
+            }
+            session.add(RegisteredFile(**newer))
+            own.standing = Standing.FAILED
+        assert "đang lưu hành" in world.client.get(world.primary.path).text
+        assert headline(kept(world, number)).startswith("Hôm nay: Có trong sổ đăng ký, nhưng chữ ký số")
+
+    def test_a_standing_that_waits_is_no_word_about_the_record(self, world: World) -> None:
+        number = number_of(world, world.primary.file)
+        bundle = world.app.extensions["portal"]
+        with Session(bundle.engine) as session, session.begin():
+            registry.withdraw_standing(session, frozenset({CERTIFICATE}), epoch=999)
+        page = kept(world, number)
+        assert headline(page) == "Hôm nay: Chưa kiểm tra được"
+        assert "giả" not in page.text.replace("giải", "").replace("giảm", "")
+
+    def test_of_other_bytes_nothing_more_can_be_said(self, world: World) -> None:
+        number = number_of(world, b"%PDF-1.7 other bytes")
+        page = kept(world, number)
+        assert "Hôm nay" not in page.text
+        assert "vẫn như vậy" not in page.text
+        assert json.loads(kept(world, number, **JSON).data)["today"] is None
+
+
+class TestWhatIsKept:
+    def strange(self) -> ValidationReport:
+        """A report full of a stranger's words."""
+        own = signature("GVBM.TOAN", NOW, failing=Check(CheckName.TIME, CheckStatus.FAILED, "Khuất Canary"))
+        return ValidationReport(
+            at=NOW,
+            medium=Medium.PDF,
+            size=77,
+            sha256="ab" * 32,
+            signatures=(
+                own,
+                signature("GVBM.CANARY", NOW),
+            ),
+            unsigned_fields=("Canary field",),
+            codes=("Canary code",),
+            attached_record_id="CANARY",
+            pages=3,
+        )
+
+    def test_nothing_that_a_file_says_itself(self, world: World) -> None:
+        bundle = world.app.extensions["portal"]
+        with Session(bundle.engine) as session, session.begin():
+            verdict = Verdict(Outcome.NOT_VERIFIED, Evidence.FILE, ("untrusted_signer",))
+            number = service.keep(session, bundle.vault, verdict, self.strange(), now=NOW, days=90)
+            found = service.find(session, bundle.vault, number, now=NOW)
+        (row,) = rows(world)
+        stored = json.dumps({k: str(v) for k, v in vars(row).items()}, ensure_ascii=False)
+        for strange in (
+            "Canary",
+            "CANARY",
+            "Khuất",
+            "ab" * 32,
+            "CCCD",
+            "Trần Văn Minh",
+            "tệp.pdf",
+            CERTIFICATE,
+        ):
+            assert strange not in stored
+        assert found is not None
+        assert [s.subject_code for s in found.report.signatures] == ["TOAN", None]
+        assert [s.result for s in found.report.signatures] == [CheckStatus.FAILED, CheckStatus.PASSED]
+        assert found.verdict == verdict
+
+    def test_no_name_not_even_masked_and_no_fingerprint(self, world: World) -> None:
+        for content in (world.primary.file, b"%PDF-1.7 unknown", picture(code_url(world.primary))):
+            number_of(world, content)
+        stored = " ".join(str(vars(row)) for row in rows(world))
+        name = str(world.primary.data["ho_va_ten"])
+        masked = " ".join(f"{word[0]}***" for word in name.split())
+        assert masked in kept(world, number_of(world, world.primary.file)).text
+        for personal in (name, masked, "Khuất", "tệp", world.primary.report.sha256, "Trần Văn Minh"):
+            assert personal not in stored
+
+    def test_the_signers_names_are_for_who_sends_the_file(self, world: World) -> None:
+        sent = upload(world, world.primary.file).text
+        again = kept(world, number_of(world, world.primary.file)).text
+        assert "Tên người ký chỉ hiện" in sent
+        assert "Tên người ký chỉ hiện" not in again
+        assert [s.result for s in world.primary.report.signatures].count(CheckStatus.PASSED) == again.count(
+            "<summary>"
+        ) - 1
+
+    @pytest.mark.parametrize("outcome", list(Outcome))
+    @pytest.mark.parametrize("evidence", list(Evidence))
+    def test_every_answer_comes_back_as_it_was(
+        self, world: World, outcome: Outcome, evidence: Evidence
+    ) -> None:
+        bundle = world.app.extensions["portal"]
+        facts = VersionFacts(
+            world.primary.locator.record_id,
+            world.primary.version,
+            VersionState.RECALLED,
+            Standing.PASSED,
+            NOW,
+            "data_error",
+            NOW,
+        )
+        verdict = Verdict(outcome, evidence, ("crl_stale",), facts)
+        report = ValidationReport(at=NOW, medium=Medium.PDF)
+        with Session(bundle.engine) as session, session.begin():
+            number = service.keep(session, bundle.vault, verdict, report, now=NOW, days=90)
+        with Session(bundle.engine) as session:
+            found = service.find(session, bundle.vault, number, now=NOW)
+        assert found is not None
+        assert (found.verdict, found.report) == (verdict, report)
+        assert words.say(found.verdict, "vi").headline in kept(world, number).text
