@@ -44,6 +44,7 @@ class Resources:
     hosts: Hosts
     gate: Gate  # limits by client
     workroom: Workroom  # places for checks
+    pile_room: Workroom  # places for many files in one sending
     openid: IdentityProvider | None  # None where the settings name none
 
 

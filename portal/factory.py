@@ -41,6 +41,7 @@ from portal.receiving.codes import codes
 from portal.receiving.sharing import sharing
 from portal.receiving.views import receiving
 from portal.results.views import results
+from portal.uploads.pile_views import desk_pile
 from portal.uploads.views import uploads
 from portal.vault import Vault
 from portal.web import access
@@ -147,6 +148,7 @@ def create_app(
         hosts=Hosts(settings.public_url, settings.public_url_former),
         gate=gate,
         workroom=Workroom(settings.checks),
+        pile_room=Workroom(_piles(settings)),
         openid=_openid(settings),
     )
     extensions.install(app, bundle)
@@ -157,6 +159,7 @@ def create_app(
     # 4 Features.
     app.register_blueprint(lookup)
     app.register_blueprint(uploads)
+    app.register_blueprint(desk_pile)
     app.register_blueprint(results)
     app.register_blueprint(doors)
     app.register_blueprint(accounts)
@@ -196,6 +199,11 @@ def _receiving(settings: Settings) -> Bounds:
     """Bodies that are read at one time: three in four threads, for one client one in eight."""
     threads = settings.web_threads
     return Bounds(max(1, threads * 3 // 4), 0, max(1, threads // 8), settings.checks.wait_seconds)
+
+
+def _piles(settings: Settings) -> Bounds:
+    """Piles of files at one time, each with all its bytes on disk: one in 32 threads, for one client two."""
+    return Bounds(max(1, settings.web_threads // 32), 0, 2, settings.checks.wait_seconds)
 
 
 def _openid(settings: Settings) -> IdentityProvider | None:

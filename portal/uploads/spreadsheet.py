@@ -16,6 +16,7 @@ from typing import Any, Final
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
 
 #: What no XML can hold (XML 1.0, "Char").
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -58,6 +59,18 @@ def workbook(*parts: Part) -> bytes:
     return out.getvalue()
 
 
+def plain_workbook(*sheets: tuple[str, Sequence[Line], Sequence[int]]) -> bytes:
+    """An .xlsx file of lists: of each sheet its name, its lines (the first names the columns), the widths of
+    its columns.
+    """
+    book = Workbook(write_only=True)
+    for title, lines, widths in sheets:
+        _sheet(book, title, lines, widths)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
 def _add(book: Workbook, part: Part, name: str) -> None:
     fields = part.fields
     rows = {name: value for name, value in fields.items() if name.startswith("mon.")}
@@ -85,10 +98,10 @@ def _add(book: Workbook, part: Part, name: str) -> None:
         _sheet(book, f"Danh sách{name}", [("Trường", "Số", "Mục", "Giá trị"), *entries])
 
 
-def _sheet(book: Workbook, title: str, lines: Sequence[Line]) -> None:
+def _sheet(book: Workbook, title: str, lines: Sequence[Line], widths: Sequence[int] = _WIDTHS) -> None:
     sheet = book.create_sheet(title)
-    for column, width in zip("ABCDEFG", _WIDTHS, strict=True):
-        sheet.column_dimensions[column].width = width
+    for column, width in enumerate(widths, 1):
+        sheet.column_dimensions[get_column_letter(column)].width = width
     sheet.freeze_panes = "A2"
     for number, line in enumerate(lines):
         cells = []

@@ -35,7 +35,7 @@ def check_sample(name: str) -> Response:
     if name not in {s.file for s in samples()}:
         abort(404)
     with reading() as session:
-        return answers.respond(_answer(examine(session, (samples_folder() / name).read_bytes())))
+        return answers.respond(answer_of(examine(session, (samples_folder() / name).read_bytes())))
 
 
 @uploads.post("/check/data")
@@ -57,7 +57,7 @@ def data() -> Response:
     version = found.verdict.version
     name = f"hoc-ba-{version.record_id}-{version.version}" if version else "hoc-ba"
     if wanted == "xlsx":
-        return _download(workbook(Part(name, _check_lines(found), opened.fields)), f"{name}.xlsx", XLSX)
+        return download(workbook(Part(name, _check_lines(found), opened.fields)), f"{name}.xlsx", XLSX)
     body = {
         "verdict": found.verdict.outcome.value,
         "evidence": found.verdict.evidence.value,
@@ -69,7 +69,7 @@ def data() -> Response:
         "disclosures": opened.disclosures,
     }
     text = json.dumps(jsonable(body), ensure_ascii=False, indent=1)
-    return _download(text.encode(), f"{name}.json", "application/json")
+    return download(text.encode(), f"{name}.json", "application/json")
 
 
 def examine(session: Session, content: bytes) -> FileAnswer:
@@ -94,7 +94,7 @@ def respond_kept(found: FileAnswer) -> Response:
     if number is None:
         return respond(found)
     now = resources().clock.now()
-    response = answers.respond(_answer(found), here=address(number), number=number_of(number, now))
+    response = answers.respond(answer_of(found), here=address(number), number=number_of(number, now))
     response.headers["Content-Location"] = address(number)
     return response
 
@@ -103,13 +103,14 @@ def respond(found: FileAnswer, *, status: int = 200) -> Response:
     """The answer without a number. In the other language that of a code has an address of its own; a file,
     which is not kept, is asked for again.
     """
-    answer = _answer(found)
+    answer = answer_of(found)
     return answers.respond(
         answer, status=status, here="/kiem-tra" if answer.locator is None else f"/V/{answer.locator}"
     )
 
 
-def _answer(found: FileAnswer) -> answers.Answer:
+def answer_of(found: FileAnswer) -> answers.Answer:
+    """What pages and programs are told of it."""
     locator = None if found.locator is None else str(found.locator)
     return answers.Answer(
         found.verdict,
@@ -125,7 +126,7 @@ def _answer(found: FileAnswer) -> answers.Answer:
 
 def _check_lines(found: FileAnswer) -> list[tuple[str, str]]:
     """The first sheet: what was checked, when, with which answer."""
-    said = _answer(found).words("vi")
+    said = answer_of(found).words("vi")
     lines = [
         ("Kết quả", said.headline),
         ("Giải thích", said.sentence),
@@ -142,7 +143,8 @@ def _check_lines(found: FileAnswer) -> list[tuple[str, str]]:
     return lines
 
 
-def _download(content: bytes, name: str, kind: str) -> Response:
+def download(content: bytes, name: str, kind: str) -> Response:
+    """A file to keep, made for whoever asked."""
     response = Response(content, content_type=kind)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Cache-Control"] = "no-store"

@@ -226,7 +226,7 @@ def respond_kept(then: Answer, today: Answer | None, number: Number, now: dateti
     own |= {"other_language": other_language(number.path, tongue), "file_again": ""}
     context = {**_common(then, tongue, number), **own, "again": (), "kept": True}
     if today is not None:
-        context["still"] = "same" if _unchanged(then, today) else "changed"
+        context["still"] = "same" if unchanged(then, today) else "changed"
         if context["still"] == "changed":
             context["today"] = _today(today, tongue)
     text = current_app.extensions["pages"].text("verdict.html", tongue, context)
@@ -247,7 +247,8 @@ def kept_json(
     }
 
 
-def _unchanged(then: Answer, today: Answer) -> bool:
+def unchanged(then: Answer, today: Answer) -> bool:
+    """Whether what was answered still stands."""
     was, stands = then.verdict, today.verdict
     return (was.outcome, was.reasons) == (stands.outcome, stands.reasons)
 
@@ -287,7 +288,7 @@ def as_page(
     """
     own = _own(answer, language, number)
     own["other_language"] = other_language(here, language)
-    own["file_again"] = _file_again(language) if here == "/kiem-tra" else ""
+    own["file_again"] = file_again(language) if here == "/kiem-tra" else ""
     report = answer.report
     # A list of any length, or a stranger's words: not a page of a kind.
     strange = (report.signatures, report.timestamps, report.revisions, report.unsigned_fields)
@@ -298,7 +299,7 @@ def as_page(
     return pages.outlined("verdict.html", language, kind, lambda: _common(answer, language, number), own)
 
 
-def _file_again(language: Language) -> str:
+def file_again(language: Language) -> str:
     """What switching the language takes, said to whoever reads the other one."""
     return translate(marked("phải gửi lại tệp"), "en" if language == "vi" else "vi")
 

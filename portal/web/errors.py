@@ -85,7 +85,9 @@ _TEXTS: Final = {
 }
 _OTHER: Final = _TEXTS[400]
 #: Endpoints that everybody sends a file, a photo or a typed code to.
-_TAKES_PHOTOS: Final = frozenset({"doors.check", "uploads.data", "lookup.typed", "lookup.compare"})
+_TAKES_PHOTOS: Final = frozenset(
+    {"doors.check", "uploads.data", "piles.check_pile", "lookup.typed", "lookup.compare"}
+)
 #: Seconds after which a database that kept us waiting is worth another try.
 _WAIT: Final = 10
 

@@ -136,6 +136,15 @@ def examining(registered: bool) -> Iterator[None]:
 
 
 @contextmanager
+def receiving_pile() -> Iterator[None]:
+    """The time in which a pile of files is received and checked: one of few places (disk, a thread)."""
+    with ExitStack() as held:
+        with _no_place():
+            held.enter_context(resources().pile_room.place(_address()))
+        yield
+
+
+@contextmanager
 def _no_place() -> Iterator[None]:
     """Say in an answer that there is no place."""
     try:

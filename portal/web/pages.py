@@ -60,6 +60,8 @@ COMPONENTS: Final = (
     "paper_guide",
     "box_file",
     "box",
+    "pile_answer",
+    "pile_row",
     "record_sections",
 )
 

@@ -40,6 +40,9 @@ ROUTES = {
     ("GET", "/check"): E,
     ("POST", "/check"): F,
     ("POST", "/check/data"): F,
+    ("GET", "/kiem-tra-nhieu"): E,
+    ("POST", "/kiem-tra-nhieu"): F,
+    ("POST", "/kiem-tra-nhieu/bang.xlsx"): Access.RESULT,
     ("GET", "/check/sample/<path:name>"): D,
     ("GET", "/demo/<path:name>"): D,
     ("GET", "/sign-in"): S,
@@ -295,7 +298,7 @@ def test_what_a_strange_site_sends_changes_nothing(world: World) -> None:
             answer = world.client.post(path, data=form, content_type="multipart/form-data", headers=headers)
             assert answer.status_code == (422 if path == "/receipt" else 200)
             assert "Access-Control-Allow-Origin" not in answer.headers
-        for path in ("/kiem-tra", "/check", "/check/data"):
+        for path in ("/kiem-tra", "/kiem-tra-nhieu", "/check", "/check/data"):
             for content in (file, b"%PDF-1.7 other"):
                 data = {"file": (io.BytesIO(content), "x.pdf")}
                 if (path, content) != ("/check/data", file):
@@ -305,4 +308,4 @@ def test_what_a_strange_site_sends_changes_nothing(world: World) -> None:
     assert sorted(map(str, everything(bundle.engine, but=counted))) == before
     assert app.secret_key is None
     asking = {path for (method, path), rule in ROUTES.items() if method == "POST" and rule in (T, F)}
-    assert asking == {*forms, "/kiem-tra", "/check", "/check/data"}
+    assert asking == {*forms, "/kiem-tra", "/kiem-tra-nhieu", "/check", "/check/data"}

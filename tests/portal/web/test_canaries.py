@@ -185,6 +185,7 @@ def questions(records: tuple[Issued, ...]) -> Iterator[tuple[str, str, dict[str,
         "/compare",
         "/check",
         "/kiem-tra",
+        "/kiem-tra-nhieu",
         "/hoc-ba-mau",
         "/hop-thu-demo",
         "/receipt",
@@ -216,7 +217,8 @@ def questions(records: tuple[Issued, ...]) -> Iterator[tuple[str, str, dict[str,
     yield "POST", "/ket-qua", {}
     for number in ("", "x", str(uuid.UUID(int=7))):
         yield "POST", "/receipt", {"number": number}
-    for path in ("/kiem-tra", "/check", "/check/data"):
+    yield "POST", "/kiem-tra-nhieu/bang.xlsx", {"number": "x"}
+    for path in ("/kiem-tra", "/kiem-tra-nhieu", "/check", "/check/data"):
         yield "POST", path, {}
         for content in (b"%PDF-1.7 other", records[0].file + b"x", b"\x89PNG", b""):
             yield "POST", path, {"file": content}
@@ -297,7 +299,7 @@ def test_what_is_sent_stays_out_of_the_log(nest: Nest, printed: io.StringIO) -> 
     for issued in nest.records:
         ask(nest.world, "POST", "/lookup", typed_form(issued), {})
         ask(nest.world, "POST", "/compare", paper_form(issued), {"User-Agent": "Canary"})
-        for path in ("/kiem-tra", "/check", "/check/data"):
+        for path in ("/kiem-tra", "/kiem-tra-nhieu", "/check", "/check/data"):
             data = {"file": (io.BytesIO(issued.file), f"{name}.pdf")}
             nest.world.client.post(path, data=data, headers={"Referer": f"https://x/{issued.locator}"})
         nest.world.client.get("/lookup", query_string={"code": str(issued.locator), "ngay_sinh": birth})
