@@ -16,6 +16,7 @@ need() { # need PACKAGE COMMAND-OR-FILE...
 }
 
 need chromium chromium
+need ffmpeg ffmpeg
 need postgresql '/usr/lib/postgresql/*/bin/initdb'
 need redis-server redis-server
 need softhsm2 softhsm2-util

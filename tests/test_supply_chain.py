@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
@@ -89,3 +90,24 @@ def test_an_audit_that_reaches_nobody_is_no_clean_one() -> None:
     )  # fmt: skip
     assert done.returncode != 0
     assert "no known vulnerabilities" not in (done.stdout + done.stderr).lower()
+
+
+def test_vendored_files_are_those_that_their_readme_names() -> None:
+    """SEC-42: version, licences, and the sha256 of each file. A change of one byte fails here."""
+    folders = [each for each in (ROOT / "portal/static/vendor").iterdir() if each.is_dir()]
+    assert [each.name for each in folders] == ["zxing-wasm"]
+    for folder in folders:
+        readme = (folder / "README.md").read_text("utf-8")
+        held = dict(re.findall(r"^\| ([\w.-]+) \| .* \| ([0-9a-f]{64}) \|$", readme, re.MULTILINE))
+        licences = {each.name for each in folder.glob("LICENSE-*.txt")}
+        assert {each.name for each in folder.iterdir()} == {"README.md", *held, *licences}
+        assert all(each in readme for each in licences)
+        for name, digest in held.items():
+            assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
+
+
+def test_the_vendored_reader_asks_for_its_own_wasm() -> None:
+    """SEC-42: the two files belong together; the script names the hash of the wasm that it was built with."""
+    folder = ROOT / "portal/static/vendor/zxing-wasm"
+    built_with = hashlib.sha256((folder / "zxing-reader.wasm").read_bytes()).hexdigest()
+    assert f"ZXING_WASM_SHA256=`{built_with}`" in (folder / "zxing-reader.js").read_text("utf-8")

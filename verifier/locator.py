@@ -270,15 +270,15 @@ def _origin(public_url: str) -> tuple[str, str]:
 class Hosts:
     """The hosts whose ``/V/`` paths are ours: the current one and those that paper may still carry.
 
-    ``former`` holds hosts (``hocba.example.vn``, ``hocba.example.vn:8443``) or whole origins. Raises
-    InvalidInput.
+    ``former`` holds hosts (``hocba.example.vn``, ``hocba.example.vn:8443``) or whole origins. ``authorities``
+    are all of them in lower case, without default ports. Raises InvalidInput.
     """
 
     def __init__(self, public_url: str, former: tuple[str, ...] = ()) -> None:
         self.public_url = public_url
         origins = [_origin(public_url)]
         origins += [_origin(text if "://" in text else f"https://{text}") for text in former]
-        self._authorities = frozenset(authority for _, authority in origins)
+        self.authorities = frozenset(authority for _, authority in origins)
 
     @property
     def authorities(self) -> tuple[str, ...]:
@@ -290,7 +290,7 @@ class Hosts:
         record.
         """
         lowered = scheme.lower()
-        return authority.isascii() and _without_default_port(lowered, authority) in self._authorities
+        return authority.isascii() and _without_default_port(lowered, authority) in self.authorities
 
     def own_damaged(self, authority: str) -> bool:
         """Whether ``authority`` may be one of ours after an input method turned keystrokes into marks.
@@ -300,7 +300,7 @@ class Hosts:
         """
         plain, marks = _strip_marks(authority.lower())
         return any(
-            0 <= len(own) - len(plain) <= marks and _is_subsequence(plain, own) for own in self._authorities
+            0 <= len(own) - len(plain) <= marks and _is_subsequence(plain, own) for own in self.authorities
         )
 
 

@@ -123,6 +123,32 @@
     }
   });
 
+  // ---- the camera, and photos that the phone reads itself: scan.js is loaded when one of them is asked for
+
+  const place = form.querySelector("[data-scan]");
+  const scanner = () => import(place.dataset.script);
+  const opener = place.querySelector("button");
+  const about = place.querySelector("output");
+  const missing = !window.isSecureContext ? "insecure" : !navigator.mediaDevices?.getUserMedia ? "missing" : "";
+  place.hidden = false;
+  opener.hidden = missing !== "";
+  if (missing) about.textContent = place.dataset[missing];
+  opener.addEventListener("click", () => {
+    scanner().then(
+      ({ open }) => open(place, opener),
+      () => (about.textContent = place.dataset.noReader),
+    );
+  });
+  // Where the one code in a photo leads; null where the server has to look.
+  const readHere = async (file) => {
+    if (!file.type.startsWith("image/")) return null;
+    try {
+      return await (await scanner()).readPhoto(file, place);
+    } catch {
+      return null;
+    }
+  };
+
   // ---- sent, and answered
 
   // A smaller picture, turned as people see it; null where it is small enough or cannot be made here.
@@ -221,10 +247,14 @@
     const { input, file } = found;
     [...inputs, text].forEach(unmark);
     if (text.value.trim()) return refuse(text, words.both);
-    // Only what cannot be made smaller is too large.
-    const small = (button.disabled = true) && (await shrink(file));
-    if (!small && file.size > words.box * 1024 * 1024) return refuse(input, words.tooLarge);
     const next = file.type.startsWith("image/") ? words.looking : words.checking;
+    button.disabled = true;
+    if (next === words.looking) say(next);
+    const read = await readHere(file);
+    if (read) return location.assign(read);
+    // Only what cannot be made smaller is too large.
+    const small = await shrink(file);
+    if (!small && file.size > words.box * 1024 * 1024) return refuse(input, words.tooLarge);
     bar.value = 0;
     sending.hidden = false;
     status.classList.add("working");

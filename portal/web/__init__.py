@@ -11,6 +11,7 @@ from portal.config import Settings
 from portal.web import access, design, errors, home, journal, offline, outbox, sessions, wire
 from portal.web.pages import Pages
 from portal.web.sessions import Doorkeeper
+from verifier.locator import Hosts
 
 KEY = "pages"
 
@@ -24,6 +25,7 @@ def install(app: Flask, settings: Settings, doorkeeper: Doorkeeper) -> Pages:
             "owner_contact": settings.owner_contact,
             "public_url": settings.public_url,
             "host": urlsplit(settings.public_url).netloc,
+            "hosts": " ".join(sorted(Hosts(settings.public_url, settings.public_url_former).authorities)),
             "demo": settings.demo,
             "offline_withdrawn": settings.offline_withdrawn,
             "limit_mb": settings.max_upload_bytes // (1024 * 1024),

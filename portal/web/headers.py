@@ -34,7 +34,7 @@ SECURITY_HEADERS: Final = (
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
-    ("Permissions-Policy", "camera=(), microphone=(), geolocation=()"),
+    ("Permissions-Policy", "camera=(self), microphone=(), geolocation=()"),
     ("X-Robots-Tag", "noindex"),
     ("Server", "portal"),  # a server puts its own name where the application names none (SEC-43)
 )
@@ -65,3 +65,4 @@ class SecurityHeaders:
             return start_response(status, [*headers, *extra], exc_info)
 
         return self._app(environ, with_headers)
+

@@ -56,6 +56,7 @@ COMPONENTS: Final = (
     "text_field",
     "birth",
     "lookup_form",
+    "scan",
     "paper_guide",
     "box_file",
     "box",

@@ -17,6 +17,11 @@ from portal.web.packing import BROTLI, GZIP, packed, static_table, takes, zipped
 #: Kinds of routes whose pages read no session, hold no token, and answer everybody alike.
 PUBLIC: Final = frozenset({Access.EVERYONE, Access.CODE, Access.TYPED, Access.FILE})
 
+#: The worker that reads QR codes in the browser has a policy of its own, as every worker that comes from an
+#: address: its response alone may compile WebAssembly, no page may.
+QR_WORKER: Final = "qr-worker.js"
+QR_WORKER_POLICY: Final = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
+
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _SMALL: Final = 500  # bytes of a page below which packing gains nothing
 
@@ -42,6 +47,8 @@ def send(filename: str) -> Response:
     response.vary.add("Accept-Encoding")
     if way:
         response.content_encoding = way
+    if filename == QR_WORKER:
+        response.headers["Content-Security-Policy"] = QR_WORKER_POLICY
     if request.args.get("v") == file.digest:
         response.headers["Cache-Control"] = _FOR_EVER
     response.make_conditional(request, accept_ranges=True, complete_length=len(content))

@@ -42,6 +42,7 @@ REQUESTS: dict[str, tuple[int, Callable[[FlaskClient, World], TestResponse]]] = 
     "redirect": (301, lambda c, w: c.get(w.primary.path.lower())),
     "compare form": (200, lambda c, w: c.get(f"/compare?code={w.primary.locator}")),
     "static": (200, lambda c, _: c.get("/static/app.css")),
+    "scanner": (200, lambda c, _: c.get("/static/scan.js")),
     "robots": (200, lambda c, _: c.get("/robots.txt")),
     "manifest": (200, lambda c, _: c.get("/manifest.webmanifest")),
     "no network": (200, lambda c, _: c.get("/ngoai-tuyen?lang=en")),
@@ -65,6 +66,24 @@ def test_the_policy_is_the_one_of_the_design() -> None:
     """SEC-26."""
     assert CONTENT_SECURITY_POLICY == POLICY
     assert "unsafe" not in POLICY
+
+
+def test_the_worker_that_reads_codes_alone_may_compile(world: World) -> None:
+    """SEC-26: and it may do less of everything else. What is only named like it has the policy of all."""
+    worker = world.client.get("/static/qr-worker.js?v=1")
+    assert worker.headers.getlist("Content-Security-Policy") == [
+        "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'"
+    ]
+    for path in (
+        "/qr-worker.js",
+        "/static/scan.js",
+        "/V/qr-worker.js",
+        "/static/qr-worker.js.txt",
+        "/?qr-worker.js",
+    ):
+        assert world.client.get(path).headers.getlist("Content-Security-Policy") == [POLICY], path
+    others = {h: v for h, v in EXPECTED.items() if h != "Content-Security-Policy"}
+    assert {h: worker.headers[h] for h in others} == others
 
 
 def evaluated(policy: str) -> list[list[str | None]]:
