@@ -12,7 +12,7 @@ help:
 	@echo "make run     set everything up and serve the demo on http://localhost:8000 (PORT=… changes it)"
 	@echo "make test    set everything up, check, and run every test"
 	@echo "make check   lint, types, import contracts, templates, catalogues"
-	@echo "make bench   print speed ratios, measured in one run"
+	@echo "make bench   print speed ratios of one run, and how many QR codes are read"
 	@echo "make sbom    write sbom.json (CycloneDX) from uv.lock"
 	@echo "make audit   ask OSV about everything in uv.lock; fails when it cannot"
 	@echo "make clean   remove the virtual environment and the demo instance"
@@ -46,7 +46,7 @@ format: setup-dev
 test: tools check
 	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-bench: setup-dev
+bench: setup-dev tools
 	$(PY) -m bench
 
 sbom: setup

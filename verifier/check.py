@@ -102,6 +102,7 @@ def _look_at_pages(data: bytes, policy: ValidationPolicy) -> tuple[bool, tuple[s
             max_pages=limits.scanned_pages if images_only else limits.pages,
             max_pixels=limits.page_pixels,
             rescue=images_only,
+            enough=could_be_ours if images_only else None,
         )
     except MemoryError:
         raise
@@ -113,7 +114,7 @@ def _look_at_pages(data: bytes, policy: ValidationPolicy) -> tuple[bool, tuple[s
 def _examine_image(data: bytes, base: ValidationReport, policy: ValidationPolicy) -> ValidationReport:
     report = replace(base, medium=Medium.IMAGE)
     try:
-        codes = barcode.read_codes(barcode.open_image(data), enough=could_be_ours)
+        codes = barcode.read_image_codes(data, enough=could_be_ours)
     except InvalidInput as refusal:
         too_large = refusal.problems[0].code == "image_too_large"
         return replace(report, problem="too_large" if too_large else "broken_image")

@@ -7,6 +7,7 @@ import random
 import struct
 import tracemalloc
 import zlib
+from datetime import UTC, datetime
 
 import pikepdf
 import pytest
@@ -14,13 +15,25 @@ import qrcode
 import zxingcpp
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from verifier import barcode, locator
+from bench import pictures as made
+from bench.pictures import DEFECTS, LEVEL_M, RESOLUTIONS, Sheet
+from verifier import barcode, check, locator
 from verifier.errors import InvalidInput
 from verifier.locator import Hosts, Kind, Locator
+from verifier.policy import DEFAULT
+from verifier.report import Medium
+from verifier.trust import TrustStore
 
 HOSTS = Hosts("https://hocba.example.vn")
 PLACE = Locator(locator.new_record_id(b"hoc ba so!"), bytes(range(7, 39)))
 URL = locator.url(HOSTS.public_url, PLACE)
+NOBODY = TrustStore(epoch=1, anchors=(), intermediates=(), signers=(), crls=())
+NOW = datetime(2026, 6, 10, tzinfo=UTC)
+SAMPLE = [
+    next(n for n in range(500) if made.kind(n) == ((110, 150, 200, 300)[place % 4], defect))
+    for place, defect in enumerate(DEFECTS)
+    if defect != LEVEL_M
+]
 
 
 def qr(text: str | bytes, box: int = 8) -> Image.Image:
@@ -103,7 +116,8 @@ class TestReadCodes:
             return False
 
         assert sorted(barcode.read_codes(sheet, enough=never)) == sorted([URL, "HTTPS://A.VN"])
-        assert asked == ["HTTPS://A.VN"]
+        assert asked[0] == "HTTPS://A.VN"  # all that half the size shows
+        assert set(asked) == {"HTTPS://A.VN", URL}
         assert barcode.read_codes(sheet, enough=lambda _: True) == ("HTTPS://A.VN",)
         assert len(barcode.read_codes(sheet)) == 2
         small = Image.new("L", (2500, 3500), 255)
@@ -165,10 +179,102 @@ class TestReadCodes:
             barcode.read_codes(Image.new("1", (8000, 5001)))
         assert caught.value.problems[0].code == "image_too_large"
 
-    def test_retries_are_bounded(self) -> None:
-        sizes = [p.width * p.height for p, _ in barcode._attempts(Image.new("L", (4000, 3000)))]
-        assert max(sizes) <= barcode.MAX_PIXELS
-        assert len(sizes) == 2
+    def test_a_strange_code_does_not_hide_a_poor_one_beside_it(self) -> None:
+        """Ours is too blurred for the first try, which reads the other; both are returned."""
+        sheet = Image.new("L", (700, 400), 255)
+        poor = qr(URL, 2).filter(ImageFilter.GaussianBlur(1.0))
+        sheet.paste(poor, (20, 20))
+        sheet.paste(qr("HTTPS://A.VN", 8), (350, 20))
+        assert barcode.read_codes(sheet) == ("HTTPS://A.VN",)
+        found = barcode.read_codes(sheet, enough=lambda text: text == URL)
+        assert sorted(found) == sorted([URL, "HTTPS://A.VN"])
+
+
+def sheet() -> Sheet:
+    """A page of dark strokes with a code of 30 mm at its foot, where issued pages have theirs."""
+    page = Image.new("L", (2480, 3508), 255)
+    draw, source = ImageDraw.Draw(page), random.Random(3)  # noqa: S311 - test data
+    for line in range(40):
+        x = 236
+        while x < 2200:
+            wide = source.randint(30, 180)
+            draw.rectangle((x, 300 + line * 60, x + wide, 330 + line * 60), fill=0)
+            x += wide + 25
+    page.paste(qr(URL).resize((354, 354), Image.Resampling.LANCZOS), (224, 3040))
+    return Sheet.of(page)
+
+
+@pytest.fixture(scope="module")
+def sheets() -> list[Sheet]:
+    return [sheet()]
+
+
+def tries(data: bytes) -> list[bool]:
+    """Of each try in turn whether it alone reads the picture's code."""
+    grey = barcode.open_image(data)
+    red = barcode._decoded(data, "RGB", barcode._red)
+    return [URL in barcode._texts(each) for each in barcode._tries(grey, lambda: red)]
+
+
+class TestTries:
+    def test_the_pictures_are_the_same_each_time(self, sheets: list[Sheet]) -> None:
+        assert made.picture(sheets, 31) == made.picture([sheet()], 31)
+        assert made.picture(sheets, 31).data != made.picture(sheets, 32).data
+
+    def test_every_defect_meets_every_resolution(self, sheets: list[Sheet]) -> None:
+        """500 pictures: at 110 dpi and more at least 300 that level M can carry."""
+        kinds = [made.kind(number) for number in range(500)]
+        assert set(kinds) == {(dpi, defect) for dpi in RESOLUTIONS for defect in DEFECTS}
+        assert sum(dpi >= 110 and defect != LEVEL_M for dpi, defect in kinds) >= 300
+
+    @pytest.mark.parametrize("number", SAMPLE)
+    def test_pictures_of_the_bench(self, sheets: list[Sheet], number: int) -> None:
+        """One of each defect, at 110 dpi and more; the scan comes as a PDF."""
+        shot = made.picture(sheets, number)
+        assert shot.dpi >= 110
+        report = check.examine(shot.data, trust=NOBODY, policy=DEFAULT, at=NOW)
+        assert report.medium is (Medium.PDF_OF_IMAGES if shot.defect == "scan in a PDF" else Medium.IMAGE)
+        assert report.codes == (URL,)
+
+    def test_what_is_lost_is_not_read(self, sheets: list[Sheet]) -> None:
+        number = next(n for n in range(500) if made.kind(n) == (300, LEVEL_M))
+        assert barcode.read_image_codes(made.picture(sheets, number).data) == ()
+
+    def test_each_try_reads_what_no_other_does(self, sheets: list[Sheet]) -> None:
+        """A shadow at 72 dpi, half a module's blur, a phone's photo; the first try reads nearly all others.
+        Red light is test_red_ink_of_a_scan's.
+        """
+        blurred = made._Shot(sheets[0], 150, random.Random(1)).file(blur=0.36 * 150 / 25.4)  # noqa: S311
+        assert tries(made.picture(sheets, 132).data) == [False, True, False, False]
+        assert tries(blurred) == [False, False, True, False]
+        assert tries(made.picture(sheets, 259).data) == [False, False, False, True]
+
+    def test_work_is_bounded(self) -> None:
+        """In tries and in pixels looked at, whatever the picture; red ink adds one look, not one of each."""
+        for size in ((40, 30), (1240, 1754), (2480, 3508), (7000, 5700), (20_000, 2000), (1, 20_000)):
+            grey = Image.new("L", size, 90)
+            red = Image.new("L", size, 200)
+            plain = [look.width * look.height for look in barcode._tries(grey, lambda: None)]
+            inked = [look.width * look.height for look in barcode._tries(grey, lambda red=red: red)]  # type: ignore[misc]
+            assert len(plain) == 4
+            assert len(inked) == 5
+            assert sum(plain[1:]) <= 17 * barcode._BASE
+            assert inked == [plain[0], *plain]
+
+    def test_grey_pictures_have_no_red_light(self, sheets: list[Sheet]) -> None:
+        grey = encoded(sheets[0].page.resize((620, 877)), "JPEG")
+        assert len(tries(grey)) == 4
+
+    def test_red_ink_of_a_scan(self, sheets: list[Sheet]) -> None:
+        """A seal over the code of a scanned page: the PDF is drawn again in colour."""
+        number = next(n for n in range(500) if made.kind(n) == (200, "red seal"))
+        scan = Image.open(io.BytesIO(made.picture(sheets, number).data))
+        buffer = io.BytesIO()
+        scan.save(buffer, "PDF", resolution=200, quality=90)
+        assert barcode.read_page_codes(buffer.getvalue()) == ((URL,),)
+        grey = io.BytesIO()
+        scan.convert("L").save(grey, "PDF", resolution=200, quality=90)
+        assert barcode.read_page_codes(grey.getvalue()) == ((),)
 
 
 class TestOpenImage:
