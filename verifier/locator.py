@@ -280,11 +280,6 @@ class Hosts:
         origins += [_origin(text if "://" in text else f"https://{text}") for text in former]
         self.authorities = frozenset(authority for _, authority in origins)
 
-    @property
-    def authorities(self) -> tuple[str, ...]:
-        """Our hosts in lower case, with their port where it is not the scheme's own; in order of names."""
-        return tuple(sorted(self._authorities))
-
     def own(self, scheme: str, authority: str) -> bool:
         """Whether a URL of this scheme and authority is ours. Plain http is accepted: it only names the
         record.

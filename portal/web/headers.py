@@ -65,4 +65,3 @@ class SecurityHeaders:
             return start_response(status, [*headers, *extra], exc_info)
 
         return self._app(environ, with_headers)
-

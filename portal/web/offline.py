@@ -18,7 +18,8 @@ from flask import Blueprint, Response, current_app, request
 from portal.extensions import resources
 from portal.web.access import Access, allowed
 from portal.web.i18n import gettext, language, link, marked
-from portal.web.pages import STATIC, Pages, other_language, static_address
+from portal.web.packing import FOLDER
+from portal.web.pages import Pages, other_language, static_address
 from verifier.words import LANGUAGES, Language, Tone, tone_word
 
 offline = Blueprint("offline", __name__)
@@ -77,7 +78,7 @@ def manifest() -> Response:
 @allowed(Access.EVERYONE)
 def page() -> Response:
     """The page for when there is no network; with one, a page like any other."""
-    response = _pages().page("offline.html", language(), _context(language(), _hosts()))
+    response = _pages().page("offline.html", language(), _context(language()))
     response.headers["Cache-Control"] = "public, max-age=300"
     return response
 
@@ -87,7 +88,7 @@ def page() -> Response:
 def worker() -> Response:
     """The service worker; where the settings take it back, one that clears what was kept and goes."""
     withdrawn = resources().settings.offline_withdrawn
-    text = (STATIC / "sw-withdrawn.js").read_text("utf-8") if withdrawn else _worker(_pages(), _hosts())
+    text = (FOLDER / "sw-withdrawn.js").read_text("utf-8") if withdrawn else _worker(_pages())
     headers = {"Cache-Control": "no-cache, max-age=0", "Content-Security-Policy": WORKER_POLICY}
     response = Response(text, headers=headers, content_type="text/javascript; charset=utf-8")
     response.add_etag()
@@ -96,27 +97,23 @@ def worker() -> Response:
 
 
 @lru_cache(maxsize=4)
-def _worker(pages: Pages, hosts: tuple[str, ...]) -> str:
+def _worker(pages: Pages) -> str:
     """The worker behind the list of what it keeps: the page in each language, then the files beside it."""
-    texts = [pages.text("offline.html", tongue, _standing(tongue, hosts)) for tongue in LANGUAGES]
+    texts = [pages.text("offline.html", tongue, _standing(tongue)) for tongue in LANGUAGES]
     files = [link(PAGE, tongue) for tongue in LANGUAGES]
     files += sorted({address for text in texts for address in _BESIDE.findall(text)})
     version = hashlib.sha256("".join(texts).encode()).hexdigest()[:12]
-    code = (STATIC / "sw.js").read_text("utf-8")
+    code = (FOLDER / "sw.js").read_text("utf-8")
     return f'const CACHE = "offline-{version}";\nconst FILES = {json.dumps(files)};\n{code}'
 
 
-def _standing(tongue: Language, hosts: tuple[str, ...]) -> dict[str, Any]:
+def _standing(tongue: Language) -> dict[str, Any]:
     """What the page is rendered with where no request asks for it."""
-    return {**_context(tongue, hosts), "other_language": other_language(PAGE, tongue)}
+    return {**_context(tongue), "other_language": other_language(PAGE, tongue)}
 
 
-def _context(tongue: Language, hosts: tuple[str, ...]) -> dict[str, Any]:
-    return {"hosts": " ".join(hosts), "tone_word": tone_word(Tone.UNFINISHED, tongue), "address": PAGE}
-
-
-def _hosts() -> tuple[str, ...]:
-    return resources().hosts.authorities
+def _context(tongue: Language) -> dict[str, Any]:
+    return {"tone_word": tone_word(Tone.UNFINISHED, tongue), "address": PAGE}
 
 
 def _pages() -> Pages:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from portal.web.pages import STATIC
+from portal.web.packing import FOLDER
 from tests.portal.web.world import Stock, World, build
 
 
@@ -102,8 +102,8 @@ def test_the_page_names_our_hosts_and_calls_nothing_right(tmp_path: Path, issued
 
 
 def test_the_scripts_are_light() -> None:
-    assert all((STATIC / name).is_file() for name in ("sw.js", "sw-withdrawn.js", "offline.js"))
+    assert all((FOLDER / name).is_file() for name in ("sw.js", "sw-withdrawn.js", "offline.js"))
     assert not re.search(
-        r"localStorage|sessionStorage|indexedDB|cookie", (STATIC / "offline.js").read_text("utf-8")
+        r"localStorage|sessionStorage|indexedDB|cookie", (FOLDER / "offline.js").read_text("utf-8")
     )
-    assert "put(" not in (STATIC / "sw.js").read_text("utf-8")
+    assert "put(" not in (FOLDER / "sw.js").read_text("utf-8")
