@@ -40,6 +40,8 @@ NOT_SHOWN = {
     "openid_button": "leads to the provider that the settings name",
     "lookup_form": "one form of one page, of components that are shown",
     "box_file": "inside the box",
+    "scan": "inside the box; a script shows it where there is a camera",
+    "installable": "a line of the head, nothing to see",
     "pile_row": "one line of the table of one page",
 }
 
