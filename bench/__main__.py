@@ -32,6 +32,7 @@ from pyhanko_certvalidator import ValidationContext
 from sqlalchemy.orm import Session
 from werkzeug.test import Client
 
+from bench import pages
 from bench.codes import reading_rates
 from bench.workshop import Workshop, cpu, fastest, interleaved, open_workshop
 from portal import logs
@@ -87,7 +88,8 @@ def main() -> bool:
         alike_inside(shop)
         limits(shop)
         log_line(shop)
-        return reading_rates(shop)
+        holds = reading_rates(shop)
+    return pages.main() and holds
 
 
 def report(what: str, ours: float, other_name: str, other: float) -> None:

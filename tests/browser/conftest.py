@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,7 @@ AXE = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     "resultTypes": ["violations"],  # of what passes, no list of every element is made
 }
+COLOURS = ("color-contrast", "link-in-text-block")  # rules of axe that a scheme of colours can break
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,11 +240,12 @@ def _complains(kind: str, text: str) -> bool:
     return kind in ("error", "warning") and "the server responded with a status of 4" not in text
 
 
-def violations(page: Page) -> list[str]:
-    """What axe finds wrong with the page as it stands: rule, meaning, elements."""
+def violations(page: Page, rules: Sequence[str] | None = None) -> list[str]:
+    """What axe finds wrong with the page as it stands: rule, meaning, elements. Of all rules, or of these."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
-    found = page.evaluate("options => axe.run(options).then(result => result.violations)", AXE)
+    options = AXE if rules is None else AXE | {"runOnly": list(rules)}
+    found = page.evaluate("options => axe.run(options).then(result => result.violations)", options)
     return [
         f"{each['id']}: {each['help']}: {', '.join(str(node['target']) for node in each['nodes'])}"
         for each in found
@@ -266,3 +268,33 @@ def look() -> Callable[[Page], None]:
         page.set_viewport_size(size)
 
     return look
+
+
+#: Bytes on the wire of a first view, and how many requests.
+HEAVIEST: Final = {"page": 14_000, "scripts": 10_000, "all": 60_000, "requests": 6}
+#: What a page needs before it stands; what a script or another width asks for later is not of its first view.
+_ASKED = """() => {
+    const [page] = performance.getEntriesByType("navigation");
+    const files = performance.getEntriesByType("resource");
+    return [page, ...files.filter((each) => each.startTime < (page.loadEventStart || Infinity))]
+        .map((each) => [each.name.replace(location.origin, ""), each.encodedBodySize]);
+}"""
+
+
+def overweight(page: Page, *, packed: bool = True) -> list[str]:
+    """Where the first view of the page is heavier than promised, and what was asked for. Pages of somebody
+    who is signed in are not ``packed`` (their length would tell what is in them): only the whole is bounded.
+    """
+    asked: list[tuple[str, int]] = page.evaluate(_ASKED)
+    found = {
+        "page": asked[0][1] if packed else 0,
+        "scripts": sum(size for path, size in asked if path.partition("?")[0].endswith(".js")),
+        "all": sum(size for _, size in asked),
+        "requests": len(asked),
+    }
+    listed = ", ".join(f"{path} {size}" for path, size in asked)
+    return [
+        f"first view: {what} {found[what]}, at most {most}: {listed}"
+        for what, most in HEAVIEST.items()
+        if found[what] > most
+    ]

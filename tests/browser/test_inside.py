@@ -1,6 +1,6 @@
 """Every page that somebody who is signed in can reach by links from their work page, for every role in the
-demo: accessible at two widths, never wider than the screen, silent in the console, light, with no two fields
-of a section under one label and nothing that is too small for a finger.
+demo: accessible at two widths, on dark screens and in English, never wider than the screen, silent in the
+console, light, with no two fields of a section under one label and nothing that is too small for a finger.
 
 Nothing is listed here: a new page is found by the link that leads to it.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,7 +24,19 @@ from portal.demo.accounts import SECONDARY
 from portal.demo.families import PEOPLE
 from portal.demo.schools import BY_KEY, DEPARTMENTS
 from portal.permissions import Role
-from tests.browser.conftest import DESKTOP, PATIENCE, PHONE, Site, Watch, free_port, serve, violations, work
+from tests.browser.conftest import (
+    COLOURS,
+    DESKTOP,
+    PATIENCE,
+    PHONE,
+    Site,
+    Watch,
+    free_port,
+    overweight,
+    serve,
+    violations,
+    work,
+)
 from tests.browser.stories.conftest import until
 from tests.browser.stories.family import sign_in
 from tests.browser.test_passkeys import sign_in_with_sample
@@ -35,13 +47,6 @@ STAFF = tuple(role for role in Role if role is not Role.HOLDER)
 #: What differs from one row to the next in an address: pages of one shape are not all looked at.
 _KEYS = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{64}|[0-9A-Z]{17}|\d+")
 _ALIKE = 2  # pages of one shape that are looked at
-_HEAVIEST = 60_000  # bytes of a first view on the wire, the files beside the page included
-#: What is asked for when the page stands, for another width or by a script, is not of its first view.
-_SIZE = """() => {
-    const [page] = performance.getEntriesByType("navigation");
-    return performance.getEntriesByType("resource").filter((each) => each.startTime < page.loadEventStart)
-        .reduce((sum, each) => sum + each.encodedBodySize, page.encodedBodySize);
-}"""
 #: Links and buttons below 24 × 24 px (WCAG 2.2, 2.5.8) that do not stand inside a sentence.
 _SMALL = """() => [...document.querySelectorAll("a[href], button, summary, select, input:not([type=hidden])")]
     .filter((each) => {
@@ -197,16 +202,20 @@ def look_everywhere(page: Page, watch: Watch) -> None:
         page.goto(path)
         if page.locator(".who").count() == 0:
             continue  # of the public part, which has tests of its own
-        wrong += (f"{path}: {each}" for each in _faults(page))
+        waiting += _links(page)
+        new = shapes[shape] == 1
+        wrong += (f"{path}: {each}" for each in _faults(page, (DESKTOP, PHONE) if new else (PHONE,)))
+        if new:
+            wrong += (f"{path}: {each}" for each in _faults_otherwise(page))
         wrong += (f"{path}: {each}" for each in watch.complaints)
         watch.complaints.clear()
-        waiting += _links(page)
     assert wrong == []
     assert len(seen) > 2
 
 
-def _faults(page: Page) -> Iterator[str]:
-    for width in (DESKTOP, PHONE):
+def _faults(page: Page, judged: Sequence[int] = (DESKTOP, PHONE)) -> Iterator[str]:
+    """``judged``: the widths at which axe looks."""
+    for width in judged:
         page.set_viewport_size({"width": width, "height": 740})
         yield from (f"{width} px: {each}" for each in violations(page))
     for width in (DESKTOP, PHONE, NARROWEST):
@@ -218,9 +227,20 @@ def _faults(page: Page) -> Iterator[str]:
         yield f"too small for a finger: {small}"
     for label in page.evaluate(_DOUBLES):
         yield f"two fields of one section are called {label}"
-    size = page.evaluate(_SIZE)
-    if size >= _HEAVIEST:
-        yield f"weighs {size} bytes"
+    yield from overweight(page, packed=False)
+
+
+def _faults_otherwise(page: Page) -> Iterator[str]:
+    """On a dark screen, and in English; once for each shape of page."""
+    page.emulate_media(color_scheme="dark")
+    yield from (f"dark: {each}" for each in violations(page, COLOURS))
+    page.emulate_media(color_scheme="light")
+    page.goto(page.url + ("&" if "?" in page.url else "?") + "lang=en")
+    assert page.locator("html").get_attribute("lang") == "en"
+    yield from (f"English: {each}" for each in violations(page))
+    needed = page.evaluate("document.documentElement.scrollWidth")
+    if needed > NARROWEST:
+        yield f"English, {NARROWEST} px: needs {needed} px"
 
 
 def _links(page: Page) -> list[str]:

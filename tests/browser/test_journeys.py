@@ -48,13 +48,13 @@ def content(sample: Path) -> tuple[dict[str, object], dict[str, object], Locator
 
 def fill_birth(page: Page, birth: object) -> None:
     parts = str(birth).split("/")
-    for label, part in zip(("Ngày", "Tháng", "Năm")[-len(parts) :], parts, strict=True):
-        page.get_by_label(label, exact=True).fill(part)
+    for name, part in zip(("ngay", "thang", "nam")[-len(parts) :], parts, strict=True):
+        page.locator(f'main [name="{name}"]').fill(part)
 
 
 def fill_paper(page: Page, fields: dict[str, object]) -> None:
-    """Types what the paper says into the comparison form."""
-    page.get_by_label("Họ và tên học sinh").fill(str(fields["ho_va_ten"]))
+    """Types what the paper says into the comparison form, in whatever language it is shown."""
+    page.locator('main [name="ho_va_ten"]').fill(str(fields["ho_va_ten"]))
     fill_birth(page, fields["ngay_sinh"])
     for name, row in fields.items():
         if not name.startswith("mon.") or not isinstance(row, dict) or row.get("mien"):

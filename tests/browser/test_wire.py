@@ -22,8 +22,12 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tests.browser.conftest import Site, descendants, serve
+from tests.browser.conftest import HEAVIEST, Site, descendants, serve
 from tests.demo_instance import DemoInstance
+
+CODES = ("GENUINE_CURRENT", "GENUINE_SUPERSEDED", "GENUINE_REVOKED", "REGISTERED_BUT_SIGNATURE_FAILS",
+         "CONTENT_DIFFERS", "NOT_VERIFIED", "CHECK_INCOMPLETE")  # fmt: skip
+"""Verdicts that the demo has a code of."""
 
 
 def curl(*arguments: str) -> bytes:
@@ -67,7 +71,15 @@ def test_a_first_view_is_light_on_the_wire(site: Site, ways: str) -> None:
     """What a phone that was never here takes over the line from the real server: at most 6 answers and
     60 KB, 14 of them the page.
     """
-    for path in ("/", "/lookup", site.code("GENUINE_CURRENT"), site.code("CONTENT_DIFFERS")):
+    paths = (
+        "/",
+        "/kiem-tra",
+        "/kiem-tra-nhieu",
+        "/share",
+        "/lookup",
+        *(site.code(verdict) for verdict in CODES),
+    )
+    for path in paths:
         page = curl("-H", f"Accept-Encoding: {ways}", site.url + path)
         files = re.findall(r'(?:src|href)="(/static/[^"]+)', gzip.decompress(page).decode())
         heads = [
@@ -76,9 +88,9 @@ def test_a_first_view_is_light_on_the_wire(site: Site, ways: str) -> None:
         for head in heads:
             assert b"cache-control: public, max-age=31536000, immutable" in head.lower()
         bodies = [curl("-H", f"Accept-Encoding: {ways}", site.url + file) for file in files]
-        assert len(page) <= 14_000
-        assert 3 <= len(files) <= 5
-        assert len(page) + sum(map(len, bodies)) <= 60_000
+        assert len(page) <= HEAVIEST["page"], f"{path}: {len(page)}"
+        assert 3 <= len(files) < HEAVIEST["requests"], f"{path}: {files}"
+        assert len(page) + sum(map(len, bodies)) <= HEAVIEST["all"], f"{path}: {files}"
 
 
 def test_a_trace_is_refused(site: Site) -> None:
