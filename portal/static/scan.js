@@ -219,6 +219,7 @@ export const open = async (place, opener) => {
   const warn = (name) => {
     const text = place.dataset[name];
     if (warning.textContent !== text) warning.textContent = text;
+    warning.hidden = false;
   };
   const close = (name) => {
     if (!open) return;
@@ -243,6 +244,7 @@ export const open = async (place, opener) => {
   };
 
   warning.textContent = "";
+  warning.hidden = true;
   opener.hidden = true;
   place.append(view);
   say("asking");
