@@ -75,7 +75,6 @@ def test_a_first_view_is_light_on_the_wire(site: Site, ways: str) -> None:
         "/",
         "/kiem-tra",
         "/kiem-tra-nhieu",
-        "/share",
         "/lookup",
         *(site.code(verdict) for verdict in CODES),
     )
