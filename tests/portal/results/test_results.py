@@ -21,6 +21,7 @@ from portal.results import service
 from portal.results.models import CheckResult
 from portal.trust import service as trust
 from portal.trust.service import ContactInput, SchoolInput
+from portal.vault import Vault
 from tests.conftest import ACTOR, NOW
 from tests.portal.limits.codes import unknown
 from tests.portal.lookup.test_views import paper_form
@@ -240,6 +241,35 @@ class TestToday:
         page = kept(world, number)
         assert headline(page) == "Hôm nay: Chưa kiểm tra được"
         assert "giả" not in page.text.replace("giải", "").replace("giảm", "")
+
+    def test_a_missing_key_of_ours_is_no_word_about_the_record(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        number = number_of(world, world.primary.file)
+        bundle = world.app.extensions["portal"]
+        object.__setattr__(bundle, "vault", Vault([("new", b"k" * 32)], bundle.settings.index_key))
+        page = kept(world, number)
+        assert (page.status_code, headline(page)) == (200, "Hôm nay: Chưa kiểm tra được")
+        answer = json.loads(kept(world, number, **JSON).data)
+        assert (answer["today"]["verdict"], answer["record"]) == ("CHECK_INCOMPLETE", None)
+        assert kept(world, f"{number}/bao-cao.json").status_code == 200
+        assert "no key-encryption key" in caplog.text
+
+    @pytest.mark.parametrize("outcome", [Outcome.CHECK_INCOMPLETE, Outcome.REGISTERED_BUT_SIGNATURE_FAILS])
+    def test_a_paper_that_was_not_found_to_match_matches_never(self, world: World, outcome: Outcome) -> None:
+        bundle = world.app.extensions["portal"]
+        code = world.primary.locator.record_id
+        facts = VersionFacts(
+            code, world.primary.version, VersionState.CURRENT, Standing.INCOMPLETE, None, None, NOW
+        )
+        verdict = Verdict(outcome, Evidence.PAPER_COMPARED, ("standing_lapsed",), facts)
+        report = ValidationReport(at=NOW, medium=Medium.CODE)
+        with Session(bundle.engine) as session, session.begin():
+            number = service.keep(session, bundle.vault, verdict, report, now=NOW, days=90)
+        with Session(bundle.engine) as session:
+            found = service.find(session, bundle.vault, number, now=NOW)
+            assert found is not None
+            assert service.today(session, bundle.vault, found, now=NOW).verdict is None
 
     def test_of_other_bytes_nothing_more_can_be_said(self, world: World) -> None:
         number = number_of(world, b"%PDF-1.7 other bytes")
