@@ -194,6 +194,37 @@ class TestCodes:
         assert rows(world) == []
 
 
+class TestColour:
+    """A number is seen by people who hold something else than what was checked."""
+
+    @pytest.mark.parametrize("language", ["", "?lang=en"])
+    def test_green_is_for_whoever_sent_the_file(self, world: World, language: str) -> None:
+        sent = upload(world, world.primary.file)
+        assert '<section class="panel ok"' in sent.text
+        number = re.findall(r'href="/ket-qua/([0-9A-Z]{17})"', sent.text)[0]
+        page = world.client.get(f"/ket-qua/{number}{language}").text
+        panel = page[page.index('<section class="panel info"') : page.index("</section>")]
+        assert ("Kept result" if language else "Kết quả đã giữ") in panel
+        assert ("kept result of one check" if language else "kết quả đã giữ của một lần kiểm tra") in panel
+        assert 'class="panel ok"' not in page
+
+    def test_what_stands_today_is_not_green_either(self, world: World) -> None:
+        """A file whose check was not finished then, and which stands today."""
+        bundle = world.app.extensions["portal"]
+        code = world.primary.locator.record_id
+        facts = VersionFacts(
+            code, world.primary.version, VersionState.CURRENT, Standing.INCOMPLETE, None, None, NOW
+        )
+        verdict = Verdict(Outcome.CHECK_INCOMPLETE, Evidence.FILE, ("crl_stale",), facts)
+        report = ValidationReport(at=NOW, medium=Medium.PDF, sha256=world.primary.report.sha256)
+        with Session(bundle.engine) as session, session.begin():
+            number = service.keep(session, bundle.vault, verdict, report, now=NOW, days=90)
+        page = kept(world, number)
+        assert headline(page) == f"Hôm nay: {CURRENT}"
+        assert '<section class="panel info"' in page.text
+        assert 'class="panel ok"' not in page.text
+
+
 class TestToday:
     def test_unchanged(self, world: World) -> None:
         page = kept(world, number_of(world, world.primary.file))
