@@ -107,7 +107,7 @@ DEFAULT: Final[Mapping[str, Policy]] = {
             n64="600/hour",
             n56="1200/hour",
             n48="3000/hour",
-            all="20/second",
+            all="50/second",
         ),
         _policy(
             WRONG_SIGN_IN,
