@@ -119,7 +119,9 @@ def keep(
 
 
 def find(session: Session, vault: Vault, number: str, *, now: datetime) -> Kept | None:
-    """The result with this number; None when there is none, or none any more."""
+    """The result with this number; None when there is none, or none any more. Nor is one that another release
+    wrote in a form which this one does not read: no part of it is guessed.
+    """
     row = session.scalar(
         select(CheckResult).where(
             CheckResult.number_index == _index(vault, number), CheckResult.expires_at > now
@@ -127,12 +129,11 @@ def find(session: Session, vault: Vault, number: str, *, now: datetime) -> Kept 
     )
     if row is None:
         return None
-    version = None
-    if row.record_id is not None and row.version is not None and row.state is not None:
-        version = _version(row.record_id, row.version, json.loads(row.state))
-    verdict = Verdict(Outcome(row.outcome), Evidence(row.evidence), tuple(json.loads(row.reasons)), version)
-    report = ValidationReport.from_json(json.loads(row.found))
-    return Kept(verdict, report, row.file_pk, row.expires_at, row.strange)
+    try:
+        return _read(row)
+    except (KeyError, TypeError, ValueError) as error:
+        log.error("a kept result of %s cannot be read: %s", row.made_at.date(), type(error).__name__)
+        return None
 
 
 def today(session: Session, vault: Vault, kept: Kept, *, now: datetime) -> Today:
@@ -178,6 +179,16 @@ def erase_over(session: Session, *, now: datetime) -> int:
     """Delete results whose time is over, so many at once; answers how many."""
     over = select(CheckResult.id).where(CheckResult.expires_at <= now).limit(_AT_ONCE)
     return changed(session, delete(CheckResult).where(CheckResult.id.in_(over)))
+
+
+def _read(row: CheckResult) -> Kept:
+    """Raises KeyError, TypeError or ValueError for what :func:`keep` of this release would not write."""
+    version = None
+    if row.record_id is not None and row.version is not None and row.state is not None:
+        version = _version(row.record_id, row.version, json.loads(row.state))
+    verdict = Verdict(Outcome(row.outcome), Evidence(row.evidence), tuple(json.loads(row.reasons)), version)
+    report = ValidationReport.from_json(json.loads(row.found))
+    return Kept(verdict, report, row.file_pk, row.expires_at, row.strange)
 
 
 def _index(vault: Vault, number: str) -> str:

@@ -140,6 +140,20 @@ class TestNumber:
             assert not service.is_over(session, now=world.clock.now())
         assert rows(world) == []
 
+    @pytest.mark.parametrize(
+        ("column", "text"),
+        [("found", '{"another": "form"}'), ("found", "cut"), ("outcome", "LIKELY"), ("state", "{}")],
+    )
+    def test_what_another_release_wrote_is_not_guessed_at(
+        self, world: World, column: str, text: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        number = number_of(world, world.primary.file)
+        with Session(world.app.extensions["portal"].engine) as session, session.begin():
+            setattr(session.scalars(select(CheckResult)).one(), column, text)
+        assert kept(world, number).status_code == 404
+        assert kept(world, f"{number}/bao-cao.json").status_code == 404
+        assert "a kept result of" in caplog.text
+
     def test_a_database_that_takes_nothing_holds_no_answer_back(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
