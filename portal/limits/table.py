@@ -52,6 +52,7 @@ MISS: Final = "miss"
 WRONG_TRY: Final = "wrong-try"
 UPLOAD: Final = "upload"
 FORM: Final = "form"
+KEPT: Final = "kept"
 WRONG_SIGN_IN: Final = "wrong-sign-in"
 
 #: name -> policy, as shipped; the setting ``LIMITS`` replaces single numbers.
@@ -90,13 +91,23 @@ DEFAULT: Final[Mapping[str, Policy]] = {
         ),
         _policy(
             FORM,
-            "a form sent to /lookup, /compare, /receipt, /ket-qua, right or wrong; a way begun to the OpenID "
-            "provider",
+            "a form sent to /lookup, /compare, /receipt, /ket-qua, /kiem-tra-nhieu/bang.xlsx, right or "
+            "wrong; a way begun to the OpenID provider",
             "too_many_requests",
             v4="1200/minute",
             n64="120/minute",
             n56="360/minute",
             n48="3000/minute",
+        ),
+        _policy(
+            KEPT,
+            "an answer that is kept under a number; one more is answered without a number",
+            "too_many_requests",
+            v4="3000/hour",
+            n64="600/hour",
+            n56="1200/hour",
+            n48="3000/hour",
+            all="50/second",
         ),
         _policy(
             WRONG_SIGN_IN,

@@ -8,8 +8,10 @@ from typing import Final
 
 from portal.database import UNAVAILABLE
 from portal.extensions import resources, transaction
+from portal.limits.table import KEPT
 from portal.results import service
 from portal.web.answers import Number
+from portal.web.limits import fits
 from verifier.report import ValidationReport
 from verifier.verdict import Verdict
 
@@ -20,8 +22,11 @@ PATH: Final = "/ket-qua"
 
 def keep(verdict: Verdict, report: ValidationReport, *, strange: bool = False) -> str | None:
     """Keep an answer that is about to be given; answers its number, None when the database takes nothing
-    now.
+    now, or when this client has had its share: a registered file costs nothing, but each row stays for
+    months.
     """
+    if not fits(KEPT):
+        return None
     bundle = resources()
     try:
         with transaction() as session:

@@ -8,6 +8,7 @@ page shows of a record is asked of the registry anew, each time.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import secrets
 import uuid
@@ -22,7 +23,7 @@ from portal.database import changed
 from portal.registry import service as registry
 from portal.registry.service import PublicRecord
 from portal.results.models import CheckResult
-from portal.vault import Vault
+from portal.vault import Vault, VaultError
 from verifier.locator import new_record_id
 from verifier.record import Level, level_info, subjects
 from verifier.report import Check, Medium, SignatureReport, ValidationReport, jsonable
@@ -39,6 +40,8 @@ from verifier.verdict import (
     VersionState,
     decide,
 )
+
+log = logging.getLogger(__name__)
 
 NUMBER_BYTES: Final = 10  # 80 bits
 _DOMAIN: Final = "result-number"
@@ -116,7 +119,9 @@ def keep(
 
 
 def find(session: Session, vault: Vault, number: str, *, now: datetime) -> Kept | None:
-    """The result with this number; None when there is none, or none any more."""
+    """The result with this number; None when there is none, or none any more. Nor is one that another release
+    wrote in a form which this one does not read: no part of it is guessed.
+    """
     row = session.scalar(
         select(CheckResult).where(
             CheckResult.number_index == _index(vault, number), CheckResult.expires_at > now
@@ -124,32 +129,45 @@ def find(session: Session, vault: Vault, number: str, *, now: datetime) -> Kept 
     )
     if row is None:
         return None
-    version = None
-    if row.record_id is not None and row.version is not None and row.state is not None:
-        version = _version(row.record_id, row.version, json.loads(row.state))
-    verdict = Verdict(Outcome(row.outcome), Evidence(row.evidence), tuple(json.loads(row.reasons)), version)
-    report = ValidationReport.from_json(json.loads(row.found))
-    return Kept(verdict, report, row.file_pk, row.expires_at, row.strange)
+    try:
+        return _read(row)
+    except (KeyError, TypeError, ValueError) as error:
+        log.error("a kept result of %s cannot be read: %s", row.made_at.date(), type(error).__name__)
+        return None
 
 
 def today(session: Session, vault: Vault, kept: Kept, *, now: datetime) -> Today:
-    """What stands now of what was checked. Of a registered file, the standing of that very file."""
+    """What stands now of what was checked. Of a registered file, the standing of that very file. Where a key
+    of ours is missing nothing can be said, as of a scan.
+    """
     then = kept.verdict
     if then.version is None:
         return Today(None, None)
     facts = registry.version_today(session, then.version.record_id, then.version.version, kept.file, now=now)
     if facts is None:  # an older backup of the registry: no word about the record
-        report = ValidationReport(at=now, medium=Medium.CODE)
-        gone = decide(report, RegistryFacts(available=False))
-        return Today(replace(gone, evidence=then.evidence), None)
-    record = registry.public_record(session, vault, facts, now=now)
+        return _unavailable(then, now)
+    try:
+        record = registry.public_record(session, vault, facts, now=now)
+    except VaultError as error:
+        log.error("not asked again: %s", error)
+        return _unavailable(then, now)
     if then.outcome not in _ASKED_AGAIN or (then.evidence is Evidence.FILE and kept.file is None):
         return Today(None, record)
-    compared = True if then.evidence is Evidence.PAPER_COMPARED else None
+    by_paper = then.evidence is Evidence.PAPER_COMPARED
+    if by_paper and then.outcome not in GENUINE:  # nobody knows whether that paper matched
+        return Today(None, record)
+    compared = True if by_paper else None
     code = CodeFacts(CodeKind.VERSION, facts)
     report = ValidationReport(at=now, medium=Medium.CODE)
     verdict = decide(report, RegistryFacts(code=code, compared=compared))
     return Today(replace(verdict, evidence=then.evidence), record)
+
+
+def _unavailable(then: Verdict, now: datetime) -> Today:
+    """The registry cannot be asked about this version: no statement about it, nor about the record."""
+    report = ValidationReport(at=now, medium=Medium.CODE)
+    verdict = decide(report, RegistryFacts(available=False))
+    return Today(replace(verdict, evidence=then.evidence), None)
 
 
 def is_over(session: Session, *, now: datetime) -> bool:
@@ -161,6 +179,16 @@ def erase_over(session: Session, *, now: datetime) -> int:
     """Delete results whose time is over, so many at once; answers how many."""
     over = select(CheckResult.id).where(CheckResult.expires_at <= now).limit(_AT_ONCE)
     return changed(session, delete(CheckResult).where(CheckResult.id.in_(over)))
+
+
+def _read(row: CheckResult) -> Kept:
+    """Raises KeyError, TypeError or ValueError for what :func:`keep` of this release would not write."""
+    version = None
+    if row.record_id is not None and row.version is not None and row.state is not None:
+        version = _version(row.record_id, row.version, json.loads(row.state))
+    verdict = Verdict(Outcome(row.outcome), Evidence(row.evidence), tuple(json.loads(row.reasons)), version)
+    report = ValidationReport.from_json(json.loads(row.found))
+    return Kept(verdict, report, row.file_pk, row.expires_at, row.strange)
 
 
 def _index(vault: Vault, number: str) -> str:

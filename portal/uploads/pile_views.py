@@ -114,10 +114,9 @@ def check_pile() -> Response:
             documents = _documents()
         except Rejection as refused:
             return _form_again(refused)
-        with reading() as session:
-            if wants_json():
-                return _as_json(session, documents)
-            found = list(_checked(session, documents, patient=True))
+        if wants_json():
+            return _as_json(documents)
+        found = list(_checked(documents, patient=True))
     tongue = language()
     rows = [_row(name, outcome, tongue) for name, outcome in found]
     return _page({"rows": rows, "counts": _counts(rows)})
@@ -220,9 +219,7 @@ def _documents() -> tuple[Document, ...]:
         raise Rejection(422, "pile_too_much", mistakes) from None
 
 
-def _checked(
-    session: Session, documents: Sequence[Document], *, patient: bool
-) -> Iterator[tuple[str, Answer | _Refused]]:
+def _checked(documents: Sequence[Document], *, patient: bool) -> Iterator[tuple[str, Answer | _Refused]]:
     """Each document's answer, in turn. ``patient`` waits for a place while there is time."""
     ends = time.monotonic() + SECONDS
     for document in documents:
@@ -234,13 +231,15 @@ def _checked(
         except Unreadable as found:
             yield document.name, _Refused(found.trouble)
             continue
-        yield document.name, _one(session, data, ends if patient else 0.0)
+        yield document.name, _one(data, ends if patient else 0.0)
 
 
-def _one(session: Session, data: bytes, ends: float) -> Answer | _Refused:
+def _one(data: bytes, ends: float) -> Answer | _Refused:
+    """One document's answer. Between two, and while it waits, no connection of the database is held."""
     while True:
         try:
-            return answer_of(examine(session, data))
+            with reading() as session:
+                return answer_of(examine(session, data))
         except Rejection as refused:
             wait = refused.retry_after
             if wait is None:
@@ -251,7 +250,7 @@ def _one(session: Session, data: bytes, ends: float) -> Answer | _Refused:
             time.sleep(wait)
 
 
-def _as_json(session: Session, documents: Sequence[Document]) -> Response:
+def _as_json(documents: Sequence[Document]) -> Response:
     """What was checked of the documents after the first ``skip``. With ``retry_after`` there are more to be
     had by asking on; where not even one was checked, that is the answer (429, 503).
     """
@@ -259,7 +258,7 @@ def _as_json(session: Session, documents: Sequence[Document]) -> Response:
     skip = request.form.get("skip", default=0, type=int)
     rows: list[dict[str, Any]] = []
     retry_after = None
-    for name, outcome in _checked(session, documents[max(0, skip) :], patient=False):
+    for name, outcome in _checked(documents[max(0, skip) :], patient=False):
         if isinstance(outcome, _Refused) and outcome.retry_after is not None:
             if not rows and outcome.rejection is not None:
                 raise outcome.rejection

@@ -37,7 +37,7 @@ from verifier.report import (
     printable,
 )
 from verifier.verdict import GENUINE, Evidence, Outcome, Verdict, VersionState
-from verifier.words import VIETNAM, Language
+from verifier.words import VIETNAM, Language, Tone
 
 _STATES: Final = {
     VersionState.CURRENT: marked("Đang lưu hành"),
@@ -45,6 +45,8 @@ _STATES: Final = {
     VersionState.RECALLED: marked("Đã thu hồi"),
 }
 _GRADE: Final = marked("lớp %(grade)s")
+#: In the place of the green word: whoever reads a kept answer need not hold what was checked.
+_KEPT: Final = marked("Kết quả đã giữ")
 #: A field's name in the technical details: whole where a real one could be, else cut visibly.
 _LONGEST_FIELD: Final = 200
 _MOST_OPENED: Final = 3
@@ -256,15 +258,25 @@ def unchanged(then: Answer, today: Answer) -> bool:
 def _today(answer: Answer, language: Language) -> dict[str, Any]:
     """What stands first on the page of a kept answer."""
     said = answer.words(language)
+    tone, tone_word = _tone(answer, said.tone, language)
     sentence = dict.fromkeys(("sentence", "named", "after"), "")
     sentence |= zip(("sentence", "named", "after"), lead(answer, language), strict=False)
     return {
-        "tone": said.tone,
-        "tone_word": words.tone_word(said.tone, language),
+        "tone": tone,
+        "tone_word": tone_word,
         "headline": said.headline,
         "next_step": said.next_step,
         **sentence,
     }
+
+
+def _tone(answer: Answer, tone: Tone, language: Language) -> tuple[Tone, str]:
+    """Colour and word of an answer. Green is for whoever sent the file or compared the paper just now: the
+    number of a good result, printed on an altered paper, must not show that paper green.
+    """
+    if answer.kept and tone is Tone.OK:
+        return Tone.INFO, translate(_KEPT, language)
+    return tone, words.tone_word(tone, language)
 
 
 def caching(answer: Answer, seconds: int | None) -> list[tuple[str, str]]:
@@ -390,9 +402,10 @@ def _common(answer: Answer, language: Language, number: Number | None = None) ->
     """What the page shares with every other answer of its kind."""
     verdict, report = answer.verdict, answer.report
     said = answer.words(language)
+    tone, tone_word = _tone(answer, said.tone, language)
     return {
-        "tone": said.tone,
-        "tone_word": words.tone_word(said.tone, language),
+        "tone": tone,
+        "tone_word": tone_word,
         "headline": said.headline,
         "further": said.further,
         "next_step": said.next_step,

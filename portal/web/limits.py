@@ -30,6 +30,7 @@ FORMS: Final = (
     "lookup.typed",
     "lookup.compare",
     "lookup.keep_code",
+    "piles.spreadsheet",
     "consents.receipt_state",
     "openid.begin",
     "openid.begin_link",
@@ -120,6 +121,12 @@ def charge(name: str) -> None:
     wait = bundle.gate.charge(name, _address())
     if wait is not None:
         raise TooMany(bundle.gate.table[name].code, wait)
+
+
+def fits(name: str) -> bool:
+    """Charge the client for what an answer can go without; whether it fitted."""
+    bundle = resources()
+    return bundle.gate.charge(name, _address()) is None
 
 
 @contextmanager

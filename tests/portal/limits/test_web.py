@@ -75,6 +75,15 @@ class TestHitsAreFree:
         assert upload(world, b"%PDF-1.7 another").status_code == 429
         assert upload(world, world.primary.file).status_code == 200
 
+    def test_an_answer_beyond_the_share_of_numbers_is_given_without_one(self, make: Any) -> None:
+        """A registered file costs nothing; what is kept of it would fill the disk."""
+        world = make(LIMITS="kept v4 2/hour")
+        answers = [body(upload(world, world.primary.file, **JSON)) for _ in range(4)]
+        assert [answer["result"] is not None for answer in answers] == [True, True, False, False]
+        assert {answer["verdict"] for answer in answers} == {"GENUINE_CURRENT"}
+        elsewhere = body(upload(world, world.primary.file, "192.0.2.2", **JSON))
+        assert elsewhere["result"] is not None
+
     def test_a_malformed_code_is_not_charged(self, make: Any) -> None:
         world = make(LIMITS="miss v4 1/hour")
         for number in range(50):

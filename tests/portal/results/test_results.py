@@ -21,6 +21,7 @@ from portal.results import service
 from portal.results.models import CheckResult
 from portal.trust import service as trust
 from portal.trust.service import ContactInput, SchoolInput
+from portal.vault import Vault
 from tests.conftest import ACTOR, NOW
 from tests.portal.limits.codes import unknown
 from tests.portal.lookup.test_views import paper_form
@@ -139,6 +140,20 @@ class TestNumber:
             assert not service.is_over(session, now=world.clock.now())
         assert rows(world) == []
 
+    @pytest.mark.parametrize(
+        ("column", "text"),
+        [("found", '{"another": "form"}'), ("found", "cut"), ("outcome", "LIKELY"), ("state", "{}")],
+    )
+    def test_what_another_release_wrote_is_not_guessed_at(
+        self, world: World, column: str, text: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        number = number_of(world, world.primary.file)
+        with Session(world.app.extensions["portal"].engine) as session, session.begin():
+            setattr(session.scalars(select(CheckResult)).one(), column, text)
+        assert kept(world, number).status_code == 404
+        assert kept(world, f"{number}/bao-cao.json").status_code == 404
+        assert "a kept result of" in caplog.text
+
     def test_a_database_that_takes_nothing_holds_no_answer_back(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -193,6 +208,37 @@ class TestCodes:
         assert rows(world) == []
 
 
+class TestColour:
+    """A number is seen by people who hold something else than what was checked."""
+
+    @pytest.mark.parametrize("language", ["", "?lang=en"])
+    def test_green_is_for_whoever_sent_the_file(self, world: World, language: str) -> None:
+        sent = upload(world, world.primary.file)
+        assert '<section class="panel ok"' in sent.text
+        number = re.findall(r'href="/ket-qua/([0-9A-Z]{17})"', sent.text)[0]
+        page = world.client.get(f"/ket-qua/{number}{language}").text
+        panel = page[page.index('<section class="panel info"') : page.index("</section>")]
+        assert ("Kept result" if language else "Kết quả đã giữ") in panel
+        assert ("kept result of one check" if language else "kết quả đã giữ của một lần kiểm tra") in panel
+        assert 'class="panel ok"' not in page
+
+    def test_what_stands_today_is_not_green_either(self, world: World) -> None:
+        """A file whose check was not finished then, and which stands today."""
+        bundle = world.app.extensions["portal"]
+        code = world.primary.locator.record_id
+        facts = VersionFacts(
+            code, world.primary.version, VersionState.CURRENT, Standing.INCOMPLETE, None, None, NOW
+        )
+        verdict = Verdict(Outcome.CHECK_INCOMPLETE, Evidence.FILE, ("crl_stale",), facts)
+        report = ValidationReport(at=NOW, medium=Medium.PDF, sha256=world.primary.report.sha256)
+        with Session(bundle.engine) as session, session.begin():
+            number = service.keep(session, bundle.vault, verdict, report, now=NOW, days=90)
+        page = kept(world, number)
+        assert headline(page) == f"Hôm nay: {CURRENT}"
+        assert '<section class="panel info"' in page.text
+        assert 'class="panel ok"' not in page.text
+
+
 class TestToday:
     def test_unchanged(self, world: World) -> None:
         page = kept(world, number_of(world, world.primary.file))
@@ -240,6 +286,35 @@ class TestToday:
         page = kept(world, number)
         assert headline(page) == "Hôm nay: Chưa kiểm tra được"
         assert "giả" not in page.text.replace("giải", "").replace("giảm", "")
+
+    def test_a_missing_key_of_ours_is_no_word_about_the_record(
+        self, world: World, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        number = number_of(world, world.primary.file)
+        bundle = world.app.extensions["portal"]
+        object.__setattr__(bundle, "vault", Vault([("new", b"k" * 32)], bundle.settings.index_key))
+        page = kept(world, number)
+        assert (page.status_code, headline(page)) == (200, "Hôm nay: Chưa kiểm tra được")
+        answer = json.loads(kept(world, number, **JSON).data)
+        assert (answer["today"]["verdict"], answer["record"]) == ("CHECK_INCOMPLETE", None)
+        assert kept(world, f"{number}/bao-cao.json").status_code == 200
+        assert "no key-encryption key" in caplog.text
+
+    @pytest.mark.parametrize("outcome", [Outcome.CHECK_INCOMPLETE, Outcome.REGISTERED_BUT_SIGNATURE_FAILS])
+    def test_a_paper_that_was_not_found_to_match_matches_never(self, world: World, outcome: Outcome) -> None:
+        bundle = world.app.extensions["portal"]
+        code = world.primary.locator.record_id
+        facts = VersionFacts(
+            code, world.primary.version, VersionState.CURRENT, Standing.INCOMPLETE, None, None, NOW
+        )
+        verdict = Verdict(outcome, Evidence.PAPER_COMPARED, ("standing_lapsed",), facts)
+        report = ValidationReport(at=NOW, medium=Medium.CODE)
+        with Session(bundle.engine) as session, session.begin():
+            number = service.keep(session, bundle.vault, verdict, report, now=NOW, days=90)
+        with Session(bundle.engine) as session:
+            found = service.find(session, bundle.vault, number, now=NOW)
+            assert found is not None
+            assert service.today(session, bundle.vault, found, now=NOW).verdict is None
 
     def test_of_other_bytes_nothing_more_can_be_said(self, world: World) -> None:
         number = number_of(world, b"%PDF-1.7 other bytes")

@@ -23,6 +23,7 @@ from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
 from portal.registry import service as registry
+from portal.results.keeping import keep
 from portal.uploads import pile_views
 from portal.uploads.piles import Bounds, Document, TooMuch, Trouble, Unreadable, gather, shown
 from tests.conftest import ACTOR
@@ -407,6 +408,23 @@ def test_a_program_asks_on_after_a_limit(tmp_path: Path, issued_stock: Stock) ->
     assert rest["retry_after"] is None
 
 
+@pytest.mark.parametrize("program", [True, False])
+def test_no_connection_is_held_between_two_answers(
+    world: World, monkeypatch: pytest.MonkeyPatch, *, program: bool
+) -> None:
+    """An answer is kept by a connection of its own: a pile that held another one would wait for itself."""
+    pool: Any = world.app.extensions["portal"].engine.pool
+    held: list[int] = []
+
+    def keeping(*arguments: Any, **named: Any) -> str | None:
+        held.append(pool.checkedout())
+        return keep(*arguments, **named)
+
+    monkeypatch.setattr(pile_views, "keep", keeping)
+    send(world, ("a.pdf", world.primary.file), ("b.pdf", world.first.file), program=program)
+    assert held == [0, 0]
+
+
 def test_what_there_was_no_time_for_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pile_views, "SECONDS", -1.0)
     rows = table(send(world, ("a.pdf", world.primary.file), ("b.pdf", world.first.file)))
@@ -586,6 +604,14 @@ def test_made_up_numbers_are_charged(tmp_path: Path, issued_stock: Stock) -> Non
     guesses = [("x.pdf", new_record_id(bytes([n]) * 10)) for n in range(3)]
     assert len(sheet(world, *guesses[:2])) == 3
     sheet(world, guesses[2], status=429)
+
+
+def test_spreadsheets_are_counted_as_forms(tmp_path: Path, issued_stock: Stock) -> None:
+    """One asks for as many results as it has lines."""
+    world = build(tmp_path / "i", issued_stock, LIMITS="form v4 2/minute")
+    for _ in range(2):
+        assert len(sheet(world, ("a.pdf", ""))) == 2
+    sheet(world, ("a.pdf", ""), status=429)
 
 
 def test_lines_that_do_not_fit_together_are_refused(world: World) -> None:
