@@ -130,10 +130,10 @@ def compare_form() -> AnyResponse:
 
 
 @lookup.post("/compare")
-@allowed(Access.TYPED, asks_only=True)
+@allowed(Access.TYPED, asks_only=True, parts=COMPARE_PARTS)
 def compare() -> AnyResponse:
     """The blind match: one yes or no."""
-    require_multipart(parts=COMPARE_PARTS)
+    require_multipart()
     bundle = resources()
     now = bundle.clock.now()
     locator = forms.read_locator(request.form.get("code", ""))

@@ -43,8 +43,9 @@ from verifier.words import Language, Tone
 desk_pile = Blueprint("piles", __name__)
 
 PATH: Final = "/kiem-tra-nhieu"
-#: So long a pile is worked at; a check that has begun is finished. Proxies give up after a minute.
-SECONDS: Final = 40.0
+#: So long a pile is worked at; then a check that has begun is finished, in 20 s at most. Proxies give up after
+#: a minute.
+SECONDS: Final = 30.0
 #: All files of one sending together, in times of the largest single one.
 TIMES_ONE: Final = 10
 #: Parts that a form is read to: too many files are told with their number, not as a broken request.
@@ -68,6 +69,7 @@ _TROUBLES: Final = {
     ),
 }
 _UNCHECKED: Final = marked("Chưa kiểm tra được")
+_UNNUMBERED: Final = marked("Không có số kết quả; câu trả lời chỉ có trên trang")
 _GONE: Final = marked("Không có kết quả với số này, hoặc đã quá hạn giữ")
 _STILL: Final = marked("Vẫn như vậy")
 #: Trouble first: what somebody has to look at stands on top.
@@ -154,7 +156,7 @@ def _line(session: Session, name: str, number: str, tongue: Language) -> Line:
     """One file as the spreadsheet has it. A number that is none is charged, as on its own page."""
     label = piles.shown(name)
     if not number:
-        return (label, gettext(_UNCHECKED), *[""] * (len(_COLUMNS) - 2))
+        return (label, gettext(_UNNUMBERED), *[""] * (len(_COLUMNS) - 2))
     bundle = resources()
     now = bundle.clock.now()
     try:

@@ -101,6 +101,8 @@ def install(app: Flask) -> None:
             abort(404)
         if rule.parts is not None:
             request.max_form_parts = rule.parts
+            # Each part may be a name of a file with its heads.
+            request.max_form_memory_size = max(request.max_form_memory_size or 0, rule.parts * 1024)
         if rule.access in _OWN_FORMS:
             _refuse_nul()
         if rule.access in (Access.SIGN_IN, Access.SHARED):

@@ -53,12 +53,10 @@ def wants_json() -> bool:
     return accepted["application/json"] > accepted["text/html"]
 
 
-def require_multipart(*, parts: int | None = None) -> None:
-    """Turn away every other content type; ``parts`` raises the number of form parts for this request."""
+def require_multipart() -> None:
+    """Turn away every other content type."""
     if request.mimetype != "multipart/form-data":
         raise Rejection(415, "multipart_only")
-    if parts is not None:
-        request.max_form_parts = parts
 
 
 def chosen_files(*fields: str) -> list[tuple[str, FileStorage]]:

@@ -183,7 +183,7 @@ def test_a_zip_is_opened_by_the_portal(
     assert [line[1] for line in book.worksheets[0].iter_rows(min_row=2, values_only=True)] == [
         ANSWERS["GENUINE_CURRENT"],
         ANSWERS["GENUINE_REVOKED"],
-        "Chưa kiểm tra được",
+        "Không có số kết quả; câu trả lời chỉ có trên trang",
         ANSWERS["GENUINE_CURRENT"],
     ]
     if scripts:

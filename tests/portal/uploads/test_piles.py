@@ -577,13 +577,20 @@ def test_a_spreadsheet_is_made_of_kept_results_alone(world: World) -> None:
     assert [line[1] for line in lines] == [
         "Đúng bản trường cấp, đang lưu hành",
         "Đúng bản trường cấp, nhưng đã có bản mới hơn",
-        "Chưa kiểm tra được",
+        "Không có số kết quả; câu trả lời chỉ có trên trang",
         *["Không có kết quả với số này, hoặc đã quá hạn giữ"] * 2,
     ]
     assert lines[0][7] == group(first)
     assert lines[0][8] == "Vẫn như vậy"
     assert lines[1][4:6] == ("H*** N***", "1")
     assert all(line[2:] == ("",) * 7 for line in lines[2:])
+
+
+def test_a_spreadsheet_takes_long_names_of_a_whole_table(world: World) -> None:
+    (number,) = numbered(world, ("a.pdf", world.primary.file))
+    name = "học bạ của em Nguyễn Thị Ánh Nguyệt Quỳnh Như, lớp 5A, năm học 2025–2026, bản số 1, " * 2 + ".pdf"
+    _, *lines = sheet(world, *[(name, number)] * 180)
+    assert len(lines) == 180
 
 
 def test_a_spreadsheet_says_what_stands_today(world: World) -> None:
