@@ -43,8 +43,8 @@ from verifier.words import Language, Tone
 desk_pile = Blueprint("piles", __name__)
 
 PATH: Final = "/kiem-tra-nhieu"
-#: So long a pile is worked at; then a check that has begun is finished, in 20 s at most. Proxies give up after
-#: a minute.
+#: So long a pile is worked at; a check that has begun is finished then, in 20 s at most. Proxies give up
+#: after a minute.
 SECONDS: Final = 30.0
 #: All files of one sending together, in times of the largest single one.
 TIMES_ONE: Final = 10

@@ -576,7 +576,10 @@ class TestCompare:
         assert "tạm dừng: 3." in changed.text
         right = post(world.client, "/compare", paper_form(world.secondary))
         address = re.findall(r'<a class="tongue" href="(/ket-qua/[^"]+)"', right.text)[0]
-        assert '<section class="panel ok"' in world.client.get(address).text
+        assert '<section class="panel ok"' in right.text
+        kept = world.client.get(address)  # by its number, which anybody may print: never green
+        assert '<section class="panel info"' in kept.text
+        assert re.findall(r"<h1[^>]*>(.*?)</h1>", kept.text)
         mistaken = post(world.client, "/compare", paper_form(world.secondary, ngay_sinh=""))
         assert post(world.client, *switch(mistaken)).status_code == 422
 
