@@ -95,7 +95,7 @@ def _consenting(site: Site) -> tuple[list[dict[str, Any]], str]:
     contact = demonstration.read_families(site.instance.demo).people[0].contact
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        context = browser.new_context(base_url=site.url, locale="vi-VN")
+        context = browser.new_context(base_url=site.public_url, locale="vi-VN")
         context.set_default_timeout(PATIENCE)
         page = context.new_page()
         sign_in(context.new_page(), page, contact)
