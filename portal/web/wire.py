@@ -15,7 +15,9 @@ from portal.web.access import Access, allowed, rule_of
 from portal.web.packing import BROTLI, GZIP, packed, static_table, takes, zipped
 
 #: Kinds of routes whose pages read no session, hold no token, and answer everybody alike.
-PUBLIC: Final = frozenset({Access.EVERYONE, Access.CODE, Access.TYPED, Access.FILE, Access.RESULT})
+PUBLIC: Final = frozenset(
+    {Access.EVERYONE, Access.CODE, Access.TYPED, Access.FILE, Access.RESULT, Access.DEMO}
+)
 
 #: The worker that reads QR codes in the browser has a policy of its own, as every worker that comes from an
 #: address: its response alone may compile WebAssembly, no page may.
