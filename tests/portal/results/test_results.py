@@ -445,6 +445,24 @@ class TestContact:
         page = world.client.get(world.primary.path).text
         assert ("0200 555 999" in page, "0200 555 123" in page) == (True, False)
 
+    def test_each_record_names_the_school_that_issued_it(self, world: World) -> None:
+        """Whichever school came last into the register."""
+        self.school(world, self.REACHED)
+        with Session(world.app.extensions["portal"].engine) as session, session.begin():
+            theirs = select(Record).where(Record.record_id == world.secondary.locator.record_id)
+            session.scalars(theirs).one().school_code = "01000999"
+            school = SchoolInput(
+                "01000999", "Trường khác", "S1", ("THPT",), "Xã khác", "Tỉnh thử", "cong_lap", date(2024, 9, 1),
+                contact=ContactInput("0200 555 999"),
+            )  # fmt: skip
+            trust.add_school(session, school, actor=ACTOR, now=NOW)
+        for each, own, foreign in (
+            (world.primary, "0200 555 123", "0200 555 999"),
+            (world.secondary, "0200 555 999", "0200 555 123"),
+        ):
+            for page in (upload(world, each.file).text, world.client.get(each.path).text):
+                assert (own in page, foreign in page) == (True, False)
+
     def test_a_closed_school_names_its_department(self, world: World) -> None:
         self.school(world, self.REACHED, valid_to=date(2026, 6, 30))
         page = upload(world, world.primary.file).text
