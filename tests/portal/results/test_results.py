@@ -111,6 +111,13 @@ class TestNumber:
         monkeypatch.setattr("portal.results.views.reading", pytest.fail)
         assert kept(world, number).status_code == 404
 
+    @pytest.mark.parametrize("number", ["x", new_record_id(bytes(10))])
+    def test_a_number_that_shows_nothing_says_so_and_accuses_nobody(self, world: World, number: str) -> None:
+        page = kept(world, number)
+        assert page.status_code == 404
+        assert "<h1>Không có kết quả mang số này</h1>" in page.text
+        assert "điều này không nói gì về học bạ" in page.text
+
     def test_an_unknown_number_is_a_guess(self, world: World) -> None:
         def ask(number: str, address: str) -> int:
             base = {"REMOTE_ADDR": address}
@@ -452,7 +459,7 @@ class TestContact:
             theirs = select(Record).where(Record.record_id == world.secondary.locator.record_id)
             session.scalars(theirs).one().school_code = "01000999"
             school = SchoolInput(
-                "01000999", "Trường khác", "S1", ("THPT",), "Xã khác", "Tỉnh thử", "cong_lap", date(2024, 9, 1),
+                "01000999", "Trường hai", "S1", ("THPT",), "Xã thử", "Tỉnh thử", "cong_lap", date(2024, 9, 1),
                 contact=ContactInput("0200 555 999"),
             )  # fmt: skip
             trust.add_school(session, school, actor=ACTOR, now=NOW)
