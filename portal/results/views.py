@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from flask import Blueprint, abort, redirect
+from flask import Blueprint, redirect
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.extensions import reading, resources
@@ -17,6 +17,7 @@ from portal.web.access import Access, allowed
 from portal.web.answers import Answer, Number
 from portal.web.i18n import language, link
 from portal.web.limits import admit, charge
+from portal.web.requests import Rejection
 from verifier.errors import InvalidInput
 from verifier.locator import parse_record_id
 
@@ -51,7 +52,7 @@ def open_result(number: str) -> Opened:
     number meets no database.
     """
     if not _is_number(number):
-        abort(404)
+        raise Rejection(404, "no_such_result")
     bundle = resources()
     now = bundle.clock.now()
     admit(MISS)
@@ -60,7 +61,7 @@ def open_result(number: str) -> Opened:
         state = None if kept is None else service.today(session, bundle.vault, kept, now=now)
     if kept is None or state is None:
         charge(MISS)
-        abort(404)
+        raise Rejection(404, "no_such_result")
     then = Answer(kept.verdict, kept.report, state.record, strange=kept.strange, kept=True)
     today = None if state.verdict is None else Answer(state.verdict, kept.report, state.record, kept=True)
     return Opened(then, today, Number(number, kept.expires_at), now)

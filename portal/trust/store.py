@@ -264,7 +264,7 @@ def with_contact(source: FromClause, code: ColumnElement[str]) -> FromClause:
     """``source``, each row with the school that ``code`` names and its department, where there is one."""
     other = _S.alias("other_name")
     newest = select(other.c.id).where(other.c.code == code).order_by(other.c.valid_from.desc())
-    mine = _S.c.id == newest.limit(literal_column("1")).correlate(source).scalar_subquery()
+    mine = _S.c.id == newest.limit(literal_column("1")).correlate_except(other).scalar_subquery()
     return source.outerjoin(_S, mine).outerjoin(_D, _D.c.code == _S.c.department_code)
 
 

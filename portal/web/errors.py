@@ -93,6 +93,14 @@ _WAIT: Final = 10
 
 #: Refusals that have words of their own, by their code.
 _REFUSALS: Final = {
+    "no_such_result": _Text(
+        marked("Không có kết quả mang số này"),
+        marked(
+            "Số có thể đã gõ nhầm hoặc dán thiếu, hoặc kết quả đã hết hạn giữ; điều này không nói gì về "
+            "học bạ."
+        ),
+        marked("So lại từng ký tự của số, hoặc kiểm tra lại học bạ từ trang chủ."),
+    ),
     "too_many_tries": _Text(
         marked("Mã này đang tạm dừng ít phút"),
         marked(

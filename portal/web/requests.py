@@ -30,7 +30,7 @@ class Mistake:
 
 
 class Rejection(Exception):  # noqa: N818 - the request is turned away; nothing of ours went wrong
-    """A request that is no check at all: 400, 413, 415, 422 or 429.
+    """A request that is no check at all: 400, 404, 413, 415, 422 or 429.
 
     ``code`` is stable for programs. ``mistakes`` name fields; without them the page of the status speaks.
     """

@@ -31,7 +31,7 @@ from tests.browser.conftest import (
 )
 from tests.browser.test_journeys import content, fill_paper
 from tests.browser.test_wire import CODES, curl
-from tests.demo_instance import ROOT, DemoInstance
+from tests.demo_instance import PUBLIC_URL, ROOT, DemoInstance
 
 PICTURES = ROOT / "build" / "screenshots"
 WIDTHS = (DESKTOP, 768, PHONE, 320)  # the narrowest last: it is the one that breaks
@@ -190,12 +190,16 @@ PHOTOGRAPHED_DARK = ("home", "file-GENUINE_CURRENT", "code-GENUINE_CURRENT", "fi
 
 @pytest.fixture(scope="module")
 def stage(demo_instance: DemoInstance, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Behind one proxy, which the tests play: each page is looked at from an address of its own."""
+    """Behind one proxy, which the tests play: each page is looked at from an address of its own.
+    What the demo printed names another address: an older one of this portal.
+    """
     copy = demo_instance.copy_to(tmp_path_factory.mktemp("every") / "instance")
     port = free_port()
     url = f"http://localhost:{port}"
     limits = f"miss v4 {_MISSES}/hour; upload v4 1000000/minute"
-    with serve(copy, port=port, PUBLIC_URL=url, TRUSTED_PROXIES="1", LIMITS=limits) as running:
+    with serve(
+        copy, port=port, PUBLIC_URL=url, PUBLIC_URL_FORMER=PUBLIC_URL, TRUSTED_PROXIES="1", LIMITS=limits
+    ) as running:
         yield Stage(replace(running, url=url), {})
 
 

@@ -111,6 +111,13 @@ class TestNumber:
         monkeypatch.setattr("portal.results.views.reading", pytest.fail)
         assert kept(world, number).status_code == 404
 
+    @pytest.mark.parametrize("number", ["x", new_record_id(bytes(10))])
+    def test_a_number_that_shows_nothing_says_so_and_accuses_nobody(self, world: World, number: str) -> None:
+        page = kept(world, number)
+        assert page.status_code == 404
+        assert "<h1>Không có kết quả mang số này</h1>" in page.text
+        assert "điều này không nói gì về học bạ" in page.text
+
     def test_an_unknown_number_is_a_guess(self, world: World) -> None:
         def ask(number: str, address: str) -> int:
             base = {"REMOTE_ADDR": address}
@@ -444,6 +451,24 @@ class TestContact:
             trust.set_contact(session, code, other, actor=ACTOR, now=NOW)
         page = world.client.get(world.primary.path).text
         assert ("0200 555 999" in page, "0200 555 123" in page) == (True, False)
+
+    def test_each_record_names_the_school_that_issued_it(self, world: World) -> None:
+        """Whichever school came last into the register."""
+        self.school(world, self.REACHED)
+        with Session(world.app.extensions["portal"].engine) as session, session.begin():
+            theirs = select(Record).where(Record.record_id == world.secondary.locator.record_id)
+            session.scalars(theirs).one().school_code = "01000999"
+            school = SchoolInput(
+                "01000999", "Trường hai", "S1", ("THPT",), "Xã thử", "Tỉnh thử", "cong_lap", date(2024, 9, 1),
+                contact=ContactInput("0200 555 999"),
+            )  # fmt: skip
+            trust.add_school(session, school, actor=ACTOR, now=NOW)
+        for each, own, foreign in (
+            (world.primary, "0200 555 123", "0200 555 999"),
+            (world.secondary, "0200 555 999", "0200 555 123"),
+        ):
+            for page in (upload(world, each.file).text, world.client.get(each.path).text):
+                assert (own in page, foreign in page) == (True, False)
 
     def test_a_closed_school_names_its_department(self, world: World) -> None:
         self.school(world, self.REACHED, valid_to=date(2026, 6, 30))
