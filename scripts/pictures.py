@@ -15,9 +15,9 @@ MOST = 60_000  # bytes of one picture
 #: Name in docs/pictures: what was seen, and how much of it from the top, as a share of its width.
 CHOSEN = {
     "home-phone": ("home-vi-360", 2.0),
-    "file-phone": ("file-GENUINE_CURRENT-vi-360", 2.0),
+    "file-phone": ("answer-to-a-form-vi-360", 2.0),
     "code-phone": ("code-GENUINE_CURRENT-vi-360", 2.0),
-    "file-desk-english": ("file-GENUINE_CURRENT-en-1280", 0.75),
+    "file-desk-english": ("answer-to-a-form-en-1280", 0.75),
     "differs-desk-dark": ("file-CONTENT_DIFFERS-vi-1280-dark", 0.75),
     "pile-desk": ("pile-answers-vi-1280", 0.75),
 }

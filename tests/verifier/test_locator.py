@@ -731,7 +731,7 @@ def test_the_published_vectors() -> None:
     """
     published = json.loads((Path(__file__).parents[2] / "docs/locator-vectors.json").read_text("utf-8"))
     hosts = Hosts(published["public_url"], tuple(published["former"]))
-    assert list(hosts.authorities) == published["hosts"]
+    assert sorted(hosts.authorities) == published["hosts"]
     answers = []
     for vector in published["vectors"]:
         try:
