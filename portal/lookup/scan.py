@@ -70,7 +70,7 @@ class Scans:
                 answer = answer_scan(self._bundle, locator, code)
                 if service.missed(answer.verdict) and gate.charge(MISS, client) is not None:
                     return self._app(environ, start_response)
-                body = as_page(self._pages, answer, "vi", path).encode()
+                body = as_page(self._pages, answer, "vi", path, scanned=True).encode()
             except InvalidInput:
                 pass
             except Exception:

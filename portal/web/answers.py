@@ -210,7 +210,11 @@ def respond(
         kind, text = "application/json", json.dumps(as_json(answer, tongue, number), ensure_ascii=False)
     else:
         pages = current_app.extensions["pages"]
-        kind, text = HTML, as_page(pages, answer, tongue, here or this_page(), again=again, number=number)
+        scanned = cache_seconds is not None
+        kind, text = (
+            HTML,
+            as_page(pages, answer, tongue, here or this_page(), again=again, number=number, scanned=scanned),
+        )
     return Response(text, status, dict(caching(answer, cache_seconds)), content_type=kind)
 
 
@@ -294,9 +298,11 @@ def as_page(
     *,
     again: Sequence[tuple[str, str]] = (),
     number: Number | None = None,
+    scanned: bool = False,
 ) -> str:
     """The answer for people. ``here`` is the address of this page, or of where to go on in another
-    language.
+    language. The page of a code that was ``scanned`` loads no script: on a slow line it is seen a tenth of a
+    second sooner, and it has nothing for one to do.
     """
     own = _own(answer, language, number)
     own["other_language"] = other_language(here, language)
@@ -305,10 +311,14 @@ def as_page(
     # A list of any length, or a stranger's words: not a page of a kind.
     strange = (report.signatures, report.timestamps, report.revisions, report.unsigned_fields)
     if any(strange) or report.lenient or again:
-        context = {**_common(answer, language, number), **own, "again": again}
+        context = {**_common(answer, language, number), **own, "again": again, "scripted": not scanned}
         return pages.text("verdict.html", language, context)
-    kind = _kind(answer), number is None
-    return pages.outlined("verdict.html", language, kind, lambda: _common(answer, language, number), own)
+    kind = _kind(answer), number is None, scanned
+
+    def common() -> dict[str, Any]:
+        return {**_common(answer, language, number), "scripted": not scanned}
+
+    return pages.outlined("verdict.html", language, kind, common, own)
 
 
 def file_again(language: Language) -> str:
@@ -424,6 +434,7 @@ def _common(answer: Answer, language: Language, number: Number | None = None) ->
         "keepable": answer.keepable and number is None,
         "numbered": number is not None,
         "kept": False,
+        "scripted": True,
         "still": "",
         "today": None,
         "technical": _technical(answer, language),

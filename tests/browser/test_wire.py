@@ -88,7 +88,7 @@ def test_a_first_view_is_light_on_the_wire(site: Site, ways: str) -> None:
             assert b"cache-control: public, max-age=31536000, immutable" in head.lower()
         bodies = [curl("-H", f"Accept-Encoding: {ways}", site.url + file) for file in files]
         assert len(page) <= HEAVIEST["page"], f"{path}: {len(page)}"
-        assert 3 <= len(files) < HEAVIEST["requests"], f"{path}: {files}"
+        assert 2 <= len(files) < HEAVIEST["requests"], f"{path}: {files}"
         assert len(page) + sum(map(len, bodies)) <= HEAVIEST["all"], f"{path}: {files}"
 
 

@@ -651,3 +651,13 @@ def test_the_guide_says_what_the_paper_must_say_in_its_order(world: World) -> No
         assert {each for each in personal(world.primary) if each in guide} == set()
     again = post(world.client, "/compare", {"code": str(world.primary.locator)})
     assert 'class="card guide"' not in again.text
+
+
+def test_the_page_of_a_scan_loads_no_script(world: World) -> None:
+    """The answer that most people wait for on a slow line; the same answer to a form has the script."""
+    for query in ("", "?lang=en"):
+        page = world.client.get(f"{world.primary.path}{query}").text
+        assert "<h1" in page
+        assert "<script" not in page
+    form = post(world.client, "/compare", paper_form(world.primary)).text
+    assert "/static/app.js" in form
