@@ -137,7 +137,7 @@ def on_the_wire(page: TestResponse) -> int:
 
 
 def test_every_page_is_light(world: World) -> None:
-    """First view: page, style sheet, icon, and scripts where there are some: 60 KB on the wire, the page 14."""
+    """First view: page, style sheet, icon, scripts where there are some: 60 KB on the wire, the page 14."""
     for page in pages(world):
         files = re.findall(r'(?:src|href)="/static/([a-z.]+)', page.text)
         assert len(files) == 2 + ("app.js" in files) + ("doors.js" in files)
