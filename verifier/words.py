@@ -1482,6 +1482,19 @@ def spoken(said: Words, verdict: Verdict, report: ValidationReport, language: La
     }
 
 
+def spoken_checks(checks: Sequence[Check], language: Language) -> list[dict[str, str]]:
+    """Checks in every JSON answer and report: stable keys, and a sentence for people."""
+    return [
+        {
+            "name": check.name.value,
+            "status": check.status.value,
+            "code": check.code,
+            "sentence": check_sentence(check, language),
+        }
+        for check in checks
+    ]
+
+
 def findings(verdict: Verdict, report: ValidationReport, language: Language) -> tuple[Finding, ...]:
     """What was checked, one sentence each, in the order a reader asks: registry, signatures, version, paper.
 

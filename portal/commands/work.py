@@ -82,31 +82,29 @@ def deliver(channel: Channel) -> Work:
     return work
 
 
-def _erase(portal: Resources, now: datetime) -> bool:
-    """Messages whose time is over."""
-    with reading() as session:
-        if not messages.is_over(session, now=now):
-            return False
-    with transaction() as session:
-        return messages.erase_over(session, now=now) > 0
+class Over(Protocol):
+    """Whether there is something whose time is over: a question that locks nothing."""
+
+    def __call__(self, session: Session, *, now: datetime) -> bool: ...
 
 
-def _forget(portal: Resources, now: datetime) -> bool:
-    """Results of checks whose days are over."""
-    with reading() as session:
-        if not results.is_over(session, now=now):
-            return False
-    with transaction() as session:
-        return results.erase_over(session, now=now) > 0
+class Erase(Protocol):
+    """Erases a batch of it; answers how many."""
+
+    def __call__(self, session: Session, *, now: datetime) -> int: ...
 
 
-def _sweep(portal: Resources, now: datetime) -> bool:
-    """Sessions, one-time codes and wrong tries whose time is over."""
-    with reading() as session:
-        if not sweeping.is_over(session, now=now):
-            return False
-    with transaction() as session:
-        return sweeping.sweep(session, now=now) > 0
+def tidying(is_over: Over, erase: Erase) -> Work:
+    """What is kept for a time only: asked about first, so that nothing is locked while nothing is over."""
+
+    def work(portal: Resources, now: datetime) -> bool:
+        with reading() as session:
+            if not is_over(session, now=now):
+                return False
+        with transaction() as session:
+            return erase(session, now=now) > 0
+
+    return work
 
 
 class Revalidation:
@@ -224,9 +222,9 @@ def _walk(portal: Resources, some: _Walk, now: datetime) -> Iterator[None]:
 FEATURES: Final = (
     Feature("e-mail", deliver(Channel.EMAIL)),
     Feature("phone messages", deliver(Channel.PHONE)),
-    Feature("erasure of messages", _erase),
-    Feature("sweeping of sign-ins", _sweep),
-    Feature("erasure of results", _forget),
+    Feature("erasure of messages", tidying(messages.is_over, messages.erase_over)),
+    Feature("sweeping of sign-ins", tidying(sweeping.is_over, sweeping.sweep)),
+    Feature("erasure of results", tidying(results.is_over, results.erase_over)),
     Feature("re-validation", Revalidation()),
     Feature("families", Rounds(timedelta(hours=1), families)),
     Feature("consents", Rounds(timedelta(days=1), consents)),

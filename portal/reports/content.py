@@ -61,15 +61,7 @@ def content(opened: Opened, public_url: str, language: Language) -> dict[str, An
             for f in words.findings(verdict, report, language)
         ],
         "signatures": [_signature(each, then, language) for each in report.signatures],
-        "checks": [
-            {
-                "name": c.name.value,
-                "status": c.status.value,
-                "code": c.code,
-                "sentence": words.check_sentence(c, language),
-            }
-            for c in report.checks
-        ],
+        "checks": words.spoken_checks(report.checks, language),
         "medium": report.medium.value,
     }
 
@@ -94,13 +86,5 @@ def _signature(signature: SignatureReport, answer: Answer, language: Language) -
         "status": signature.result.value,
         "indication": signature.indication.value,
         "sub_indication": None if signature.sub_indication is None else signature.sub_indication.value,
-        "checks": [
-            {
-                "name": c.name.value,
-                "status": c.status.value,
-                "code": c.code,
-                "sentence": words.check_sentence(c, language),
-            }
-            for c in signature.checks
-        ],
+        "checks": words.spoken_checks(signature.checks, language),
     }

@@ -354,15 +354,7 @@ def as_json(answer: Answer, language: Language, number: Number | None = None) ->
         "signatures": [_signature_json(s, answer, language) for s in report.signatures],
         "timestamps": [_timestamp_json(t) for t in report.timestamps],
         "revisions": [_revision_json(r, language) for r in report.revisions],
-        "checks": [
-            {
-                "name": c.name.value,
-                "status": c.status.value,
-                "code": c.code,
-                "sentence": words.check_sentence(c, language),
-            }
-            for c in report.checks
-        ],
+        "checks": words.spoken_checks(report.checks, language),
         "document": {
             "medium": report.medium.value,
             "size": report.size,
@@ -618,15 +610,7 @@ def _signature_json(signature: SignatureReport, answer: Answer, language: Langua
         "proven_time": jsonable(signature.proven_time),
         "proven_by": signature.proven_by.value,
         "signer": _signer(signature, answer),
-        "checks": [
-            {
-                "name": c.name.value,
-                "status": c.status.value,
-                "code": c.code,
-                "sentence": words.check_sentence(c, language),
-            }
-            for c in signature.checks
-        ],
+        "checks": words.spoken_checks(signature.checks, language),
         "opinions": _opinions_json(signature.opinions),
     }
 
