@@ -88,6 +88,8 @@ ROUTES = {
     ("POST", "/offices/<code>/close"): ONBOARD,
     ("GET", "/offices/<code>/administrator"): ONBOARD,
     ("POST", "/offices/<code>/administrator"): ONBOARD,
+    ("GET", "/offices/<code>/contact"): ONBOARD,
+    ("POST", "/offices/<code>/contact"): ONBOARD,
     ("GET", "/alarms"): Act.SEE_ALARMS,
     ("POST", "/alarms/<int:number>"): Act.SEE_ALARMS,
     ("GET", "/statistics"): Act.SEE_STATISTICS,
