@@ -472,7 +472,7 @@ def people() -> Response:
 
 
 @accounts.post(PEOPLE)
-@allowed(Access.ROLE, Act.MANAGE_ACCOUNTS)
+@allowed(Access.ROLE, Act.MANAGE_ACCOUNTS, again=lambda errors: _people_page(request.form, errors))
 def invite() -> AnyResponse:
     """Give somebody roles; a person who is new here gets a code."""
     bundle, me = resources(), viewer()
@@ -486,7 +486,7 @@ def invite() -> AnyResponse:
 
 
 @accounts.post("/people/<uuid:account>/invite")
-@allowed(Access.ROLE, Act.MANAGE_ACCOUNTS)
+@allowed(Access.ROLE, Act.MANAGE_ACCOUNTS, again=lambda errors, account: _people_page({}, errors))
 def invite_again(account: uuid.UUID) -> AnyResponse:
     """A new code for somebody who did not use theirs, or lost every way of signing in."""
     bundle = resources()
@@ -501,7 +501,7 @@ def invite_again(account: uuid.UUID) -> AnyResponse:
 
 
 @accounts.post("/people/roles/<uuid:membership>/end")
-@allowed(Access.ROLE, Act.MANAGE_ACCOUNTS)
+@allowed(Access.ROLE, Act.MANAGE_ACCOUNTS, again=lambda errors, membership: _people_page({}, errors))
 def end_role(membership: uuid.UUID) -> AnyResponse:
     """Take a role back."""
     try:

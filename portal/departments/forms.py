@@ -61,11 +61,11 @@ def read_school(
     """A new school, and what of it cannot be read: a day that is none, or in no school's life. ``today``
     stands for such a day, so that the register says everything else that is wrong in the same answer.
     """
-    begins, unread = today, (Problem("valid_from", "day", marked("Nhập ngày có thật, ví dụ 1 9 2026")),)
+    begins: date | None = None
     with suppress(ValueError):
         typed = _day(form)
-        if _OLDEST <= typed.year <= _LATEST:
-            begins, unread = typed, ()
+        begins = typed if _OLDEST <= typed.year <= _LATEST else None
+    no_day = Problem("valid_from", "day", marked("Nhập ngày có thật, ví dụ 1 9 2026"))
     school = SchoolInput(
         code=form.get("code", "").strip(),
         name=form.get("name", "").strip(),
@@ -74,10 +74,10 @@ def read_school(
         commune=form.get("commune", "").strip(),
         province=form.get("province", "").strip(),
         sector=form.get("sector", ""),
-        valid_from=begins,
+        valid_from=begins or today,
         contact=read_contact(form),
     )
-    return school, unread
+    return school, () if begins else (no_day,)
 
 
 def read_contact(form: Mapping[str, str]) -> ContactInput:

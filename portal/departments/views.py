@@ -61,14 +61,14 @@ def let_in(form: str) -> Response:
 
 
 @departments.post("/offices/known-school")
-@allowed(Access.ROLE, Act.ONBOARD)
+@allowed(Access.ROLE, Act.ONBOARD, again=lambda errors: _form("known-school", request.form, errors))
 def let_known_school_in() -> AnyResponse:
     """A school that the register has."""
     return _let_in("known-school", request.form.get("code", ""))
 
 
 @departments.post("/offices/school")
-@allowed(Access.ROLE, Act.ONBOARD)
+@allowed(Access.ROLE, Act.ONBOARD, again=lambda errors: _form("school", request.form, errors))
 def let_school_in() -> AnyResponse:
     """A school that is new to the register."""
     today = resources().clock.now().astimezone(VIETNAM).date()
@@ -77,7 +77,7 @@ def let_school_in() -> AnyResponse:
 
 
 @departments.post("/offices/agency")
-@allowed(Access.ROLE, Act.ONBOARD)
+@allowed(Access.ROLE, Act.ONBOARD, again=lambda errors: _form("agency", request.form, errors))
 def let_agency_in() -> AnyResponse:
     """An agency."""
     bundle, me = resources(), viewer()
@@ -98,7 +98,7 @@ def let_agency_in() -> AnyResponse:
 
 
 @departments.post("/offices/<code>/close")
-@allowed(Access.ROLE, Act.ONBOARD)
+@allowed(Access.ROLE, Act.ONBOARD, again=lambda errors, code: _offices(errors))
 def close(code: str) -> AnyResponse:
     """Close the accounts of a school or agency."""
     try:
@@ -117,7 +117,7 @@ def new_administrator(code: str) -> Response:
 
 
 @departments.post("/offices/<code>/administrator")
-@allowed(Access.ROLE, Act.ONBOARD)
+@allowed(Access.ROLE, Act.ONBOARD, again=lambda errors, code: _administrator(code, request.form, errors))
 def invite_administrator(code: str) -> AnyResponse:
     """Invite them; those that there were are told."""
     bundle, me = resources(), viewer()
@@ -147,7 +147,7 @@ def contact(code: str) -> Response:
 
 
 @departments.post("/offices/<code>/contact")
-@allowed(Access.ROLE, Act.ONBOARD)
+@allowed(Access.ROLE, Act.ONBOARD, again=lambda errors, code: _contact(code, request.form, errors))
 def set_contact(code: str) -> AnyResponse:
     """Change it."""
     now = resources().clock.now()

@@ -242,6 +242,18 @@ def test_a_route_that_may_change_something_stops_the_start(world: World, method:
         refuse_unruled(world.app)
 
 
+def test_a_confirmed_form_that_would_be_lost_stops_the_start(world: World) -> None:
+    """SEC-23: where the passkey is refused, what was typed stays."""
+
+    @allowed(Access.ROLE, Act.RECALL)
+    def change() -> str:
+        return "x"
+
+    world.app.add_url_rule("/moi", view_func=change, methods=["POST"])
+    with pytest.raises(LookupError, match="/moi: what was typed is lost where the passkey is refused"):
+        refuse_unruled(world.app)
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 def test_asking_is_done_by_post_alone(world: World, method: str) -> None:
     """SEC-25."""
