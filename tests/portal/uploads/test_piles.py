@@ -326,7 +326,8 @@ import resource, sys
 resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
 from portal.uploads.piles import Bounds, gather, shown
 with open(sys.argv[1], "rb") as stream:
-    print(len(gather([("x.zip", stream)], Bounds(10 << 20, 100 << 20))), len(shown("o" + "\\u0301\\u0323" * 150_000)))
+    found = gather([("x.zip", stream)], Bounds(10 << 20, 100 << 20))
+print(len(found), len(shown("o" + "\\u0301\\u0323" * 150_000)))
 """
 
 
