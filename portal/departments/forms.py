@@ -48,6 +48,11 @@ _SCHOOL_MISTAKES: Final[Mapping[str, str]] = {
 }
 
 
+#: The fields of the form, top to bottom: in this order their mistakes are told.
+_FIELDS: Final = (
+    *("code", "name", "levels", "sector", "commune", "province", "valid_from"),
+    *("contact_phone", "contact_email", "contact_address", "email", "admin_name", "admin_email"),
+)
 #: Mistakes whose own message says more than that of their field.
 _OWN_WORDS: Final = frozenset({"day", "not_yet", "exists", "unknown_school", "other_department"})
 #: Years in which a school that is let in can have begun.
@@ -106,14 +111,15 @@ def read_administrator(form: Mapping[str, str]) -> PersonInput:
 
 
 def school_messages(mistakes: InvalidInput) -> dict[str, str]:
-    """field -> message, the first of each field."""
+    """field -> message, the first of each field, in the order of the form."""
     found: dict[str, str] = {}
     for problem in mistakes.problems:
         words = _SCHOOL_MISTAKES.get(problem.where)
         if problem.code in _OWN_WORDS or words is None:
             words = problem.message
         found.setdefault(problem.where, words)
-    return found
+    rest = (field for field in found if field not in _FIELDS)
+    return {field: found[field] for field in (*_FIELDS, *rest) if field in found}
 
 
 def _day(form: Mapping[str, str]) -> date:

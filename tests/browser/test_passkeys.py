@@ -140,7 +140,11 @@ def test_no_press_is_lost_while_the_script_is_on_its_way(page: Page, local: Site
     """The button waits with words, what is typed stays, and the first press does it."""
     sign_in_with_sample(page, account(local, "administrator"))
     held: list[Route] = []
-    page.route("**/static/passkey*", held.append)
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/static/passkey*", hold)
     page.goto("/people", wait_until="commit")
     button = page.get_by_role("button", name=INVITE, exact=True)
     expect(button).to_be_disabled()
