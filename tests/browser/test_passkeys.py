@@ -197,7 +197,9 @@ def test_a_recall_is_done_once_however_often_its_page_is_loaded(page: Page, loca
     assert form.get_by_label("Mã tra cứu").input_value() == "không phải mã"
     assert form.get_by_label("Lý do").input_value() == "data_error"
 
+    page.goto("/recall")
     form.get_by_label("Mã tra cứu").fill(record_id)
+    form.get_by_label("Lý do").select_option("data_error")
     form.get_by_role("button").click()
     page.wait_for_url("**/recall?record=*")
     for _ in range(2):
