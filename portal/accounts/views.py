@@ -426,6 +426,7 @@ def _account_page(errors: Mapping[str, str], status: int = 200) -> Response:
         offers = service.offers(session, me.account, now=now)
     context = {
         "errors": errors,
+        "label": request.form.get("label", ""),
         "ways": ways,
         "openid": _openid_kinds().get(AccountKind(account.kind)),
         "last_needed": last_needed,

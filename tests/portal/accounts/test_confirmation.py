@@ -114,6 +114,12 @@ def test_what_was_typed_outlives_a_refused_confirmation(
     assert (told.status_code, told.get_json()["code"]) == (403, "passkey_missing")
 
 
+def test_the_name_of_a_key_that_was_not_made_stays(people: People) -> None:
+    answer = people.sign_in(Role.CLERK).post("/account/passkey", {"label": "Điện thoại", PASSKEY_FIELD: "{}"})
+    assert answer.status_code == 422
+    assert is_kept(answer.text, "label", "Điện thoại")
+
+
 def test_a_chosen_file_is_asked_for_again(people: People) -> None:
     """No page can fill a box for files."""
     told = "Chỉ tệp là phải chọn lại"
