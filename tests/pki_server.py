@@ -19,6 +19,8 @@ from certomancer.registry import ArchLabel, CertLabel, CertomancerConfig
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from tests.servers import serve_in_thread
+
 ARCH = "gio"
 
 
@@ -101,7 +103,7 @@ class PkiServer:
             yield b"0"
 
     def __enter__(self) -> PkiServer:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        serve_in_thread(self._server)
         return self
 
     def __exit__(

@@ -459,13 +459,18 @@ class TestAnswers:
 class TestHostile:
     """SEC-02 over HTTP, with the real fork server and its children."""
 
-    @pytest.fixture
-    def portal(self, world: World) -> Iterator[World]:
+    @pytest.fixture(scope="class")
+    def real(self) -> Iterator[ForkServer]:
+        """One for all of them: it must survive each."""
         real = ForkServer(replace(DEFAULT, resources=replace(DEFAULT.resources, deadline=6.0)), confined=True)
         real.start()
-        object.__setattr__(world.app.extensions["portal"], "checker", real)
-        yield world
+        yield real
         real.close()
+
+    @pytest.fixture
+    def portal(self, world: World, real: ForkServer) -> World:
+        object.__setattr__(world.app.extensions["portal"], "checker", real)
+        return world
 
     @pytest.mark.parametrize(
         "name",
