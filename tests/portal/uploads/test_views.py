@@ -456,16 +456,17 @@ class TestAnswers:
                 assert (mark in send(world, content).text) is expected
 
 
+@pytest.fixture(scope="module")
+def real() -> Iterator[ForkServer]:
+    """One for all hostile files: it must survive each."""
+    server = ForkServer(replace(DEFAULT, resources=replace(DEFAULT.resources, deadline=6.0)), confined=True)
+    server.start()
+    yield server
+    server.close()
+
+
 class TestHostile:
     """SEC-02 over HTTP, with the real fork server and its children."""
-
-    @pytest.fixture(scope="class")
-    def real(self) -> Iterator[ForkServer]:
-        """One for all of them: it must survive each."""
-        real = ForkServer(replace(DEFAULT, resources=replace(DEFAULT.resources, deadline=6.0)), confined=True)
-        real.start()
-        yield real
-        real.close()
 
     @pytest.fixture
     def portal(self, world: World, real: ForkServer) -> World:
