@@ -192,7 +192,7 @@ def test_a_file_that_begins_as_issued_and_cannot_be_read_is_said_to_have_been_co
     verdict = Verdict(Outcome.CONTENT_DIFFERS, Evidence.FILE, ("changed_after_issue",), CURRENT)
     found = words.findings(verdict, ValidationReport(WHEN, Medium.PDF, problem="broken_pdf"), "vi")
     assert [(f.status, f.sentence) for f in found] == [
-        (CheckStatus.FAILED, "Tệp không trùng với tệp nào trong sổ đăng ký học bạ."),
+        (CheckStatus.FAILED, "Tệp không giống hệt tệp nào trong sổ đăng ký học bạ."),
         (
             CheckStatus.NOT_AVAILABLE,
             "Chữ ký số: không kiểm tra được, vì không đọc được trọn vẹn tệp.",
@@ -302,7 +302,7 @@ def test_results_of_signatures_are_never_added_up() -> None:
     found = words.findings(verdict, _pdf(PASSED, UNFINISHED, FAILED, WEAK, PASSED), "vi")
     assert [(f.status.value, f.sentence) for f in found[1:]] == [
         ("failed", "1 trong 5 chữ ký số không đạt."),
-        ("weak", "1 trong 5 chữ ký số dùng thuật toán đã yếu."),
+        ("weak", "1 trong 5 chữ ký số làm theo cách đã cũ, không còn đủ chắc."),
         ("incomplete", "1 trong 5 chữ ký số chưa kiểm tra xong."),
         ("passed", "2 trong 5 chữ ký số đạt mọi bước kiểm tra."),
     ]
@@ -346,7 +346,7 @@ def test_a_match_is_not_claimed_where_the_signatures_fail() -> None:
         (
             Verdict(Outcome.GENUINE_CURRENT, Evidence.FILE, (), CURRENT),
             _pdf(PASSED),
-            "Đã kiểm tra chính tệp này, từng byte.",
+            "Đã kiểm tra chính tệp này, từ đầu đến cuối.",
         ),
         *(
             (
@@ -365,7 +365,7 @@ def test_a_match_is_not_claimed_where_the_signatures_fail() -> None:
         (
             Verdict(Outcome.CONTENT_DIFFERS, Evidence.FILE, ("changed_after_issue",), CURRENT),
             ValidationReport(WHEN, Medium.PDF, problem="broken_pdf"),
-            "Chỉ so được tệp với sổ đăng ký, từng byte.",
+            "Chỉ so được tệp với sổ đăng ký.",
         ),
         (
             Verdict(Outcome.NOT_VERIFIED, Evidence.CODE, ("broken_image",)),
@@ -434,13 +434,13 @@ def test_an_unknown_seal_is_named_after_its_school_or_nobody() -> None:
     assert "đúng là của một trường được phép ký, nhưng" in say(verdict, "vi").sentence
 
 
-def test_lists_that_lapsed_are_the_operators_to_load_and_trying_again_is_not_advised() -> None:
+def test_lists_that_lapsed_must_come_anew_and_trying_again_is_not_advised() -> None:
     version = VersionFacts("7K3M9QXTZ2ABCDEFG", 1, VersionState.CURRENT, Standing.INCOMPLETE, checked_at=WHEN)
     answer = say(Verdict(Outcome.CHECK_INCOMPLETE, Evidence.CODE, ("standing_lapsed",), version), "vi")
     assert "Lần gần nhất cổng xét chữ ký số của học bạ này là ngày 03/06/2026." in answer.sentence
     for reason in ("standing_lapsed", "crl_stale", "crl_missing", "crl_after_expiry"):
         answer = say(Verdict(Outcome.CHECK_INCOMPLETE, Evidence.CODE, (reason,)), "vi")
-        assert answer.next_step.startswith("Người vận hành cổng phải nạp danh sách mới")
+        assert answer.next_step.startswith("Cổng phải nhận danh sách mới trước đã; thử lại ngay cũng chưa có kết quả.")
         assert "{" not in answer.sentence
 
 
