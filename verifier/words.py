@@ -1001,6 +1001,8 @@ _ROLES: Final[Mapping[Role, Pair]] = {
     Role.CBQL: ("Hiệu trưởng hoặc giám đốc", "Principal or director"),
     Role.KY_PHAT_HANH: ("Con dấu số của nhà trường", "School seal"),
 }
+#: The name of a field that is not ours is a stranger's text: never said in our voice.
+_NO_ROLE: Final[Pair] = ("Chữ ký không thuộc mẫu học bạ", "Signature outside the school record form")
 #: Who heads the school: continuing-education centres have a director (TT 43/2021).
 _HEAD: Final[Pair] = ("Hiệu trưởng", "Principal")
 _HEAD_OF_CENTRE: Final[Pair] = ("Giám đốc", "Director")
@@ -1433,6 +1435,12 @@ _STRANGE_BESIDE: Final[Pair] = (
     "Beside the code of the record there is another QR code, which leads to a page that is not ours. Do not "
     "open it: that page may imitate this portal.",
 )
+#: Of a kept answer about a seal: whose it is stood in the file alone, which nobody kept.
+_SEAL_UNNAMED: Final[Pair] = (
+    "Kết quả đã giữ không ghi tên trường nào. Muốn biết con dấu là của trường nào, hãy kiểm tra lại chính "
+    "tệp đó.",
+    "A kept result holds no school's name. To learn whose seal it is, check the file itself again.",
+)
 _NOT_LOOKED_UP: Final = _ONLY_READ | {"no_code", "version_not_named"}
 _KNOWN: Final = GENUINE | {Outcome.REGISTERED_BUT_SIGNATURE_FAILS}
 
@@ -1473,6 +1481,11 @@ def strange_beside(language: Language) -> str:
     else.
     """
     return _STRANGE_BESIDE[_at(language)]
+
+
+def seal_unnamed(language: Language) -> str:
+    """Why the kept answer about a seal does not say whose it is, and how to learn that."""
+    return _SEAL_UNNAMED[_at(language)]
 
 
 def spoken(said: Words, verdict: Verdict, report: ValidationReport, language: Language) -> dict[str, Any]:
@@ -1528,9 +1541,8 @@ def findings(verdict: Verdict, report: ValidationReport, language: Language) -> 
         if report.lenient:
             found.append(Finding(CheckStatus.NOT_AVAILABLE, _LENIENT[at]))
         found += _signatures(report, language)
-        if not standing:
-            found += _why_signatures_fail(report, language)
-        found += _changed_since(report, language)
+        changed = _changed_since(report, language)
+        found += [*_why_not_passed(report, language, listed=bool(changed)), *changed]
         found += [
             Finding(c.status, check_sentence(c, language)) for c in report.checks if _worth_saying(c, report)
         ]
@@ -1573,8 +1585,12 @@ def tone_word(tone: Tone, language: Language) -> str:
     return _TONES[tone][_at(language)]
 
 
-def role_name(role: Role, language: Language, level: str | None = None) -> str:
-    """Name of a signature role; ``level`` of the record, where known, says who heads the school."""
+def role_name(role: Role | None, language: Language, level: str | None = None) -> str:
+    """Name of a signature role; ``level`` of the record, where known, says who heads the school. None is
+    the role of a field that no record of ours has.
+    """
+    if role is None:
+        return _NO_ROLE[_at(language)]
     return (_head(level) if role is Role.CBQL else _ROLES[role])[_at(language)]
 
 
@@ -1750,20 +1766,26 @@ def _signatures(report: ValidationReport, language: Language) -> list[Finding]:
     ]
 
 
-def _why_signatures_fail(report: ValidationReport, language: Language) -> list[Finding]:
-    """Of a registered file: whose signature, and the first of its checks that failed. A reason that many
-    share is said once.
+def _why_not_passed(report: ValidationReport, language: Language, *, listed: bool) -> list[Finding]:
+    """Whose signature did not pass, and the check that decided it; what else was checked of it stands at the
+    signature. A reason that several share is said once, without names where every signature has it. That
+    something was changed is left to the list of changes where there is one (``listed``).
     """
     reasons: dict[tuple[str, CheckStatus], list[str]] = {}
-    bad = (CheckStatus.FAILED, CheckStatus.WEAK)
     for signature in report.signatures:
-        failing = next((c for c in signature.checks if c.status in bad), None)
-        if failing is not None:
-            said = check_sentence(failing, language), failing.status
-            whose = signature.field if signature.role is None else role_name(signature.role, language)
-            reasons.setdefault(said, []).append(whose)
+        deciding = next((c for c in signature.checks if c.status is signature.result), None)
+        if deciding is None or deciding.status is CheckStatus.PASSED:
+            continue
+        if not (listed and deciding.name is CheckName.COVERAGE and deciding.code in CHANGED):
+            said = check_sentence(deciding, language), deciding.status
+            reasons.setdefault(said, []).append(role_name(signature.role, language))
     return [
-        Finding(status, f"{', '.join(dict.fromkeys(names))}: {sentence}")
+        Finding(
+            status,
+            sentence
+            if len(names) == len(report.signatures)
+            else f"{', '.join(dict.fromkeys(names))}: {sentence[0].lower()}{sentence[1:]}",
+        )
         for (sentence, status), names in reasons.items()
     ][:_MOST_CHANGES]
 
