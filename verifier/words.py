@@ -509,8 +509,8 @@ _NOT_VERIFIED: Final[Mapping[str, _Entry]] = {
         (
             "Tệp có chữ ký số, nhưng ít nhất một chữ ký không do nơi mà cổng tin cậy cấp. Tên ghi trong chữ "
             "ký đó chưa chứng minh được điều gì.",
-            "The file is digitally signed, but at least one signer did not get the means to sign from anyone "
-            "this portal trusts. The name in that signature proves nothing yet.",
+            "The file is digitally signed, but at least one signature was not given out by anyone this "
+            "portal trusts. The name in that signature proves nothing yet.",
         ),
         _ASK_GIVER,
     ),
@@ -1099,18 +1099,18 @@ _CHECKS: Final[Mapping[tuple[CheckName, CheckStatus], Pair]] = {
         "The signer's digital signature was cancelled by the authority that gave it.",
     ),
     (CheckName.REVOCATION, CheckStatus.INCOMPLETE): (
-        "Chưa biết chữ ký số của người ký có bị thu hồi hay không: chưa có danh sách, danh sách đã cũ, hoặc "
-        "không còn ghi về chữ ký này.",
-        "It is not known whether the signer's digital signature was cancelled: the list is missing, out of "
-        "date or no longer speaks of it.",
+        "Chưa biết chữ ký số của người ký có bị thu hồi hay không, vì danh sách chưa có, đã cũ hoặc không "
+        "còn ghi về chữ ký này.",
+        "It is not known whether the signer's digital signature was cancelled, because the list is missing, "
+        "out of date or no longer speaks of it.",
     ),
     (CheckName.REQUIRED_ROLES, CheckStatus.PASSED): (
-        "Có đủ chữ ký của mọi vai trò mà học bạ yêu cầu.",
-        "Every role that the record requires has signed.",
+        "Có đủ chữ ký của những người phải ký học bạ.",
+        "Everyone who has to sign the record has signed.",
     ),
     (CheckName.REQUIRED_ROLES, CheckStatus.FAILED): (
-        "Thiếu chữ ký của một vai trò mà học bạ yêu cầu.",
-        "A role that the record requires has not signed.",
+        "Thiếu chữ ký của một người phải ký học bạ.",
+        "Somebody who has to sign the record has not signed.",
     ),
     (CheckName.LOG_INCLUSION, CheckStatus.PASSED): (
         "Học bạ có trong nhật ký công khai.",

@@ -401,10 +401,10 @@ def test_no_comfort_beside_a_failure() -> None:
     said = [f.sentence for f in words.findings(verdict, _pdf(PASSED, FAILED, checks=(SIGNED_BY_ALL,)), "vi")]
     assert not [s for s in said if "Có đủ chữ ký" in s or "đang lưu hành" in s]
     missing = words.findings(verdict, _pdf(FAILED, checks=(NOT_SIGNED_BY_ALL,)), "vi")
-    assert "Thiếu chữ ký của một vai trò mà học bạ yêu cầu." in [f.sentence for f in missing]
+    assert "Thiếu chữ ký của một người phải ký học bạ." in [f.sentence for f in missing]
     good = Verdict(Outcome.GENUINE_CURRENT, Evidence.FILE, (), CURRENT)
     said = [f.sentence for f in words.findings(good, _pdf(PASSED, checks=(SIGNED_BY_ALL, NO_LOG)), "vi")]
-    assert "Có đủ chữ ký của mọi vai trò mà học bạ yêu cầu." in said
+    assert "Có đủ chữ ký của những người phải ký học bạ." in said
     assert "Đây là bản đang lưu hành." in said
     assert not [s for s in said if "nhật ký" in s]
 
