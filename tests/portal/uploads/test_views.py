@@ -392,7 +392,7 @@ class TestAnswers:
             world.primary.report, sha256=sha, size=len(content), signatures=(weak,)
         )
         listed = send(world, content).text.partition('<ol class="signatures"')[2].partition("</ol>")[0]
-        assert listed.index("Thuật toán ký đã yếu") < listed.index("Chữ ký khớp với nội dung đã ký")
+        assert listed.index("Chữ ký làm theo cách đã cũ") < listed.index("Chữ ký khớp với nội dung đã ký")
 
     def test_why_a_file_could_not_be_read_stands_in_the_details(self, world: World) -> None:
         content = b"%PDF-1.7 unread"
