@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.browser.conftest import (
     COLOURS,
@@ -121,8 +121,13 @@ def strange_code(page: Page, stage: Stage, language: str) -> None:
 def not_kept(page: Page, stage: Stage, language: str) -> None:
     """The answer to somebody whose share of kept answers is used up."""
     sample = stage.site.file("GENUINE_CURRENT")
+    upload: FilePayload = {
+        "name": "hoc-ba.pdf",
+        "mimeType": "application/pdf",
+        "buffer": sample.read_bytes(),
+    }
     for _ in range(_KEPT):
-        page.request.post("/kiem-tra", multipart={"file": sample})
+        page.request.post("/kiem-tra", multipart={"file": upload})
     sent(page, sample, language)
     expect(page.locator("#number")).to_have_count(0)
 
