@@ -216,7 +216,11 @@ const send = (job) => {
     clearTimeout(watch);
     running -= 1;
     job.request = null;
-    if (!job.over) what();
+    try {
+      if (!job.over) what();
+    } catch {
+      fail(job, words.fault); // no answer of ours: a proxy's, perhaps
+    }
     progress();
     pump();
   };

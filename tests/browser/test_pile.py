@@ -236,6 +236,19 @@ def test_a_lost_connection_is_tried_again_and_a_lasting_one_told(browser: Browse
     assert watch.complaints == ["Failed to load resource: net::ERR_CONNECTION_RESET"] * 6
 
 
+@pytest.mark.parametrize("answer", ["{}", "[]", "null", "<h1>Bad Gateway</h1>"])
+def test_an_answer_of_somebody_else_is_a_failure_that_is_told(visit: Visit, site: Site, answer: str) -> None:
+    """A proxy answers in the portal's place: the line says so, and nothing waits without end."""
+    page = visit(PATH)
+    page.route(f"**{PATH}", lambda route: route.fulfill(status=200, body=answer))
+    begin(page, site.file("GENUINE_CURRENT"))
+    expect(page.get_by_role("status")).to_have_text("Đã xong cả 1 tệp.")
+    assert "Chưa kiểm tra được" in table(page)[0][1]
+    page.unroute(f"**{PATH}")
+    page.get_by_role("button", name="Gửi lại").click()
+    expect(page.locator(CALLED).first).to_contain_text(ANSWERS["GENUINE_CURRENT"])
+
+
 @pytest.fixture
 def strict(demo_instance: DemoInstance, tmp_path: Path) -> Iterator[Site]:
     """A portal that takes two unknown files in three seconds from one address."""
