@@ -8,7 +8,13 @@ document.querySelector("[data-focus]")?.focus();
 {
   const worker = document.querySelector("link[data-worker]")?.dataset.worker;
   if (worker && "serviceWorker" in navigator) {
-    addEventListener("load", () => navigator.serviceWorker.register(worker, { updateViaCache: "none" }).catch(() => {}));
+    addEventListener("load", async () => {
+      try {
+        await navigator.serviceWorker.register(worker, { updateViaCache: "none" });
+      } catch {
+        // refused, here or by a setting: without it all is as before
+      }
+    });
   }
 }
 

@@ -230,7 +230,11 @@
 
   // The answer's page takes the place of this one; the way back leads here again (app.js).
   const show = (page, address) => {
-    history.pushState({ answer: Date.now() }, "", address);
+    try {
+      history.pushState({ answer: Date.now() }, "", address);
+    } catch {
+      // refused by this browser: the answer stands at this page's own address
+    }
     document.open();
     document.write(page);
     document.close();
@@ -257,6 +261,10 @@
 
   form.addEventListener("submit", async (event) => {
     const found = chosen();
+    if (!found && text.value.trim() && navigator.onLine === false) {
+      event.preventDefault();
+      return refuse(text, words.offline);
+    }
     if (!found || !able) return; // a text, or nothing: an ordinary form
     event.preventDefault();
     if (busy) return;

@@ -361,6 +361,24 @@ class TestSending:
         expect(page.get_by_text("Không đọc được tệp này trên máy của bạn.")).to_be_visible()
         expect(page.get_by_label(FILE)).to_be_focused()
 
+    def test_a_typed_code_without_a_network_stays_in_the_box(self, visit: Visit, site: Site) -> None:
+        """The browser's own page would take its place; of that one nobody knows what to do."""
+        page = visit("/")
+        page.get_by_label(BOX).fill(site.code("GENUINE_CURRENT").removeprefix("/V/"))
+        page.context.set_offline(True)
+        check(page)
+        expect(page.get_by_text("Không có mạng, nên chưa kiểm tra được.")).to_be_visible()
+        expect(page.get_by_label(BOX)).to_be_focused()
+        page.context.set_offline(False)
+        check(page)
+        headline(page, CODE_ONLY)
+
+    def test_a_browser_that_keeps_no_history_shows_the_answer(self, broken: Open, site: Site) -> None:
+        page = broken(script="history.pushState = () => { throw new DOMException('', 'SecurityError'); };")
+        page.get_by_label(FILE).set_input_files(site.file("GENUINE_CURRENT"))
+        check(page)
+        headline(page, GENUINE)
+
     def test_forward_again_leads_to_the_kept_answer(self, visit: Visit, site: Site) -> None:
         page = visit("/")
         page.get_by_label(FILE).set_input_files(site.file("GENUINE_CURRENT"))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from tests.browser.conftest import DESKTOP, PHONE, Site, Visit, Watch, serve
 from tests.demo_instance import DemoInstance
@@ -247,6 +247,31 @@ def test_an_answer_of_somebody_else_is_a_failure_that_is_told(visit: Visit, site
     page.unroute(f"**{PATH}")
     page.get_by_role("button", name="Gửi lại").click()
     expect(page.locator(CALLED).first).to_contain_text(ANSWERS["GENUINE_CURRENT"])
+
+
+def test_leaving_a_table_that_is_only_here_is_asked_about(visit: Visit, site: Site) -> None:
+    """Another language, the way home: the table is gone. A result opens beside it."""
+    page = visit(PATH, width=DESKTOP)
+    begin(page, site.file("GENUINE_CURRENT"))
+    finished(page, 1)
+    with page.context.expect_page() as opened:
+        page.locator(f"{CALLED} a").click()
+    expect(opened.value.locator("h1")).to_have_text(ANSWERS["GENUINE_CURRENT"])
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    page.get_by_role("link", name="English").click()
+    expect(page.locator(CALLED)).to_have_count(1)
+    assert asked == ["beforeunload"]
+    with page.expect_download():
+        page.get_by_role("button", name="Tải bảng tính").click()
+    page.get_by_role("link", name="English").click()
+    expect(page.locator("h1")).to_have_text("Check several files at once")
+    assert asked == ["beforeunload"]
 
 
 @pytest.fixture
