@@ -35,6 +35,7 @@ ROUTES = {
     ("POST", "/lookup"): T,
     ("GET", "/compare"): C,
     ("POST", "/compare"): T,
+    ("GET", "/ket-qua"): E,
     ("POST", "/ket-qua"): C,
     ("GET", "/ket-qua/<number>"): Access.RESULT,
     ("GET", "/ket-qua/<number>/bao-cao.pdf"): Access.RESULT,
