@@ -47,12 +47,19 @@ const reckoned = async ({ lhr, artifacts }) => {
 
 try {
     const port = Number(new URL(browser.wsEndpoint()).port);
+    // On a busy machine a trace goes missing now and then ("please run Lighthouse again").
+    const looked = async (url, tries = 3) => {
+        const result = await lighthouse(url, { port, ...PHONE });
+        const { runtimeError } = result.lhr;
+        if (!runtimeError) return result;
+        if (tries > 1) return looked(url, tries - 1);
+        throw new Error(`${url}: ${runtimeError.message}`);
+    };
     if (cookies.length) await browser.setCookie(...cookies);
     for (const { name, url, slow } of pages) {
         for (let run = 0; run < runs; run += 1) {
-            const result = await lighthouse(url, { port, ...PHONE });
+            const result = await looked(url);
             const { lhr } = result;
-            if (lhr.runtimeError) throw new Error(`${url}: ${lhr.runtimeError.message}`);
             const failed = ["accessibility", "best-practices"].flatMap((part) => lhr.categories[part].auditRefs
                 .filter(({ id, weight }) => weight > 0 && lhr.audits[id].score !== null && lhr.audits[id].score < 1)
                 .map(({ id }) => id));
