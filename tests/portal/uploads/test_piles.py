@@ -18,6 +18,7 @@ from typing import Any
 
 import openpyxl
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
@@ -647,6 +648,30 @@ def test_spreadsheets_are_counted_as_forms(tmp_path: Path, issued_stock: Stock) 
     for _ in range(2):
         assert len(sheet(world, ("a.pdf", ""))) == 2
     sheet(world, ("a.pdf", ""), status=429)
+
+
+def test_a_spreadsheet_takes_a_place_as_a_check_does(world: World) -> None:
+    """A hundred and eighty lines ask the registry a hundred and eighty times."""
+    (number,) = numbered(world, ("a.pdf", world.primary.file))
+    room = world.app.extensions["portal"].workroom
+    usual, room.bounds = room.bounds, type(room.bounds)(room.bounds.running, 0, 4, 0.05)
+    with ExitStack() as held:
+        for n in range(usual.running):
+            held.enter_context(room.place(f"192.0.2.{n}"))
+        sheet(world, ("a.pdf", number), status=503)
+    assert len(sheet(world, ("a.pdf", number))) == 2
+    assert room.idle
+
+
+def test_a_result_that_cannot_be_read_is_a_line_of_its_own(world: World) -> None:
+    one, two = numbered(world, ("a.pdf", world.primary.file), ("b.pdf", world.first.file))
+    bundle = world.app.extensions["portal"]
+    with Session(bundle.engine) as session, session.begin():
+        session.execute(text("UPDATE check_results SET reasons = 'x' WHERE version = 2"))
+    lines = sheet(world, ("a.pdf", one), ("b.pdf", two))[1:]
+    said = [line[1] for line in lines]
+    assert said.count("Kết quả mang số này không đọc được; hãy kiểm tra lại tệp") == 1
+    assert "Đúng bản trường cấp, nhưng đã có bản mới hơn" in said
 
 
 def test_lines_that_do_not_fit_together_are_refused(world: World) -> None:
