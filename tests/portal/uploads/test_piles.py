@@ -23,6 +23,8 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
+from portal.config import Settings
+from portal.limits.work import WAIT_SECONDS
 from portal.registry import service as registry
 from portal.results.keeping import keep
 from portal.uploads import pile_views
@@ -532,6 +534,16 @@ def test_few_piles_are_received_at_one_time(world: World) -> None:
         assert send(world, ("nhỏ.pdf", world.primary.file), program=True).status_code == 200
     assert send(world, large, program=True).status_code == 200
     assert room.idle
+
+
+def test_the_proxy_of_the_documents_takes_a_pile_and_waits_for_it(world: World) -> None:
+    """``docs/settings.md`` shows this file; who changes a time or a size changes both."""
+    told = dict(re.findall(r"(\w+) (\d+)[sm];", (ROOT / "tests/browser/nginx.conf").read_text("utf-8")))
+    begun = WAIT_SECONDS + Settings.check_deadline_seconds + 5
+    assert int(told["proxy_read_timeout"]) > pile_views.SECONDS + begun
+    usual = world.app.config["MAX_CONTENT_LENGTH"] - world.app.config["MAX_FILE_BYTES"]
+    largest = pile_views.TIMES_ONE * Settings.max_upload_bytes + usual
+    assert largest <= int(told["client_max_body_size"]) << 20
 
 
 def test_only_a_form_with_files_is_taken(world: World) -> None:
