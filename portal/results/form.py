@@ -41,6 +41,12 @@ FORM: Final = 2
 #: In the place of a text that is no code of ours.
 _OTHER: Final = "other"
 _CODE: Final = re.compile(r"[a-z0-9_]{1,64}")
+#: A code, narrowed ("recalled:data_error"), or a check of a field of ours ("GVBM.TOAN:time:no_time").
+_REASON: Final = re.compile(
+    r"(GVBM\.[A-Z0-9_]{1,32}|GVCN|CBQL|KY_PHAT_HANH|[a-z0-9_]{1,64})(:[a-z0-9_]{0,64}){0,2}"
+)
+#: As far as other releases may name fields of theirs.
+_REASON_READ: Final = re.compile(r"[A-Za-z0-9_.]{1,64}(:[a-z0-9_]{0,64}){0,2}")
 _CAPACITY: Final = re.compile(r"[A-Za-z_]{0,16}")
 _SUBJECT: Final = re.compile(r"[A-Z0-9_]{1,32}")
 #: What a field of ours may name; another name would be a stranger's word.
@@ -86,7 +92,7 @@ def fill(verdict: Verdict, report: ValidationReport) -> dict[str, Any]:
         "form": FORM,
         "outcome": verdict.outcome.value,
         "evidence": verdict.evidence.value,
-        "reasons": _json([_ours(reason) for reason in verdict.reasons]),
+        "reasons": _json([_ours(reason, _REASON) for reason in verdict.reasons]),
         "found": _json(
             {
                 "at": _time(report.at),
@@ -173,7 +179,7 @@ def _verdict(row: CheckResult) -> Verdict:
     outcome = Outcome(row.outcome)
     if outcome in GENUINE and (version is None or version.state is not _STATE_OF[outcome]):
         raise ValueError("genuine, and not by its version")
-    reasons = tuple(_one(_CODE, reason) for reason in _list(json.loads(row.reasons)))
+    reasons = tuple(_one(_REASON_READ, reason) for reason in _list(json.loads(row.reasons)))
     return Verdict(outcome, Evidence(row.evidence), reasons, version)
 
 
@@ -268,8 +274,8 @@ def _signature(signature: SignatureReport) -> dict[str, Any]:
     }
 
 
-def _ours(code: str) -> str:
-    return code if _CODE.fullmatch(code) else _OTHER
+def _ours(code: str, pattern: re.Pattern[str] = _CODE) -> str:
+    return code if pattern.fullmatch(code) else _OTHER
 
 
 def _one(pattern: re.Pattern[str], text: Any) -> str:

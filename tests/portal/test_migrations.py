@@ -338,17 +338,17 @@ def test_results_of_before_stay_for_a_year_at_most(
         del told[new]
     at, zone = datetime(2026, 6, 1, tzinfo=UTC), "+00:00" if name else ""
     rows = {
-        1: {"record_id": "A" * 17, "days": 90},
-        2: {"record_id": "A" * 17, "days": 3650},
-        3: {"record_id": "B" * 17, "days": 90},  # destroyed
-        4: {"record_id": None, "days": 366},
+        1: ("A" * 17, 90),
+        2: ("A" * 17, 3650),
+        3: ("B" * 17, 90),  # destroyed
+        4: (None, 366),
     }
     portal.migrations.upgrade(engine)
     with Session(engine) as session, session.begin():
-        for n, (record_id, key) in enumerate((("A" * 17, b"key"), ("B" * 17, b""))):
+        for n, (name_of, key) in enumerate((("A" * 17, b"key"), ("B" * 17, b""))):
             session.add(
                 Record(
-                    record_id=record_id,
+                    record_id=name_of,
                     school_code="001234",
                     pupil_index=str(n) * 64,
                     year="2025-2026",
@@ -362,13 +362,13 @@ def test_results_of_before_stay_for_a_year_at_most(
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, "0022")
-        for n, row in rows.items():
+        for n, (record_id, days) in rows.items():
             values = told | {
                 "id": uuid.UUID(int=n).hex,
                 "number_index": str(n) * 64,
-                "record_id": row["record_id"],
+                "record_id": record_id,
                 "made_at": f"2026-06-01 00:00:00.000000{zone}",
-                "expires_at": f"{at + timedelta(days=int(str(row['days']))):%Y-%m-%d %H:%M:%S.%f}{zone}",
+                "expires_at": f"{at + timedelta(days=days):%Y-%m-%d %H:%M:%S.%f}{zone}",
             }
             columns, places = ", ".join(values), ", ".join(f":{key}" for key in values)
             connection.execute(

@@ -97,7 +97,7 @@ REPORT = ValidationReport(
 VERDICT = Verdict(
     Outcome.REGISTERED_BUT_SIGNATURE_FAILS,
     Evidence.FILE,
-    ("digest_mismatch", "crl_stale"),
+    ("GVCN:integrity:digest_mismatch", "GVBM.TOAN:revocation:", "required_roles:role_missing"),
     VersionFacts(
         "185GR38E1W8124GKY",
         2,
@@ -239,6 +239,18 @@ class TestOfAnotherRelease:
         assert report.signatures[1].sub_indication is SubIndication.GENERIC
         assert words.say(verdict, "vi").headline
 
+    def test_every_reason_that_an_answer_gives_is_one_of_ours(self) -> None:
+        """Else it would be kept as another, and "today" would never be the same again."""
+        state = json.loads(ROWS[2]["state"]) | {"state": "recalled"}
+        reasons = [code for codes in words.reason_codes().values() for code in codes]
+        reasons += [f"recalled:{reason}" for reason in (*words.RECALL_REASONS, "unspecified")]
+        reasons += [f"{field}:time:no_time" for field in ("GVBM.NGOAI_NGU_1", "GVCN", "CBQL", "KY_PHAT_HANH")]
+        verdict = Verdict(Outcome.GENUINE_REVOKED, Evidence.CODE, tuple(reasons), VERDICT.version)
+        for number in sorted(ROWS):
+            kept = row(number, outcome="GENUINE_REVOKED", state=state, reasons=reasons)
+            assert form.read(kept)[0].reasons == verdict.reasons
+        assert json.loads(form.fill(verdict, REPORT)["reasons"]) == reasons
+
     def test_no_document_answers_a_check_that_is_none(self) -> None:
         """The name is for reading alone: a report that brings it is refused."""
         report = ValidationReport(
@@ -277,7 +289,8 @@ class TestDamaged:
         tried = 0
         for column, whole in texts.items():
             for path in list(_paths(whole)):
-                for other in ({}, [], 7, "Khuất Canary", [["x"]], True):
+                others: tuple[Any, ...] = ({}, [], 7, "Khuất Canary", [["x"]], True)
+                for other in others:
                     changed = json.loads(json.dumps(whole))
                     _put(changed, path, other)
                     tried += _never_worse(row(number, **{column: changed}))

@@ -679,7 +679,7 @@ def test_a_result_that_cannot_be_read_is_a_line_of_its_own(world: World) -> None
     one, two = numbered(world, ("a.pdf", world.primary.file), ("b.pdf", world.first.file))
     bundle = world.app.extensions["portal"]
     with Session(bundle.engine) as session, session.begin():
-        session.execute(text("UPDATE check_results SET reasons = 'x' WHERE version = 2"))
+        session.execute(text("UPDATE check_results SET reasons = 'x' WHERE outcome = 'GENUINE_CURRENT'"))
     lines = sheet(world, ("a.pdf", one), ("b.pdf", two))[1:]
     said = [line[1] for line in lines]
     assert said.count("Kết quả mang số này không đọc được; hãy kiểm tra lại tệp") == 1
