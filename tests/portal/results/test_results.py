@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
+from sqlalchemy import text as sql
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
@@ -200,7 +201,7 @@ class TestNumber:
         """Never genuine, never a fault: of a file that was no record, and somebody's hand in the table."""
         number = number_of(world, b"%PDF-1.7 other bytes")
         with Session(world.app.extensions["portal"].engine) as session, session.begin():
-            session.execute(text(f"UPDATE check_results SET {column} = :value"), {"value": value})  # noqa: S608
+            session.execute(sql(f"UPDATE check_results SET {column} = :value"), {"value": value})  # noqa: S608
         page = kept(world, number)
         assert page.status_code == 410
         assert headline(page) == "Kết quả này không đọc được"
