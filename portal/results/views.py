@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from flask import Blueprint, redirect
+from flask import Blueprint, current_app, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.extensions import reading, resources
 from portal.limits.table import MISS
 from portal.results import service
+from portal.results.form import UnreadableResult
 from portal.results.keeping import PATH, address
 from portal.web import answers
 from portal.web.access import Access, allowed
 from portal.web.answers import Answer, Number
-from portal.web.i18n import language, link
+from portal.web.i18n import gettext, language, link, marked
 from portal.web.limits import admit, charge
+from portal.web.pages import Pages
 from portal.web.requests import Rejection
 from verifier.errors import InvalidInput
-from verifier.locator import parse_record_id
+from verifier.locator import parse_record_id, read_typed
 
 results = Blueprint("results", __name__)
+
+_MISTAKE: Final = marked("Số kết quả gồm 17 chữ và số. Hãy so lại với số đã ghi hay đã in")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,26 @@ class Opened:
     now: datetime
 
 
+@results.get(PATH)
+@allowed(Access.EVERYONE)
+def asked() -> AnyResponse:
+    """The address that stands beside every number: where whoever has one on paper types it. Read as a typed
+    code is; asks nobody whether there is such a result.
+    """
+    text = request.args.get("so")
+    if text is not None:
+        try:
+            typed = read_typed(text, resources().hosts)
+        except InvalidInput:
+            typed = None
+        if typed is not None and typed.short_digest is None:
+            return redirect(link(address(typed.record_id), language()), 303)
+    mistakes = {} if text is None else {"so": gettext(_MISTAKE)}
+    pages: Pages = current_app.extensions["pages"]
+    context = {"errors": mistakes, "values": {"so": text or ""}, "english": language() == "en"}
+    return pages.page("number.html", language(), context, 422 if mistakes else 200)
+
+
 @results.get(f"{PATH}/<number>")
 @allowed(Access.RESULT)
 def shown(number: str) -> AnyResponse:
@@ -48,8 +73,8 @@ def shown(number: str) -> AnyResponse:
 
 
 def open_result(number: str) -> Opened:
-    """The result with this number, under the limits of this request; 404 where there is none. A malformed
-    number meets no database.
+    """The result with this number, under the limits of this request; 404 where there is none, 410 where what
+    was kept cannot be read. A malformed number meets no database.
     """
     if not _is_number(number):
         raise Rejection(404, "no_such_result")
@@ -57,7 +82,10 @@ def open_result(number: str) -> Opened:
     now = bundle.clock.now()
     admit(MISS)
     with reading() as session:
-        kept = service.find(session, bundle.vault, number, now=now)
+        try:
+            kept = service.find(session, bundle.vault, number, now=now)
+        except UnreadableResult:
+            raise Rejection(410, "result_unreadable") from None
         state = None if kept is None else service.today(session, bundle.vault, kept, now=now)
     if kept is None or state is None:
         charge(MISS)

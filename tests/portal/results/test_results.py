@@ -5,16 +5,21 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy import text as sql
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from portal.erasure import service as erasure
 from portal.errors import Refusal
+from portal.issuing.erasing import RECORD
 from portal.registry import service as registry
 from portal.registry.models import Record, RegisteredFile
 from portal.results import service
@@ -22,6 +27,7 @@ from portal.results.models import CheckResult
 from portal.trust import service as trust
 from portal.trust.service import ContactInput, SchoolInput
 from portal.vault import Vault
+from portal.web.answers import Answer, together, unchanged
 from tests.conftest import ACTOR, NOW
 from tests.portal.limits.codes import unknown
 from tests.portal.lookup.test_views import paper_form
@@ -40,6 +46,7 @@ from verifier.report import (
 from verifier.verdict import Evidence, Outcome, Standing, Verdict, VersionFacts, VersionState
 
 JSON = {"Accept": "application/json"}
+ROWS = Path(__file__).parent / "rows"
 CURRENT = "Đúng bản trường cấp, đang lưu hành"
 
 
@@ -134,6 +141,29 @@ class TestNumber:
         answer = kept(world, group(number).lower())
         assert (answer.status_code, answer.headers["Location"]) == (301, f"/ket-qua/{number}")
 
+    def test_the_address_beside_a_number_takes_the_number(self, world: World) -> None:
+        """What a page or a paper says of a number leads somewhere: also typed after a Vietnamese keyboard."""
+        number = number_of(world, world.primary.file)
+        page = world.client.get("/ket-qua")
+        assert page.status_code == 200
+        assert 'name="so"' in page.text
+        for text in (number, group(number).lower(), f" {number.replace('0', 'O')}\r\n"):
+            answer = world.client.get("/ket-qua", query_string={"so": text, "lang": "en"})
+            assert (answer.status_code, answer.headers["Location"]) == (303, f"/ket-qua/{number}?lang=en")
+
+    @pytest.mark.parametrize("text", ["", "7K3M", "<b>", "https://khac.example/ket-qua/7K3M9QXTZ2ABCDEF"])
+    def test_what_is_no_number_stays_in_the_form(self, world: World, text: str) -> None:
+        answer = world.client.get("/ket-qua", query_string={"so": text})
+        assert answer.status_code == 422
+        assert "Số kết quả gồm 17 chữ và số." in answer.text
+        assert "<b>" not in answer.text
+
+    def test_a_number_in_the_box_is_one_tap_from_its_result(self, world: World) -> None:
+        """It looks as a record id does, which is asked for a birth date first."""
+        number = number_of(world, world.primary.file)
+        answer = world.client.post("/kiem-tra", data={"code": number}, content_type="multipart/form-data")
+        assert f'href="/ket-qua/{number}"' in answer.text
+
     def test_its_days_end(self, world: World) -> None:
         number = number_of(world, world.primary.file)
         world.clock.time += timedelta(days=90) - timedelta(seconds=1)
@@ -148,18 +178,77 @@ class TestNumber:
         assert rows(world) == []
 
     @pytest.mark.parametrize(
-        ("column", "text"),
-        [("found", '{"another": "form"}'), ("found", "cut"), ("outcome", "LIKELY"), ("state", "{}")],
+        ("column", "value"),
+        [
+            ("found", '{"another": "form"}'),
+            ("found", "cut"),
+            ("outcome", "GENUINE_CURRENT"),
+            ("outcome", "LIKELY"),
+            ("state", "{}"),
+            ("form", 3),
+            ("form", 1),
+            ("form", "x"),
+            ("version", "x"),
+            ("seal", None),
+            ("made_at", "yesterday"),
+            ("file_pk", "x"),
+            ("strange", 7),
+        ],
     )
-    def test_what_another_release_wrote_is_not_guessed_at(
-        self, world: World, column: str, text: str, caplog: pytest.LogCaptureFixture
+    def test_a_row_that_cannot_be_read_says_so_and_nothing_else(
+        self, world: World, column: str, value: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        number = number_of(world, world.primary.file)
+        """Never genuine, never a fault: of a file that was no record, and somebody's hand in the table."""
+        number = number_of(world, b"%PDF-1.7 other bytes")
         with Session(world.app.extensions["portal"].engine) as session, session.begin():
-            setattr(session.scalars(select(CheckResult)).one(), column, text)
-        assert kept(world, number).status_code == 404
-        assert kept(world, f"{number}/bao-cao.json").status_code == 404
-        assert "a kept result of" in caplog.text
+            session.execute(sql(f"UPDATE check_results SET {column} = :value"), {"value": value})  # noqa: S608
+        page = kept(world, number)
+        assert page.status_code == 410
+        assert headline(page) == "Kết quả này không đọc được"
+        assert "điều này không nói gì về học bạ" in page.text
+        assert page.headers["Cache-Control"] == "no-store"
+        for path in (number, f"{number}/bao-cao.json", f"{number}/bao-cao.pdf"):
+            answer = kept(world, path, **JSON)
+            assert (answer.status_code, json.loads(answer.data)["code"]) == (410, "result_unreadable")
+        english = world.client.get(f"/ket-qua/{number}?lang=en")
+        assert headline(english) == "This result cannot be read"
+        for shown in (page.text, english.text):
+            assert CURRENT not in shown
+            assert "GENUINE" not in shown
+        assert "kept result" in caplog.text
+
+    @pytest.mark.parametrize("form", [1, 2])
+    def test_a_row_of_each_form_is_a_page_and_a_report(self, world: World, form: int) -> None:
+        """Rows as releases wrote them, of a record that is here."""
+        number = number_of(world, world.primary.file)
+        told = json.loads((ROWS / f"form-{form}.json").read_text("utf-8"))
+        bundle = world.app.extensions["portal"]
+        with Session(bundle.engine) as session, session.begin():
+            row = session.scalars(select(CheckResult)).one()
+            for column in ("form", "outcome", "evidence", "reasons", "found", "state"):
+                setattr(row, column, told[column])
+            row.seal = None if form == 1 else service._seal(bundle.vault, row)
+        page = kept(world, number)
+        assert page.status_code == 200
+        assert "Lúc kiểm tra, 15:09 ngày 23/11/2026" in page.text
+        assert "Có trong sổ đăng ký, nhưng chữ ký số" in page.text
+        body = json.loads(kept(world, f"{number}/bao-cao.json").data)
+        assert (body["verdict"], len(body["signatures"])) == ("REGISTERED_BUT_SIGNATURE_FAILS", 5)
+        assert kept(world, f"{number}/bao-cao.pdf").data.startswith(b"%PDF-")
+
+    def test_a_check_of_another_release_is_said_to_be_one(self, world: World) -> None:
+        number = number_of(world, world.primary.file)
+        bundle = world.app.extensions["portal"]
+        with Session(bundle.engine) as session, session.begin():
+            row = session.scalars(select(CheckResult)).one()
+            found = json.loads(row.found)
+            found["checks"].append(["log_witness", "failed", "no_witness"])
+            row.found = json.dumps(found)
+            row.seal = service._seal(bundle.vault, row)
+        said = "Một bước kiểm tra mà cổng nay không còn gọi tên: không đạt."
+        assert said in kept(world, number).text
+        checks = json.loads(kept(world, f"{number}/bao-cao.json").data)["checks"]
+        assert checks[-1] == {"name": "unnamed", "status": "failed", "code": "log_witness", "sentence": said}
 
     def test_a_database_that_takes_nothing_holds_no_answer_back(
         self, world: World, monkeypatch: pytest.MonkeyPatch
@@ -171,6 +260,14 @@ class TestNumber:
         page = upload(world, world.primary.file)
         assert headline(page) == CURRENT
         assert "/ket-qua/" not in page.text
+        assert "không có số để xem lại" in page.text
+        for send in (
+            {"path": "/ket-qua", "data": {"code": str(world.primary.locator)}},
+            {"path": "/compare", "data": paper_form(world.primary)},
+        ):
+            other = world.client.post(**send, content_type="multipart/form-data")
+            assert (other.status_code, "không có số để xem lại" in other.text) == (200, True)
+        assert "không có số để xem lại" not in world.client.get(world.primary.path).text
 
 
 class TestCodes:
@@ -240,6 +337,7 @@ class TestColour:
         report = ValidationReport(at=NOW, medium=Medium.PDF, sha256=world.primary.report.sha256)
         with Session(bundle.engine) as session, session.begin():
             number = service.keep(session, bundle.vault, verdict, report, now=NOW, days=90)
+            assert number is not None
         page = kept(world, number)
         assert headline(page) == f"Hôm nay: {CURRENT}"
         assert '<section class="panel info"' in page.text
@@ -251,6 +349,55 @@ class TestToday:
         page = kept(world, number_of(world, world.primary.file))
         assert "vẫn như vậy" in page.text
         assert "Hôm nay" not in page.text
+
+    @pytest.mark.parametrize("language", words.LANGUAGES)
+    def test_what_is_so_still_is_said_once(self, world: World, language: str) -> None:
+        """A file's own check and the registry's last look at it name one reason by different codes."""
+        bundle = world.app.extensions["portal"]
+        facts = VersionFacts(
+            world.primary.locator.record_id, world.primary.version, VersionState.CURRENT, Standing.FAILED
+        )
+        verdict = Verdict(
+            Outcome.REGISTERED_BUT_SIGNATURE_FAILS, Evidence.FILE, ("signer_not_authorised",), facts
+        )
+        with Session(bundle.engine) as session, session.begin():
+            for each in session.scalars(select(RegisteredFile)):
+                each.standing = Standing.FAILED
+            number = service.keep(session, bundle.vault, verdict, world.primary.report, now=NOW, days=90)
+        page = world.client.get(f"/ket-qua/{number}?lang={language}")
+        said = words.say(verdict, "en" if language == "en" else "vi").headline
+        assert headline(page) == said
+        assert page.text.partition("<main")[2].count(said) == 1
+        assert ("vẫn như vậy" if language == "vi" else "nothing has changed") in page.text
+
+    def test_which_reasons_are_one(self) -> None:
+        def answer(outcome: Outcome, *reasons: str, state: VersionState = VersionState.CURRENT) -> Answer:
+            facts = VersionFacts("0" * 17, 1, state, Standing.INCOMPLETE)
+            return Answer(Verdict(outcome, Evidence.FILE, reasons, facts), ValidationReport(NOW, Medium.PDF))
+
+        unfinished = Outcome.CHECK_INCOMPLETE
+        for reason in ("crl_stale", "crl_missing", "timestamp_unchecked", "standing_lapsed"):
+            lapsed = answer(unfinished, "standing_lapsed")
+            assert unchanged(answer(unfinished, reason, "deadline"), lapsed)
+            recalled = answer(unfinished, "standing_lapsed", state=VersionState.RECALLED)
+            assert not unchanged(answer(unfinished, reason), recalled)
+        for reason in ("busy", "registry_unavailable"):
+            assert not unchanged(answer(unfinished, reason), lapsed)
+            assert not unchanged(answer(unfinished, "crl_stale"), answer(unfinished, reason))
+        current = answer(Outcome.GENUINE_CURRENT)
+        assert unchanged(current, current)
+        assert not unchanged(current, lapsed)
+
+    def test_a_seal_is_nobodys_on_a_kept_page_and_that_is_said(self, world: World) -> None:
+        bundle = world.app.extensions["portal"]
+        verdict = Verdict(Outcome.SEAL_VALID_NOT_REGISTERED, Evidence.FILE, ("seal_valid_not_registered",))
+        report = ValidationReport(at=NOW, medium=Medium.PDF)
+        with Session(bundle.engine) as session, session.begin():
+            number = service.keep(session, bundle.vault, verdict, report, now=NOW, days=90)
+        assert number is not None
+        why = "Kết quả đã giữ không ghi tên trường nào."
+        assert why in kept(world, number).text
+        assert why in " ".join(json.loads(kept(world, f"{number}/bao-cao.json").data)["further"])
 
     def test_a_recall_since_stands_first(self, world: World) -> None:
         number = number_of(world, world.primary.file)
@@ -318,6 +465,7 @@ class TestToday:
         report = ValidationReport(at=NOW, medium=Medium.CODE)
         with Session(bundle.engine) as session, session.begin():
             number = service.keep(session, bundle.vault, verdict, report, now=NOW, days=90)
+            assert number is not None
         with Session(bundle.engine) as session:
             found = service.find(session, bundle.vault, number, now=NOW)
             assert found is not None
@@ -355,6 +503,7 @@ class TestWhatIsKept:
         with Session(bundle.engine) as session, session.begin():
             verdict = Verdict(Outcome.NOT_VERIFIED, Evidence.FILE, ("untrusted_signer",))
             number = service.keep(session, bundle.vault, verdict, self.strange(), now=NOW, days=90)
+            assert number is not None
             found = service.find(session, bundle.vault, number, now=NOW)
         (row,) = rows(world)
         stored = json.dumps({k: str(v) for k, v in vars(row).items()}, ensure_ascii=False)
@@ -380,15 +529,16 @@ class TestWhatIsKept:
         stored = " ".join(str(vars(row)) for row in rows(world))
         name = str(world.primary.data["ho_va_ten"])
         masked = " ".join(f"{word[0]}***" for word in name.split())
-        assert masked in kept(world, number_of(world, world.primary.file)).text
+        assert together(masked) in kept(world, number_of(world, world.primary.file)).text
         for personal in (name, masked, "Khuất", "tệp", world.primary.report.sha256, "Trần Văn Minh"):
             assert personal not in stored
 
     def test_the_signers_names_are_for_who_sends_the_file(self, world: World) -> None:
         sent = upload(world, world.primary.file).text
         again = kept(world, number_of(world, world.primary.file)).text
-        assert "Tên người ký chỉ hiện" in sent
-        assert "Tên người ký chỉ hiện" not in again
+        for theirs in ("Tên người ký chỉ hiện", "Lấy dữ liệu của tệp này"):
+            assert theirs in sent
+            assert theirs not in again
         assert [s.result for s in world.primary.report.signatures].count(CheckStatus.PASSED) == again.count(
             "<summary>"
         ) - 1
@@ -408,10 +558,16 @@ class TestWhatIsKept:
             "data_error",
             NOW,
         )
+        states = {
+            Outcome.GENUINE_CURRENT: VersionState.CURRENT,
+            Outcome.GENUINE_SUPERSEDED: VersionState.SUPERSEDED,
+        }
+        facts = replace(facts, state=states.get(outcome, VersionState.RECALLED))
         verdict = Verdict(outcome, evidence, ("crl_stale",), facts)
         report = ValidationReport(at=NOW, medium=Medium.PDF)
         with Session(bundle.engine) as session, session.begin():
             number = service.keep(session, bundle.vault, verdict, report, now=NOW, days=90)
+            assert number is not None
         with Session(bundle.engine) as session:
             found = service.find(session, bundle.vault, number, now=NOW)
         assert found is not None
@@ -419,22 +575,79 @@ class TestWhatIsKept:
         assert words.say(found.verdict, "vi").headline in kept(world, number).text
 
 
+class TestDestroyed:
+    """Two persons decided that a record is no more: what was answered about it goes with it."""
+
+    def destroy(self, world: World, issued: Issued) -> None:
+        bundle = world.app.extensions["portal"]
+        with Session(bundle.engine) as session, session.begin():
+            erasure.erase(
+                session, RECORD, issued.locator.record_id, tombstones=bundle.tombstones,
+                files=bundle.files, actor=ACTOR, now=world.clock.now(),
+            )  # fmt: skip
+
+    def test_its_results_are_erased_and_those_of_others_stay(self, world: World) -> None:
+        code = {"code": str(world.primary.locator)}
+        mine = [
+            number_of(world, world.primary.file),
+            number_of(world, picture(code_url(world.primary))),
+            world.client.post("/ket-qua", data=code, content_type="multipart/form-data").headers["Location"][
+                -17:
+            ],
+        ]
+        others = [number_of(world, world.secondary.file), number_of(world, b"%PDF-1.7 other bytes")]
+        self.destroy(world, world.primary)
+        assert [kept(world, number).status_code for number in mine] == [404] * 3
+        assert [kept(world, number).status_code for number in others] == [200] * 2
+        assert len(rows(world)) == 2
+        stored = " ".join(str(vars(row)) for row in rows(world))
+        assert world.primary.locator.record_id not in stored
+
+    def test_nothing_is_kept_about_it_again(self, world: World) -> None:
+        self.destroy(world, world.primary)
+        said = json.loads(upload(world, world.primary.file, **JSON).data)
+        assert (said["verdict"], said["reasons"]) == ("CHECK_INCOMPLETE", ["evidence_destroyed"])
+        stored = " ".join(str(vars(row)) for row in rows(world))
+        assert world.primary.locator.record_id not in stored
+        with Session(world.app.extensions["portal"].engine) as session:
+            assert RECORD.alive(session, [world.primary.locator.record_id]) == frozenset()
+
+
 class TestContact:
     """Whom to ask, on the page of an answer: out of our register, never out of a file."""
 
     REACHED = ContactInput("0200 555 123", "vanthu@kim-dong.example", "Phường Ba Đình")
 
-    def school(self, world: World, contact: ContactInput, **changes: Any) -> str:
+    def school(self, world: World, contact: ContactInput, name: str = "Trường thử", **changes: Any) -> str:
         record = registry_school(world)
         with Session(world.app.extensions["portal"].engine) as session, session.begin():
             reached = ContactInput("0200 000 001")
             trust.add_department(session, "S1", "Sở thử", "Tỉnh thử", contact=reached, actor=ACTOR, now=NOW)
             school = SchoolInput(
-                record, "Trường thử", "S1", ("TIEU_HOC",), "Xã thử", "Tỉnh thử", "cong_lap", date(2020, 9, 1),
+                record, name, "S1", ("TIEU_HOC",), "Xã thử", "Tỉnh thử", "cong_lap", date(2020, 9, 1),
                 contact=contact, **changes,
             )  # fmt: skip
             trust.add_school(session, school, actor=ACTOR, now=NOW)
         return record
+
+    def test_an_answer_names_the_school_once(self, world: World) -> None:
+        name = json.loads(world.client.get(world.primary.path, headers=JSON).data)["record"]["school"]["name"]
+        code = self.school(world, self.REACHED, name)
+        number = number_of(world, world.primary.file)
+        for path in (world.primary.path, f"/ket-qua/{number}", f"/ket-qua/{number}?lang=en"):
+            page = world.client.get(path).text
+            panel = page[page.index('<section class="panel') : page.index("</section>")]
+            assert panel.count(name) == 1
+            assert "Phường Ba Đình" in panel
+        with Session(world.app.extensions["portal"].engine) as session, session.begin():
+            trust.set_contact(session, code, ContactInput("0200 555 123"), actor=ACTOR, now=NOW)
+        page = world.client.get(world.primary.path).text
+        assert page[: page.index("</section>")].count(name) == 1
+
+    def test_a_school_that_goes_by_another_name_now_is_named_by_it(self, world: World) -> None:
+        self.school(world, self.REACHED)
+        page = " ".join(world.client.get(world.primary.path).text.split())
+        assert "Liên hệ trường cấp: <b>Trường thử</b>, <span>Phường Ba Đình</span>." in page
 
     def test_the_school_with_telephone_and_mail(self, world: World) -> None:
         self.school(world, self.REACHED)
@@ -506,9 +719,9 @@ class TestContact:
                 trust.set_contact(session, "khong-co", self.REACHED, actor=ACTOR, now=NOW)
             assert refused.value.code == "unknown_school"
 
-    def test_the_real_domain_is_named(self, world: World) -> None:
+    def test_the_real_address_is_named(self, world: World) -> None:
         for path in (world.primary.path, "/V/ABC"):
-            assert "Tên miền thật của cổng này là 127.0.0.1:8000." in world.client.get(path).text
+            assert "Địa chỉ thật của cổng này là 127.0.0.1:8000." in world.client.get(path).text
 
 
 def registry_school(world: World) -> str:
