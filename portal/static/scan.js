@@ -8,7 +8,10 @@ const PATIENCE = 4000; // ms until a reader that finds nothing gets help, and un
 const LONG = 15000; // ms until the other ways are named
 const DARK = 50; // mean brightness, of 255
 const SIDE = 1280; // longest side of a frame that is looked at
-const SENT = 2048; // longest side of a photo as it is sent
+const SENT = 2048; // longest side of a photo that is looked at in every way
+// How many of the worker's tries are made (qr-worker.js has them): of a photo all, of one larger than that the cheap
+// ones, of a camera's frames one, and now and then more.
+const TRIES = { photo: 5, whole: 2, frame: 1, fourth: 3 };
 const MOST = 16e6; // pixels of the largest canvas that every phone has
 const LOCATOR = /^\/[Vv]\/([0-9A-HJKMNP-TV-Z]{17}\.[0-9A-HJKMNP-TV-Z]{52})$/i;
 const DEFAULT_PORT = { http: /:80$/, https: /:443$/ };
@@ -62,7 +65,7 @@ const nativeReader = async () => {
   }
 };
 
-// Ours, in a worker: started once a page, and kept. Resolves to read({width, height, pixels}, hard), or null.
+// Ours, in a worker: started once a page, and kept. Resolves to read(ImageData, tries), or null.
 let started = null;
 const wasmReader = (place) => {
   if (!started) started = startWorker(place);
@@ -83,12 +86,12 @@ const startWorker = (place) =>
     }
     const waiting = new Map();
     let last = 0;
-    const read = (image, hard) =>
+    const read = (image, tries) =>
       new Promise((done) => {
         last += 1;
         waiting.set(last, done);
         const { width, height } = image;
-        worker.postMessage({ id: last, width, height, pixels: image.data.buffer, hard }, [image.data.buffer]);
+        worker.postMessage({ id: last, width, height, pixels: image.data.buffer, tries }, [image.data.buffer]);
       });
     worker.addEventListener("message", ({ data }) => {
       if (data.id) {
@@ -159,11 +162,9 @@ const looks = async function* (place, picture) {
   const width = picture.naturalWidth || picture.width;
   const height = picture.naturalHeight || picture.height;
   const longest = Math.max(width, height);
-  // A phone's photo in half its size first, every way; then as it is. A small one also enlarged.
-  const sides = longest > SENT ? [SENT, longest] : [longest, longest * 2];
-  for (const side of sides) {
-    yield (await reader(pixelsOf(canvas, picture, width, height, side), side <= SENT)) || [];
-  }
+  // A phone's photo in half its size first, every way; then as it is, for a small code in it.
+  yield (await reader(pixelsOf(canvas, picture, width, height, Math.min(longest, SENT)), TRIES.photo)) || [];
+  if (longest > SENT) yield (await reader(pixelsOf(canvas, picture, width, height, longest), TRIES.whole)) || [];
 };
 
 const readWhole = async (file, place) => {
@@ -324,9 +325,10 @@ export const open = async (place, opener) => {
     if (turn % 8 === 0) hint(picture(160, 1));
     if (!wasm) return [];
     // By turns all of the picture, and its middle enlarged: a small code, held at arm's length.
-    const found = (await wasm(picture(SIDE, turn % 3 === 2 ? 0.5 : 1), turn % 4 === 3)) || [];
+    const tries = turn % 4 === 3 ? TRIES.fourth : TRIES.frame;
+    const found = (await wasm(picture(SIDE, turn % 3 === 2 ? 0.5 : 1), tries)) || [];
     // What was found may stand beside something strange that this look left out: all of it is looked at again.
-    return found.length && open ? [...found, ...((await wasm(picture(SIDE, 1), false)) || [])] : found;
+    return found.length && open ? [...found, ...((await wasm(picture(SIDE, 1), TRIES.frame)) || [])] : found;
   };
   const next = () =>
     new Promise((done) => {
