@@ -9,9 +9,11 @@ const LONG = 15000; // ms until the other ways are named
 const DARK = 50; // mean brightness, of 255
 const SIDE = 1280; // longest side of a frame that is looked at
 const SENT = 2048; // longest side of a photo that is looked at in every way
-// How many of the worker's tries are made (qr-worker.js has them): of a photo all, of one larger than that the cheap
-// ones, of a camera's frames one, and now and then more.
-const TRIES = { photo: 5, whole: 2, frame: 1, fourth: 3 };
+// How many of the worker's tries are made (qr-worker.js has them).
+const AS_IT_IS = 1;
+const IN_RED_LIGHT = 2; // too: for a seal over the code
+const ENLARGED = 3; // too: ten times the work of a frame as it is
+const ALL = 5;
 const MOST = 16e6; // pixels of the largest canvas that every phone has
 const LOCATOR = /^\/[Vv]\/([0-9A-HJKMNP-TV-Z]{17}\.[0-9A-HJKMNP-TV-Z]{52})$/i;
 const DEFAULT_PORT = { http: /:80$/, https: /:443$/ };
@@ -163,8 +165,8 @@ const looks = async function* (place, picture) {
   const height = picture.naturalHeight || picture.height;
   const longest = Math.max(width, height);
   // A phone's photo in half its size first, every way; then as it is, for a small code in it.
-  yield (await reader(pixelsOf(canvas, picture, width, height, Math.min(longest, SENT)), TRIES.photo)) || [];
-  if (longest > SENT) yield (await reader(pixelsOf(canvas, picture, width, height, longest), TRIES.whole)) || [];
+  yield (await reader(pixelsOf(canvas, picture, width, height, Math.min(longest, SENT)), ALL)) || [];
+  if (longest > SENT) yield (await reader(pixelsOf(canvas, picture, width, height, longest), IN_RED_LIGHT)) || [];
 };
 
 const readWhole = async (file, place) => {
@@ -325,10 +327,10 @@ export const open = async (place, opener) => {
     if (turn % 8 === 0) hint(picture(160, 1));
     if (!wasm) return [];
     // By turns all of the picture, and its middle enlarged: a small code, held at arm's length.
-    const tries = turn % 4 === 3 ? TRIES.fourth : TRIES.frame;
+    const tries = turn % 12 === 7 ? ENLARGED : turn % 4 === 3 ? IN_RED_LIGHT : AS_IT_IS;
     const found = (await wasm(picture(SIDE, turn % 3 === 2 ? 0.5 : 1), tries)) || [];
     // What was found may stand beside something strange that this look left out: all of it is looked at again.
-    return found.length && open ? [...found, ...((await wasm(picture(SIDE, 1), TRIES.frame)) || [])] : found;
+    return found.length && open ? [...found, ...((await wasm(picture(SIDE, 1), AS_IT_IS)) || [])] : found;
   };
   const next = () =>
     new Promise((done) => {
