@@ -600,7 +600,7 @@ def sheet(site: Site) -> Sheet:
 def test_a_page_with_a_red_seal_over_its_code_is_read_on_the_phone(
     scan: Scan, sheet: Sheet, number: int, tmp_path: Path
 ) -> None:
-    """In grey levels the seal's ink is as dark as the code, and nobody reads it. In red light the page does."""
+    """In grey levels the seal's ink is as dark as the code. The page looks at it in red light."""
     assert made.kind(number) in {(200, "red seal"), (300, "red seal")}
     stamped = made.picture([sheet], number)
     grey = Image.open(io.BytesIO(stamped.data)).convert("L")
