@@ -54,7 +54,6 @@ from portal.limits.gate import Gate
 from portal.limits.table import LAYERS, read_changes
 from portal.lookup.scan import Scans
 from portal.ports import Channel
-from portal.registry.rows import open_file
 from portal.web.journal import Journal
 from tests.portal.consent.world import World as Families
 from tests.portal.issuing.world import School
@@ -141,14 +140,7 @@ def issuing(shop: Workshop, school: School) -> list[tuple[bytes, int]]:
     )
     return [
         (
-            open_file(
-                shop.world.vault,
-                shop.world.files,
-                record.wrapped_key,
-                sha256=file.sha256,
-                stored_name=file.stored_name,
-                version=version.version,
-            ),
+            shop.world.content(record, version, file),
             len(names),
         )
         for record, version, file in shop.world.registered()

@@ -26,7 +26,6 @@ from PIL import Image, ImageDraw
 
 from bench.pictures import DRAWN, LEVEL_M, RESOLUTIONS, Picture, Sheet, picture
 from bench.workshop import Workshop, open_workshop
-from portal.registry.rows import open_file
 from tests.portal.issuing.world import NOW
 from verifier import barcode, check
 from verifier.policy import DEFAULT
@@ -107,14 +106,7 @@ def issued_sheets(shop: Workshop) -> list[Sheet]:
     for record, version, file in shop.world.registered():
         if file.sha256 in before:
             continue
-        pdf = open_file(
-            shop.world.vault,
-            shop.world.files,
-            record.wrapped_key,
-            sha256=file.sha256,
-            stored_name=file.stored_name,
-            version=version.version,
-        )
+        pdf = shop.world.content(record, version, file)
         document = pdfium.PdfDocument(pdf)
         try:
             for index in (0, len(document) - 1):

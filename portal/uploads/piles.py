@@ -7,7 +7,6 @@ to the size of one upload. Names are shown and nothing else: no path of an archi
 
 from __future__ import annotations
 
-import re
 import struct
 import unicodedata
 import zlib
@@ -38,9 +37,12 @@ _PIECE: Final = 64 * 1024
 _ENCRYPTED: Final = 0x1
 _UTF8: Final = 0x800
 _ARCHIVES: Final = (".zip", ".rar", ".7z", ".gz", ".tar", ".tgz", ".bz2", ".xz")
-#: What macOS and Windows put into archives by themselves.
-_LITTER: Final = re.compile(r"(^|/)(__MACOSX/.*|\._[^/]*|\.DS_Store|Thumbs\.db|desktop\.ini)$", re.IGNORECASE)
+#: What macOS and Windows put into archives by themselves: a folder, and files.
+_LITTER_FOLDER: Final = "__macosx"
+_LITTER: Final = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
 _LONGEST_NAME: Final = 160
+#: Characters of a name that are looked at, from each end: composing marks takes the square of their number.
+_LOOKED_AT: Final = 4 * _LONGEST_NAME
 
 
 class Trouble(StrEnum):
@@ -140,7 +142,7 @@ def gather(sent: Iterable[tuple[str, IO[bytes]]], bounds: Bounds) -> tuple[Docum
         if len(members) > bounds.members:
             reasons.append(_too_many_members(name, bounds))
             continue
-        found = [m for m in members if not m.filename.endswith("/") and not _LITTER.search(_name(m))]
+        found = [m for m in members if not m.filename.endswith("/") and not _is_litter(_name(m))]
         inside += sum(member.file_size for member in found if _hindrance(member, bounds) is None)
         counts.append((name, len(found)))
         documents += [_member(archive, each, name, bounds) for each in found] or [
@@ -163,6 +165,8 @@ def shown(name: str) -> str:
     """A file's name for the eye: no control or direction marks, which could show another name, and no more
     than fits.
     """
+    if len(name) > 2 * _LOOKED_AT:
+        name = f"{name[:_LOOKED_AT]}…{name[-_LOOKED_AT:]}"
     plain = "".join(c for c in name if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
     plain = unicodedata.normalize("NFC", plain).strip()
     if len(plain) > _LONGEST_NAME:
@@ -234,6 +238,11 @@ def _inflate(archive: ZipFile, member: ZipInfo, limit: int) -> bytes:
     if size != member.file_size:
         raise Unreadable(Trouble.DAMAGED)
     return b"".join(pieces)
+
+
+def _is_litter(name: str) -> bool:
+    *folders, last = name.casefold().split("/")
+    return _LITTER_FOLDER in folders or last.startswith("._") or last in _LITTER
 
 
 def _name(member: ZipInfo) -> str:

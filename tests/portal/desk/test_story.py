@@ -17,7 +17,6 @@ from portal.issuing import deadlines
 from portal.issuing.marked import LIST_SHEET
 from portal.issuing.models import CorrectionState, UploadKind, UploadState
 from portal.issuing.service import Row
-from portal.registry.rows import open_file
 from tests.conftest import ACTOR
 from tests.portal.audit.reading import entries
 from tests.portal.desk.office import HEAD, HOMEROOM, OFFICER, TEACHER, SchoolOffice
@@ -33,14 +32,7 @@ def registered(world: World) -> list[tuple[str, int, bytes]]:
         (
             record.record_id,
             version.version,
-            open_file(
-                world.vault,
-                world.files,
-                record.wrapped_key,
-                stored_name=file.stored_name,
-                sha256=file.sha256,
-                version=version.version,
-            ),
+            world.content(record, version, file),
         )
         for record, version, file in world.registered()
     ]

@@ -43,7 +43,6 @@ from portal.issuing.plan import Choices
 from portal.issuing.rendering import Renderer
 from portal.issuing.service import Row, State
 from portal.migrations import upgrade
-from portal.registry.rows import open_file
 from portal.registry.service import standing_of
 from portal.vault import Vault
 from tests.conftest import FrozenClock
@@ -313,14 +312,7 @@ class Lab:
         # 3 Every registered file is readable, is the one that was sealed, and passes every check.
         store = world.store()
         for record, version, file in registered:
-            data = open_file(
-                world.vault,
-                world.files,
-                record.wrapped_key,
-                stored_name=file.stored_name,
-                sha256=file.sha256,
-                version=version.version,
-            )
+            data = world.content(record, version, file)
             row = reserved[record.record_id, version.version]
             if (row.sealed_sha256, row.sealed_name) != (file.sha256, file.stored_name):
                 problems.append(f"{record.record_id} was sealed as another file than it is registered")

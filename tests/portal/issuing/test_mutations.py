@@ -25,7 +25,6 @@ from random import Random
 import pytest
 from asn1crypto import cms as asn1_cms
 
-from portal.registry.rows import open_file
 from tests.portal.issuing.conftest import MakeWorld
 from tests.portal.issuing.world import NOW, School
 from tests.verifier.mutations import gaps, mutate_bytes, mutate_objects
@@ -65,14 +64,7 @@ def make_issued(make_world: MakeWorld, request: pytest.FixtureRequest) -> MakeIs
         world = make_world(school)
         world.run(school.rows[:1])
         ((record, version, file),) = world.registered()
-        data = open_file(
-            world.vault,
-            world.files,
-            record.wrapped_key,
-            sha256=file.sha256,
-            stored_name=file.stored_name,
-            version=version.version,
-        )
+        data = world.content(record, version, file)
         trust = world.store()
         report, structure = pades.validate(data, trust, DEFAULT, NOW, registered_at=NOW, own=True)
         facts = VersionFacts(record.record_id, version.version, VersionState.CURRENT, Standing.PASSED)

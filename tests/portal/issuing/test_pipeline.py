@@ -27,7 +27,6 @@ from portal.issuing.plan import Choice, Choices
 from portal.issuing.problems import once
 from portal.issuing.service import Order, Outcome, Row, State, examine, issue
 from portal.registry import service as registry
-from portal.registry.rows import open_file
 from portal.trust import service as trust
 from portal.trust import store as trust_store
 from portal.trust.service import Change, SchoolInput
@@ -52,14 +51,7 @@ def content(world: World, outcome: Outcome) -> bytes:
     """The registered file of an outcome, as stored and decrypted."""
     for record, version, file in world.registered():
         if (record.record_id, version.version) == (outcome.record_id, outcome.version):
-            return open_file(
-                world.vault,
-                world.files,
-                record.wrapped_key,
-                stored_name=file.stored_name,
-                sha256=file.sha256,
-                version=version.version,
-            )
+            return world.content(record, version, file)
     raise AssertionError(outcome)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from portal.registry.rows import open_file
 from tests.portal.issuing.conftest import MakeWorld
 from tests.portal.issuing.world import School
 from tests.verifier.reading import compare
@@ -17,12 +16,5 @@ def test_issued_files(make_world: MakeWorld, request: pytest.FixtureRequest, lev
     world = make_world(school)
     world.run(school.rows[:1])
     ((record, version, file),) = world.registered()
-    data = open_file(
-        world.vault,
-        world.files,
-        record.wrapped_key,
-        sha256=file.sha256,
-        stored_name=file.stored_name,
-        version=version.version,
-    )
+    data = world.content(record, version, file)
     assert compare(data) > least

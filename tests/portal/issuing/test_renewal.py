@@ -35,7 +35,6 @@ from portal.issuing.timestamping import HttpTimestamper, TimestampFault
 from portal.ports import Timestamper
 from portal.registry import service as registry
 from portal.registry.models import RegisteredFile
-from portal.registry.rows import open_file
 from portal.trust import service as trust
 from portal.trust.service import find_signers
 from tests.conftest import ACTOR, FrozenClock
@@ -129,14 +128,7 @@ def files(world: World) -> list[tuple[str, bytes, ValidationReport, RegisteredFi
     """(kind, content, stored report, row) of every registered file, the shortest first."""
     found = []
     for record, version, file in world.registered():
-        data = open_file(
-            world.vault,
-            world.files,
-            record.wrapped_key,
-            stored_name=file.stored_name,
-            sha256=file.sha256,
-            version=version.version,
-        )
+        data = world.content(record, version, file)
         found.append((file.kind, data, ValidationReport.from_json(json.loads(file.report)), file))
     return sorted(found, key=lambda each: len(each[1]))
 

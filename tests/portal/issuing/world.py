@@ -28,6 +28,7 @@ from portal.issuing.service import Desk, Order, Outcome, Row, examine, issue
 from portal.ports import FileStore
 from portal.registry.models import Record as RecordRow
 from portal.registry.models import RecordVersion, RegisteredFile
+from portal.registry.rows import open_file
 from portal.trust import service as trust
 from portal.trust import store as trust_store
 from portal.trust.service import SchoolInput, SignerInput
@@ -203,6 +204,17 @@ class World:
             found = [(record, version, file) for record, version, file in session.execute(query)]
             session.expunge_all()
             return found
+
+    def content(self, record: RecordRow, version: RecordVersion, file: RegisteredFile) -> bytes:
+        """A registered file as it is stored, decrypted."""
+        return open_file(
+            self.vault,
+            self.files,
+            record.wrapped_key,
+            sha256=file.sha256,
+            stored_name=file.stored_name,
+            version=version.version,
+        )
 
 
 def changed(row: Row, **fields: Any) -> Row:

@@ -97,8 +97,10 @@ def test_what_systems_put_into_archives_by_themselves_is_no_document() -> None:
         ("lop/.DS_Store", b"x"),
         ("lop/._b.pdf", b"x"),
         ("Thumbs.db", b"x"),
+        ("lop/__macosx/sâu/c.pdf", b"x"),
+        ("__MACOSX.pdf", b"B"),
     )
-    assert [d.name for d in pile(("x.zip", inside))] == ["x.zip › a.pdf"]
+    assert [d.name for d in pile(("x.zip", inside))] == ["x.zip › a.pdf", "x.zip › __MACOSX.pdf"]
 
 
 @pytest.mark.parametrize(
@@ -316,6 +318,32 @@ def test_a_bomb_is_refused_in_bounded_memory(tmp_path: Path, make: Callable[[], 
     grown, said = done.stdout.strip().split("\t")
     assert said == says
     assert int(grown) < 30 * 1024
+
+
+#: The names of an archive, looked at with ten seconds of the processor.
+_LOOK = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_CPU, (10, 10))
+from portal.uploads.piles import Bounds, gather, shown
+with open(sys.argv[1], "rb") as stream:
+    found = gather([("x.zip", stream)], Bounds(10 << 20, 100 << 20))
+print(len(found), len(shown("o" + "\\u0301\\u0323" * 150_000)))
+"""
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["/__MACOSX/" * 6553 + "\n", "o" + "\u0301\u0323" * 16_380],
+    ids=["folders", "marks"],
+)
+def test_names_that_are_made_to_keep_us_busy_do_not(tmp_path: Path, name: str) -> None:
+    """Whatever an archive, or a form, gives for names: a web process looks at them, and others wait."""
+    crafted = tmp_path / "names.zip"
+    crafted.write_bytes(archive(*((f"{name}{n:02}", b"") for n in range(15))))
+    looked = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", _LOOK, str(crafted)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (looked.returncode, looked.stdout.split()) == (0, ["1" if "MACOSX" in name else "15", "160"])
 
 
 # ------------------------------------------------------------------------------------------------ the page
