@@ -29,6 +29,8 @@ from tests.demo_instance import ROOT, DemoInstance
 
 CHROMIUM = "/usr/bin/chromium"
 PHONE, DESKTOP = 360, 1280
+#: What the tests saw, named after page, language and width.
+PICTURES: Final = ROOT / "build" / "screenshots"
 PATIENCE: Final = 60_000  # ms for what is awaited: a busy machine, a first check that starts the fork server
 AXE = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],

@@ -22,6 +22,7 @@ from tests.browser.conftest import (
     DESKTOP,
     PATIENCE,
     PHONE,
+    PICTURES,
     Site,
     Watch,
     free_port,
@@ -31,9 +32,8 @@ from tests.browser.conftest import (
 )
 from tests.browser.test_journeys import content, fill_paper
 from tests.browser.test_wire import CODES, curl
-from tests.demo_instance import PUBLIC_URL, ROOT, DemoInstance
+from tests.demo_instance import PUBLIC_URL, DemoInstance
 
-PICTURES = ROOT / "build" / "screenshots"
 WIDTHS = (DESKTOP, 768, PHONE, 320)  # the narrowest last: it is the one that breaks
 LANGUAGES = ("vi", "en")
 _MISSES = 5  # wrong codes that an address may ask for here

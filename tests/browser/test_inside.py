@@ -2,6 +2,7 @@
 demo: accessible at two widths, on dark screens and in English, never wider than the screen, silent in the
 console, light, with no two fields of a section under one label and nothing that is too small for a finger.
 
+What is seen is kept as pictures in ``build/screenshots``, named after who saw it, page, language and width.
 Nothing is listed here: a new page is found by the link that leads to it.
 """
 
@@ -29,6 +30,7 @@ from tests.browser.conftest import (
     DESKTOP,
     PATIENCE,
     PHONE,
+    PICTURES,
     Site,
     Watch,
     free_port,
@@ -46,6 +48,8 @@ NARROWEST = 320
 STAFF = tuple(role for role in Role if role is not Role.HOLDER)
 #: What differs from one row to the next in an address: pages of one shape are not all looked at.
 _KEYS = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[0-9a-f]{64}|[0-9A-Z]{17}|\d+")
+#: What a picture's name does not hold.
+_PLAIN = re.compile(r"[^0-9a-z]+")
 _ALIKE = 2  # pages of one shape that are looked at
 #: Links and buttons below 24 × 24 px (WCAG 2.2, 2.5.8) that do not stand inside a sentence.
 _SMALL = """() => [...document.querySelectorAll("a[href], button, summary, select, input:not([type=hidden])")]
@@ -153,14 +157,14 @@ def test_pages_of_staff(local: Site, open_browser: Open, watch: Watch, role: Rol
     page = open_browser()
     sign_in_with_sample(page, _account(local, role))
     _act_as(page, role)
-    look_everywhere(page, watch)
+    look_everywhere(page, watch, role.value)
 
 
 @pytest.mark.parametrize("number", range(len(PEOPLE)))
 def test_pages_of_families(local: Site, open_browser: Open, watch: Watch, number: int) -> None:
     page = open_browser()
     sign_in(open_browser(), page, demonstration.read_families(local.instance.demo).people[number].contact)
-    look_everywhere(page, watch)
+    look_everywhere(page, watch, f"family-{number + 1}")
 
 
 def test_the_list_of_sample_accounts(local: Site, open_browser: Open, watch: Watch) -> None:
@@ -182,7 +186,7 @@ def _act_as(page: Page, role: Role) -> None:
     expect(page.locator(".lead")).to_contain_text(name)
 
 
-def look_everywhere(page: Page, watch: Watch) -> None:
+def look_everywhere(page: Page, watch: Watch, who: str) -> None:
     """Look at each page that can be reached; everything that is wrong is told at once."""
     wrong: list[str] = []
     seen: set[str] = set()
@@ -206,7 +210,10 @@ def look_everywhere(page: Page, watch: Watch) -> None:
         new = shapes[shape] == 1
         wrong += (f"{path}: {each}" for each in _faults(page, (DESKTOP, PHONE) if new else (PHONE,)))
         if new:
+            name = f"inside-{who}{_PLAIN.sub('-', shape)}"
+            _photograph(page, f"{name}-vi")
             wrong += (f"{path}: {each}" for each in _faults_otherwise(page))
+            _photograph(page, f"{name}-en")
         wrong += (f"{path}: {each}" for each in watch.complaints)
         watch.complaints.clear()
     assert wrong == []
@@ -231,7 +238,8 @@ def _faults(page: Page, judged: Sequence[int] = (DESKTOP, PHONE)) -> Iterator[st
 
 
 def _faults_otherwise(page: Page) -> Iterator[str]:
-    """On a dark screen, and in English; once for each shape of page."""
+    """On a dark screen, and in English; once for each shape of page; at the narrowest."""
+    page.set_viewport_size({"width": NARROWEST, "height": 740})
     page.emulate_media(color_scheme="dark")
     yield from (f"dark: {each}" for each in violations(page, COLOURS))
     page.emulate_media(color_scheme="light")
@@ -241,6 +249,12 @@ def _faults_otherwise(page: Page) -> Iterator[str]:
     needed = page.evaluate("document.documentElement.scrollWidth")
     if needed > NARROWEST:
         yield f"English, {NARROWEST} px: needs {needed} px"
+
+
+def _photograph(page: Page, name: str) -> None:
+    for width in (DESKTOP, PHONE):
+        page.set_viewport_size({"width": width, "height": 740})
+        page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
 
 
 def _links(page: Page) -> list[str]:
