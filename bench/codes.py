@@ -120,7 +120,8 @@ def _read(shot: Picture, store: TrustStore, browser: BrowserReader) -> Reading:
     began = process_time()
     report = check.examine(shot.data, trust=store, policy=DEFAULT, at=NOW)
     cost = 1000 * (process_time() - began)
-    seen = spent = None
+    seen: bool | None = None
+    spent: float | None = None
     if not shot.data.startswith(b"%PDF"):
         texts, spent = browser.photo(shot.data)
         seen = shot.text in texts
