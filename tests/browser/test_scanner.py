@@ -503,6 +503,25 @@ def test_closing_stops_the_camera(scan: Scan) -> None:
     says(page, "Hướng máy ảnh vào mã QR")
 
 
+def test_two_quick_taps_open_one_camera(scan: Scan) -> None:
+    page = scan(shows(beside()))
+    page.get_by_role("button", name=SCAN).dblclick()
+    says(page, "Hướng máy ảnh vào mã QR")
+    expect(page.locator("video")).to_have_count(1)
+    assert page.evaluate("window.camera.tracks.length") == 1
+
+
+def test_a_camera_that_goes_away_leaves_the_keyboard_where_it_was(scan: Scan) -> None:
+    """Unplugged, or the permission was taken back."""
+    page = scan(shows(beside()))
+    tap(page)
+    says(page, "Hướng máy ảnh vào mã QR")
+    page.evaluate("window.camera.tracks.forEach((track) => track.dispatchEvent(new Event('ended')))")
+    says(page, "gửi ảnh mã QR")
+    expect(page.locator("video")).to_have_count(0)
+    expect(page.get_by_role("button", name=SCAN)).to_be_focused()
+
+
 def test_a_page_out_of_sight_stops_the_camera(scan: Scan) -> None:
     page = scan(shows(beside()))
     tap(page)

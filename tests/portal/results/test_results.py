@@ -134,6 +134,29 @@ class TestNumber:
         answer = kept(world, group(number).lower())
         assert (answer.status_code, answer.headers["Location"]) == (301, f"/ket-qua/{number}")
 
+    def test_the_address_beside_a_number_takes_the_number(self, world: World) -> None:
+        """What a page or a paper says of a number leads somewhere: also typed after a Vietnamese keyboard."""
+        number = number_of(world, world.primary.file)
+        page = world.client.get("/ket-qua")
+        assert page.status_code == 200
+        assert 'name="so"' in page.text
+        for text in (number, group(number).lower(), f" {number.replace('0', 'O')}\r\n"):
+            answer = world.client.get("/ket-qua", query_string={"so": text, "lang": "en"})
+            assert (answer.status_code, answer.headers["Location"]) == (303, f"/ket-qua/{number}?lang=en")
+
+    @pytest.mark.parametrize("text", ["", "7K3M", "<b>", "https://khac.example/ket-qua/7K3M9QXTZ2ABCDEF"])
+    def test_what_is_no_number_stays_in_the_form(self, world: World, text: str) -> None:
+        answer = world.client.get("/ket-qua", query_string={"so": text})
+        assert answer.status_code == 422
+        assert "Số kết quả gồm 17 chữ và số." in answer.text
+        assert "<b>" not in answer.text
+
+    def test_a_number_in_the_box_is_one_tap_from_its_result(self, world: World) -> None:
+        """It looks as a record id does, which is asked for a birth date first."""
+        number = number_of(world, world.primary.file)
+        answer = world.client.post("/kiem-tra", data={"code": number}, content_type="multipart/form-data")
+        assert f'href="/ket-qua/{number}"' in answer.text
+
     def test_its_days_end(self, world: World) -> None:
         number = number_of(world, world.primary.file)
         world.clock.time += timedelta(days=90) - timedelta(seconds=1)
