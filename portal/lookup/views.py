@@ -65,7 +65,7 @@ def keep_code() -> AnyResponse:
     found = _by_locator(locator, now)
     number = keep(found.verdict, found.report) if _answer(found).keepable else None
     if number is None:
-        return answers.respond(_answer(found), here=f"/V/{locator}")
+        return answers.respond(_answer(found), here=f"/V/{locator}", unkept=_answer(found).keepable)
     if wants_json():
         return answers.respond(_answer(found), number=number_of(number, now))
     return redirect(link(address(number), language()), 303)
@@ -161,7 +161,7 @@ def compare() -> AnyResponse:
     answer = _answer(found)
     number = keep(found.verdict, found.report) if answer.compared else None
     if number is None:
-        return answers.respond(answer, again=sent_fields())
+        return answers.respond(answer, again=sent_fields(), unkept=answer.compared)
     return answers.respond(answer, here=address(number), number=number_of(number, now))
 
 

@@ -430,7 +430,7 @@ def test_without_cameras_the_photo_is_taken(scan: Scan, site: Site, tmp_path: Pa
 
 def test_without_https_it_says_why(scan: Scan) -> None:
     page = scan("Object.defineProperty(window, 'isSecureContext', {value: false})")
-    says(page, "Trang chưa được mở bằng https")
+    says(page, "Trang này chưa được mở bằng địa chỉ bắt đầu là https")
     expect(page.get_by_role("button", name=SCAN)).to_be_hidden()
 
 
