@@ -457,16 +457,22 @@ class TestAnswers:
                 assert (mark in send(world, content).text) is expected
 
 
+@pytest.fixture(scope="module")
+def real() -> Iterator[ForkServer]:
+    """One for all hostile files: it must survive each."""
+    server = ForkServer(replace(DEFAULT, resources=replace(DEFAULT.resources, deadline=6.0)), confined=True)
+    server.start()
+    yield server
+    server.close()
+
+
 class TestHostile:
     """SEC-02 over HTTP, with the real fork server and its children."""
 
     @pytest.fixture
-    def portal(self, world: World) -> Iterator[World]:
-        real = ForkServer(replace(DEFAULT, resources=replace(DEFAULT.resources, deadline=6.0)), confined=True)
-        real.start()
+    def portal(self, world: World, real: ForkServer) -> World:
         object.__setattr__(world.app.extensions["portal"], "checker", real)
-        yield world
-        real.close()
+        return world
 
     @pytest.mark.parametrize(
         "name",
