@@ -197,11 +197,14 @@ def page(
     return pages.page(template, language(), {"passkeys": False, **context, **known}, status)
 
 
+_ASKED: Final = frozenset({"next", "from", "before", "record", "decision", "upload", "class", "field"})
+
+
 def _as_asked() -> str:
     """This page with what was asked of it: in the other language it is the same part of a list, and signing
-    in still leads to where somebody wanted to go.
+    in still leads to where somebody wanted to go. Of names that it does not know, nothing: one may be a code.
     """
-    asked = [(name, value) for name, value in request.args.items(multi=True) if name != "lang"]
+    asked = [(name, value) for name, value in request.args.items() if name in _ASKED]
     return f"{this_page()}?{urlencode(asked)}" if asked else this_page()
 
 
