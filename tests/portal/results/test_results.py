@@ -394,6 +394,7 @@ class TestToday:
         report = ValidationReport(at=NOW, medium=Medium.PDF)
         with Session(bundle.engine) as session, session.begin():
             number = service.keep(session, bundle.vault, verdict, report, now=NOW, days=90)
+        assert number is not None
         why = "Kết quả đã giữ không ghi tên trường nào."
         assert why in kept(world, number).text
         assert why in " ".join(json.loads(kept(world, f"{number}/bao-cao.json").data)["further"])
