@@ -4,13 +4,14 @@
 
 PY := .venv/bin/python
 PORT ?= 8000
+JOBS ?= 2
 # Nothing of an activated environment or of the user's Python settings leaks in.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONDONTWRITEBYTECODE ?=
 
 help:
 	@echo "make run     set everything up and serve the demo on http://localhost:8000 (PORT=… changes it)"
-	@echo "make test    set everything up, check, and run every test"
+	@echo "make test    set everything up, check, and run every test (JOBS=… processes, 2 by default)"
 	@echo "make check   lint, types, import contracts, templates, catalogues"
 	@echo "make bench   print speed ratios of one run, and how many QR codes are read"
 	@echo "make sbom    write sbom.json (CycloneDX) from uv.lock"
@@ -44,7 +45,7 @@ format: setup-dev
 # A file runs in one process, so that what its tests share is made once. In the order of names, because that
 # is longest first: files with browsers and servers, then the portal's, then the many quick ones of the verifier.
 test: tools check
-	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(PY) -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 bench: setup-dev tools
 	$(PY) -m bench

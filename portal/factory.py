@@ -50,6 +50,7 @@ from portal.web.headers import SecurityHeaders
 from portal.web.journal import Journal
 from portal.web.limits import install_limits, make_limits
 from portal.web.proxies import TrustedProxies
+from portal.web.routing import LateRule
 from portal.web.waits import BoundedWaits
 from portal.work import work
 from verifier import confinement
@@ -117,6 +118,7 @@ def create_app(
     """A portal for ``settings``. Tests may bring their own checker, clock and mailer."""
     # 1 The app, with its body limits: they hold while a body is read, whether or not it names its length.
     app = Flask("portal", static_folder=None)  # portal.web.wire sends them
+    app.url_rule_class = LateRule
     # Two slashes are another address: Werkzeug would redirect to whatever host the request names.
     app.url_map.merge_slashes = False
     app.config.update(

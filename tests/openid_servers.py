@@ -10,7 +10,6 @@ import json
 import re
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -26,7 +25,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 from joserfc import jwt
 from joserfc.jwk import Key, RSAKey
 
-from tests.servers import Missing
+from tests.servers import Missing, serve_in_thread
 
 TOOLS = Path(__file__).parent / "tools"
 CLIENT_ID = "hoc-ba"
@@ -181,8 +180,7 @@ class ForgingProvider:
         self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.issuer = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
+        self._thread = serve_in_thread(self._server)
 
     def stop(self) -> None:
         """Twice does no harm."""

@@ -8,6 +8,7 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,6 +19,8 @@ from certomancer.integrations.animator import Animator, AnimatorArchStore
 from certomancer.registry import ArchLabel, CertLabel, CertomancerConfig
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+from tests.servers import serve_in_thread
 
 ARCH = "gio"
 
@@ -47,18 +50,22 @@ def _other_nonce(question: tsp.TimeStampReq) -> None:
 _REFUSAL = bytes.fromhex("300a 3008 020102 0303000001")
 
 
+@cache
+def _key(_name: str) -> bytes:
+    """Made once a run, for it takes a while; the certificates are made anew each time."""
+    return rsa.generate_private_key(65537, 3072).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+
+
 class PkiServer:
     """A root, an authority below it and a TSA, as certomancer makes and serves them; its clock is ``at``."""
 
     def __init__(self, folder: Path, at: datetime) -> None:
         for name in ("root", "ca", "tsa"):
-            key = rsa.generate_private_key(65537, 3072)
-            pem = key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.TraditionalOpenSSL,
-                serialization.NoEncryption(),
-            )
-            (folder / f"{name}.pem").write_bytes(pem)
+            (folder / f"{name}.pem").write_bytes(_key(name))
         self._at = at
         #: How the TSA answers wrongly: down, slow, html, flood, redirect, policy, digest, nonce.
         self.fault = ""
@@ -101,7 +108,7 @@ class PkiServer:
             yield b"0"
 
     def __enter__(self) -> PkiServer:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        serve_in_thread(self._server)
         return self
 
     def __exit__(

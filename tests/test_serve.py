@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -91,12 +92,18 @@ def served(instance: Path) -> Iterator[tuple[subprocess.Popen[str], dict[int, st
         process.communicate()
 
 
-@pytest.fixture
-def instance(tmp_path: Path) -> Path:
-    """An empty portal."""
-    done = run_flask({"INSTANCE_DIR": str(tmp_path)}, "database", "upgrade")
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty portal, to be copied."""
+    folder = tmp_path_factory.mktemp("empty")
+    done = run_flask({"INSTANCE_DIR": str(folder)}, "database", "upgrade")
     assert done.returncode == 0, done.stderr
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def instance(empty: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(empty, tmp_path / "instance")
 
 
 def named(below: dict[int, str], word: str) -> int:

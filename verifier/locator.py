@@ -527,13 +527,16 @@ def _marked() -> InvalidInput:
     )
 
 
+_WIDE: Final = {0xFF01 + n: 0x21 + n for n in range(94)}  # as East Asian keyboards write ASCII
+
+
 def _fold(text: str) -> str:
-    """Upper case; every kind of dash or space becomes a plain one, invisible characters go.
+    """Upper case; every kind of dash or space a plain one, wide letters plain; invisible characters go.
 
     Not normalised: on the Vietnamese keyboard layout the order of marks is the order of keys.
     """
     result = []
-    for character in text.upper():
+    for character in text.upper().translate(_WIDE):
         category = unicodedata.category(character)
         if category in ("Cf", "Cc") and character not in "\t\r\n":
             continue
@@ -548,11 +551,11 @@ def _fold(text: str) -> str:
 
 def _after_link(folded: str, hosts: Hosts) -> str | None:
     """The code in a link (also one inside a message), or None when there is no link at all."""
-    links = list(re.finditer(r"(HTTPS?)://([^/?#\s]+)(/[^?#\s]*)?", folded))
-    if not links:
+    links = [re.search(r"(HTTPS?)://([^/?#\s]+)(/[^?#\s]*)?", word) for word in folded.split()]
+    if not any(links):
         return None
     ours = []
-    for link in links:
+    for link in filter(None, links):  # the first of a word: one in another's question opens that other page
         damaged = not link[0].isascii()
         known = hosts.own_damaged(link[2]) if damaged else hosts.own(link[1], link[2])
         if known:

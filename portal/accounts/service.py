@@ -176,6 +176,12 @@ def office(session: Session, code: str) -> Office | None:
     return None if row is None else _office(row)
 
 
+def office_of(session: Session, key: uuid.UUID) -> Office | None:
+    """The organisation of a key, as it stands now; None for none."""
+    row = session.get(Organisation, key, populate_existing=True)
+    return None if row is None else _office(row)
+
+
 def alarm_address(session: Session, school: str) -> Address | None:
     """Where somebody has to be told of an alarm about a school, also one that has ended: the e-mail of its
     department's office; None where there is none.

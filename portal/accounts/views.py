@@ -20,7 +20,8 @@ from portal.accounts.models import Account, AccountKind
 from portal.errors import Refusal, marked
 from portal.extensions import reading, resources, transaction
 from portal.limits.table import WRONG_SIGN_IN
-from portal.permissions import CONFIRMED, ROLES_OF, Act, Role, confirms, needs_passkey
+from portal.permissions import CONFIRMED, ROLES_OF, Act, OrganisationKind, Role, confirms, needs_passkey
+from portal.trust import store as trust
 from portal.web import confirmation
 from portal.web.access import SIGN_IN_PAGE, Access, allowed, rule_of
 from portal.web.forms import messages, said, to
@@ -471,7 +472,7 @@ def people() -> Response:
 
 
 @accounts.post(PEOPLE)
-@allowed(Access.ROLE, Act.MANAGE_ACCOUNTS)
+@allowed(Access.ROLE, Act.MANAGE_ACCOUNTS, again=lambda errors: _people_page(request.form, errors))
 def invite() -> AnyResponse:
     """Give somebody roles; a person who is new here gets a code."""
     bundle, me = resources(), viewer()
@@ -485,7 +486,7 @@ def invite() -> AnyResponse:
 
 
 @accounts.post("/people/<uuid:account>/invite")
-@allowed(Access.ROLE, Act.MANAGE_ACCOUNTS)
+@allowed(Access.ROLE, Act.MANAGE_ACCOUNTS, again=lambda errors, account: _people_page({}, errors))
 def invite_again(account: uuid.UUID) -> AnyResponse:
     """A new code for somebody who did not use theirs, or lost every way of signing in."""
     bundle = resources()
@@ -500,7 +501,7 @@ def invite_again(account: uuid.UUID) -> AnyResponse:
 
 
 @accounts.post("/people/roles/<uuid:membership>/end")
-@allowed(Access.ROLE, Act.MANAGE_ACCOUNTS)
+@allowed(Access.ROLE, Act.MANAGE_ACCOUNTS, again=lambda errors, membership: _people_page({}, errors))
 def end_role(membership: uuid.UUID) -> AnyResponse:
     """Take a role back."""
     try:
@@ -517,13 +518,16 @@ def _people_page(values: Mapping[str, Any], errors: Mapping[str, str], status: i
     me = viewer()
     with reading() as session:
         members = service.members(session, resources().vault, own_office())
-    kind = me.organisation_kind
+        kind = me.organisation_kind
+        of_school = kind is OrganisationKind.SCHOOL
+        contact = trust.listed_contact(session, own_office()) if of_school else None
     given = sorted(ROLES_OF[kind], key=list(Role).index) if kind is not None else []
     context = {
         "values": values,
         "errors": errors,
         "chosen": request.form.getlist("roles"),
         "members": members,
+        "contact": contact,
         "passkeys": True,
         "given": [(role.value, _role_name(role)) for role in given],
         "role_names": {role.value: _role_name(role) for role in Role},

@@ -59,11 +59,13 @@ def revalidate_all(*, due: datetime) -> None:
             total.incomplete + done.incomplete,
             done.more,
             total.unreadable + done.unreadable,
+            tuple(sorted({*total.why, *done.why})),
         )
     if total.files:
+        why = f" ({', '.join(total.why)})" if total.why else ""
         click.echo(
             f"Đã kiểm tra lại {total.files} tệp: {total.passed} đạt, {total.failed} không đạt, "
-            f"{total.incomplete} chưa kiểm tra được."
+            f"{total.incomplete} chưa kiểm tra được{why}."
         )
     if total.unreadable:
         raise Refusal(

@@ -141,7 +141,13 @@ class Revalidation:
         if done.unreadable:
             log.error("registered files that the store has lost: %d", len(done.unreadable))
         if done.files:
-            fields = {"passed": done.passed, "failed": done.failed, "incomplete": done.incomplete}
+            fields: dict[str, int | tuple[str, ...]] = {
+                "passed": done.passed,
+                "failed": done.failed,
+                "incomplete": done.incomplete,
+            }
+            if done.why:
+                fields["why"] = done.why
             log.info("revalidated", extra={"fields": fields})
         if done.more:
             self._pass = moment

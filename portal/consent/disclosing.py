@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 from portal.accounts import service as accounts
 from portal.accounts.models import Account
 from portal.accounts.notices import Notice, notices
+from portal.accounts.service import Office
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object
 from portal.consent.fields import SENSITIVE, Preset, names_of
@@ -37,7 +38,7 @@ from portal.consent.models import (
     ShareCode,
     StatutoryAccess,
 )
-from portal.consent.parties import Office, Staff, day_of, names, standing, told, visible
+from portal.consent.parties import Staff, day_of, names, standing, told, visible
 from portal.consent.purposes import Duty, Purpose
 from portal.consent.service import (
     MAX_REFERENCE,

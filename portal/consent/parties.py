@@ -15,6 +15,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from portal.accounts import holders
+from portal.accounts import service as accounts
 from portal.accounts.holders import LinkState
 from portal.accounts.models import (
     Account,
@@ -26,9 +27,10 @@ from portal.accounts.models import (
     Organisation,
     Relation,
 )
+from portal.accounts.service import Office
 from portal.consent.ages import Party
 from portal.database import everywhere
-from portal.permissions import Act, OrganisationKind, Role, may
+from portal.permissions import Act, Role, may
 from portal.registry import learners
 from portal.registry import service as registry
 from portal.registry.service import Issued
@@ -151,30 +153,15 @@ def staff(session: Session, account: uuid.UUID, role: Role | None, office_code: 
     return Staff(account, key, role)
 
 
-@dataclass(frozen=True, slots=True)
-class Office:
-    """An organisation."""
-
-    key: uuid.UUID
-    kind: OrganisationKind
-    code: str
-    name: str
-    department_code: str
-
-
 def office(session: Session, key: uuid.UUID) -> Office | None:
     """The organisation, None when it is closed or unknown."""
-    row = session.get(Organisation, key, populate_existing=True)
-    return None if row is None or row.closed_at is not None else _office(row)
+    found = accounts.office_of(session, key)
+    return None if found is None or found.closed_at is not None else found
 
 
 def recipient_of(session: Session, key: uuid.UUID | None) -> Office | None:
     """Whom a consent names, closed too: it was given to them. None for whoever bears its share code."""
-    return None if key is None else _office(session.get_one(Organisation, key, populate_existing=True))
-
-
-def _office(row: Organisation) -> Office:
-    return Office(row.id, OrganisationKind(row.kind), row.code, row.name, row.department_code)
+    return None if key is None else accounts.office_of(session, key)
 
 
 def names(session: Session, keys: Iterable[uuid.UUID]) -> Mapping[uuid.UUID, str]:

@@ -21,11 +21,12 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
 from portal.accounts.notices import Notice, notices
+from portal.accounts.service import Office
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object, Outcome
 from portal.consent import working_days
 from portal.consent.models import Matter, RequestKind, SubjectRequest
-from portal.consent.parties import Office, Staff, day_of, standing
+from portal.consent.parties import Staff, day_of, standing
 from portal.consent.service import Denied, entitled, refuse
 from portal.errors import marked
 from portal.messages.words import Kind

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Final
 
 from portal.accounts.service import OfficeInput, PersonInput
 from portal.departments.service import Finding
 from portal.permissions import OrganisationKind
-from portal.trust.service import SchoolInput
+from portal.trust.service import ContactInput, SchoolInput
 from portal.web.i18n import marked
 from verifier.errors import InvalidInput, Problem
 from verifier.record import Level
@@ -40,28 +41,37 @@ _SCHOOL_MISTAKES: Final[Mapping[str, str]] = {
     "province": marked("Nhập tỉnh hoặc thành phố"),
     "levels": marked("Chọn ít nhất một cấp học"),
     "sector": marked("Chọn công lập hay tư thục"),
+    "contact_phone": marked("Số điện thoại có từ 3 chữ số, chỉ gồm chữ số, dấu cách và các dấu + ( ) . -"),
+    "contact_email": marked("Địa chỉ e-mail chưa đúng, ví dụ vanthu@truong.edu.vn."),
+    "contact_address": marked("Địa chỉ viết trên một dòng, dài nhất 200 ký tự"),
     "valid_from": marked("Mã này đã thuộc về một trường vào thời gian đó. Trường đã có thì chọn ở mục trên"),
 }
 
 
+#: The fields of the form, top to bottom: in this order their mistakes are told.
+_FIELDS: Final = (
+    *("code", "name", "levels", "sector", "commune", "province", "valid_from"),
+    *("contact_phone", "contact_email", "contact_address", "email", "admin_name", "admin_email"),
+)
+#: Mistakes whose own message says more than that of their field.
+_OWN_WORDS: Final = frozenset({"day", "not_yet", "exists", "unknown_school", "other_department"})
 #: Years in which a school that is let in can have begun.
 _OLDEST: Final = 1900
 _LATEST: Final = 2099
 
 
-def read_school(form: Mapping[str, str], levels: list[str], department: str) -> SchoolInput:
-    """A new school. Raises InvalidInput for a day that is none, or in no school's life; the rest is for the
-    register to say.
+def read_school(
+    form: Mapping[str, str], levels: list[str], department: str, *, today: date
+) -> tuple[SchoolInput, tuple[Problem, ...]]:
+    """A new school, and what of it cannot be read: a day that is none, or in no school's life. ``today``
+    stands for such a day, so that the register says everything else that is wrong in the same answer.
     """
-    try:
-        begins = _day(form)
-        if not _OLDEST <= begins.year <= _LATEST:
-            raise ValueError
-    except ValueError:
-        raise InvalidInput(
-            (Problem("valid_from", "day", marked("Nhập ngày có thật, ví dụ 1 9 2026")),)
-        ) from None
-    return SchoolInput(
+    begins: date | None = None
+    with suppress(ValueError):
+        typed = _day(form)
+        begins = typed if _OLDEST <= typed.year <= _LATEST else None
+    no_day = Problem("valid_from", "day", marked("Nhập ngày có thật, ví dụ 1 9 2026"))
+    school = SchoolInput(
         code=form.get("code", "").strip(),
         name=form.get("name", "").strip(),
         department_code=department,
@@ -69,7 +79,18 @@ def read_school(form: Mapping[str, str], levels: list[str], department: str) -> 
         commune=form.get("commune", "").strip(),
         province=form.get("province", "").strip(),
         sector=form.get("sector", ""),
-        valid_from=begins,
+        valid_from=begins or today,
+        contact=read_contact(form),
+    )
+    return school, () if begins else (no_day,)
+
+
+def read_contact(form: Mapping[str, str]) -> ContactInput:
+    """How an office is reached by whoever checks its records."""
+    return ContactInput(
+        phone=form.get("contact_phone", "").strip(),
+        email=form.get("contact_email", "").strip(),
+        address=" ".join(form.get("contact_address", "").split()),
     )
 
 
@@ -90,14 +111,15 @@ def read_administrator(form: Mapping[str, str]) -> PersonInput:
 
 
 def school_messages(mistakes: InvalidInput) -> dict[str, str]:
-    """field -> message, the first of each field."""
+    """field -> message, the first of each field, in the order of the form."""
     found: dict[str, str] = {}
     for problem in mistakes.problems:
         words = _SCHOOL_MISTAKES.get(problem.where)
-        if problem.code in ("day", "exists", "unknown_school", "other_department") or words is None:
+        if problem.code in _OWN_WORDS or words is None:
             words = problem.message
         found.setdefault(problem.where, words)
-    return found
+    rest = (field for field in found if field not in _FIELDS)
+    return {field: found[field] for field in (*_FIELDS, *rest) if field in found}
 
 
 def _day(form: Mapping[str, str]) -> date:

@@ -38,7 +38,7 @@ def listed() -> Response:
 
 
 @purposes.post(PURPOSES)
-@allowed(Access.ROLE, Act.APPROVE_PURPOSES)
+@allowed(Access.ROLE, Act.APPROVE_PURPOSES, again=lambda errors: _page(request.form, errors))
 def approve() -> AnyResponse:
     """Stand by a purpose, by a decision of the department."""
     me, form, now = viewer(), request.form, resources().clock.now()
@@ -62,7 +62,7 @@ def approve() -> AnyResponse:
 
 
 @purposes.post("/purposes/<name>/revoke")
-@allowed(Access.ROLE, Act.APPROVE_PURPOSES)
+@allowed(Access.ROLE, Act.APPROVE_PURPOSES, again=lambda errors, name: _page({}, errors))
 def revoke(name: str) -> AnyResponse:
     """Stand by it no longer, from this moment."""
     me = viewer()

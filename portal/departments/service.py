@@ -5,7 +5,7 @@ reaches its own schools and agencies only (SEC-18).
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -24,7 +24,7 @@ from portal.permissions import OrganisationKind, Role
 from portal.registry.counts import Count, counts
 from portal.trust import service as trust
 from portal.trust import store
-from portal.trust.service import SchoolInput
+from portal.trust.service import ContactInput, SchoolInput
 from portal.trust.store import SchoolFacts
 from portal.vault import Vault
 from verifier.errors import InvalidInput, Problem
@@ -96,25 +96,30 @@ def let_school_in(
     *,
     email: str,
     administrator: PersonInput,
+    unread: Sequence[Problem] = (),
     actor: Actor,
     now: datetime,
 ) -> Invitation:
     """Give a school its accounts, beginning with an administrator's. ``school`` is the code of one that trust
-    knows, or a new one, which trust then learns of. Raises InvalidInput with everything that is wrong.
+    knows, or a new one, which trust then learns of; ``unread`` is what of it could not be read. Raises
+    InvalidInput with everything that is wrong.
     """
-    problems: list[Problem] = []
+    problems, today = list(unread), now.astimezone(VIETNAM).date()
     if isinstance(school, SchoolInput):
         code, name = school.code, school.name
         before = store.department_of(session, code)
         if before not in (None, department):
             other = marked("Mã này thuộc về, hoặc đã từng thuộc về, một trường của Sở khác.")
             problems.append(Problem("code", "other_department", other))
+        if school.valid_from > today:
+            early = marked("Ngày này chưa tới. Trường được cấp tài khoản từ ngày bắt đầu hoạt động.")
+            problems.append(Problem("valid_from", "not_yet", early))
         try:
             trust.add_school(session, replace(school, department_code=department), actor=actor, now=now)
         except InvalidInput as error:
-            problems += error.problems
+            problems += _of_contact(error.problems)
     else:
-        facts = store.school_on(session, school, now.astimezone(VIETNAM).date())
+        facts = store.school_on(session, school, today)
         if facts is None or facts.department_code != department:
             unknown = marked("Sở này không có trường nào mang mã này.")
             problems.append(Problem("code", "unknown_school", unknown))
@@ -189,6 +194,45 @@ def open_office(session: Session, department: str, code: str) -> Office:
     return office
 
 
+def contacts(session: Session, department: str) -> Mapping[str, ContactInput]:
+    """How each of the department's schools is reached by whoever checks its records, by code."""
+    return store.listed_contacts(session, department)
+
+
+def contact(
+    session: Session, department: str, code: str, *, now: datetime
+) -> tuple[SchoolFacts | None, ContactInput]:
+    """A school of the department as it is today, with or without accounts, and how it is reached; no school
+    for the department itself, which is named where a school is not. Raises Refusal ``unknown_office``.
+    """
+    today = now.astimezone(VIETNAM).date()
+    school, own = store.school_on(session, code, today), code == department
+    listed = store.listed_contact(session, code)
+    if listed is None or not (own or (school and store.department_of(session, code) == department)):
+        raise Refusal("unknown_office", marked("Sở này không có đơn vị nào mang mã này."))
+    return (None if own else school), listed
+
+
+def set_contact(
+    session: Session, department: str, code: str, new: ContactInput, *, actor: Actor, now: datetime
+) -> None:
+    """Say how a school of the department, or the department itself, is reached from now on. Raises Refusal
+    ``unknown_office``, InvalidInput.
+    """
+    contact(session, department, code, now=now)
+    try:
+        trust.set_contact(session, code, new, actor=actor, now=now)
+    except InvalidInput as error:
+        raise InvalidInput(tuple(_of_contact(error.problems))) from None
+
+
+def _of_contact(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """The register's problems, those of a contact under the names that its fields have beside others."""
+    for problem in problems:
+        of_contact = problem.where in ("phone", "email", "address")
+        yield replace(problem, where=f"contact_{problem.where}") if of_contact else problem
+
+
 def _let_in(
     session: Session,
     vault: Vault,
@@ -201,7 +245,9 @@ def _let_in(
 ) -> Invitation:
     """The organisation and its administrator, or everything that is wrong with both."""
     wrong = {problem.where for problem in problems}
-    problems += (p for p in accounts.office_problems(session, office, now) if p.where not in wrong)
+    found = (p for p in accounts.office_problems(session, office, now) if p.where not in wrong)
+    # A school that was not taken in for something else is unknown for no fault of its code.
+    problems += (p for p in found if not (problems and p.code == "unknown_school"))
     person = replace(administrator, roles=(Role.ADMINISTRATOR,))
     mistakes = accounts.person_problems(person, OrganisationKind(office.kind), now)
     problems += (replace(problem, where=f"admin_{problem.where}") for problem in mistakes)

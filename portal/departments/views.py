@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Final
 
@@ -17,6 +18,7 @@ from portal.departments.forms import (
     SECTOR_NAMES,
     read_administrator,
     read_agency,
+    read_contact,
     read_school,
     school_messages,
 )
@@ -30,9 +32,9 @@ from portal.web.access import Access, allowed
 from portal.web.forms import messages, to
 from portal.web.i18n import gettext, language, moment
 from portal.web.sessions import own_office, page, viewer
-from verifier.errors import InvalidInput
+from verifier.errors import InvalidInput, Problem
 from verifier.record import Level
-from verifier.words import day
+from verifier.words import VIETNAM, day
 
 departments = Blueprint("departments", __name__)
 
@@ -59,21 +61,23 @@ def let_in(form: str) -> Response:
 
 
 @departments.post("/offices/known-school")
-@allowed(Access.ROLE, Act.ONBOARD)
+@allowed(Access.ROLE, Act.ONBOARD, again=lambda errors: _form("known-school", request.form, errors))
 def let_known_school_in() -> AnyResponse:
     """A school that the register has."""
-    return _let_in("known-school", lambda: request.form.get("code", ""))
+    return _let_in("known-school", request.form.get("code", ""))
 
 
 @departments.post("/offices/school")
-@allowed(Access.ROLE, Act.ONBOARD)
+@allowed(Access.ROLE, Act.ONBOARD, again=lambda errors: _form("school", request.form, errors))
 def let_school_in() -> AnyResponse:
     """A school that is new to the register."""
-    return _let_in("school", lambda: read_school(request.form, request.form.getlist("levels"), own_office()))
+    today = resources().clock.now().astimezone(VIETNAM).date()
+    school, unread = read_school(request.form, request.form.getlist("levels"), own_office(), today=today)
+    return _let_in("school", school, unread)
 
 
 @departments.post("/offices/agency")
-@allowed(Access.ROLE, Act.ONBOARD)
+@allowed(Access.ROLE, Act.ONBOARD, again=lambda errors: _form("agency", request.form, errors))
 def let_agency_in() -> AnyResponse:
     """An agency."""
     bundle, me = resources(), viewer()
@@ -94,7 +98,7 @@ def let_agency_in() -> AnyResponse:
 
 
 @departments.post("/offices/<code>/close")
-@allowed(Access.ROLE, Act.ONBOARD)
+@allowed(Access.ROLE, Act.ONBOARD, again=lambda errors, code: _offices(errors))
 def close(code: str) -> AnyResponse:
     """Close the accounts of a school or agency."""
     try:
@@ -113,7 +117,7 @@ def new_administrator(code: str) -> Response:
 
 
 @departments.post("/offices/<code>/administrator")
-@allowed(Access.ROLE, Act.ONBOARD)
+@allowed(Access.ROLE, Act.ONBOARD, again=lambda errors, code: _administrator(code, request.form, errors))
 def invite_administrator(code: str) -> AnyResponse:
     """Invite them; those that there were are told."""
     bundle, me = resources(), viewer()
@@ -130,6 +134,30 @@ def invite_administrator(code: str) -> AnyResponse:
             )
     except InvalidInput as mistakes:
         return _administrator(code, request.form, messages(mistakes), 422)
+    except Refusal:
+        abort(404)
+    return to(OFFICES)
+
+
+@departments.get("/offices/<code>/contact")
+@allowed(Access.ROLE, Act.ONBOARD)
+def contact(code: str) -> Response:
+    """How a school, or the department, is reached by whoever checks a record; the form to change it."""
+    return _contact(code, None, {})
+
+
+@departments.post("/offices/<code>/contact")
+@allowed(Access.ROLE, Act.ONBOARD, again=lambda errors, code: _contact(code, request.form, errors))
+def set_contact(code: str) -> AnyResponse:
+    """Change it."""
+    now = resources().clock.now()
+    try:
+        with transaction() as session:
+            service.set_contact(
+                session, own_office(), code, read_contact(request.form), actor=viewer().actor, now=now
+            )
+    except InvalidInput as mistakes:
+        return _contact(code, request.form, school_messages(mistakes), 422)
     except Refusal:
         abort(404)
     return to(OFFICES)
@@ -186,7 +214,7 @@ def _sum(column: tuple[int | None, ...]) -> int:
     return sum(number for number in column if number is not None)
 
 
-def _let_in(form: str, read: Callable[[], SchoolInput | str]) -> AnyResponse:
+def _let_in(form: str, school: SchoolInput | str, unread: Sequence[Problem] = ()) -> AnyResponse:
     bundle, me = resources(), viewer()
     try:
         with transaction() as session:
@@ -194,9 +222,10 @@ def _let_in(form: str, read: Callable[[], SchoolInput | str]) -> AnyResponse:
                 session,
                 bundle.vault,
                 own_office(),
-                read(),
+                school,
                 email=request.form.get("email", ""),
                 administrator=read_administrator(request.form),
+                unread=unread,
                 actor=me.actor,
                 now=bundle.clock.now(),
             )
@@ -209,9 +238,13 @@ def _offices(errors: Mapping[str, str], status: int = 200) -> Response:
     with reading() as session:
         schools = service.schools(session, own_office(), now=resources().clock.now())
         agencies = service.agencies(session, own_office())
+        contacts = service.contacts(session, own_office())
     context = {
         "schools": [each for each in schools if each.office is not None],
+        "without": [each.facts for each in schools if each.office is None],
         "agencies": agencies,
+        "contacts": contacts,
+        "own": own_office(),
         "errors": errors,
         "passkeys": True,
     }
@@ -246,6 +279,26 @@ def _administrator(
     context = {"office": office, "values": values, "errors": errors, "passkeys": True}
     here = f"{OFFICES}/{code}/administrator"
     return page("departments/administrator.html", context, status, here=here)
+
+
+def _contact(
+    code: str, values: Mapping[str, str] | None, errors: Mapping[str, str], status: int = 200
+) -> Response:
+    """The form with what was sent, or with what the register has."""
+    try:
+        with reading() as session:
+            school, listed = service.contact(session, own_office(), code, now=resources().clock.now())
+    except Refusal:
+        abort(404)
+    known = {f"contact_{name}": text for name, text in asdict(listed).items()}
+    context = {
+        "code": code,
+        "name": viewer().organisation_name if school is None else school.name,
+        "values": known if values is None else values,
+        "errors": {field: gettext(message) for field, message in errors.items()},
+        "passkeys": True,
+    }
+    return page("departments/contact.html", context, status, here=f"{OFFICES}/{code}/contact")
 
 
 def _findings(verdict: str) -> list[tuple[str, str]]:

@@ -54,13 +54,21 @@ class LateFacts:
 
 def recall(session: Session, vault: Vault, who: Person, text: str, reason: str, *, now: datetime) -> int:
     """Take back the version in circulation of a record of the own school; answers its number. ``text`` is the
-    record id as typed. Raises InvalidInput, Refusal.
+    record id as typed. Raises InvalidInput with everything that is wrong, Refusal.
     """
     who.must_be_allowed(Act.RECALL)
-    known = _own_record(session, who, text)
-    if reason not in registry.REASON_CLASSES:
-        raise InvalidInput((Problem("reason", "unknown_reason", marked("Chọn một lý do")),))
+    known = _known_and_why(session, who, text, why=reason in registry.REASON_CLASSES)
     return telling.recall_one(session, vault, known.record_id, reason, actor=who.actor, now=now)
+
+
+def recalled_version(session: Session, who: Person, text: str) -> int | None:
+    """The number of the newest version of a record of the own school, when it was taken back."""
+    who.must_be_allowed(Act.RECALL)
+    try:
+        known = _own_record(session, who, text)
+    except InvalidInput:
+        return None
+    return known.newest_version if known.current_version is None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +134,14 @@ def many_waiting(session: Session, who: Person, *, now: datetime) -> tuple[ManyF
     )
 
 
+def many_told(session: Session, who: Person, decision: uuid.UUID) -> tuple[State, int] | None:
+    """How a proposal of the own school stands, and how many records it names; None for none of its."""
+    who.must_be_allowed(Act.RECALL)
+    every = decisions.listing(session, closed=True, kind=Kind.RECALL_RECORDS, organisation=who.office)
+    found = next((each for each in every if each.id == decision), None)
+    return None if found is None else (found.state, len(many.records(session, found)))
+
+
 def answer_many(
     session: Session, vault: Vault, who: Person, decision: uuid.UUID, *, yes: bool, now: datetime
 ) -> int:
@@ -155,9 +171,7 @@ def ask_late(
     InvalidInput; Refusal ``still_open`` (the school may correct by itself), ``asked_before``.
     """
     who.must_be_allowed(Act.ASK_LATE_CORRECTION)
-    known = _own_record(session, who, text)
-    if reason not in REASONS:
-        raise InvalidInput((Problem("reason", "unknown_reason", marked("Chọn một lý do")),))
+    known = _known_and_why(session, who, text, why=reason in REASONS)
     before = registry.open_record(session, vault, known.record_id, known.newest_version)
     if before is None:
         raise Refusal("unknown_record", marked("Không đọc được học bạ này."))
@@ -245,6 +259,20 @@ def set_lock_day(
     deadlines.set_last_open_day(
         session, officer.office, year, day, supplementary=supplementary, actor=officer.actor, now=now
     )
+
+
+def _known_and_why(session: Session, who: Person, text: str, *, why: bool) -> KnownRecord:
+    """The record that a person named; ``why``: they chose one of our reasons. Raises InvalidInput with both
+    mistakes.
+    """
+    wrong = () if why else (Problem("reason", "unknown_reason", marked("Chọn một lý do")),)
+    try:
+        known = _own_record(session, who, text)
+    except InvalidInput as error:
+        raise InvalidInput((*error.problems, *wrong)) from None
+    if wrong:
+        raise InvalidInput(wrong)
+    return known
 
 
 def _own_record(session: Session, who: Person, text: str) -> KnownRecord:

@@ -7,13 +7,14 @@ import uuid
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
+from urllib.parse import quote
 
 from flask import Blueprint, Response, abort, current_app, request
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.accounts import sessions as web_sessions
-from portal.decisions.service import ALONE
+from portal.decisions.service import ALONE, State
 from portal.desk import certificates, corrections, forms, signatures, uploads
 from portal.desk.person import Person
 from portal.desk.signatures import PartKey
@@ -228,7 +229,6 @@ _PLACES: Final = {Act.SIGN_PART: "/sign", Act.APPROVE: "/approve", Act.SEAL: "/s
 def _signing_routes(act: Act) -> None:
     """The pages of one act: its parts, one part's pupils, an order, and the two files of a token."""
     base, name = _PLACES[act], act.value
-    rule = allowed(Access.ROLE, act)
 
     def parts() -> Response:
         return _parts(act, {})
@@ -248,14 +248,21 @@ def _signing_routes(act: Act) -> None:
     def give_up(key: uuid.UUID) -> AnyResponse:
         return _give_up(act, key)
 
-    for path, method, view in (
-        ("", "GET", parts),
-        ("/part", "GET", part),
-        ("/order", "POST", order),
-        ("/orders/<uuid:key>/digests.json", "GET", digests),
-        ("/orders/<uuid:key>/signatures", "POST", bring),
-        ("/orders/<uuid:key>/give-up", "POST", give_up),
+    def part_again(errors: Mapping[str, str]) -> Response:
+        return _part(act, errors)
+
+    def parts_again(errors: Mapping[str, str], key: uuid.UUID) -> Response:
+        return _parts(act, errors)
+
+    for path, method, view, again in (
+        ("", "GET", parts, None),
+        ("/part", "GET", part, None),
+        ("/order", "POST", order, part_again),
+        ("/orders/<uuid:key>/digests.json", "GET", digests, None),
+        ("/orders/<uuid:key>/signatures", "POST", bring, parts_again),
+        ("/orders/<uuid:key>/give-up", "POST", give_up, parts_again),
     ):
+        rule = allowed(Access.ROLE, act, again=again)
         desk.add_url_rule(base + path, f"{name}_{view.__name__}", rule(view), methods=[method])
 
 
@@ -310,6 +317,7 @@ def _part(act: Act, errors: Mapping[str, str], status: int = 200) -> Response:
         "passkeys": act in STRONG,
         "key": key,
         "name": forms.field_name(key.field),
+        "way": _way(),
         "ready": sum(pupil.state == "ready" for pupil in pupils),
         "pupils": [
             (pupil, [(forms.subject_name(code), row) for code, row in pupil.rows]) for pupil in pupils
@@ -320,7 +328,7 @@ def _part(act: Act, errors: Mapping[str, str], status: int = 200) -> Response:
 
 def _order(act: Act) -> AnyResponse:
     key = _part_key(request.form)
-    way = Way.TOKEN if request.form.get("way") == Way.TOKEN else Way.RING
+    way = _way()
     now = resources().clock.now()
     try:
         with transaction() as session:
@@ -330,6 +338,11 @@ def _order(act: Act) -> AnyResponse:
             signatures.refused(session, _me(session, act), key.field, refused.code, now=now)
         return _parts(act, {"main": said(refused)}, 422)
     return to(_PLACES[act])
+
+
+def _way() -> Way:
+    """Where the signer's key is; the portal's own keys stand first."""
+    return Way.TOKEN if request.form.get("way") == Way.TOKEN else Way.RING
 
 
 def _digests(key: uuid.UUID) -> Response:
@@ -376,18 +389,20 @@ def _part_key(values: Mapping[str, str]) -> PartKey:
 @desk.get("/recall")
 @allowed(Access.ROLE, Act.RECALL)
 def recall_page() -> Response:
-    """The form to take a record back."""
+    """The forms to take records back; and what became of the one, or of the proposal, that the address names:
+    whoever comes here from a form can load the page again.
+    """
     return _recall({}, {})
 
 
 @desk.post("/recall")
-@allowed(Access.ROLE, Act.RECALL)
+@allowed(Access.ROLE, Act.RECALL, again=lambda errors: _recall(request.form, errors))
 def recall() -> AnyResponse:
     """Take the version in circulation back."""
     form = request.form
     try:
         with transaction() as session:
-            number = corrections.recall(
+            corrections.recall(
                 session,
                 resources().vault,
                 _me(session, Act.RECALL),
@@ -399,17 +414,17 @@ def recall() -> AnyResponse:
         return _recall(form, messages(mistakes), 422)
     except Refusal as refused:
         return _recall(form, {"record_id": said(refused)}, 422)
-    return _recall({}, {}, done=gettext("Đã thu hồi bản số %(number)s.", number=number))
+    return to(f"/recall?record={quote(form.get('record_id', '').strip(), safe='')}")
 
 
 @desk.post("/recall/many")
-@allowed(Access.ROLE, Act.RECALL)
+@allowed(Access.ROLE, Act.RECALL, again=lambda errors: _recall(request.form, errors))
 def ask_many() -> AnyResponse:
     """Ask another manager to recall many records."""
     form = request.form
     try:
         with transaction() as session:
-            corrections.ask_many(
+            made = corrections.ask_many(
                 session,
                 _me(session, Act.RECALL),
                 form.get("records", ""),
@@ -421,24 +436,23 @@ def ask_many() -> AnyResponse:
         return _recall(form, _messages_of_list(mistakes), 422)
     except Refusal as refused:
         return _recall(form, {"records": said(refused)}, 422)
-    return _recall({}, {}, done=gettext("Đã gửi đề nghị. Một cán bộ quản lý khác của trường phải đồng ý."))
+    return to(f"/recall?decision={made}")
 
 
 @desk.post("/recall/many/<uuid:key>")
-@allowed(Access.ROLE, Act.RECALL)
+@allowed(Access.ROLE, Act.RECALL, again=lambda errors, key: _recall({}, errors))
 def answer_many(key: uuid.UUID) -> AnyResponse:
     """Agree to, and so do, what another manager asked; or refuse."""
     yes = request.form.get("answer") == "yes"
     try:
         with transaction() as session:
             bundle = resources()
-            count = corrections.answer_many(
+            corrections.answer_many(
                 session, bundle.vault, _me(session, Act.RECALL), key, yes=yes, now=bundle.clock.now()
             )
     except Refusal as refused:
         return _recall({}, {"main": said(refused)}, 422)
-    done = ngettext("Đã thu hồi %(count)s học bạ.", count) if yes else gettext("Đã từ chối đề nghị.")
-    return _recall({}, {}, done=done)
+    return to(f"/recall?decision={key}")
 
 
 def _messages_of_list(mistakes: InvalidInput) -> dict[str, str]:
@@ -450,11 +464,11 @@ def _messages_of_list(mistakes: InvalidInput) -> dict[str, str]:
     return found
 
 
-def _recall(
-    values: Mapping[str, Any], errors: Mapping[str, str], status: int = 200, *, done: str = ""
-) -> Response:
+def _recall(values: Mapping[str, Any], errors: Mapping[str, str], status: int = 200) -> Response:
     with reading() as session:
-        waiting = corrections.many_waiting(session, _me(session), now=resources().clock.now())
+        me = _me(session)
+        waiting = corrections.many_waiting(session, me, now=resources().clock.now())
+        done = _recall_done(session, me) if request.method == "GET" else ""
     context = {
         "values": values,
         "errors": errors,
@@ -473,6 +487,26 @@ def _recall(
         ],
     }
     return page("desk/recall.html", context, status, here="/recall")
+
+
+def _recall_done(session: Session, me: Person) -> str:
+    """What the address of this page tells of, as it stands now; nothing where it is not so."""
+    record_id, decision = request.args.get("record", ""), request.args.get("decision", "")
+    if record_id and (number := corrections.recalled_version(session, me, record_id)) is not None:
+        return gettext("Đã thu hồi bản số %(number)s.", number=number)
+    try:
+        told = corrections.many_told(session, me, uuid.UUID(decision))
+    except ValueError:
+        return ""
+    if told is None:
+        return ""
+    state, count = told
+    words = {
+        State.PROPOSED: gettext("Đã gửi đề nghị. Một cán bộ quản lý khác của trường phải đồng ý."),
+        State.APPLIED: ngettext("Đã thu hồi %(count)s học bạ.", count),
+        State.REFUSED: gettext("Đã từ chối đề nghị."),
+    }
+    return words.get(state, "")
 
 
 @desk.get("/late-corrections")
@@ -538,7 +572,11 @@ def late_queue() -> Response:
 
 
 @desk.post("/department/late-corrections/<uuid:key>")
-@allowed(Access.ROLE, Act.APPROVE_LATE_CORRECTION)
+@allowed(
+    Access.ROLE,
+    Act.APPROVE_LATE_CORRECTION,
+    again=lambda errors, key: _late_queue(errors, answered=_answered(key)),
+)
 def decide_late(key: uuid.UUID) -> AnyResponse:
     """Approve or refuse one."""
     refusal = _refusal()
@@ -580,7 +618,7 @@ def lock_dates() -> Response:
 
 
 @desk.post(LOCK_DATES)
-@allowed(Access.ROLE, Act.SET_LOCK_DATES)
+@allowed(Access.ROLE, Act.SET_LOCK_DATES, again=lambda errors: _lock_dates(request.form, errors))
 def set_lock_day() -> AnyResponse:
     """Set one of the days."""
     form = request.form
@@ -728,7 +766,11 @@ def certificate_queue() -> Response:
 
 
 @desk.post("/department/certificates/<uuid:key>")
-@allowed(Access.ROLE, Act.DECIDE_CERTIFICATES)
+@allowed(
+    Access.ROLE,
+    Act.DECIDE_CERTIFICATES,
+    again=lambda errors, key: _certificate_queue(errors, answered=_answered(key)),
+)
 def decide_certificate(key: uuid.UUID) -> AnyResponse:
     """Approve or refuse one."""
     refusal = _refusal()
@@ -780,6 +822,11 @@ def _me(session: Session, act: Act | None = None) -> Person:
 def _refusal() -> str | None:
     """The reason of a no, empty for none; None for a yes. What is not said to be a yes is a no."""
     return None if request.form.get("answer") == "yes" else request.form.get("refusal", "")
+
+
+def _answered(key: uuid.UUID) -> tuple[uuid.UUID, str]:
+    """What was answered, and the reason that was chosen."""
+    return key, _refusal() or ""
 
 
 def _file(field: str) -> tuple[str, bytes]:

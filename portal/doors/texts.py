@@ -55,8 +55,10 @@ def read_text(text: str, hosts: Hosts) -> Given:
        is that; the rest is a mistake, to be corrected where it was typed.
     """
     text = text.strip()
-    for match in _RESULT.finditer(text):
-        if hosts.own(match[1], match[2]):
+    for word in text.split():
+        match = _RESULT.search(word)
+        # Of an address inside another one the other page decides where it leads.
+        if match and "://" not in word[: match.start()] and hosts.own(match[1], match[2]):
             return Given(Kind.RESULT, number=match[3])
     address = f"https://{text}" if _BARE.fullmatch(text) else text
     try:

@@ -118,7 +118,7 @@ def _about_text(text: str) -> AnyResponse:
     given = read_text(text, bundle.hosts)
     match given:
         case Given(Kind.CODE, typed=typed) if typed is not None:
-            return ask_birth() if typed.locator is None else answer_locator(typed.locator)
+            return ask_birth(typed) if typed.locator is None else answer_locator(typed.locator)
         case Given(Kind.RESULT, number=number):
             return redirect(link(f"/ket-qua/{number}", language()), 303)
         case Given(Kind.STRANGE_LINK):

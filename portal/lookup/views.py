@@ -26,7 +26,7 @@ from portal.web.limits import TooMany, admit, charge
 from portal.web.pages import Pages
 from portal.web.requests import RECEIPT, Mistake, Rejection, require_multipart, sent_fields, wants_json
 from verifier.errors import InvalidInput
-from verifier.locator import Locator, canonical_path, group
+from verifier.locator import Locator, Typed, canonical_path, group
 from verifier.words import Tone, Words, day, tone_word
 
 lookup = Blueprint("lookup", __name__)
@@ -65,7 +65,7 @@ def keep_code() -> AnyResponse:
     found = _by_locator(locator, now)
     number = keep(found.verdict, found.report) if _answer(found).keepable else None
     if number is None:
-        return answers.respond(_answer(found), here=f"/V/{locator}")
+        return answers.respond(_answer(found), here=f"/V/{locator}", unkept=_answer(found).keepable)
     if wants_json():
         return answers.respond(_answer(found), number=number_of(number, now))
     return redirect(link(address(number), language()), 303)
@@ -161,7 +161,7 @@ def compare() -> AnyResponse:
     answer = _answer(found)
     number = keep(found.verdict, found.report) if answer.compared else None
     if number is None:
-        return answers.respond(answer, again=sent_fields())
+        return answers.respond(answer, again=sent_fields(), unkept=answer.compared)
     return answers.respond(answer, here=address(number), number=number_of(number, now))
 
 
@@ -172,14 +172,17 @@ def answer_locator(locator: Locator) -> AnyResponse:
     return _named(_by_locator(locator, resources().clock.now()))
 
 
-def ask_birth() -> Response:
-    """What a record id alone still needs, asked on a page of its own that keeps what was typed."""
+def ask_birth(typed: Typed) -> Response:
+    """What a record id alone still needs, asked on a page of its own that keeps what was typed. The number of
+    a result looks the same.
+    """
     if wants_json():
         missing = Mistake("ngay", marked("Nhập ngày sinh của học sinh"))
         return errors.rejected(Rejection(422, "lookup_form", (missing,)))
     values = {"code": request.form.get("code", "")}
     kept = {"said": None, "values": values, "errors": {}, "again": sent_fields(), "half": True}
-    return _page("lookup.html", kept)
+    number_path = None if typed.short_digest else link(address(typed.record_id), language())
+    return _page("lookup.html", kept | {"number_path": number_path})
 
 
 def respond_code(found: CodeAnswer) -> Response:

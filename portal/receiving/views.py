@@ -221,7 +221,12 @@ def statutory_page() -> Response:
 
 
 @receiving.post(STATUTORY)
-@allowed(Access.ROLE, Act.STATUTORY_ACCESS, parts=_PARTS)
+@allowed(
+    Access.ROLE,
+    Act.STATUTORY_ACCESS,
+    parts=_PARTS,
+    again=lambda errors: _statutory_page(request.form, errors),
+)
 def statutory() -> Response:
     """One look by a duty of law, at the record that the organisation holds, confirmed with a passkey; the
     holders are told.

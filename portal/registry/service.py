@@ -260,7 +260,8 @@ class Issued:
 @dataclass(frozen=True, slots=True)
 class Revalidated:
     """One batch: how many files now stand how. ``more`` says that files are left, ``unreadable`` are the
-    store's names of files that are lost or damaged there; they are among the incomplete ones.
+    store's names of files that are lost or damaged there; they are among the incomplete ones. ``why`` are the
+    codes of what kept the others from being finished (``crl_stale`` …), each once.
     """
 
     passed: int
@@ -268,6 +269,7 @@ class Revalidated:
     incomplete: int
     more: bool
     unreadable: tuple[str, ...] = ()
+    why: tuple[str, ...] = ()
 
     @property
     def files(self) -> int:
@@ -611,6 +613,7 @@ def revalidate(
     ).all()
     counts = dict.fromkeys(Standing, 0)
     unreadable: list[str] = []
+    why: set[str] = set()
     for row in rows[:limit]:
         mine = update(RegisteredFile).where(
             RegisteredFile.id == row.id, RegisteredFile.standing_epoch <= trust.epoch
@@ -637,6 +640,8 @@ def revalidate(
         )
         standing = standing_of(report)
         counts[standing] += 1
+        if standing is Standing.INCOMPLETE:
+            why |= _unfinished(report)
         # 3 Kept, unless trust was changed again meanwhile: then that change's mark stays.
         session.execute(
             mine.values(
@@ -654,7 +659,15 @@ def revalidate(
         counts[Standing.INCOMPLETE] + len(unreadable),
         len(rows) > limit,
         tuple(unreadable),
+        tuple(sorted(why)),
     )
+
+
+def _unfinished(report: ValidationReport) -> set[str]:
+    """Codes of what could not be finished."""
+    checks = (check for signature in report.signatures for check in signature.checks)
+    codes = {check.code for check in checks if check.status is CheckStatus.INCOMPLETE}
+    return codes | ({report.incomplete} if report.incomplete else set())
 
 
 def standing_of(report: ValidationReport) -> Standing:

@@ -59,7 +59,7 @@ def _labels(opened: Opened, body: dict[str, Any], tongue: Language) -> dict[str,
             "cấp học bạ %(level)s, năm học %(year)s, cho học sinh %(pupil)s, ngày %(day)s.",
             level=answers.level_name(record, tongue),
             year=words.school_year(record.year),
-            pupil=record.masked_name,
+            pupil=answers.together(record.masked_name),
             day=words.day(record.issued_on, tongue),
         )
         issued = f"{record.school_name} {what}"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from flask import Blueprint, redirect
+from flask import Blueprint, current_app, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.extensions import reading, resources
@@ -15,13 +16,16 @@ from portal.results.keeping import PATH, address
 from portal.web import answers
 from portal.web.access import Access, allowed
 from portal.web.answers import Answer, Number
-from portal.web.i18n import language, link
+from portal.web.i18n import gettext, language, link, marked
 from portal.web.limits import admit, charge
+from portal.web.pages import Pages
 from portal.web.requests import Rejection
 from verifier.errors import InvalidInput
-from verifier.locator import parse_record_id
+from verifier.locator import parse_record_id, read_typed
 
 results = Blueprint("results", __name__)
+
+_MISTAKE: Final = marked("Số kết quả gồm 17 chữ và số. Hãy so lại với số đã ghi hay đã in")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,26 @@ class Opened:
     today: Answer | None
     number: Number
     now: datetime
+
+
+@results.get(PATH)
+@allowed(Access.EVERYONE)
+def asked() -> AnyResponse:
+    """The address that stands beside every number: where whoever has one on paper types it. Read as a typed
+    code is; asks nobody whether there is such a result.
+    """
+    text = request.args.get("so")
+    if text is not None:
+        try:
+            typed = read_typed(text, resources().hosts)
+        except InvalidInput:
+            typed = None
+        if typed is not None and typed.short_digest is None:
+            return redirect(link(address(typed.record_id), language()), 303)
+    mistakes = {} if text is None else {"so": gettext(_MISTAKE)}
+    pages: Pages = current_app.extensions["pages"]
+    context = {"errors": mistakes, "values": {"so": text or ""}, "english": language() == "en"}
+    return pages.page("number.html", language(), context, 422 if mistakes else 200)
 
 
 @results.get(f"{PATH}/<number>")

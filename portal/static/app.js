@@ -8,15 +8,24 @@ document.querySelector("[data-focus]")?.focus();
 {
   const worker = document.querySelector("link[data-worker]")?.dataset.worker;
   if (worker && "serviceWorker" in navigator) {
-    addEventListener("load", () => navigator.serviceWorker.register(worker, { updateViaCache: "none" }).catch(() => {}));
+    addEventListener("load", async () => {
+      try {
+        await navigator.serviceWorker.register(worker, { updateViaCache: "none" });
+      } catch {
+        // refused, here or by a setting: without it all is as before
+      }
+    });
   }
 }
 
-// An answer that a script wrote into this window (doors.js): reading starts at its head, and the way back leads
-// to the page that stood here before. A jump inside the page is no way back.
-if (history.state?.answer) {
-  document.getElementById("main").focus();
-  addEventListener("popstate", (event) => {
-    if (!event.state?.answer && !location.hash) location.reload();
+// An answer that a script wrote into this window (doors.js): reading starts at its head. The ways back and forward
+// between it and the page that stood here before lead to pages of the server's; a jump inside the page does not.
+{
+  const mine = history.state?.answer;
+  const place = () => location.pathname + location.search;
+  const here = place();
+  if (mine) document.getElementById("main").focus();
+  addEventListener("popstate", ({ state }) => {
+    if (state?.answer !== mine && !(location.hash && place() === here)) location.reload();
   });
 }

@@ -15,6 +15,8 @@
   const able =
     window.FormData && window.XMLHttpRequest && window.DOMParser && "upload" in XMLHttpRequest.prototype;
   let held = null; // a dropped or pasted file that this browser does not let us put into an input
+  let turn = 0; // of a file that is on its way: what another choice has ended is no answer any more
+  let busy = false;
   let request = null;
 
   // ---- mistakes at their fields, as the server marks them
@@ -45,13 +47,18 @@
   const say = (said) => {
     if (status.textContent !== said) status.textContent = said;
   };
+  // Ends what is on its way; the box waits for the next thing.
   const ready = (said = "") => {
+    turn += 1;
+    busy = false;
+    request?.abort();
+    request = null;
     sending.hidden = true;
     button.disabled = false;
-    request = null;
     status.classList.remove("working");
     say(said);
   };
+  const halt = () => ready(busy ? words.stopped : "");
   const refuse = (input, said) => {
     ready();
     mark(input, said);
@@ -65,10 +72,11 @@
     if (input) return { input, file: input.files[0] };
     return held;
   };
-  const give = (files) => {
+  const give = (files, folder = false) => {
+    halt();
     [...inputs, text].forEach(unmark);
     const input = files[0].type.startsWith("image/") ? form.elements.photo : form.elements.file;
-    if (files.length > 1) return refuse(input, words.several);
+    if (files.length > 1 || folder) return refuse(input, words.several);
     for (const each of inputs) each.value = "";
     held = null;
     try {
@@ -85,41 +93,49 @@
     input.addEventListener("change", () => {
       held = null;
       if (input.files.length) for (const other of inputs) if (other !== input) other.value = "";
-      ready();
+      halt();
       [...inputs, text].forEach(unmark);
     });
   }
-  addEventListener("pageshow", () => ready());
+  // Also a page that was left and is shown again; never a file that somebody sends before all of the page is there.
+  addEventListener("pageshow", (event) => (event.persisted || !busy) && ready());
 
   // ---- dropped and pasted
 
-  const carries = (data) => data && [...(data.types ?? [])].some((type) => type === "Files" || type === "text/plain");
-  form.addEventListener("dragover", (event) => {
-    if (!carries(event.dataTransfer)) return;
-    event.preventDefault();
-    form.classList.add("over");
-  });
-  form.addEventListener("dragleave", (event) => {
-    if (!form.contains(event.relatedTarget)) form.classList.remove("over");
-  });
-  form.addEventListener("drop", (event) => {
-    form.classList.remove("over");
-    if (!carries(event.dataTransfer) || request) return;
-    event.preventDefault();
-    if (event.dataTransfer.files.length) return give(event.dataTransfer.files);
-    text.value = event.dataTransfer.getData("text/plain");
+  // Files are taken wherever on the page they fall: beside the box the browser would open them and leave.
+  const put = (data) => {
+    text.value = data.getData("text/plain").slice(0, text.maxLength);
     text.focus();
+  };
+  const carries = ({ dataTransfer, target }) => {
+    const types = [...(dataTransfer?.types ?? [])];
+    return types.includes("Files") || (types.includes("text/plain") && form.contains(target));
+  };
+  addEventListener("dragover", (event) => {
+    const taken = carries(event);
+    form.classList.toggle("over", taken);
+    if (taken) event.preventDefault();
+  });
+  addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) form.classList.remove("over");
+  });
+  addEventListener("drop", (event) => {
+    form.classList.remove("over");
+    if (!carries(event)) return;
+    event.preventDefault();
+    const { files, items } = event.dataTransfer;
+    if (files.length) give(files, [...(items ?? [])].some((item) => item.webkitGetAsEntry?.()?.isDirectory));
+    else if (event.dataTransfer.getData("text/plain")) put(event.dataTransfer);
   });
   document.addEventListener("paste", (event) => {
     const data = event.clipboardData;
-    if (!data || request) return;
+    if (!data) return;
     if (data.files && data.files.length) {
       event.preventDefault();
       give(data.files);
-    } else if (!event.target.closest("input, textarea")) {
+    } else if (!event.target.closest("input, textarea") && data.getData("text/plain")) {
       event.preventDefault();
-      text.value = data.getData("text/plain");
-      text.focus();
+      put(data);
     }
   });
 
@@ -134,6 +150,7 @@
   opener.hidden = missing !== "";
   if (missing) about.textContent = place.dataset[missing];
   opener.addEventListener("click", () => {
+    halt(); // one way at a time: an answer must not come while the camera looks
     scanner().then(
       ({ open }) => open(place, opener),
       () => (about.textContent = place.dataset.noReader),
@@ -213,14 +230,19 @@
 
   // The answer's page takes the place of this one; the way back leads here again (app.js).
   const show = (page, address) => {
-    history.pushState({ answer: true }, "", address);
+    try {
+      history.pushState({ answer: Date.now() }, "", address);
+    } catch {
+      // refused by this browser: the answer stands at this page's own address
+    }
     document.open();
     document.write(page);
     document.close();
   };
 
   const answered = (answer, input) => {
-    if (answer.status === 204) return location.assign(answer.getResponseHeader("X-Next"));
+    const next = answer.getResponseHeader("X-Next");
+    if (next) return location.assign(next);
     const page = new DOMParser().parseFromString(answer.responseText, "text/html");
     if (answer.status === 200 && page.querySelector("main")) {
       return show(answer.responseText, answer.getResponseHeader("Content-Location") ?? form.action);
@@ -233,27 +255,33 @@
   };
 
   stop.addEventListener("click", () => {
-    const running = request;
     ready(words.stopped);
-    running?.abort();
     button.focus();
   });
 
   form.addEventListener("submit", async (event) => {
     const found = chosen();
+    if (!found && text.value.trim() && navigator.onLine === false) {
+      event.preventDefault();
+      return refuse(text, words.offline);
+    }
     if (!found || !able) return; // a text, or nothing: an ordinary form
     event.preventDefault();
-    if (request) return;
+    if (busy) return;
     const { input, file } = found;
     [...inputs, text].forEach(unmark);
     if (text.value.trim()) return refuse(text, words.both);
     const next = file.type.startsWith("image/") ? words.looking : words.checking;
+    const mine = (turn += 1);
+    busy = true;
     button.disabled = true;
     if (next === words.looking) say(next);
     const read = await readHere(file);
+    if (mine !== turn) return;
     if (read) return location.assign(read);
     // Only what cannot be made smaller is too large.
     const small = await shrink(file);
+    if (mine !== turn) return;
     if (!small && file.size > words.box * 1024 * 1024) return refuse(input, words.tooLarge);
     bar.value = 0;
     sending.hidden = false;
@@ -261,14 +289,16 @@
     if (document.activeElement === button || document.activeElement === document.body) stop.focus();
     say(words.sending);
     let answer = await post(input.name, small ?? file, file.name, small !== null, next);
-    if (answer && answer.getResponseHeader("X-Again") && request) {
+    if (mine === turn && answer?.getResponseHeader("X-Again")) {
       bar.value = 0;
       say(words.again);
       answer = await post(input.name, file, file.name, false, next);
     }
-    if (!request) return; // stopped by hand
+    // A file that was moved, changed or is a folder breaks off as a connection does.
+    const there = answer || !file.arrayBuffer || (await file.arrayBuffer().then(() => true, () => false));
+    if (mine !== turn) return; // stopped by hand, or by another choice
     request = null;
-    if (!answer) return refuse(input, words.lost);
+    if (!answer) return refuse(input, there ? words.lost : words.unreadable);
     answered(answer, input);
   });
 }

@@ -38,6 +38,7 @@ const fold = (text) =>
     .map((c) => {
       if (/[\t\r\n]|\p{Z}/u.test(c)) return " ";
       if (/\p{Cf}|\p{Cc}/u.test(c)) return "";
+      if (/[！-～]/.test(c)) return String.fromCharCode(c.charCodeAt(0) - 0xfee0); // as East Asian keyboards write
       return /\p{Pd}/u.test(c) ? "-" : c === "Ð" ? "Đ" : c;
     })
     .join("")
@@ -51,7 +52,8 @@ const readTyped = (text, hosts) => {
   if ([...text].length > 512) return { problem: "too_long" };
   let body = fold(text);
   let host;
-  const links = [...body.matchAll(/(HTTPS?):\/\/([^/?#\s]+)(\/[^?#\s]*)?/g)];
+  // The first of a word: one in another's question opens that other page.
+  const links = body.split(" ").map((word) => /(HTTPS?):\/\/([^/?#\s]+)(\/[^?#\s]*)?/.exec(word)).filter(Boolean);
   if (links.length) {
     const ours = links.filter((link) => owner(link, hosts));
     if (!ours.length) return { problem: links.every(([link]) => isAscii(link)) ? "foreign_link" : "malformed_link" };

@@ -1,5 +1,6 @@
 // Forms that a passkey completes: <form data-passkey="confirm | sign-in | new">. The server asks, the device
-// answers, the answer goes with the form in the hidden field "passkey".
+// answers, the answer goes with the form in the hidden field "passkey". Their buttons come disabled, with words that
+// say why, until this script can do something with a press.
 
 const says = document.getElementById("passkey-says");
 
@@ -66,8 +67,10 @@ const worded = (error, waited, limit) => {
 
 const send = async (form) => {
   const button = form.querySelector("button");
-  const say = (words) => {
+  const say = (words, waiting = false) => {
     form.append(says);
+    says.classList.toggle("working", waiting);
+    says.classList.toggle("mistake", !waiting);
     says.textContent = words;
   };
   if (!window.PublicKeyCredential || !navigator.credentials) return say(says.dataset.unsupported);
@@ -81,7 +84,7 @@ const send = async (form) => {
       ? { for: address.pathname + address.search, fields: (await fieldsOf(form)).toString() }
       : {};
     const options = await ask(form.dataset.options ?? says.dataset.confirm, asked);
-    say(says.dataset.waiting);
+    say(says.dataset.waiting, true);
     begun = performance.now();
     limit = options.timeout;
     const given = await answer(options, form.dataset.passkey === "new");
@@ -99,10 +102,16 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
     event.preventDefault();
     send(form);
   });
-  // Back from the answer: the form is ready again, and must be confirmed again.
-  addEventListener("pageshow", () => {
+  form.querySelector("button").disabled = false;
+}
+says.textContent = "";
+
+// Back from the answer: the forms are ready again, and must be confirmed again.
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  for (const form of document.querySelectorAll("form[data-passkey]")) {
     form.elements.passkey?.remove();
     form.querySelector("button").disabled = false;
-    says.textContent = "";
-  });
-}
+  }
+  says.textContent = "";
+});

@@ -21,6 +21,7 @@ const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[na
 const jobs = []; // in the order of the table
 let running = 0;
 let timer;
+let taken = true; // printed or taken along as a spreadsheet since the last answer
 
 // ------------------------------------------------------------------------------------------------ the table
 
@@ -64,6 +65,7 @@ const state = (job, text, part) => {
 };
 
 const show = (row, line) => {
+  taken = false;
   clear(row);
   cell(row, "answer").prepend(answer(line.tone, line.headline));
   for (const name of ["checked", "school", "pupil", "version", "at"]) cell(row, name).textContent = line[name] || "";
@@ -72,6 +74,7 @@ const show = (row, line) => {
   if (line.number) {
     const way = document.createElement("a");
     way.className = "code";
+    way.target = "_blank"; // the table is only here
     way.href = line.path;
     way.textContent = line.number_shown;
     cell(row, "number").append(way);
@@ -216,7 +219,11 @@ const send = (job) => {
     clearTimeout(watch);
     running -= 1;
     job.request = null;
-    if (!job.over) what();
+    try {
+      if (!job.over) what();
+    } catch {
+      fail(job, words.fault); // no answer of ours: a proxy's, perhaps
+    }
     progress();
     pump();
   };
@@ -355,9 +362,12 @@ document.addEventListener("paste", (event) => {
   if (files.length) begin(files);
 });
 
+// Another page, also this one in the other language, begins with an empty table.
 addEventListener("beforeunload", (event) => {
-  if (jobs.some((job) => !job.over)) event.preventDefault();
+  if (!taken || jobs.some((job) => !job.over)) event.preventDefault();
 });
+addEventListener("beforeprint", () => (taken = true));
+document.getElementById("pile-sheet").addEventListener("submit", () => (taken = true));
 
 const print = document.querySelector("[data-print]");
 if (window.print) {

@@ -199,6 +199,7 @@ const REFUSALS = {
 
 // Opens the camera in ``place`` (components/scan.html holds its words and buttons). ``opener`` is what was tapped.
 export const open = async (place, opener) => {
+  if (opener.hidden) return; // the second of two quick taps: one camera is enough
   const view = place.querySelector("template").content.firstElementChild.cloneNode(true);
   const part = (name) => view.querySelector(`[data-scan-${name}]`);
   const video = part("video");
@@ -226,8 +227,10 @@ export const open = async (place, opener) => {
     open = false;
     if (stream) stream.getTracks().forEach((track) => track.stop());
     video.srcObject = null;
+    const here = view.contains(document.activeElement);
     view.remove();
     opener.hidden = false;
+    if (here) opener.focus();
     say(name);
     removeEventListener("pagehide", away);
     document.removeEventListener("submit", away);

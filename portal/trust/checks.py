@@ -28,6 +28,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PHONE = re.compile(r"[0-9+(][0-9 ()+.-]{1,38}[0-9]")
 _EMAIL = re.compile(r"[A-Za-z0-9._+-]{1,64}@([A-Za-z0-9-]+\.)+[A-Za-z]{2,}")
 _LONGEST_EMAIL = 120
+_FEWEST_DIGITS = 3  # 111, 1022 and the like are numbers to call
 #: What the library raises for DER or PEM that it cannot read.
 _UNREADABLE: Final = (
     ValueError,
@@ -95,8 +96,14 @@ class Problems(list[Problem]):
 
     def contact(self, contact: ContactInput) -> None:
         """How an office is reached: each part may be missing, none may be odd."""
-        if contact.phone and not _PHONE.fullmatch(contact.phone):
-            self.add("phone", "phone", "Số điện thoại gồm 6–40 chữ số, dấu cách và các dấu + ( ) . -")
+        digits = sum(sign.isdecimal() for sign in contact.phone)
+        if contact.phone and not (_PHONE.fullmatch(contact.phone) and digits >= _FEWEST_DIGITS):
+            self.add(
+                "phone",
+                "phone",
+                "Số điện thoại có ít nhất 3 chữ số, dài nhất 40 ký tự, chỉ gồm chữ số, dấu cách và các dấu "
+                "+ ( ) . -",
+            )
         if contact.email and not (_EMAIL.fullmatch(contact.email) and len(contact.email) <= _LONGEST_EMAIL):
             self.add("email", "email", "Phải là địa chỉ e-mail, dạng ten@ten-mien.vn.")
         if contact.address:

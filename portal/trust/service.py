@@ -64,6 +64,7 @@ from portal.trust.store import (
     list_signers,
     load_authorities,
     load_store,
+    office_named,
     school_name,
     school_on,
     signer_names,
@@ -332,14 +333,12 @@ def set_contact(session: Session, code: str, contact: ContactInput, *, actor: Ac
     problems = Problems()
     problems.contact(contact)
     problems.refuse()
-    newest = select(School).where(School.code == code).order_by(School.valid_from.desc()).limit(1)
-    school = session.scalar(newest)
-    office = school or session.scalar(select(Department).where(Department.code == code))
+    office = office_named(session, code)
     if office is None:
         raise Refusal("unknown_school", f"Không có trường hay sở nào mang mã {code}.")
     for name, text in _contact(contact).items():
         setattr(office, name, text)
-    what = Object("department" if school is None else "school", code)
+    what = Object("school" if isinstance(office, School) else "department", code)
     details = {"change": "set_contact"}
     audit.record(
         session, Event(actor, Action.TRUST_CHANGE, what, organisation=code, details=details), now=now

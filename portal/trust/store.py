@@ -16,6 +16,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, FromClause, func, literal_column, or_, select
 from sqlalchemy.orm import Session
 
+from portal.trust.checks import ContactInput
 from portal.trust.models import (
     Anchor,
     CrlAddress,
@@ -293,6 +294,34 @@ def contact_of(row: Mapping[Any, Any], day: date) -> Contact | None:
     reached = Reached.CLOSED if closed else Reached.UNLISTED
     office = row["office_phone"], row["office_email"], row["office_address"]
     return Contact(reached, row["office_name"], *office)
+
+
+def office_named(session: Session, code: str) -> School | Department | None:
+    """The row of the newest name of the school with this code, else the department's; None for neither."""
+    newest = select(School).where(School.code == code).order_by(School.valid_from.desc()).limit(1)
+    return session.scalar(newest) or session.scalar(select(Department).where(Department.code == code))
+
+
+def listed_contact(session: Session, code: str) -> ContactInput | None:
+    """How the school with this code, or the department, is reached, as the register has it; None for a code
+    that the register does not have.
+    """
+    office = office_named(session, code)
+    return None if office is None else _listed(office.phone, office.email, office.address)
+
+
+def listed_contacts(session: Session, department: str) -> dict[str, ContactInput]:
+    """The same for each school of a department, by its code."""
+    rows = session.execute(
+        select(School.code, School.phone, School.email, School.address)
+        .where(School.department_code == department)
+        .order_by(School.valid_from)
+    )
+    return {code: _listed(*contact) for code, *contact in rows}  # the newest name comes last
+
+
+def _listed(phone: str | None, email: str | None, address: str | None) -> ContactInput:
+    return ContactInput(phone or "", email or "", address or "")
 
 
 def list_anchors(session: Session) -> tuple[AnchorFacts, ...]:

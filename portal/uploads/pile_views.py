@@ -299,7 +299,7 @@ def _row(name: str, outcome: Answer | _Refused, tongue: Language) -> dict[str, A
         "tone_word": words.tone_word(tone, tongue),
         "headline": headline,
         "school": "" if record is None else record.school_name,
-        "pupil": "" if record is None else record.masked_name,
+        "pupil": "" if record is None else answers.together(record.masked_name),
         "version": "" if record is None else str(record.version),
     }
     return row

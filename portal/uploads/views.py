@@ -92,21 +92,20 @@ def respond_kept(found: FileAnswer) -> Response:
     """The answer with its number, at which it is shown again, in the other language too."""
     number = keep(found.verdict, found.report, strange=found.strange)
     if number is None:
-        return respond(found)
+        return respond(found, unkept=True)
     now = resources().clock.now()
     response = answers.respond(answer_of(found), here=address(number), number=number_of(number, now))
     response.headers["Content-Location"] = address(number)
     return response
 
 
-def respond(found: FileAnswer, *, status: int = 200) -> Response:
-    """The answer without a number. In the other language that of a code has an address of its own; a file,
-    which is not kept, is asked for again.
+def respond(found: FileAnswer, *, status: int = 200, unkept: bool = False) -> Response:
+    """The answer without a number; ``unkept``: it should have one. In the other language that of a code has
+    an address of its own; a file, which is not kept, is asked for again.
     """
     answer = answer_of(found)
-    return answers.respond(
-        answer, status=status, here="/kiem-tra" if answer.locator is None else f"/V/{answer.locator}"
-    )
+    here = "/kiem-tra" if answer.locator is None else f"/V/{answer.locator}"
+    return answers.respond(answer, status=status, here=here, unkept=unkept)
 
 
 def answer_of(found: FileAnswer) -> answers.Answer:

@@ -13,26 +13,31 @@ of the portal. What makes a changing method safe:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 from flask import Flask, abort, current_app, g, redirect, request
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.errors import Refusal
 from portal.extensions import resources, within
 from portal.permissions import CONFIRMED, RECEIVING, Act, OrganisationKind
-from portal.web import confirmation, sessions
-from portal.web.i18n import language, link
-from portal.web.requests import Mistake, Rejection
+from portal.web import confirmation, errors, sessions
+from portal.web.i18n import gettext, language, link, marked
+from portal.web.requests import Mistake, Rejection, wants_json
 
+#: Mistakes by field, and the parts of the route's address by name -> the page with the form that was sent.
+Again = Callable[..., AnyResponse]
 _View = TypeVar("_View", bound=Callable[..., Any])
 _MARK: Final = "portal_access"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 SIGN_IN_PAGE: Final = "/sign-in"
+_PRESS_AGAIN: Final = marked("Những gì bạn đã nhập vẫn còn trên trang này; hãy bấm nút lần nữa.")
+_FILES_AGAIN: Final = marked("Chỉ tệp là phải chọn lại.")
 
 
 class Access(Enum):
@@ -57,13 +62,15 @@ _OWN_FORMS: Final = frozenset({Access.SIGN_IN, Access.SHARED, Access.ROLE})
 @dataclass(frozen=True, slots=True)
 class Rule:
     """A view's rule; ``act`` stands with :attr:`Access.ROLE` and nowhere else. ``parts`` is how many parts a
-    multipart form of this route may have, where those of every route are too few.
+    multipart form of this route may have, where those of every route are too few. ``again`` is how the page
+    of a form that a passkey confirms comes back when it was not confirmed, with what was typed.
     """
 
     access: Access
     asks_only: bool = False
     act: Act | None = None
     parts: int | None = None
+    again: Again | None = None
 
     def __post_init__(self) -> None:
         if (self.act is not None) != (self.access is Access.ROLE):
@@ -77,10 +84,15 @@ class Rule:
 
 
 def allowed(
-    access: Access, act: Act | None = None, *, asks_only: bool = False, parts: int | None = None
+    access: Access,
+    act: Act | None = None,
+    *,
+    asks_only: bool = False,
+    parts: int | None = None,
+    again: Again | None = None,
 ) -> Callable[[_View], _View]:
     """Declare a view's rule; stands below the route's own decorator."""
-    rule = Rule(access, asks_only, act, parts)
+    rule = Rule(access, asks_only, act, parts, again)
 
     def mark(view: _View) -> _View:
         vars(view)[_MARK] = rule
@@ -108,7 +120,7 @@ def install(app: Flask) -> None:
         if rule.access in (Access.SIGN_IN, Access.SHARED):
             _refuse_strange_form()
         if rule.act is not None:
-            return _admit(rule.act)
+            return _admit(rule.act, rule.again)
         return None
 
     app.before_request(ask)
@@ -121,7 +133,9 @@ def rule_of(view: Callable[..., Any]) -> Rule | None:
 
 
 def refuse_unruled(app: Flask) -> None:
-    """Raises LookupError with every route that declares no rule or may change something unprotected."""
+    """Raises LookupError with every route that declares no rule, may change something unprotected, or loses
+    what was typed where a passkey is asked for.
+    """
     wrong = []
     for route in app.url_map.iter_rules():
         rule = rule_of(app.view_functions[route.endpoint])
@@ -130,11 +144,13 @@ def refuse_unruled(app: Flask) -> None:
         changing = (route.methods or set()) - (_SAFE if rule is None else rule.safe_methods)
         if changing:
             wrong.append(f"{route.rule}: {', '.join(sorted(changing))} without protection")
+        if rule and rule.act in CONFIRMED and "POST" in (route.methods or ()) and rule.again is None:
+            wrong.append(f"{route.rule}: what was typed is lost where the passkey is refused")
     if wrong:
         raise LookupError("; ".join(wrong))
 
 
-def _admit(act: Act) -> AnyResponse | None:
+def _admit(act: Act, again: Again | None) -> AnyResponse | None:
     """Let the viewer through, or lead to the sign-in page. Raises Rejection for what is not theirs."""
     # 1 Who: an unknown session and one that is over are the same.
     keeper = sessions.doorkeeper()
@@ -163,8 +179,28 @@ def _admit(act: Act) -> AnyResponse | None:
             keeper.confirm(viewer, confirmation.of_request(act), answer)
         except Refusal as refused:
             keeper.turned_away(viewer, act, refused.code)
-            raise Rejection(403, refused.code, (Mistake("passkey", refused.message),)) from None
+            rejection = Rejection(403, refused.code, (Mistake("passkey", refused.message),))
+            if again is None or wants_json():
+                raise rejection from None
+            return _sent_back(again, rejection)
     return None
+
+
+def _sent_back(again: Again, rejection: Rejection) -> AnyResponse:
+    """The page of a form that was not confirmed, with what was typed. Raises Rejection where that page does
+    not exist (any more).
+    """
+    title, sentence, _ = errors.said(rejection.status, rejection.code)
+    told = [f"{title}.", sentence, gettext(_PRESS_AGAIN)]
+    if any(file.filename for file in request.files.values()):
+        told.append(gettext(_FILES_AGAIN))
+    shown: Mapping[str, str] = {"main": " ".join(told)}
+    try:
+        response = again(shown, **(request.view_args or {}))
+    except HTTPException:
+        raise rejection from None
+    response.status_code = rejection.status
+    return response
 
 
 def _refuse_nul() -> None:

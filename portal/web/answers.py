@@ -49,7 +49,6 @@ _GRADE: Final = marked("lớp %(grade)s")
 _KEPT: Final = marked("Kết quả đã giữ")
 #: A field's name in the technical details: whole where a real one could be, else cut visibly.
 _LONGEST_FIELD: Final = 200
-_MOST_OPENED: Final = 3
 _ENGLISH_LEVELS: Final = {
     "TIEU_HOC": "Primary",
     "THCS": "Lower secondary",
@@ -58,6 +57,10 @@ _ENGLISH_LEVELS: Final = {
 }
 
 
+#: One and the same state, found by a file's own signatures or by the last look at them: a list is missing.
+_NO_LIST: Final = frozenset(
+    {"crl_stale", "crl_missing", "crl_after_expiry", "timestamp_unchecked", "standing_lapsed"}
+)
 _COMPARABLE: Final = frozenset({Outcome.GENUINE_CURRENT, Outcome.GENUINE_SUPERSEDED})
 
 
@@ -155,8 +158,15 @@ class Answer:
         return self.record if known or differs else None
 
     @property
+    def issued(self) -> bool:
+        """Whether the answer begins with who issued what for whom."""
+        return self.verdict.outcome in GENUINE and self.shown_record is not None
+
+    @property
     def names_shown(self) -> bool:
-        """Whether this answer goes to somebody who holds the genuine file."""
+        """Whether this answer goes to somebody who holds the genuine file: they see who signed it, and may
+        take its data.
+        """
         return self.verdict.genuine_file and not self.kept
 
     @property
@@ -176,18 +186,23 @@ class Answer:
         record = self.shown_record
         return None if record is None else record.current_version
 
-    def words(self, language: Language, *, holder: bool = False) -> words.Words:
-        """What is said, to a ``holder`` about their own record or to everybody."""
+    def words(self, language: Language, *, holder: bool = False, named: bool = True) -> words.Words:
+        """What is said, to a ``holder`` about their own record or to everybody. Not ``named``: beside another
+        sentence that names the school.
+        """
         said = words.say(
             self.verdict,
             language,
-            issuer=self.issuer,
+            issuer=self.issuer if named else None,
             current_version=self.current_version,
             holder=holder,
         )
-        if not self.strange:
-            return said
-        return replace(said, further=(words.strange_beside(language), *said.further))
+        beside = []
+        if self.strange:
+            beside.append(words.strange_beside(language))
+        if self.kept and self.verdict.outcome is Outcome.SEAL_VALID_NOT_REGISTERED:
+            beside.append(words.seal_unnamed(language))
+        return replace(said, further=(*beside, *said.further))
 
 
 def respond(
@@ -198,11 +213,12 @@ def respond(
     here: str | None = None,
     again: Sequence[tuple[str, str]] = (),
     number: Number | None = None,
+    unkept: bool = False,
 ) -> Response:
     """The answer in the shape the client wants. ``cache_seconds`` makes it public for that long.
 
     In the other language it is had at ``here`` (else at this address), by sending the fields ``again``.
-    ``number`` is what it can be seen again by.
+    ``number`` is what it can be seen again by; ``unkept``: it should have one, and could not be kept.
     """
     tongue = language()
     journal.note(verdict=answer.verdict.outcome.value)
@@ -213,7 +229,16 @@ def respond(
         scanned = cache_seconds is not None
         kind, text = (
             HTML,
-            as_page(pages, answer, tongue, here or this_page(), again=again, number=number, scanned=scanned),
+            as_page(
+                pages,
+                answer,
+                tongue,
+                here or this_page(),
+                again=again,
+                number=number,
+                unkept=unkept,
+                scanned=scanned,
+            ),
         )
     return Response(text, status, dict(caching(answer, cache_seconds)), content_type=kind)
 
@@ -235,6 +260,7 @@ def respond_kept(then: Answer, today: Answer | None, number: Number, now: dateti
         context["still"] = "same" if unchanged(then, today) else "changed"
         if context["still"] == "changed":
             context["today"] = _today(today, tongue)
+            context["contact"] = _contact_parts(then, above=today)
     text = current_app.extensions["pages"].text("verdict.html", tongue, context)
     return Response(text, 200, headers, content_type=HTML)
 
@@ -254,9 +280,21 @@ def kept_json(
 
 
 def unchanged(then: Answer, today: Answer) -> bool:
-    """Whether today the same would be answered as then."""
+    """Whether today the same would be answered as then. A file's own signatures and the last look at them
+    name one reason by different codes: what they say to a reader decides.
+    """
     was, stands = then.verdict, today.verdict
-    return (was.outcome, was.reasons) == (stands.outcome, stands.reasons)
+    if was.outcome is not stands.outcome or _state(was) is not _state(stands):
+        return False
+    if was.outcome is Outcome.REGISTERED_BUT_SIGNATURE_FAILS:
+        return True
+    if was.outcome is Outcome.CHECK_INCOMPLETE and _NO_LIST & set(was.reasons):
+        return bool(_NO_LIST & set(stands.reasons))
+    return was.reasons == stands.reasons
+
+
+def _state(verdict: Verdict) -> VersionState | None:
+    return None if verdict.version is None else verdict.version.state
 
 
 def _today(answer: Answer, language: Language) -> dict[str, Any]:
@@ -298,6 +336,7 @@ def as_page(
     *,
     again: Sequence[tuple[str, str]] = (),
     number: Number | None = None,
+    unkept: bool = False,
     scanned: bool = False,
 ) -> str:
     """The answer for people. ``here`` is the address of this page, or of where to go on in another
@@ -310,13 +349,14 @@ def as_page(
     report = answer.report
     # A list of any length, or a stranger's words: not a page of a kind.
     strange = (report.signatures, report.timestamps, report.revisions, report.unsigned_fields)
+    shown = {"scripted": not scanned, "unkept": unkept}
     if any(strange) or report.lenient or again:
-        context = {**_common(answer, language, number), **own, "again": again, "scripted": not scanned}
+        context = {**_common(answer, language, number), **own, "again": again, **shown}
         return pages.text("verdict.html", language, context)
-    kind = _kind(answer), number is None, scanned
+    kind = _kind(answer), number is None, unkept, scanned
 
     def common() -> dict[str, Any]:
-        return {**_common(answer, language, number), "scripted": not scanned}
+        return {**_common(answer, language, number), **shown}
 
     return pages.outlined("verdict.html", language, kind, common, own)
 
@@ -379,7 +419,7 @@ def _kind(answer: Answer) -> Hashable:
         verdict.outcome,
         verdict.evidence,
         verdict.reasons,
-        None if verdict.version is None else verdict.version.state,
+        _state(verdict),
         report.medium,
         report.problem,
         report.incomplete,
@@ -387,16 +427,26 @@ def _kind(answer: Answer) -> Hashable:
         answer.shown_record is None,
         answer.comparable,
         answer.keepable,
-        _contact_parts(answer.contact),
+        _contact_parts(answer),
         answer.strange,
     )
 
 
-def _contact_parts(contact: Contact | None) -> tuple[str, ...]:
-    """Which lines a contact has: whom it names, and each way that is known."""
+def _contact_parts(answer: Answer, *, above: Answer | None = None) -> tuple[str, ...]:
+    """Which lines a contact has: whom it reaches, and each thing that is known of it. The name only where the
+    sentences above, of this answer or of another, have not said it.
+    """
+    contact = answer.contact
     if contact is None:
         return ()
-    ways = {"phone": contact.phone, "email": contact.email, "address": contact.address}
+    named = answer.issued if above is None else False
+    said = contact.name == answer.issuer and (named or len(lead(above or answer, "vi")) > 1)
+    ways = {
+        "name": "" if said else contact.name,
+        "phone": contact.phone,
+        "email": contact.email,
+        "address": contact.address,
+    }
     return (contact.reached.value, *(name for name, text in ways.items() if text))
 
 
@@ -414,17 +464,19 @@ def _common(answer: Answer, language: Language, number: Number | None = None) ->
         "comparable": answer.comparable,
         "known": answer.shown_record is not None,
         "genuine": verdict.outcome in GENUINE,
+        "issued": answer.issued,
         "evidence": words.evidence_sentence(verdict, report, language),
         "found": [
             (f.status, words.check_status(f.status, language), f.sentence)
             for f in words.findings(verdict, report, language)
         ],
-        "signed": _signature_views(answer, language),
+        "signed": [_signature_view(s, answer, language) for s in report.signatures],
         "names_shown": answer.names_shown,
-        "data_offered": verdict.genuine_file,
-        "contact": _contact_parts(answer.contact),
+        "contact": _contact_parts(answer),
+        "sealed": answer.seal_contact is not None and answer.shown_record is None,
         "keepable": answer.keepable and number is None,
         "numbered": number is not None,
+        "unkept": False,
         "kept": False,
         "scripted": True,
         "still": "",
@@ -446,7 +498,7 @@ def _own(answer: Answer, language: Language, number: Number | None = None) -> di
         "sha256": f" SHA-256: {answer.report.sha256}" if answer.report.sha256 else "",
     }
     # The school's name apart, so that an English page can say which language it is in.
-    own |= zip(("sentence", "named", "after"), lead(answer, language), strict=False)
+    own |= zip(("sentence", "named", "after"), lead(answer, language, named=not answer.issued), strict=False)
     if number is not None:
         own |= {
             "number": group(number.text),
@@ -469,7 +521,7 @@ def _own(answer: Answer, language: Language, number: Number | None = None) -> di
 
 def signature_name(signature: SignatureReport, answer: Answer, language: Language) -> str:
     """Role, subject and capacity of a signature, for a line of text."""
-    view = _signature_view(signature, answer, language, opened=False)
+    view = _signature_view(signature, answer, language)
     subject = f": {view['subject']}" if view["subject"] else ""
     capacity = f" ({view['capacity']})" if view["capacity"] else ""
     return f"{view['role']}{subject}{capacity}"
@@ -480,10 +532,20 @@ def level_name(record: PublicFacts, language: Language) -> str:
     return _level(record.level, record.grade, language)
 
 
-def lead(answer: Answer, language: Language) -> tuple[str, ...]:
-    """The first sentence: before the school's name, the name, what follows; in one piece without a school."""
-    sentence = answer.words(language).sentence
-    return (sentence,) if answer.issuer is None else sentence.partition(answer.issuer)
+def lead(answer: Answer, language: Language, *, named: bool = True) -> tuple[str, ...]:
+    """The first sentence: before the school's name, the name, what follows; in one piece where it names
+    none.
+    """
+    sentence = answer.words(language, named=named).sentence
+    cut = sentence.partition(answer.issuer) if named and answer.issuer is not None else ("", "", "")
+    return cut if cut[1] else (sentence,)
+
+
+def together(name: str) -> str:
+    """A masked name, for a page: its words stay on one line. Where that is too short for them it breaks all
+    the same.
+    """
+    return name.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def subject_name(code: str) -> str | None:
@@ -506,7 +568,7 @@ def _summary(answer: Answer, record: PublicFacts, language: Language) -> dict[st
         version += f" – {translate(_STATES[record.state], language)}"
     return {
         "school": record.school_name,
-        "pupil": record.masked_name,
+        "pupil": together(record.masked_name),
         "level": _level(record.level, record.grade, language),
         "year": words.school_year(record.year),
         "version": version,
@@ -683,29 +745,13 @@ def _signer(signature: SignatureReport, answer: Answer) -> dict[str, Any] | None
     }
 
 
-# The name of a field that is not ours is a stranger's text: the page never says it in our voice.
-_OTHER_ROLE: dict[Language, str] = {
-    "vi": "Chữ ký không thuộc mẫu học bạ",
-    "en": "Signature outside the school record form",
-}
-
-
-def _signature_views(answer: Answer, language: Language) -> list[dict[str, Any]]:
-    """The list of signatures; those that do not pass are open, unless that would be a page of its own."""
-    signatures = answer.report.signatures
-    opened = sum(not s.passed for s in signatures) <= _MOST_OPENED
-    return [_signature_view(s, answer, language, opened=opened) for s in signatures]
-
-
-def _signature_view(
-    signature: SignatureReport, answer: Answer, language: Language, *, opened: bool
-) -> dict[str, Any]:
-    """One line of the list of signatures: who in which role, passed or not, and the checks behind it."""
+def _signature_view(signature: SignatureReport, answer: Answer, language: Language) -> dict[str, Any]:
+    """One line of the list of signatures: who in which role, passed or not, and the checks behind it. Closed
+    on every page: why one did not pass stands among what was checked.
+    """
     record = answer.shown_record
     level = None if record is None else record.level
-    role = (
-        _OTHER_ROLE[language] if signature.role is None else words.role_name(signature.role, language, level)
-    )
+    role = words.role_name(signature.role, language, level)
     subject = subject_name(signature.subject_code) if signature.subject_code else None
     name = None
     if answer.names_shown and signature.signer is not None:
@@ -724,8 +770,7 @@ def _signature_view(
         "name": name,
         "at": None if signature.claimed_time is None else moment(signature.claimed_time, language),
         "status": status,
-        "open": status is not CheckStatus.PASSED and opened,
         "status_word": words.check_status(status, language),
-        # What did not pass is why it was opened.
+        # What did not pass is why somebody opens it.
         "checks": sorted(checks, key=lambda check: check[0] is CheckStatus.PASSED),
     }

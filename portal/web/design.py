@@ -72,9 +72,9 @@ def _signed() -> list[dict[str, object]]:
     """A signature in each state; names are invented."""
     checks = (("passed", gettext("Đạt"), gettext("Điều đã kiểm tra và đúng.")),)
     states = (
-        ("passed", "GVCN", gettext("Đạt"), True),
-        ("failed", "CBQL", gettext("Không đạt"), False),
-        ("incomplete", "NTCS", gettext("Chưa xong"), False),
+        ("passed", "GVCN", gettext("Đạt")),
+        ("failed", "CBQL", gettext("Không đạt")),
+        ("incomplete", "NTCS", gettext("Chưa xong")),
     )
     return [
         {
@@ -85,10 +85,9 @@ def _signed() -> list[dict[str, object]]:
             "name": "Nguyễn Thị Mẫu",
             "at": "",
             "status_word": word,
-            "open": opened,
             "checks": checks,
         }
-        for status, role, word, opened in states
+        for status, role, word in states
     ]
 
 

@@ -60,7 +60,7 @@ _TEXTS: Final = {
     413: _Text(
         marked("Nội dung gửi quá lớn"),
         marked("Tệp phải nhỏ hơn %(limit)s MB. Học bạ do trường cấp nhỏ hơn nhiều."),
-        marked("Chọn đúng tệp học bạ, hoặc chụp ảnh mã QR với độ phân giải thấp hơn."),
+        marked("Chọn đúng tệp học bạ, hoặc chụp ảnh mã QR ở cỡ nhỏ hơn."),
     ),
     415: _Text(
         marked("Cách gửi này không được nhận"),

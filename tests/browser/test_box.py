@@ -65,6 +65,17 @@ def never(_: Route) -> None:
     """A server that does not answer."""
 
 
+def held(page: Page, address: str) -> list[Route]:
+    """Requests to this address wait; who continues them plays a slow server."""
+    waiting: list[Route] = []
+
+    def wait(route: Route) -> None:
+        waiting.append(route)
+
+    page.route(address, wait)
+    return waiting
+
+
 def data_transfer(page: Page, name: str, kind: str, content: bytes) -> object:
     """What a drop or a paste carries: one file."""
     return page.evaluate_handle(
@@ -76,6 +87,20 @@ def data_transfer(page: Page, name: str, kind: str, content: bytes) -> object:
         }""",
         [name, kind, base64.b64encode(content).decode()],
     )
+
+
+def really_drop(page: Page, path: Path, onto: str) -> None:
+    """A file or folder from outside, let go over an element as a person does it."""
+    place = page.locator(onto)
+    place.scroll_into_view_if_needed()
+    box = place.bounding_box()
+    assert box is not None
+    carried = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    connection = page.context.new_cdp_session(page)
+    for what in ("dragEnter", "dragOver", "drop"):
+        connection.send(
+            "Input.dispatchDragEvent", {"type": what, "x": box["x"] + 20, "y": box["y"] + 20, "data": carried}
+        )
 
 
 def photo(url: str, *, noise: bool = True, side: int = 3600) -> bytes:
@@ -171,6 +196,25 @@ class TestWaysIn:
         page.locator("form.box").dispatch_event("drop", {"dataTransfer": carried})
         expect(page.get_by_text("Mỗi lần chỉ kiểm tra một tệp hoặc một ảnh.")).to_be_visible()
         expect(page.get_by_label(FILE)).to_be_focused()
+
+    def test_a_dropped_folder_is_not_taken_for_a_lost_connection(self, visit: Visit, site: Site) -> None:
+        page = visit("/", width=DESKTOP)
+        really_drop(page, site.instance.demo / "mau", "form.box")
+        expect(page.get_by_text("Mỗi lần chỉ kiểm tra một tệp hoặc một ảnh.")).to_be_visible()
+
+    def test_a_file_dropped_beside_the_box_is_checked_as_well(self, visit: Visit, site: Site) -> None:
+        """Else the browser opens it and the page is gone."""
+        page = visit("/", width=DESKTOP)
+        really_drop(page, site.file("GENUINE_CURRENT"), "footer")
+        headline(page, GENUINE)
+
+    def test_a_dropped_text_without_end_is_refused_at_its_field(self, visit: Visit) -> None:
+        page = visit("/", width=DESKTOP)
+        carried = page.evaluate_handle("() => new DataTransfer()")
+        page.evaluate("data => data.setData('text/plain', 'A1'.repeat(500000))", carried)
+        page.locator("form.box").dispatch_event("drop", {"dataTransfer": carried})
+        check(page)
+        expect(page.get_by_label(BOX)).to_have_attribute("aria-invalid", "true")
 
     def test_a_file_and_a_code_are_said_before_anything_is_sent(self, visit: Visit, site: Site) -> None:
         page = visit("/")
@@ -268,6 +312,84 @@ class TestSending:
             expect(page.locator(".mistake")).to_contain_text(re.compile(r"thử lại sau \d+ phút"))
             assert page.get_by_label(FILE).evaluate("input => input.files.length") == 1
             look(page)
+
+    def test_another_choice_ends_what_is_on_its_way(self, broken: Open, site: Site) -> None:
+        """The answer for one file never stands on the page where another one has been chosen since."""
+        page = broken()
+        held(page, "**/kiem-tra")
+        page.get_by_label(FILE).set_input_files(site.file("GENUINE_CURRENT"))
+        with page.expect_request("**/kiem-tra"):
+            check(page)
+        with page.expect_event("requestfailed"):
+            page.get_by_label(FILE).set_input_files(site.file("CONTENT_DIFFERS"))
+        expect(page.get_by_text("Đã dừng gửi.")).to_be_visible()
+        page.unroute("**/kiem-tra")
+        check(page)
+        headline(page, "Tệp không còn nguyên như bản trường cấp")
+
+    def test_a_photo_that_was_put_away_is_not_answered(self, broken: Open, site: Site) -> None:
+        """Chosen while the phone still read it: what it says leads nowhere any more."""
+        page = broken()
+        reader = held(page, "**/*.wasm*")
+        page.get_by_label(PHOTO).set_input_files(site.instance.demo / "mau/anh-chup-ban-in.jpg")
+        with page.expect_request("**/*.wasm*"):
+            check(page)
+        page.get_by_label(FILE).set_input_files(site.file("CONTENT_DIFFERS"))
+        expect(page.get_by_role("button", name="Kiểm tra", exact=True)).to_be_enabled()
+        check(page)
+        for each in reader:
+            each.continue_()
+        headline(page, "Tệp không còn nguyên như bản trường cấp")
+
+    def test_the_camera_ends_what_is_on_its_way(self, broken: Open, site: Site) -> None:
+        """No answer takes the place of a page whose camera runs."""
+        page = broken()
+        page.route("**/kiem-tra", never)
+        page.get_by_label(FILE).set_input_files(site.file("GENUINE_CURRENT"))
+        with page.expect_request("**/kiem-tra"):
+            check(page)
+        with page.expect_event("requestfailed"):
+            page.get_by_role("button", name="Quét bằng máy ảnh").click()
+
+    def test_a_file_that_is_no_longer_there(self, broken: Open, tmp_path: Path) -> None:
+        page = broken()
+        file = tmp_path / "hoc-ba.pdf"
+        file.write_bytes(b"%PDF-1.7")
+        page.get_by_label(FILE).set_input_files(file)
+        file.unlink()
+        check(page)
+        expect(page.get_by_text("Không đọc được tệp này trên máy của bạn.")).to_be_visible()
+        expect(page.get_by_label(FILE)).to_be_focused()
+
+    def test_a_typed_code_without_a_network_stays_in_the_box(self, visit: Visit, site: Site) -> None:
+        """The browser's own page would take its place; of that one nobody knows what to do."""
+        page = visit("/")
+        page.get_by_label(BOX).fill(site.code("GENUINE_CURRENT").removeprefix("/V/"))
+        page.context.set_offline(True)
+        check(page)
+        expect(page.get_by_text("Không có mạng, nên chưa kiểm tra được.")).to_be_visible()
+        expect(page.get_by_label(BOX)).to_be_focused()
+        page.context.set_offline(False)
+        check(page)
+        headline(page, CODE_ONLY)
+
+    def test_a_browser_that_keeps_no_history_shows_the_answer(self, broken: Open, site: Site) -> None:
+        page = broken(script="history.pushState = () => { throw new DOMException('', 'SecurityError'); };")
+        page.get_by_label(FILE).set_input_files(site.file("GENUINE_CURRENT"))
+        check(page)
+        headline(page, GENUINE)
+
+    def test_forward_again_leads_to_the_kept_answer(self, visit: Visit, site: Site) -> None:
+        page = visit("/")
+        page.get_by_label(FILE).set_input_files(site.file("GENUINE_CURRENT"))
+        check(page)
+        headline(page, GENUINE)
+        answer = page.url
+        page.go_back()
+        headline(page, "Kiểm tra học bạ")
+        page.go_forward()
+        expect(page.get_by_text("Đây là kết quả đã giữ")).to_be_visible()
+        assert page.url == answer
 
     def test_the_way_back_from_an_answer(self, visit: Visit, site: Site) -> None:
         page = visit("/")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from tests.browser.conftest import (
     COLOURS,
@@ -37,6 +37,7 @@ from tests.demo_instance import PUBLIC_URL, DemoInstance
 WIDTHS = (DESKTOP, 768, PHONE, 320)  # the narrowest last: it is the one that breaks
 LANGUAGES = ("vi", "en")
 _MISSES = 5  # wrong codes that an address may ask for here
+_KEPT = 20  # answers that are kept for an address here
 _HEIGHT = 740
 
 Scheme = Literal["light", "dark"]
@@ -104,21 +105,31 @@ def typed(path: str, form: str, **values: str) -> Open:
     return open_
 
 
-def answered_without_scripts(page: Page, stage: Stage, language: str) -> None:
-    """The page that a plain form gets, before it is kept under an address."""
+def sent(page: Page, sample: Path, language: str) -> None:
+    """The page that a plain form gets: to whoever holds the file, not the kept one."""
     go(page, "/kiem-tra", language)
-    page.locator('[name="file"]').set_input_files(stage.site.file("GENUINE_CURRENT"))
-    with page.expect_navigation():
-        page.locator("form[data-box]").evaluate("form => form.submit()")
-    expect(page.locator(".panel.ok")).to_be_visible()
-
-
-def strange_code(page: Page, stage: Stage, language: str) -> None:
-    go(page, "/kiem-tra", language)
-    page.locator('[name="file"]').set_input_files(stage.site.instance.demo / "mau/ma-qr-la.jpg")
+    page.locator('[name="file"]').set_input_files(sample)
     with page.expect_navigation():
         page.locator("form[data-box]").evaluate("form => form.submit()")
     expect(page.locator(".panel")).to_be_visible()
+
+
+def strange_code(page: Page, stage: Stage, language: str) -> None:
+    sent(page, stage.site.instance.demo / "mau/ma-qr-la.jpg", language)
+
+
+def not_kept(page: Page, stage: Stage, language: str) -> None:
+    """The answer to somebody whose share of kept answers is used up."""
+    sample = stage.site.file("GENUINE_CURRENT")
+    upload: FilePayload = {
+        "name": "hoc-ba.pdf",
+        "mimeType": "application/pdf",
+        "buffer": sample.read_bytes(),
+    }
+    for _ in range(_KEPT):
+        page.request.post("/kiem-tra", multipart={"file": upload})
+    sent(page, sample, language)
+    expect(page.locator("#number")).to_have_count(0)
 
 
 def pile_of_files(page: Page, stage: Stage, language: str) -> None:
@@ -165,7 +176,9 @@ STATES: dict[str, Open] = {
     "gallery-mistakes": at("/thiet-ke?trang-thai=loi"),
     "not-found": at("/khong-co", 404),
     "no-such-result": at("/ket-qua/0000-0000-0000-0000", 404),
-    "not-allowed": at("/ket-qua", 405),
+    "result-number": at("/ket-qua"),
+    "result-number-mistake": at("/ket-qua?so=7K3M", 422),
+    "not-allowed": at("/check/data", 405),
     "too-often": too_often,
     "sign-in": at("/sign-in"),
     "sign-in-family": at("/sign-in/family"),
@@ -173,7 +186,10 @@ STATES: dict[str, Open] = {
     "share": at("/share"),
     "receipt": at("/receipt"),
     "outbox": at("/hop-thu-demo"),
-    "answer-to-a-form": answered_without_scripts,
+    "answer-to-a-form": lambda page, stage, language: sent(
+        page, stage.site.file("GENUINE_CURRENT"), language
+    ),
+    "answer-not-kept": not_kept,
     "strange-code": strange_code,
 }
 FILES = (*CODES, "SEAL_VALID_NOT_REGISTERED")
@@ -196,7 +212,7 @@ def stage(demo_instance: DemoInstance, tmp_path_factory: pytest.TempPathFactory)
     copy = demo_instance.copy_to(tmp_path_factory.mktemp("every") / "instance")
     port = free_port()
     url = f"http://localhost:{port}"
-    limits = f"miss v4 {_MISSES}/hour; upload v4 1000000/minute"
+    limits = f"miss v4 {_MISSES}/hour; upload v4 1000000/minute; kept v4 {_KEPT}/hour"
     with serve(
         copy, port=port, PUBLIC_URL=url, PUBLIC_URL_FORMER=PUBLIC_URL, TRUSTED_PROXIES="1", LIMITS=limits
     ) as running:
@@ -225,17 +241,46 @@ def test_looks(browser: Browser, stage: Stage, state: str, language: str) -> Non
     assert wrong + watch.complaints == []
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_answers_to_whoever_holds_the_file(browser: Browser, stage: Stage, language: str) -> None:
+    """They say more than the kept ones that are looked at above: who signed, what the data form offers."""
+    watch = Watch(stage.site.url)
+    context = browser.new_context(
+        base_url=stage.site.url,
+        locale="vi-VN",
+        reduced_motion="reduce",
+        extra_http_headers={"X-Forwarded-For": f"198.51.100.{1 + LANGUAGES.index(language)}"},
+    )
+    context.set_default_timeout(PATIENCE)
+    page = watch.page(context)
+    wrong: list[str] = []
+    for verdict in sorted({*FILES} - {"GENUINE_CURRENT"}):  # that one is a state of its own
+        sent(page, stage.site.file(verdict), language)
+        assert page.locator("html").get_attribute("lang") == language
+        wrong += [f"{verdict}: {each}" for each in overweight(page)]
+        for width in (DESKTOP, 320):
+            wrong += [f"{verdict}: {each}" for each in _fault(page, "light", width)]
+            page.screenshot(path=PICTURES / f"sent-{verdict}-{language}-{width}.png", full_page=True)
+    context.close()
+    assert wrong + watch.complaints == []
+
+
+def _fault(page: Page, scheme: Scheme, width: int) -> Iterator[str]:
+    """What axe finds at a width, and whether it is too narrow."""
+    page.set_viewport_size({"width": width, "height": _HEIGHT})
+    rules = None if scheme == "light" else COLOURS
+    yield from (f"{scheme}, {width} px: {each}" for each in violations(page, rules))
+    needed = page.evaluate("document.documentElement.scrollWidth")
+    if needed > width:
+        yield f"{scheme}, {width} px: needs {needed} px"
+
+
 def _faults(page: Page, name: str, *, dark: bool) -> Iterator[str]:
     """What axe finds and what is too wide; pictures are taken on the way."""
     for scheme in SCHEMES:
         page.emulate_media(color_scheme=scheme)
-        rules = None if scheme == "light" else COLOURS
         for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": _HEIGHT})
-            yield from (f"{scheme}, {width} px: {each}" for each in violations(page, rules))
-            needed = page.evaluate("document.documentElement.scrollWidth")
-            if needed > width:
-                yield f"{scheme}, {width} px: needs {needed} px"
+            yield from _fault(page, scheme, width)
             if width in (PHONE, DESKTOP) and (scheme == "light" or dark):
                 shown = "" if scheme == "light" else f"-{scheme}"
                 page.screenshot(path=PICTURES / f"{name}-{width}{shown}.png", full_page=True)

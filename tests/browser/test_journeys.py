@@ -148,7 +148,7 @@ def test_uploading_a_genuine_file(visit: Visit, look: Look, site: Site, width: i
     book = openpyxl.load_workbook(io.BytesIO(Path(download.value.path()).read_bytes()))
     assert book["Thông tin"]["B2"].value == fields["ho_va_ten"]
     with page.expect_download() as download:
-        page.get_by_role("button", name="Tải JSON").click()
+        page.get_by_role("button", name="Tải tệp cho phần mềm (JSON)").click()
     assert json.loads(Path(download.value.path()).read_bytes())["header"] == header
 
 
@@ -159,7 +159,7 @@ def test_uploading_what_must_not_be_green(visit: Visit, look: Look, site: Site, 
     page = visit("/")
     upload(page, site.file(verdict))
     assert "ok" not in (page.locator(".panel").get_attribute("class") or "").split()
-    expect(page.get_by_role("button", name="Tải JSON")).to_have_count(0)
+    expect(page.get_by_role("button", name="Tải tệp cho phần mềm (JSON)")).to_have_count(0)
     look(page)
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, CDPSession, Page, expect
+from playwright.sync_api import Browser, CDPSession, Page, Route, expect
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from portal.accounts import demonstration
 from portal.accounts.demonstration import DemoAccount
+from portal.accounts.models import Organisation
+from portal.extensions import KEY
+from portal.registry.models import Record, RecordVersion
 from tests.browser.conftest import PATIENCE, Site, free_port, serve, violations
 from tests.demo_instance import DemoInstance
 
@@ -124,9 +130,85 @@ def test_without_javascript_the_page_says_so(browser: Browser, local: Site) -> N
     page = context.new_page()
     page.goto("/sign-in")
     assert "cần JavaScript" in page.inner_text("main")
-    page.get_by_role("button", name=SIGN_IN).click()
-    expect(page.locator("main")).to_contain_text("không đăng nhập được")
+    expect(page.get_by_role("button", name=SIGN_IN)).to_be_disabled()
+    expect(page.locator("#passkey-says")).to_be_hidden()  # nothing is on its way
+    expect(page.get_by_role("button", name="Đăng nhập", exact=True)).to_be_enabled()
     context.close()
+
+
+def test_no_press_is_lost_while_the_script_is_on_its_way(page: Page, local: Site) -> None:
+    """The button waits with words, what is typed stays, and the first press does it."""
+    sign_in_with_sample(page, account(local, "administrator"))
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route("**/static/passkey*", hold)
+    page.goto("/people", wait_until="commit")
+    button = page.get_by_role("button", name=INVITE, exact=True)
+    expect(button).to_be_disabled()
+    expect(page.locator("#passkey-says")).to_contain_text("Đang tải phần khoá truy cập")
+    page.get_by_label("Họ và tên").fill("Lê Chậm")
+    page.locator("input[name=roles]").first.check()
+    page.get_by_label("E-mail").fill("cham@moi.example")
+    page.get_by_label("E-mail").press("Enter")  # which would send a form whose button can be pressed
+    expect(button).to_be_disabled()
+    (script,) = held
+    script.continue_()
+    button.click()
+    page.get_by_text("Lê Chậm").wait_for()
+    assert urlsplit(page.url).path == "/people"
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_form_that_was_not_confirmed_comes_back_filled_and_goes_on(page: Page, local: Site) -> None:
+    """However it was sent: here by a browser that does not know what the script would have done."""
+    sign_in_with_sample(page, account(local, "administrator"))
+    page.goto("/people")
+    page.get_by_label("Họ và tên").fill("Vũ Còn Nguyên")
+    page.get_by_label("E-mail").fill("nguyen@moi.example")
+    page.locator("input[name=roles]").first.check()
+    page.evaluate("document.querySelector('form[action=\"/people\"]').submit()")
+    expect(page.get_by_role("alert")).to_contain_text("hãy bấm nút lần nữa")
+    assert page.get_by_label("Họ và tên").input_value() == "Vũ Còn Nguyên"
+    assert page.locator("input[name=roles]").first.is_checked()
+    assert page.get_by_text("nguyen@moi.example").count() == 0
+    page.get_by_role("button", name=INVITE, exact=True).click()
+    page.get_by_text("nguyen@moi.example").wait_for()
+
+
+def test_a_recall_is_done_once_however_often_its_page_is_loaded(page: Page, local: Site) -> None:
+    """Reload, back and forward show what is so; a form with a mistake outlives its reload."""
+    who = account(local, "manager")
+    sign_in_with_sample(page, who)
+    with Session(local.instance.app().extensions[KEY].engine) as session:
+        school = session.scalars(select(Organisation.code).filter_by(name=who.organisation)).one()
+        current = select(Record.record_id).join(RecordVersion).where(RecordVersion.state == "current")
+        record_id = session.scalars(current.where(Record.school_code == school).limit(1)).one()
+    page.goto("/recall")
+    form = page.locator('form[action="/recall"]')
+    form.get_by_label("Mã tra cứu").fill("không phải mã")
+    form.get_by_label("Lý do").select_option("data_error")
+    form.get_by_role("button").click()
+    expect(page.get_by_role("alert")).to_contain_text("Mã tra cứu không đúng")
+    page.reload()
+    expect(page.get_by_role("alert")).to_contain_text("hãy bấm nút lần nữa")
+    assert form.get_by_label("Mã tra cứu").input_value() == "không phải mã"
+    assert form.get_by_label("Lý do").input_value() == "data_error"
+
+    page.goto("/recall")
+    form.get_by_label("Mã tra cứu").fill(record_id)
+    form.get_by_label("Lý do").select_option("data_error")
+    form.get_by_role("button").click()
+    page.wait_for_url("**/recall?record=*")
+    for _ in range(2):
+        expect(page.get_by_role("status").first).to_contain_text("Đã thu hồi bản số")
+        page.reload()
+    page.go_back()
+    assert "record=" not in page.url
+    page.go_forward()
+    expect(page.get_by_role("status").first).to_contain_text("Đã thu hồi bản số")
 
 
 @pytest.mark.parametrize("language", ["", "?lang=en"], ids=["vi", "en"])

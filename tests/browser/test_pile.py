@@ -12,7 +12,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Dialog, Page, Route, expect
 
 from tests.browser.conftest import DESKTOP, PHONE, Site, Visit, Watch, serve
 from tests.demo_instance import DemoInstance
@@ -234,6 +234,44 @@ def test_a_lost_connection_is_tried_again_and_a_lasting_one_told(browser: Browse
     context.close()
     # The browser says each time that the line broke, and complains of nothing else.
     assert watch.complaints == ["Failed to load resource: net::ERR_CONNECTION_RESET"] * 6
+
+
+@pytest.mark.parametrize("answer", ["{}", "[]", "null", "<h1>Bad Gateway</h1>"])
+def test_an_answer_of_somebody_else_is_a_failure_that_is_told(visit: Visit, site: Site, answer: str) -> None:
+    """A proxy answers in the portal's place: the line says so, and nothing waits without end."""
+    page = visit(PATH)
+    page.route(f"**{PATH}", lambda route: route.fulfill(status=200, body=answer))
+    begin(page, site.file("GENUINE_CURRENT"))
+    expect(page.get_by_role("status")).to_have_text("Đã xong cả 1 tệp.")
+    assert "Chưa kiểm tra được" in table(page)[0][1]
+    page.unroute(f"**{PATH}")
+    page.get_by_role("button", name="Gửi lại").click()
+    expect(page.locator(CALLED).first).to_contain_text(ANSWERS["GENUINE_CURRENT"])
+
+
+def test_leaving_a_table_that_is_only_here_is_asked_about(visit: Visit, site: Site) -> None:
+    """Another language, the way home: the table is gone. A result opens beside it."""
+    page = visit(PATH, width=DESKTOP)
+    begin(page, site.file("GENUINE_CURRENT"))
+    finished(page, 1)
+    with page.context.expect_page() as opened:
+        page.locator(f"{CALLED} a").click()
+    expect(opened.value.locator("h1")).to_have_text(ANSWERS["GENUINE_CURRENT"])
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    page.get_by_role("link", name="English").click()
+    expect(page.locator(CALLED)).to_have_count(1)
+    assert asked == ["beforeunload"]
+    with page.expect_download():
+        page.get_by_role("button", name="Tải bảng tính").click()
+    page.get_by_role("link", name="English").click()
+    expect(page.locator("h1")).to_have_text("Check several files at once")
+    assert asked == ["beforeunload"]
 
 
 @pytest.fixture

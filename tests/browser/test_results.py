@@ -57,6 +57,35 @@ def test_a_number_shows_the_result_again(visit: Visit, look: Look, site: Site, s
         look(page)
 
 
+def test_a_masked_name_stays_on_one_line(visit: Visit, site: Site) -> None:
+    """Wherever it stands, on the narrowest phone."""
+    page = visit(site.code("GENUINE_CURRENT"), width=320)
+    lines = page.locator("main").evaluate(
+        """main => {
+          const walk = document.createTreeWalker(main, NodeFilter.SHOW_TEXT), found = [];
+          const masked = /\\p{L}[*]{3}(\\s\\p{L}[*]{3})+/gu;
+          while (walk.nextNode()) {
+            for (const { index, 0: name } of walk.currentNode.data.matchAll(masked)) {
+              const range = document.createRange();
+              range.setStart(walk.currentNode, index);
+              range.setEnd(walk.currentNode, index + name.length);
+              found.push(range.getClientRects().length);
+            }
+          }
+          return found;
+        }"""
+    )
+    assert lines == [1, 1]
+
+
+def test_a_kept_page_offers_no_data(visit: Visit, site: Site) -> None:
+    page = visit("/")
+    address = result_of(page, site.file("GENUINE_CURRENT"))
+    expect(page.get_by_role("heading", name="Lấy dữ liệu của tệp này")).to_be_visible()
+    page.goto(site.url + address)
+    expect(page.get_by_role("heading", name="Lấy dữ liệu của tệp này")).to_have_count(0)
+
+
 def test_a_code_gets_its_number_by_a_button(visit: Visit, site: Site) -> None:
     page = visit(site.code("GENUINE_CURRENT"))
     page.get_by_role("button", name="Lấy số kết quả").click()

@@ -430,7 +430,7 @@ def test_without_cameras_the_photo_is_taken(scan: Scan, site: Site, tmp_path: Pa
 
 def test_without_https_it_says_why(scan: Scan) -> None:
     page = scan("Object.defineProperty(window, 'isSecureContext', {value: false})")
-    says(page, "Trang chưa được mở bằng https")
+    says(page, "Trang này chưa được mở bằng địa chỉ bắt đầu là https")
     expect(page.get_by_role("button", name=SCAN)).to_be_hidden()
 
 
@@ -499,6 +499,25 @@ def test_closing_stops_the_camera(scan: Scan) -> None:
     expect(page.get_by_role("button", name=SCAN)).to_be_focused()
     tap(page)  # and it opens again
     says(page, "Hướng máy ảnh vào mã QR")
+
+
+def test_two_quick_taps_open_one_camera(scan: Scan) -> None:
+    page = scan(shows(beside()))
+    page.get_by_role("button", name=SCAN).dblclick()
+    says(page, "Hướng máy ảnh vào mã QR")
+    expect(page.locator("video")).to_have_count(1)
+    assert page.evaluate("window.camera.tracks.length") == 1
+
+
+def test_a_camera_that_goes_away_leaves_the_keyboard_where_it_was(scan: Scan) -> None:
+    """Unplugged, or the permission was taken back."""
+    page = scan(shows(beside()))
+    tap(page)
+    says(page, "Hướng máy ảnh vào mã QR")
+    page.evaluate("window.camera.tracks.forEach((track) => track.dispatchEvent(new Event('ended')))")
+    says(page, "gửi ảnh mã QR")
+    expect(page.locator("video")).to_have_count(0)
+    expect(page.get_by_role("button", name=SCAN)).to_be_focused()
 
 
 def test_a_page_out_of_sight_stops_the_camera(scan: Scan) -> None:

@@ -8,7 +8,6 @@ for the network between.
 from __future__ import annotations
 
 import http.server
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +32,7 @@ from tests.conftest import NOW, FrozenClock
 from tests.portal.limits.test_counters import eventually, gate
 from tests.portal.lookup.test_views import body, post, typed_form
 from tests.portal.web.world import CannedChecker, Issued, enter
-from tests.servers import FaultProxy, PostgresCluster, RedisServer
+from tests.servers import FaultProxy, PostgresCluster, RedisServer, serve_in_thread
 
 JSON = {"Accept": "application/json"}
 TIMEOUT = 0.5
@@ -172,7 +171,7 @@ def test_the_object_store_fails_rel_05(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "bucket" / name[:2]).mkdir(parents=True)
     (tmp_path / "bucket" / name[:2] / name).write_bytes(data)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(tmp_path)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    serve_in_thread(server)
     proxy = FaultProxy(server.server_port)
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{proxy.port}")
     monkeypatch.setenv("AWS_ALLOW_HTTP", "true")

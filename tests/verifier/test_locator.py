@@ -372,6 +372,9 @@ class TestReadTyped:
         assert refusal(good[:-1] + ("0" if good[-1] != "0" else "1")) == "check_character"
         assert refusal(good[:-1] + "U") == "characters"
         assert refusal(f"https://evil.example/V/{good}") == "foreign_link"
+        inside = f"https://hocba.example.vn/V/{good}"
+        assert refusal(f"https://evil.example/?u={inside}") == "foreign_link"  # what opens is the other page
+        assert refusal(f"https://evil.example#{inside}") == "foreign_link"
         assert refusal("https://hocba.example.vn/V/x") == "malformed_link"
         assert refusal("https://hocba.example.vn/tro-giup") == "malformed_link"
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
+import re
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any
@@ -19,6 +21,7 @@ from portal.permissions import Role
 from portal.web.sessions import PASSKEY_FIELD
 from tests.portal.accounts.authenticator import PRESENT
 from tests.portal.accounts.world import People, Visitor
+from tests.portal.web.test_pages import inspect
 from tests.portal.web.world import World
 
 FORM = {"name": "Lê An", "email": "an@truong.example", "roles": ["clerk", "manager"]}
@@ -54,6 +57,71 @@ def test_without_an_answer_nothing_is_done(world: World, people: People) -> None
     assert "Cần xác nhận bằng khoá truy cập" in refused.text
     assert not invited(visitor)
     assert refusals(world) == ["passkey_missing"]
+
+
+OFFICE = {"admin_name": "Lò Thị Mai", "admin_email": "mai@"}
+CONTACT = {"contact_phone": "0200 555", "contact_email": "a@b", "contact_address": "1 đường Hoa"}
+SCHOOL = {"code": "0 77", "name": "Trường Ba Hòn", "commune": "Phường Hoa", "ngay": "31", "thang": "2",
+          "levels": "THCS", "sector": "tu_thuc", "email": "x"}  # fmt: skip
+#: Forms that a passkey confirms and that people type something into.
+TYPED: list[tuple[Role, str, dict[str, Any]]] = [
+    (Role.ADMINISTRATOR, "/people", FORM),
+    (Role.DEPARTMENT_OFFICER, "/offices/school", SCHOOL | CONTACT | OFFICE),
+    (Role.DEPARTMENT_OFFICER, "/offices/agency", {"code": "XA-1", "name": "Xã Hoa", "email": "x"} | OFFICE),
+    (Role.DEPARTMENT_OFFICER, "/offices/01000123/administrator", OFFICE),
+    (Role.DEPARTMENT_OFFICER, "/offices/01000123/contact", CONTACT),
+    (Role.DEPARTMENT_OFFICER, "/purposes", {"purpose": "benefit", "reference": "15/QĐ", "valid_to": "31/2"}),
+    (Role.DEPARTMENT_OFFICER, "/lock-dates", {"year": "2025-2026", "group": "again", "day": "31/2/2026"}),
+    (Role.MANAGER, "/recall", {"record_id": "không phải mã", "reason": "data_error"}),
+    (Role.MANAGER, "/recall/many", {"records": "XXX", "many_reason": "data_error", "reference": "theo đơn"}),
+    (Role.AGENCY_OFFICER, "/statutory", {"reference": "CT-3/2026", "code": "không phải mã"}),
+]
+
+
+def is_kept(page: str, name: str, value: str) -> bool:
+    """Whether the text stands in its box, or what was chosen is chosen, again."""
+    text = re.escape(html.escape(value))
+    box = rf'name="{name}"[^>]* value="{text}"'
+    return any(
+        re.search(form, page, re.DOTALL)
+        for form in (
+            rf'<input(?![^>]* type="(?:radio|checkbox)")[^>]* {box}',
+            rf"<input[^>]* {box}[^>]* checked",
+            rf'<select[^>]* name="{name}"(?:(?!</select>).)*<option value="{text}" selected',
+            rf'<textarea[^>]* name="{name}"[^>]*>{text}</textarea>',
+        )
+    )
+
+
+@pytest.mark.parametrize("language", ["", "?lang=en"])
+@pytest.mark.parametrize(("role", "path", "typed"), TYPED, ids=[f"{path[1:]}" for _, path, _ in TYPED])
+def test_what_was_typed_outlives_a_refused_confirmation(
+    people: People, role: Role, path: str, typed: dict[str, Any], language: str
+) -> None:
+    """The form comes back with everything in it, and can be confirmed where it stands."""
+    visitor = people.sign_in(role)
+    refused = visitor.post(path + language, typed)
+    assert refused.status_code == 403
+    inspect(refused.text)
+    assert 'href="#main"' in refused.text
+    assert ("press the button once more" if language else "hãy bấm nút lần nữa") in refused.text
+    assert f'action="{path}{language}"' in refused.text
+    for name, values in typed.items():
+        for value in values if isinstance(values, list) else [values]:
+            assert is_kept(refused.text, name, value), (name, value)
+    # Programs get it as they get every refusal.
+    told = visitor.post(path + language, typed, headers={"Accept": "application/json"})
+    assert (told.status_code, told.get_json()["code"]) == (403, "passkey_missing")
+
+
+def test_a_chosen_file_is_asked_for_again(people: People) -> None:
+    """No page can fill a box for files."""
+    told = "Chỉ tệp là phải chọn lại"
+    officer = people.sign_in(Role.AGENCY_OFFICER)
+    assert told not in officer.post("/statutory", {"reference": "CT-3/2026"}).text
+    sent = officer.post("/statutory", {"reference": "CT-3/2026", "file": (io.BytesIO(b"%PDF"), "a.pdf")})
+    assert (sent.status_code, told in sent.text) == (403, True)
+    assert is_kept(sent.text, "reference", "CT-3/2026")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.server
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,6 +21,7 @@ from tests.conftest import NOW, FrozenClock
 from tests.pki_server import PkiServer
 from tests.portal.audit.reading import changes_told
 from tests.portal.commands.conftest import Run
+from tests.servers import serve_in_thread
 from tests.verifier import pki
 from verifier.certificates import read_certificate
 
@@ -106,7 +106,7 @@ def server() -> Iterator[str]:
     _Handler.pages, _Handler.asked = {}, []
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as running:
         running.daemon_threads = True
-        threading.Thread(target=running.serve_forever, daemon=True).start()
+        serve_in_thread(running)
         yield f"http://127.0.0.1:{running.server_port}"
         running.shutdown()
 

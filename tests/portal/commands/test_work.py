@@ -331,6 +331,10 @@ def test_what_a_change_in_trust_touched_is_validated_anew(
         told = [json.loads(line) for line in printed.getvalue().strip("\0").splitlines()]
         assert {line["message"] for line in told} == {"revalidated"}
         assert sum(line["passed"] for line in told) == before[Standing.PASSED]
+        # The demo has a class whose authority's list ran out, to show that answer: told, and no fault.
+        assert sum(line["incomplete"] for line in told) == before[Standing.INCOMPLETE] == 3
+        assert {tuple(line.get("why", ())) for line in told if line["incomplete"]} == {("crl_stale",)}
+        assert not any("why" in line for line in told if not line["incomplete"])
         # Whoever writes at a page in the meantime waits for a few files, not for all.
         assert (
             max(line["passed"] + line["failed"] + line["incomplete"] for line in told) == Revalidation.BATCH

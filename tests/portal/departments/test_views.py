@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 from portal.audit import service as audit
 from portal.audit.service import Action, Actor, Event, Object
 from portal.extensions import KEY, Resources
-from portal.permissions import Role
+from portal.permissions import OrganisationKind, Role
 from tests.conftest import NOW
 from tests.portal.accounts.world import AWAY, HOME, People, kind_of
+from tests.portal.audit.reading import entries
 from tests.portal.web.test_pages import inspect
 from tests.portal.web.world import World
 
@@ -24,6 +25,8 @@ PAGES = (
     "/offices/known-school",
     "/offices/school",
     "/offices/agency",
+    f"/offices/{SCHOOL}/contact",
+    f"/offices/{HOME[kind_of(OFFICER)]}/contact",
     "/alarms",
     "/statistics",
     "/purposes",
@@ -138,3 +141,124 @@ def test_purposes_are_approved_and_revoked_with_a_passkey_each_time(world: World
     assert twice.status_code == 422
     assert "chưa được chấp thuận" in twice.text
     assert officer.confirm("/purposes/war/revoke").status_code == 404
+
+
+#: A new school as the form sends it.
+NEW = {
+    "code": "01000777",
+    "name": "Trường THCS Ba Hòn",
+    "levels": "THCS",
+    "sector": "cong_lap",
+    "commune": "Phường Hoa",
+    "province": "Bàng",
+    "ngay": "1",
+    "thang": "9",
+    "nam": "2025",
+    "contact_phone": "0200 555 123",
+    "contact_email": "vanphong@bahon.edu.vn",
+    "contact_address": "1 đường Hoa, phường Hoa",
+    "email": "",
+    "admin_name": "Lò Thị Mai",
+    "admin_email": "mai@bahon.edu.vn",
+}
+REACHED = {"contact_phone": "(0200) 555 999", "contact_email": "hoi@truong.edu.vn", "contact_address": ""}
+
+
+def mistakes(page: str) -> list[str]:
+    """Fields that the summary names, in its order."""
+    return [field for field in re.findall(r'href="#(\w+)">', page) if field != "main"]
+
+
+def assert_kept(page: str, typed: dict[str, str]) -> None:
+    """Every text stands in its box again, every choice is chosen."""
+    for name, value in typed.items():
+        box = rf'name="{name}"[^>]* value="{re.escape(value)}"'
+        assert re.search(box + "[^>]* checked" if name in ("levels", "sector") else box, page), name
+
+
+def test_a_new_school_comes_with_its_contact(world: World, people: People) -> None:
+    officer = people.sign_in(OFFICER)
+    assert officer.confirm("/offices/school", NEW).headers["Location"] == "/offices"
+    listed = officer.get("/offices").text
+    assert "0200 555 123 · vanphong@bahon.edu.vn · 1 đường Hoa, phường Hoa" in listed
+    form = officer.get("/offices/01000777/contact").text
+    assert_kept(form, {name: text for name, text in NEW.items() if name.startswith("contact_")})
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"ngay": "31", "thang": "2"},
+        {"ngay": "mồng một"},
+        {"ngay": "", "thang": "", "nam": ""},
+        {"nam": "1066"},
+        {"nam": "٢٠٢٥x"},
+        {"nam": "2031"},  # still to come
+        {"ngay": "1" * 5000},
+    ],
+)
+def test_a_bad_day_is_told_at_its_field_with_everything_else(people: People, typed: dict[str, str]) -> None:
+    officer = people.sign_in(OFFICER)
+    sent = NEW | typed
+    alone = officer.confirm("/offices/school", sent)
+    assert alone.status_code == 422
+    assert mistakes(alone.text) == ["valid_from"]
+    assert_kept(alone.text, sent)
+    sent |= {"name": "", "contact_phone": "gọi tôi", "contact_email": "a@b", "email": "x", "admin_name": ""}
+    all_of_it = officer.confirm("/offices/school", sent)
+    assert all_of_it.status_code == 422
+    inspect(all_of_it.text)
+    told = ["name", "valid_from", "contact_phone", "contact_email", "email", "admin_name"]
+    assert mistakes(all_of_it.text) == told  # in the order of the form
+    assert_kept(all_of_it.text, sent)
+    assert "01000777" not in officer.get("/offices").text
+
+
+def test_a_contact_is_changed_by_the_schools_department_alone(world: World, people: People) -> None:
+    """SEC-18, SEC-23, SEC-30."""
+    officer, path = people.sign_in(OFFICER), f"/offices/{SCHOOL}/contact"
+    assert "Chưa có liên hệ" in officer.get("/offices").text
+    assert officer.post(path, REACHED).status_code == 403  # without the passkey
+    assert people.sign_in(OFFICER, away=True).get(path).status_code == 404
+    assert people.sign_in(OFFICER, away=True).confirm(path, REACHED).status_code == 404
+    assert officer.confirm("/offices/khong-co/contact", REACHED).status_code == 404
+    assert officer.confirm(path, REACHED).headers["Location"] == "/offices"
+    assert "(0200) 555 999 · hoi@truong.edu.vn" in officer.get("/offices").text
+    bundle: Resources = world.app.extensions[KEY]
+    with Session(bundle.engine) as session:
+        told = entries(session, "trust_change")[-1]
+    assert (told["organisation"], told["details"]) == (SCHOOL, {"change": "set_contact"})
+    assert str(officer.person.account) in told["actor"]
+    assert "(0200) 555 999" in world.client.get(world.primary.path).text
+
+
+def test_a_contact_that_is_none_is_refused_and_stands_in_its_box(people: People) -> None:
+    officer, path = people.sign_in(OFFICER), f"/offices/{SCHOOL}/contact"
+    odd = {"contact_phone": "--1", "contact_email": "a b@c.vn", "contact_address": "x" * 201}
+    answer = officer.confirm(path, odd)
+    assert answer.status_code == 422
+    inspect(answer.text)
+    assert mistakes(answer.text) == list(odd)
+    assert_kept(answer.text, odd)
+    assert "Chưa có liên hệ" in officer.get("/offices").text
+
+
+def test_the_departments_own_contact(world: World, people: People) -> None:
+    """Shown where a school has none."""
+    officer, path = people.sign_in(OFFICER), f"/offices/{HOME[kind_of(OFFICER)]}/contact"
+    assert officer.confirm(path, REACHED).headers["Location"] == "/offices"
+    page = world.client.get(world.primary.path).text
+    assert "Cổng chưa có cách liên hệ của trường cấp" in page
+    assert "(0200) 555 999" in page
+
+
+def test_a_schools_administrator_sees_its_contact(people: People) -> None:
+    administrator = people.sign_in(Role.ADMINISTRATOR)
+    kind = next(kind for kind, code in HOME.items() if code == administrator.person.organisation)
+    assert kind is OrganisationKind.SCHOOL
+    assert "Trang kết quả kiểm tra nêu Sở thay cho trường" in administrator.get("/people").text
+    people.sign_in(OFFICER).confirm(f"/offices/{SCHOOL}/contact", REACHED)
+    page = administrator.get("/people").text
+    inspect(page)
+    assert "(0200) 555 999" in page
+    assert administrator.get(f"/offices/{SCHOOL}/contact").status_code == 403

@@ -18,6 +18,7 @@ from tests.portal.accounts.world import HOME, People, Visitor, employ
 from tests.portal.audit.reading import entries
 from tests.portal.web.test_pages import inspect
 from tests.portal.web.world import World
+from verifier.locator import group
 
 
 def second_manager(world: World) -> Visitor:
@@ -61,10 +62,13 @@ def test_two_managers_recall_a_list_sec_24(world: World, people: People) -> None
     record_ids = ids(world)
     first, second = people.sign_in(Role.MANAGER), second_manager(world)
     done = first.confirm("/recall/many", asked(world, "\r\n".join(record_ids)))
-    assert done.status_code == 200
-    inspect(done.text)
-    assert "một cán bộ quản lý khác của trường phải trả lời" in done.text
     key = open_decision(world)
+    assert (done.status_code, done.headers["Location"]) == (303, f"/recall?decision={key}")
+    for _ in range(2):  # loaded again it says the same and does nothing
+        shown = first.get(done.headers["Location"])
+        inspect(shown.text)
+        assert "Đã gửi đề nghị" in shown.text
+        assert "một cán bộ quản lý khác của trường phải trả lời" in shown.text
     path = f"/recall/many/{key}"
     own = first.confirm(path, {"answer": "yes"})
     assert (own.status_code, recalled(world)) == (422, before)
@@ -76,12 +80,14 @@ def test_two_managers_recall_a_list_sec_24(world: World, people: People) -> None
     seen = second.get("/recall?lang=en")
     inspect(seen.text)
     assert str(key) in seen.text
-    assert second.confirm(path, {"answer": "yes"}).status_code == 200
+    assert "Đã gửi đề nghị" not in stranger.get(f"/recall?decision={key}").text
+    assert second.confirm(path, {"answer": "yes"}).headers["Location"] == f"/recall?decision={key}"
     assert recalled(world) == before + len(record_ids)
     again = second.confirm(path, {"answer": "yes"})  # sent twice: the same answer, nothing done anew
-    assert (again.status_code, recalled(world)) == (200, before + len(record_ids))
-    inspect(again.text)
-    assert f"Đã thu hồi {len(record_ids)} học bạ" in again.text
+    assert (again.status_code, recalled(world)) == (303, before + len(record_ids))
+    shown = second.get(again.headers["Location"])
+    inspect(shown.text)
+    assert f"Đã thu hồi {len(record_ids)} học bạ" in shown.text
     assert "Đề nghị này đã có câu trả lời" in second.confirm(path, {"answer": "no"}).text
     assert first.confirm(path, {"answer": "yes"}).status_code == 422
     with Session(world.app.extensions[KEY].engine) as session:
@@ -96,7 +102,8 @@ def test_a_second_manager_may_refuse_sec_24(world: World, people: People) -> Non
     first.confirm("/recall/many", asked(world, "\n".join(ids(world))))
     path = f"/recall/many/{open_decision(world)}"
     for _ in range(2):
-        assert "Đã từ chối" in second.confirm(path, {"answer": "no"}).text
+        answer = second.confirm(path, {"answer": "no"})
+        assert "Đã từ chối" in second.get(answer.headers["Location"]).text
     assert second.confirm(path, {"answer": "yes"}).status_code == 422
     assert recalled(world) == before
 
@@ -117,3 +124,28 @@ def test_everything_wrong_with_a_list_is_said_at_once(world: World, people: Peop
     stranger = people.sign_in(Role.MANAGER, away=True)
     answer = stranger.confirm("/recall/many", asked(world, ids(world)[0]))
     assert (answer.status_code, "không có học bạ này" in answer.text) == (422, True)
+
+
+def test_one_recalled_record_is_told_as_often_as_the_page_is_loaded(world: World, people: People) -> None:
+    before = recalled(world)
+    manager, record_id = people.sign_in(Role.MANAGER), world.primary.locator.record_id
+    done = manager.confirm("/recall?lang=en", {"record_id": f" {group(record_id)} ", "reason": "data_error"})
+    assert done.status_code == 303
+    there = done.headers["Location"]
+    for _ in range(2):
+        assert "Version 1 was recalled" in manager.get(there).text
+    assert recalled(world) == before + 1
+    # What an address says is believed only where it is so, and told to the own school alone.
+    other = f"/recall?record={world.second.locator.record_id}"
+    for address in (other, "/recall?record=x", "/recall?decision=x", f"/recall?decision={uuid.UUID(int=1)}"):
+        assert 'class="done"' not in manager.get(address).text, address
+    stranger = people.sign_in(Role.MANAGER, away=True)
+    assert 'class="done"' not in stranger.get(there).text
+
+
+def test_everything_wrong_with_one_recall_is_said_at_once(people: People) -> None:
+    answer = people.sign_in(Role.MANAGER).confirm("/recall", {"record_id": "không phải mã", "reason": ""})
+    assert answer.status_code == 422
+    inspect(answer.text)
+    assert {"#record_id", "#reason"} <= set(re.findall(r'href="(#\w+)"', answer.text))
+    assert 'value="không phải mã"' in answer.text

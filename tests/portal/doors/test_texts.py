@@ -60,6 +60,8 @@ def test_the_address_of_an_answer(text: str) -> None:
     [
         f"https://khac.example/V/{PLACE}",
         "https://khac.example/ket-qua/7K3M9QXTZ2ABCDEF",
+        f"https://khac.example/?u=https://hocba.example.vn/V/{PLACE}",
+        "https://khac.example/?u=https://hocba.example.vn/ket-qua/7K3M9QXTZ2ABCDEF",
         f"khac.example/V/{PLACE}",
         "www.khac.example",
         f"https://hocba.example.vn.khac.example/V/{PLACE}",

@@ -110,6 +110,7 @@ def run(world: World, timestamper: Timestamper | None = None, **wanted: Any) -> 
 @pytest.fixture
 def world(make_world: MakeWorld, primary: School, authority: Authority, tmp_path: Path) -> World:
     """The primary school, and an authority that a test may publish lists with."""
+    authority.timestamp_authority()  # its key is made once
     shutil.copytree(authority.directory, tmp_path / "authority")
     return replace(make_world(primary), authority=Authority.create(tmp_path / "authority", NOW))
 

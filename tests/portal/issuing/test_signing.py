@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import http.server
 import io
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -31,6 +30,7 @@ from portal.issuing.signing import SigningFault, complete, fits, prepare, sign_f
 from portal.issuing.timestamping import HttpTimestamper, TimestampFault
 from tests.portal.issuing.basefile import make_base
 from tests.portal.issuing.judges import assert_sealed
+from tests.servers import serve_in_thread
 from verifier.report import Role
 
 NOW = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
@@ -298,7 +298,7 @@ class _TsaHandler(http.server.BaseHTTPRequestHandler):
 def tsa_url(tsa: DummyTimeStamper) -> Iterator[str]:
     handler = type("Handler", (_TsaHandler,), {"tsa": tsa})
     with http.server.HTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        serve_in_thread(server)
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
 

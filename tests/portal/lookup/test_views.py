@@ -142,7 +142,13 @@ class TestScan:
             "masked_name": "H*** N***",
         }
         page = world.client.get(world.first.path).text
-        for text in ("Trường Tiểu học Phúc Lộc", "H*** N***", "2025–2026", "31/05/2026", "Tiểu học, lớp 5"):
+        for text in (
+            "Trường Tiểu học Phúc Lộc",
+            "H***\N{NO-BREAK SPACE}N***",
+            "2025–2026",
+            "31/05/2026",
+            "Tiểu học, lớp 5",
+        ):
             assert text in page
 
     def test_no_personal_data_in_any_public_answer(self, world: World) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import threading
 from collections.abc import Iterator
 
 import pypdfium2 as pdfium
@@ -13,6 +12,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from tests.portal.receiving.scene import Scene, birth
+from tests.servers import serve_in_thread
 
 _PATIENCE = 60_000  # ms, on a busy machine
 GONE = re.compile("Không còn được xem")
@@ -22,8 +22,7 @@ GONE = re.compile("Không còn được xem")
 def address(scene: Scene) -> Iterator[str]:
     """Where the portal of this test listens."""
     server = make_server("127.0.0.1", 0, scene.world.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
+    thread = serve_in_thread(server)
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
     thread.join()

@@ -770,7 +770,7 @@ class TestRevalidate:
         registry.withdraw_standing(session, frozenset({SIGNER}), epoch=1)
         found.update(revocation=CheckStatus.INCOMPLETE, fresh_until=None)
         act = partial(registry.revalidate, session, vault, files, self.trust(1))
-        assert act(now=SOON) == registry.Revalidated(0, 0, 1, more=False)
+        assert act(now=SOON) == registry.Revalidated(0, 0, 1, more=False, why=("crl_incomplete",))
         assert act(now=SOON).files == 0
         assert standing(session, vault, locator(new)) is Standing.INCOMPLETE
         found.clear()

@@ -22,6 +22,7 @@ from portal.results.models import CheckResult
 from portal.trust import service as trust
 from portal.trust.service import ContactInput, SchoolInput
 from portal.vault import Vault
+from portal.web.answers import Answer, together, unchanged
 from tests.conftest import ACTOR, NOW
 from tests.portal.limits.codes import unknown
 from tests.portal.lookup.test_views import paper_form
@@ -134,6 +135,29 @@ class TestNumber:
         answer = kept(world, group(number).lower())
         assert (answer.status_code, answer.headers["Location"]) == (301, f"/ket-qua/{number}")
 
+    def test_the_address_beside_a_number_takes_the_number(self, world: World) -> None:
+        """What a page or a paper says of a number leads somewhere: also typed after a Vietnamese keyboard."""
+        number = number_of(world, world.primary.file)
+        page = world.client.get("/ket-qua")
+        assert page.status_code == 200
+        assert 'name="so"' in page.text
+        for text in (number, group(number).lower(), f" {number.replace('0', 'O')}\r\n"):
+            answer = world.client.get("/ket-qua", query_string={"so": text, "lang": "en"})
+            assert (answer.status_code, answer.headers["Location"]) == (303, f"/ket-qua/{number}?lang=en")
+
+    @pytest.mark.parametrize("text", ["", "7K3M", "<b>", "https://khac.example/ket-qua/7K3M9QXTZ2ABCDEF"])
+    def test_what_is_no_number_stays_in_the_form(self, world: World, text: str) -> None:
+        answer = world.client.get("/ket-qua", query_string={"so": text})
+        assert answer.status_code == 422
+        assert "Số kết quả gồm 17 chữ và số." in answer.text
+        assert "<b>" not in answer.text
+
+    def test_a_number_in_the_box_is_one_tap_from_its_result(self, world: World) -> None:
+        """It looks as a record id does, which is asked for a birth date first."""
+        number = number_of(world, world.primary.file)
+        answer = world.client.post("/kiem-tra", data={"code": number}, content_type="multipart/form-data")
+        assert f'href="/ket-qua/{number}"' in answer.text
+
     def test_its_days_end(self, world: World) -> None:
         number = number_of(world, world.primary.file)
         world.clock.time += timedelta(days=90) - timedelta(seconds=1)
@@ -171,6 +195,14 @@ class TestNumber:
         page = upload(world, world.primary.file)
         assert headline(page) == CURRENT
         assert "/ket-qua/" not in page.text
+        assert "không có số để xem lại" in page.text
+        for send in (
+            {"path": "/ket-qua", "data": {"code": str(world.primary.locator)}},
+            {"path": "/compare", "data": paper_form(world.primary)},
+        ):
+            other = world.client.post(**send, content_type="multipart/form-data")
+            assert (other.status_code, "không có số để xem lại" in other.text) == (200, True)
+        assert "không có số để xem lại" not in world.client.get(world.primary.path).text
 
 
 class TestCodes:
@@ -251,6 +283,54 @@ class TestToday:
         page = kept(world, number_of(world, world.primary.file))
         assert "vẫn như vậy" in page.text
         assert "Hôm nay" not in page.text
+
+    @pytest.mark.parametrize("language", words.LANGUAGES)
+    def test_what_is_so_still_is_said_once(self, world: World, language: str) -> None:
+        """A file's own check and the registry's last look at it name one reason by different codes."""
+        bundle = world.app.extensions["portal"]
+        facts = VersionFacts(
+            world.primary.locator.record_id, world.primary.version, VersionState.CURRENT, Standing.FAILED
+        )
+        verdict = Verdict(
+            Outcome.REGISTERED_BUT_SIGNATURE_FAILS, Evidence.FILE, ("signer_not_authorised",), facts
+        )
+        with Session(bundle.engine) as session, session.begin():
+            for each in session.scalars(select(RegisteredFile)):
+                each.standing = Standing.FAILED
+            number = service.keep(session, bundle.vault, verdict, world.primary.report, now=NOW, days=90)
+        page = world.client.get(f"/ket-qua/{number}?lang={language}")
+        said = words.say(verdict, "en" if language == "en" else "vi").headline
+        assert headline(page) == said
+        assert page.text.partition("<main")[2].count(said) == 1
+        assert ("vẫn như vậy" if language == "vi" else "nothing has changed") in page.text
+
+    def test_which_reasons_are_one(self) -> None:
+        def answer(outcome: Outcome, *reasons: str, state: VersionState = VersionState.CURRENT) -> Answer:
+            facts = VersionFacts("0" * 17, 1, state, Standing.INCOMPLETE)
+            return Answer(Verdict(outcome, Evidence.FILE, reasons, facts), ValidationReport(NOW, Medium.PDF))
+
+        unfinished = Outcome.CHECK_INCOMPLETE
+        for reason in ("crl_stale", "crl_missing", "timestamp_unchecked", "standing_lapsed"):
+            lapsed = answer(unfinished, "standing_lapsed")
+            assert unchanged(answer(unfinished, reason, "deadline"), lapsed)
+            recalled = answer(unfinished, "standing_lapsed", state=VersionState.RECALLED)
+            assert not unchanged(answer(unfinished, reason), recalled)
+        for reason in ("busy", "registry_unavailable"):
+            assert not unchanged(answer(unfinished, reason), lapsed)
+            assert not unchanged(answer(unfinished, "crl_stale"), answer(unfinished, reason))
+        current = answer(Outcome.GENUINE_CURRENT)
+        assert unchanged(current, current)
+        assert not unchanged(current, lapsed)
+
+    def test_a_seal_is_nobodys_on_a_kept_page_and_that_is_said(self, world: World) -> None:
+        bundle = world.app.extensions["portal"]
+        verdict = Verdict(Outcome.SEAL_VALID_NOT_REGISTERED, Evidence.FILE, ("seal_valid_not_registered",))
+        report = ValidationReport(at=NOW, medium=Medium.PDF)
+        with Session(bundle.engine) as session, session.begin():
+            number = service.keep(session, bundle.vault, verdict, report, now=NOW, days=90)
+        why = "Kết quả đã giữ không ghi tên trường nào."
+        assert why in kept(world, number).text
+        assert why in " ".join(json.loads(kept(world, f"{number}/bao-cao.json").data)["further"])
 
     def test_a_recall_since_stands_first(self, world: World) -> None:
         number = number_of(world, world.primary.file)
@@ -380,15 +460,16 @@ class TestWhatIsKept:
         stored = " ".join(str(vars(row)) for row in rows(world))
         name = str(world.primary.data["ho_va_ten"])
         masked = " ".join(f"{word[0]}***" for word in name.split())
-        assert masked in kept(world, number_of(world, world.primary.file)).text
+        assert together(masked) in kept(world, number_of(world, world.primary.file)).text
         for personal in (name, masked, "Khuất", "tệp", world.primary.report.sha256, "Trần Văn Minh"):
             assert personal not in stored
 
     def test_the_signers_names_are_for_who_sends_the_file(self, world: World) -> None:
         sent = upload(world, world.primary.file).text
         again = kept(world, number_of(world, world.primary.file)).text
-        assert "Tên người ký chỉ hiện" in sent
-        assert "Tên người ký chỉ hiện" not in again
+        for theirs in ("Tên người ký chỉ hiện", "Lấy dữ liệu của tệp này"):
+            assert theirs in sent
+            assert theirs not in again
         assert [s.result for s in world.primary.report.signatures].count(CheckStatus.PASSED) == again.count(
             "<summary>"
         ) - 1
@@ -424,17 +505,36 @@ class TestContact:
 
     REACHED = ContactInput("0200 555 123", "vanthu@kim-dong.example", "Phường Ba Đình")
 
-    def school(self, world: World, contact: ContactInput, **changes: Any) -> str:
+    def school(self, world: World, contact: ContactInput, name: str = "Trường thử", **changes: Any) -> str:
         record = registry_school(world)
         with Session(world.app.extensions["portal"].engine) as session, session.begin():
             reached = ContactInput("0200 000 001")
             trust.add_department(session, "S1", "Sở thử", "Tỉnh thử", contact=reached, actor=ACTOR, now=NOW)
             school = SchoolInput(
-                record, "Trường thử", "S1", ("TIEU_HOC",), "Xã thử", "Tỉnh thử", "cong_lap", date(2020, 9, 1),
+                record, name, "S1", ("TIEU_HOC",), "Xã thử", "Tỉnh thử", "cong_lap", date(2020, 9, 1),
                 contact=contact, **changes,
             )  # fmt: skip
             trust.add_school(session, school, actor=ACTOR, now=NOW)
         return record
+
+    def test_an_answer_names_the_school_once(self, world: World) -> None:
+        name = json.loads(world.client.get(world.primary.path, headers=JSON).data)["record"]["school"]["name"]
+        code = self.school(world, self.REACHED, name)
+        number = number_of(world, world.primary.file)
+        for path in (world.primary.path, f"/ket-qua/{number}", f"/ket-qua/{number}?lang=en"):
+            page = world.client.get(path).text
+            panel = page[page.index('<section class="panel') : page.index("</section>")]
+            assert panel.count(name) == 1
+            assert "Phường Ba Đình" in panel
+        with Session(world.app.extensions["portal"].engine) as session, session.begin():
+            trust.set_contact(session, code, ContactInput("0200 555 123"), actor=ACTOR, now=NOW)
+        page = world.client.get(world.primary.path).text
+        assert page[: page.index("</section>")].count(name) == 1
+
+    def test_a_school_that_goes_by_another_name_now_is_named_by_it(self, world: World) -> None:
+        self.school(world, self.REACHED)
+        page = " ".join(world.client.get(world.primary.path).text.split())
+        assert "Liên hệ trường cấp: <b>Trường thử</b>, <span>Phường Ba Đình</span>." in page
 
     def test_the_school_with_telephone_and_mail(self, world: World) -> None:
         self.school(world, self.REACHED)
@@ -506,9 +606,9 @@ class TestContact:
                 trust.set_contact(session, "khong-co", self.REACHED, actor=ACTOR, now=NOW)
             assert refused.value.code == "unknown_school"
 
-    def test_the_real_domain_is_named(self, world: World) -> None:
+    def test_the_real_address_is_named(self, world: World) -> None:
         for path in (world.primary.path, "/V/ABC"):
-            assert "Tên miền thật của cổng này là 127.0.0.1:8000." in world.client.get(path).text
+            assert "Địa chỉ thật của cổng này là 127.0.0.1:8000." in world.client.get(path).text
 
 
 def registry_school(world: World) -> str:

@@ -9,12 +9,17 @@ import pytest
 
 from portal.demo.authority import Authority
 from tests.conftest import NOW
+from verifier.report import Role
 
 
 @pytest.fixture(scope="session")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """The authority of all these tests, which stays as it is."""
-    return Authority.create(tmp_path_factory.mktemp("authority"), NOW)
+    """The authority of all these tests, which stays as it is. Whom many know has a key already."""
+    authority = Authority.create(tmp_path_factory.mktemp("authority"), NOW)
+    for name in ("Trần Thị B", "Lê Văn A"):
+        authority.person(name, Role.GVCN)
+    authority.seal("Trường Tiểu học Kim Đồng")
+    return authority
 
 
 @pytest.fixture

@@ -35,6 +35,7 @@ ROUTES = {
     ("POST", "/lookup"): T,
     ("GET", "/compare"): C,
     ("POST", "/compare"): T,
+    ("GET", "/ket-qua"): E,
     ("POST", "/ket-qua"): C,
     ("GET", "/ket-qua/<number>"): Access.RESULT,
     ("GET", "/ket-qua/<number>/bao-cao.pdf"): Access.RESULT,
@@ -88,6 +89,8 @@ ROUTES = {
     ("POST", "/offices/<code>/close"): ONBOARD,
     ("GET", "/offices/<code>/administrator"): ONBOARD,
     ("POST", "/offices/<code>/administrator"): ONBOARD,
+    ("GET", "/offices/<code>/contact"): ONBOARD,
+    ("POST", "/offices/<code>/contact"): ONBOARD,
     ("GET", "/alarms"): Act.SEE_ALARMS,
     ("POST", "/alarms/<int:number>"): Act.SEE_ALARMS,
     ("GET", "/statistics"): Act.SEE_STATISTICS,
@@ -237,6 +240,18 @@ def test_a_route_that_may_change_something_stops_the_start(world: World, method:
 
     world.app.add_url_rule("/moi", view_func=change, methods=["GET", method])
     with pytest.raises(LookupError, match=f"/moi: {method} without protection"):
+        refuse_unruled(world.app)
+
+
+def test_a_confirmed_form_that_would_be_lost_stops_the_start(world: World) -> None:
+    """SEC-23: where the passkey is refused, what was typed stays."""
+
+    @allowed(Access.ROLE, Act.RECALL)
+    def change() -> str:
+        return "x"
+
+    world.app.add_url_rule("/moi", view_func=change, methods=["POST"])
+    with pytest.raises(LookupError, match="/moi: what was typed is lost where the passkey is refused"):
         refuse_unruled(world.app)
 
 

@@ -89,6 +89,8 @@ def inspect(page: str) -> Outline:
         if control.get("type") not in NEEDS_NO_LABEL:
             assert control["id"] in outline.labels or "aria-labelledby" in control
     assert outline.inline == []
+    for form in re.findall(r"<form[^>]* data-passkey.*?</form>", page, re.DOTALL):
+        assert "<button disabled" in form  # a press before the script is there would be lost
     assert all(href.startswith(("/", "#")) and not href.startswith("//") for href in outline.links)
     assert {href[1:] for href in outline.links if href.startswith("#")} <= set(outline.ids)
     assert len(re.findall("<title>[^<]+ – [^<]+</title>", page)) == 1
