@@ -34,6 +34,13 @@ from verifier.errors import Problem
 KEY_BYTES = 32
 MAX_HOST = 41  # longest host (with port) for which the QR stays at version 5-M
 SECRETS_FILE = "secrets.json"
+#: A school year and its admissions: later a result serves nothing that asking the code anew does not serve
+#: better, and what is about a child is kept no longer than its purpose (Luật 91/2025/QH15 Đ.3.3).
+MOST_RESULT_DAYS = 366
+_RESULT_DAYS_END = (
+    " Kết quả kiểm tra học bạ của trẻ em không giữ lâu hơn mục đích, tức một năm học và mùa tuyển sinh của "
+    "nó (Luật 91/2025/QH15, Điều 3 khoản 3); cần chứng minh lâu hơn thì tải báo cáo."
+)
 
 _KEY_ID = re.compile(r"[a-z0-9-]{1,16}")
 # What QR alphanumeric mode can spell: letters, digits, "-", "." and a port; a Unicode name goes in punycode.
@@ -225,7 +232,11 @@ class Settings:
                 "CHECK_DEADLINE_SECONDS", cls.check_deadline_seconds, 0.1, 300, whole=False
             ),
             trusted_proxies=int(reader.number("TRUSTED_PROXIES", cls.trusted_proxies, 0, 10, whole=True)),
-            result_days=int(reader.number("RESULT_DAYS", cls.result_days, 90, 3650, whole=True)),
+            result_days=int(
+                reader.number(
+                    "RESULT_DAYS", cls.result_days, 90, MOST_RESULT_DAYS, whole=True, why=_RESULT_DAYS_END
+                )
+            ),
             system_name=reader.text("SYSTEM_NAME") or cls.system_name,
             owner_name=owner_name or cls.owner_name,
             owner_contact=reader.text("OWNER_CONTACT") or None,
@@ -269,7 +280,10 @@ class _Reader:
             self.problem(name, "flag", f"“{text}” phải là 1 hoặc 0.")
         return text in _TRUE
 
-    def number(self, name: str, default: float, low: float, high: float, *, whole: bool) -> float:
+    def number(
+        self, name: str, default: float, low: float, high: float, *, whole: bool, why: str = ""
+    ) -> float:
+        """``why`` says of a number that is too high what keeps it down."""
         text = self.text(name)
         if not text:
             return default
@@ -279,7 +293,9 @@ class _Reader:
             value = None
         if value is None or not low <= value <= high:  # NaN is not between anything either
             kind = "số nguyên" if whole else "số"
-            self.problem(name, "number", f"“{text}” phải là {kind} từ {_plain(low)} đến {_plain(high)}.")
+            reason = why if value is not None and value > high else ""
+            bounds = f"từ {_plain(low)} đến {_plain(high)}"
+            self.problem(name, "number", f"“{text}” phải là {kind} {bounds}.{reason}")
             return default
         return value
 

@@ -29,6 +29,11 @@ hypothesis.settings.register_profile("portal", deadline=None)
 hypothesis.settings.load_profile("portal")
 
 
+def pytest_configure() -> None:
+    """While everything is loaded nothing is garbage."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """What is loaded by now stays to the end: the collector need not walk through it time and again, nor come
     after every few hundred objects.
@@ -36,6 +41,7 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 NOW = datetime(2026, 10, 5, 2, 30, tzinfo=UTC)

@@ -18,6 +18,8 @@ from verifier.report import (
     MOST_ENTRIES,
     OBJECT_PLACE,
     Change,
+    Check,
+    CheckName,
     Revision,
     ValidationReport,
 )
@@ -27,6 +29,7 @@ _NARROWER: dict[tuple[type[Any], str], dict[str, Any]] = {
     (Change, "object"): {"pattern": f"^{OBJECT_PLACE}$"},
     (Change, "field"): {"maxLength": LONGEST_NAME},
     (Revision, "after"): {"maxLength": LONGEST_NAME},
+    (Check, "name"): {"enum": [each.value for each in CheckName if each is not CheckName.UNNAMED]},
 }
 
 

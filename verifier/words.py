@@ -1196,6 +1196,10 @@ _CHECK_NAMES: Final[Mapping[CheckName, Pair]] = {
     CheckName.REVOCATION: ("Thu hồi chữ ký số", "Cancelled or not"),
     CheckName.REQUIRED_ROLES: ("Đủ chữ ký", "All signatures present"),
     CheckName.LOG_INCLUSION: ("Nhật ký công khai", "Public log"),
+    CheckName.UNNAMED: (
+        "Một bước kiểm tra mà cổng nay không còn gọi tên",
+        "A check that the portal no longer names",
+    ),
 }
 
 _PROVEN_BY: Final[Mapping[ProvenBy, Pair]] = {

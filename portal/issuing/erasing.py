@@ -1,4 +1,5 @@
-"""Erasing a record: its key and everything sealed under it, from the first intent to the last renewal.
+"""Erasing a record: its key and everything sealed under it, from the first intent to the last renewal, and
+what checks answered about it.
 
 A registered record is kept for good (NĐ 88/2026 Đ.8.3), so nobody's wish erases it
 (:func:`refuse_registered`); what destroys its key is a decision of two persons (SEC-24).
@@ -18,6 +19,8 @@ from portal.erasure.service import Erased, Eraser
 from portal.errors import Refusal
 from portal.issuing.models import Issuance, Renewal
 from portal.registry import erasing as registry
+from portal.results import service as results
+from portal.results.models import CheckResult
 
 _MANY: Final = 500  # values of one IN (…): below the limits of both databases
 
@@ -67,7 +70,11 @@ def _erase(session: Session, record_id: str, _now: datetime) -> Erased:
             session.execute(gone.execution_options(synchronize_session=False))
             rows[model.__tablename__] = len(found)
 
-    # 3 Whose it was, for the trail.
+    # 3 What was answered about it: after the record is gone, nothing is to be shown again.
+    if answered := results.erase_of(session, record_id):
+        rows[CheckResult.__tablename__] = answered
+
+    # 4 Whose it was, for the trail.
     if destroyed is not None:
         return Erased(rows, tuple(sorted(files)), destroyed.object, destroyed.organisation, destroyed.pupil)
     if issuances:
@@ -80,7 +87,12 @@ def _erase(session: Session, record_id: str, _now: datetime) -> Erased:
 def _alive(session: Session, record_ids: Collection[str]) -> frozenset[str]:
     names = sorted(record_ids)
     some = (names[start : start + _MANY] for start in range(0, len(names), _MANY))
-    return frozenset(name for part in some for name in registry.alive(session, part) | _begun(session, part))
+    return frozenset(name for part in some for name in _left(session, part))
+
+
+def _left(session: Session, record_ids: Collection[str]) -> set[str]:
+    registered = registry.alive(session, record_ids)
+    return registered | _begun(session, record_ids) | results.named(session, record_ids)
 
 
 def _begun(session: Session, record_ids: Collection[str]) -> set[str]:
@@ -90,7 +102,7 @@ def _begun(session: Session, record_ids: Collection[str]) -> set[str]:
 #: By record id, for that names drafts as well.
 RECORD: Final = Eraser(
     "record",
-    (*registry.TABLES, Issuance.__tablename__, Renewal.__tablename__),
+    (*registry.TABLES, Issuance.__tablename__, Renewal.__tablename__, CheckResult.__tablename__),
     _erase,
     _alive,
 )

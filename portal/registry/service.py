@@ -516,6 +516,15 @@ def hold(session: Session, records: Iterable[uuid.UUID]) -> None:
         session.execute(wanted.with_for_update())
 
 
+def stands(session: Session, record_id: str) -> bool:
+    """Whether there is such a record and its content was not destroyed; it is not until this transaction
+    ends.
+    """
+    wanted = select(Record.wrapped_key).where(Record.record_id == record_id).with_for_update(read=True)
+    key = session.scalar(wanted)
+    return key is not None and key != DESTROYED
+
+
 def trail_object(session: Session, vault: Vault, record_id: str) -> Object:
     """What the trail calls a record: the key of its row, or a keyed hash of an id that names none of ours."""
     key = session.scalar(select(Record.id).where(Record.record_id == record_id))

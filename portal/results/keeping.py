@@ -22,8 +22,8 @@ PATH: Final = "/ket-qua"
 
 def keep(verdict: Verdict, report: ValidationReport, *, strange: bool = False) -> str | None:
     """Keep an answer that is about to be given; answers its number, None when the database takes nothing
-    now, or when this client has had its share: a registered file costs nothing, but each row stays for
-    months.
+    now, when the record was destroyed, or when this client has had its share: a registered file costs
+    nothing, but each row stays for months.
     """
     if not fits(KEPT):
         return None

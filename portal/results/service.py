@@ -7,14 +7,14 @@ page shows of a record is asked of the registry anew, each time.
 
 from __future__ import annotations
 
-import json
+import hmac
 import logging
-import re
 import secrets
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import delete, exists, select
 from sqlalchemy.orm import Session
@@ -22,11 +22,12 @@ from sqlalchemy.orm import Session
 from portal.database import changed
 from portal.registry import service as registry
 from portal.registry.service import PublicRecord
+from portal.results import form
+from portal.results.form import UnreadableResult
 from portal.results.models import CheckResult
 from portal.vault import Vault, VaultError
 from verifier.locator import new_record_id
-from verifier.record import Level, level_info, subjects
-from verifier.report import Check, Medium, SignatureReport, ValidationReport, jsonable
+from verifier.report import Medium, ValidationReport
 from verifier.verdict import (
     GENUINE,
     CodeFacts,
@@ -34,10 +35,7 @@ from verifier.verdict import (
     Evidence,
     Outcome,
     RegistryFacts,
-    Standing,
     Verdict,
-    VersionFacts,
-    VersionState,
     decide,
 )
 
@@ -45,19 +43,11 @@ log = logging.getLogger(__name__)
 
 NUMBER_BYTES: Final = 10  # 80 bits
 _DOMAIN: Final = "result-number"
+_SEAL: Final = "result-row"
 #: Rows that are erased in one transaction.
 _AT_ONCE: Final = 500
 #: What was said of the version itself can be asked again; of other bytes nobody can say more than then.
 _ASKED_AGAIN: Final = GENUINE | {Outcome.REGISTERED_BUT_SIGNATURE_FAILS, Outcome.CHECK_INCOMPLETE}
-#: What a field of ours may name; another name would be a stranger's word.
-_SUBJECTS: Final = frozenset(
-    subject.code
-    for level in Level
-    for grade in level_info(level).grades
-    for subject in subjects(level, grade)
-)
-#: A code of ours; anything else beside a check would be a stranger's word.
-_CODE: Final = re.compile(r"[a-z0-9_]{0,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,48 +82,54 @@ def keep(
     strange: bool = False,
     now: datetime,
     days: int,
-) -> str:
-    """Keep what a check answered for so many days; answers its number, which stands nowhere else."""
-    number = new_record_id(secrets.token_bytes(NUMBER_BYTES))
+) -> str | None:
+    """Keep what a check answered for so many days; answers its number, which stands nowhere else. None of an
+    answer about a record that was destroyed, or is being destroyed now: nothing names it again.
+    """
     version = verdict.version
+    if version is not None and not registry.stands(session, version.record_id):
+        return None
+    number = new_record_id(secrets.token_bytes(NUMBER_BYTES))
     by_file = verdict.evidence is Evidence.FILE and version is not None
-    session.add(
-        CheckResult(
-            id=uuid.uuid4(),
-            number_index=_index(vault, number),
-            made_at=now,
-            expires_at=now + timedelta(days=days),
-            outcome=verdict.outcome,
-            evidence=verdict.evidence,
-            reasons=json.dumps(verdict.reasons),
-            found=json.dumps(_outcomes(report).to_json(), ensure_ascii=False),
-            strange=strange,
-            record_id=None if version is None else version.record_id,
-            version=None if version is None else version.version,
-            state=None if version is None else json.dumps(_state(version)),
-            file_pk=registry.file_key(session, report.sha256) if by_file and report.sha256 else None,
-        )
+    row = CheckResult(
+        id=uuid.uuid4(),
+        number_index=_index(vault, number),
+        made_at=now,
+        expires_at=now + timedelta(days=days),
+        strange=strange,
+        file_pk=registry.file_key(session, report.sha256) if by_file and report.sha256 else None,
+        **form.fill(verdict, report),
     )
+    row.seal = _seal(vault, row)
+    session.add(row)
     session.flush()
     return number
 
 
 def find(session: Session, vault: Vault, number: str, *, now: datetime) -> Kept | None:
-    """The result with this number; None when there is none, or none any more. Nor is one that another release
-    wrote in a form which this one does not read: no part of it is guessed.
+    """The result with this number; None when there is none, or none any more. Raises UnreadableResult for a
+    row that is damaged, was altered, or is in a form which this release does not read: nothing is guessed.
     """
-    row = session.scalar(
-        select(CheckResult).where(
-            CheckResult.number_index == _index(vault, number), CheckResult.expires_at > now
-        )
+    wanted = select(CheckResult).where(
+        CheckResult.number_index == _index(vault, number), CheckResult.expires_at > now
     )
-    if row is None:
-        return None
     try:
-        return _read(row)
-    except (KeyError, TypeError, ValueError) as error:
-        log.error("a kept result of %s cannot be read: %s", row.made_at.date(), type(error).__name__)
-        return None
+        row = session.scalar(wanted)
+        return None if row is None else _read(vault, row)
+    except (TypeError, ValueError) as error:  # a value that is none of its column
+        log.error("a kept result cannot be read: %s", type(error).__name__)
+        raise UnreadableResult("not a row") from error
+
+
+def _read(vault: Vault, row: CheckResult) -> Kept:
+    try:
+        if row.form > 1 and not _sealed(vault, row):
+            raise UnreadableResult("its seal is not over what it says")
+        verdict, report = form.read(row)
+    except UnreadableResult as error:
+        log.error("a kept result of %s cannot be read: %s", row.made_at.date(), error)
+        raise
+    return Kept(verdict, report, row.file_pk, row.expires_at, row.strange)
 
 
 def today(session: Session, vault: Vault, kept: Kept, *, now: datetime) -> Today:
@@ -181,81 +177,26 @@ def erase_over(session: Session, *, now: datetime) -> int:
     return changed(session, delete(CheckResult).where(CheckResult.id.in_(over)))
 
 
-def _read(row: CheckResult) -> Kept:
-    """Raises KeyError, TypeError or ValueError for what :func:`keep` of this release would not write."""
-    version = None
-    if row.record_id is not None and row.version is not None and row.state is not None:
-        version = _version(row.record_id, row.version, json.loads(row.state))
-    verdict = Verdict(Outcome(row.outcome), Evidence(row.evidence), tuple(json.loads(row.reasons)), version)
-    report = ValidationReport.from_json(json.loads(row.found))
-    return Kept(verdict, report, row.file_pk, row.expires_at, row.strange)
+def erase_of(session: Session, record_id: str) -> int:
+    """Delete what was kept about a record that is being destroyed; answers how many. The caller holds the
+    record, so that nothing more comes (:func:`keep`).
+    """
+    return changed(session, delete(CheckResult).where(CheckResult.record_id == record_id))
+
+
+def named(session: Session, record_ids: Collection[str]) -> set[str]:
+    """Those of ``record_ids`` that a kept result names."""
+    wanted = select(CheckResult.record_id).where(CheckResult.record_id.in_(record_ids)).distinct()
+    return {record_id for record_id in session.scalars(wanted) if record_id is not None}
 
 
 def _index(vault: Vault, number: str) -> str:
     return vault.blind_index(number, domain=_DOMAIN)
 
 
-def _outcomes(report: ValidationReport) -> ValidationReport:
-    """The report without anything that a file says in its own words, and without what names a file."""
-    return ValidationReport(
-        at=report.at,
-        medium=report.medium,
-        problem=report.problem,
-        incomplete=report.incomplete,
-        signatures=tuple(map(_signature, report.signatures)),
-        checks=tuple(map(_check, report.checks)),
-        lenient=report.lenient,
-    )
+def _sealed(vault: Vault, row: CheckResult) -> bool:
+    return hmac.compare_digest((row.seal or "").encode(), _seal(vault, row).encode())
 
 
-def _signature(signature: SignatureReport) -> SignatureReport:
-    """Role and outcomes. The name of a field that is not ours, the times and the signer are left out."""
-    subject = signature.subject_code
-    return replace(
-        signature,
-        field="",
-        subject_code=subject if subject in _SUBJECTS else None,
-        byte_range=None,
-        signer=None,
-        claimed_time=None,
-        proven_time=None,
-        school_code=None,
-        digest_algorithm=None,
-        checks=tuple(map(_check, signature.checks)),
-        opinions=(),
-    )
-
-
-def _check(check: Check) -> Check:
-    return check if _CODE.fullmatch(check.code) else replace(check, code="")
-
-
-def _state(version: VersionFacts) -> dict[str, Any]:
-    """JSON of what the registry said of a version, beside its name."""
-    state: dict[str, Any] = jsonable(
-        {
-            "state": version.state,
-            "standing": version.standing,
-            "since": version.since,
-            "recall_reason": version.recall_reason,
-            "checked_at": version.checked_at,
-        }
-    )
-    return state
-
-
-def _version(record_id: str, version: int, state: dict[str, Any]) -> VersionFacts:
-    """Inverse of :func:`_state`."""
-    return VersionFacts(
-        record_id,
-        version,
-        VersionState(state["state"]),
-        Standing(state["standing"]),
-        _moment(state["since"]),
-        state["recall_reason"],
-        _moment(state["checked_at"]),
-    )
-
-
-def _moment(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+def _seal(vault: Vault, row: CheckResult) -> str:
+    return vault.blind_index(form.sealed_text(row), domain=_SEAL)

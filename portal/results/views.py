@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal.extensions import reading, resources
 from portal.limits.table import MISS
 from portal.results import service
+from portal.results.form import UnreadableResult
 from portal.results.keeping import PATH, address
 from portal.web import answers
 from portal.web.access import Access, allowed
@@ -72,8 +73,8 @@ def shown(number: str) -> AnyResponse:
 
 
 def open_result(number: str) -> Opened:
-    """The result with this number, under the limits of this request; 404 where there is none. A malformed
-    number meets no database.
+    """The result with this number, under the limits of this request; 404 where there is none, 410 where what
+    was kept cannot be read. A malformed number meets no database.
     """
     if not _is_number(number):
         raise Rejection(404, "no_such_result")
@@ -81,7 +82,10 @@ def open_result(number: str) -> Opened:
     now = bundle.clock.now()
     admit(MISS)
     with reading() as session:
-        kept = service.find(session, bundle.vault, number, now=now)
+        try:
+            kept = service.find(session, bundle.vault, number, now=now)
+        except UnreadableResult:
+            raise Rejection(410, "result_unreadable") from None
         state = None if kept is None else service.today(session, bundle.vault, kept, now=now)
     if kept is None or state is None:
         charge(MISS)

@@ -23,6 +23,7 @@ from portal.errors import marked
 from portal.extensions import reading, resources
 from portal.limits.table import MISS
 from portal.results import service as results
+from portal.results.form import UnreadableResult
 from portal.results.keeping import address, keep
 from portal.uploads import piles
 from portal.uploads.piles import Bounds, Document, TooMuch, Trouble, Unreadable
@@ -32,7 +33,7 @@ from portal.web import answers, errors
 from portal.web.access import Access, allowed
 from portal.web.answers import Answer
 from portal.web.i18n import duration, gettext, language, link, moment
-from portal.web.limits import TooMany, admit, charge, receiving_pile
+from portal.web.limits import TooMany, admit, charge, receiving_pile, working
 from portal.web.pages import Pages
 from portal.web.requests import Mistake, Rejection, require_multipart, wants_json
 from verifier import words
@@ -43,8 +44,8 @@ from verifier.words import Language, Tone
 desk_pile = Blueprint("piles", __name__)
 
 PATH: Final = "/kiem-tra-nhieu"
-#: So long a pile is worked at; a check that has begun is finished then, in 20 s at most. Proxies give up
-#: after a minute.
+#: So long a pile is worked at; a check that has begun is finished then: with the wait for its place and the
+#: deadline as shipped within 25 s. What a proxy has to wait for stands in docs/settings.md.
 SECONDS: Final = 30.0
 #: All files of one sending together, in times of the largest single one.
 TIMES_ONE: Final = 10
@@ -71,6 +72,7 @@ _TROUBLES: Final = {
 _UNCHECKED: Final = marked("Chưa kiểm tra được")
 _UNNUMBERED: Final = marked("Không có số kết quả; câu trả lời chỉ có trên trang")
 _GONE: Final = marked("Không có kết quả với số này, hoặc đã quá hạn giữ")
+_UNREADABLE: Final = marked("Kết quả mang số này không đọc được; hãy kiểm tra lại tệp")
 _STILL: Final = marked("Vẫn như vậy")
 #: Trouble first: what somebody has to look at stands on top.
 _ORDER: Final = (Tone.BAD, Tone.WARN, Tone.UNFINISHED, Tone.INFO, Tone.OK)
@@ -128,7 +130,8 @@ def check_pile() -> Response:
 @allowed(Access.RESULT, asks_only=True, parts=_PARTS)
 def spreadsheet() -> Response:
     """A table as a spreadsheet: made of the kept results that the form numbers, never of what it says about
-    them. Its texts name the files: the sender's own words, which stay texts.
+    them. Its texts name the files: the sender's own words, which stay texts. Each line asks the registry, so
+    the whole takes a place as a check does: a busy machine says when to come back, 503.
     """
     require_multipart()
     names, numbers = request.form.getlist("name"), request.form.getlist("number")
@@ -136,7 +139,7 @@ def spreadsheet() -> Response:
         raise Rejection(422, "lines")
     tongue, now = language(), resources().clock.now()
     admit(MISS)
-    with reading() as session:
+    with working(), reading() as session:
         lines = [_line(session, *each, tongue) for each in zip(names, numbers, strict=True)]
     about = [
         (gettext(marked("Mục")), gettext(marked("Nội dung"))),
@@ -165,6 +168,8 @@ def _line(session: Session, name: str, number: str, tongue: Language) -> Line:
             charge(MISS)
     except InvalidInput:
         kept = None
+    except UnreadableResult:
+        return (label, gettext(_UNREADABLE), *[""] * (len(_COLUMNS) - 2))
     if kept is None:
         return (label, gettext(_GONE), *[""] * (len(_COLUMNS) - 2))
     state = results.today(session, bundle.vault, kept, now=now)

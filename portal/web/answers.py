@@ -541,11 +541,11 @@ def lead(answer: Answer, language: Language, *, named: bool = True) -> tuple[str
     return cut if cut[1] else (sentence,)
 
 
-def together(name: str) -> str:
-    """A masked name, for a page: its words stay on one line. Where that is too short for them it breaks all
-    the same.
+def together(text: str) -> str:
+    """A masked name or a school year, for a page: it stays on one line. Where that is too short for it, it
+    breaks all the same.
     """
-    return name.replace(" ", "\N{NO-BREAK SPACE}")
+    return text.replace(" ", "\N{NO-BREAK SPACE}").replace("–", "\N{WORD JOINER}–\N{WORD JOINER}")
 
 
 def subject_name(code: str) -> str | None:
@@ -570,7 +570,7 @@ def _summary(answer: Answer, record: PublicFacts, language: Language) -> dict[st
         "school": record.school_name,
         "pupil": together(record.masked_name),
         "level": _level(record.level, record.grade, language),
-        "year": words.school_year(record.year),
+        "year": together(words.school_year(record.year)),
         "version": version,
         "issued_on": words.day(record.issued_on, language),
         "roles": ", ".join([words.role_name(role, language, record.level) for role in record.roles]),

@@ -96,10 +96,18 @@ _REFUSALS: Final = {
     "no_such_result": _Text(
         marked("Không có kết quả mang số này"),
         marked(
-            "Số có thể đã gõ nhầm hoặc dán thiếu, hoặc kết quả đã hết hạn giữ; điều này không nói gì về "
+            "Số có thể đã gõ nhầm hoặc dán thiếu, hoặc kết quả không còn được giữ; điều này không nói gì về "
             "học bạ."
         ),
         marked("So lại từng ký tự của số, hoặc kiểm tra lại học bạ từ trang chủ."),
+    ),
+    "result_unreadable": _Text(
+        marked("Kết quả này không đọc được"),
+        marked(
+            "Cổng đã giữ kết quả mang số này, nhưng nay không đọc được nó. Lỗi ở phía cổng; điều này không "
+            "nói gì về học bạ."
+        ),
+        marked("Hãy kiểm tra lại chính tệp hoặc tờ giấy từ trang chủ."),
     ),
     "too_many_tries": _Text(
         marked("Mã này đang tạm dừng ít phút"),

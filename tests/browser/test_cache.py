@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from portal.config import Settings
 from tests.browser.conftest import Site, serve
 from tests.browser.test_wire import curl
 from tests.demo_instance import ROOT, DemoInstance
@@ -186,6 +187,21 @@ def test_what_does_not_say_so_is_not_kept(lan: Person, john: Person, path: str) 
     """SEC-27: error pages, forms, redirects."""
     for person in (lan, john, lan):
         assert person.get(path).cache == "MISS"
+
+
+def test_what_is_too_large_is_said_by_the_portal(shared: Shared, lan: Person, tmp_path: Path) -> None:
+    """In the reader's language, for one file; a pile of as many bytes passes."""
+    limit = Settings.max_upload_bytes
+    large, one = tmp_path / "large.pdf", tmp_path / "one.pdf"
+    large.write_bytes(b"%PDF-1.7" + bytes(2 * limit))
+    one.write_bytes(b"%PDF-1.7" + bytes(limit - 1024))
+    refused = lan.send("/check", file=large)
+    assert refused.status == 413
+    assert "Tệp phải nhỏ hơn 10 MB" in refused.text
+    files = [part for _ in range(3) for part in ("-F", f"file=@{one}")]
+    pile = shared.person(Accept="application/json").get("/kiem-tra-nhieu", *files)
+    assert pile.status == 200
+    assert [row["trouble"] for row in json.loads(pile.text)["rows"]] == [None] * 3
 
 
 def test_the_documented_configuration_is_the_tested_one() -> None:

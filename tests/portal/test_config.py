@@ -273,6 +273,20 @@ def test_messages_never_repeat_a_secret(tmp_path: Path) -> None:
         assert secret not in str(caught.value)
 
 
+def test_results_are_kept_a_school_year_at_most(tmp_path: Path) -> None:
+    """What is about a child is kept no longer than its purpose, and the refusal says so."""
+    place = {"INSTANCE_DIR": str(tmp_path / "instance")}
+    for days in ("90", "366"):
+        assert Settings.from_environment(place | {"RESULT_DAYS": days}).result_days == int(days)
+    for days, why in (("367", True), ("3650", True), ("89", False), ("một năm", False)):
+        with pytest.raises(InvalidSettings) as refused:
+            Settings.from_environment(place | {"RESULT_DAYS": days})
+        (problem,) = refused.value.problems
+        assert (problem.where, problem.code) == ("RESULT_DAYS", "number")
+        assert "từ 90 đến 366." in problem.message
+        assert ("Luật 91/2025/QH15" in problem.message) is why
+
+
 def test_limits_are_plain_numbers_and_key_hints_show_the_whole_form() -> None:
     with pytest.raises(InvalidSettings) as caught:
         Settings.from_environment(

@@ -36,6 +36,8 @@ import portal.trust.models
 from portal.accounts.models import Account, PupilLink
 from portal.audit import service as audit
 from portal.database import Base, make_engine
+from portal.registry.models import Record
+from portal.results.models import CheckResult
 from portal.trust.models import TrustState
 from tests.servers import PostgresCluster
 from verifier.pades import Structure
@@ -320,3 +322,76 @@ def test_links_of_before_say_why_they_ended(tmp_path: Path, postgres: PostgresCl
     assert found == reasons
     assert "browser" not in kept
     assert len(triggers) == (2 if name else 3)
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_results_of_before_stay_for_a_year_at_most(
+    tmp_path: Path, postgres: PostgresCluster, database: str
+) -> None:
+    """0023: as they were written, of records that are there; and back again, those of the form before."""
+    name = postgres.create() if database == "postgresql" else ""
+    engine = make_engine(postgres.url(name) if name else f"sqlite:///{tmp_path / 'old.sqlite3'}")
+    config = Config()
+    config.set_main_option("script_location", str(Path(portal.migrations.__file__).parent))
+    told = json.loads((Path(__file__).parent / "results/rows/form-1.json").read_text("utf-8"))
+    for new in ("form", "seal", "number"):
+        del told[new]
+    at, zone = datetime(2026, 6, 1, tzinfo=UTC), "+00:00" if name else ""
+    rows = {
+        1: ("A" * 17, 90),
+        2: ("A" * 17, 3650),
+        3: ("B" * 17, 90),  # destroyed
+        4: (None, 366),
+    }
+    portal.migrations.upgrade(engine)
+    with Session(engine) as session, session.begin():
+        for n, (name_of, key) in enumerate((("A" * 17, b"key"), ("B" * 17, b""))):
+            session.add(
+                Record(
+                    record_id=name_of,
+                    school_code="001234",
+                    pupil_index=str(n) * 64,
+                    year="2025-2026",
+                    level="TIEU_HOC",
+                    scheme="TT27_2020",
+                    grade=5,
+                    wrapped_key=key,
+                    created_at=at,
+                )
+            )
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0022")
+        for n, (record_id, days) in rows.items():
+            values = told | {
+                "id": uuid.UUID(int=n).hex,
+                "number_index": str(n) * 64,
+                "record_id": record_id,
+                "made_at": f"2026-06-01 00:00:00.000000{zone}",
+                "expires_at": f"{at + timedelta(days=days):%Y-%m-%d %H:%M:%S.%f}{zone}",
+            }
+            columns, places = ", ".join(values), ", ".join(f":{key}" for key in values)
+            connection.execute(
+                text(f"INSERT INTO check_results ({columns}) VALUES ({places})"),  # noqa: S608
+                values,
+            )
+        command.upgrade(config, "head")
+    with Session(engine) as session, session.begin():
+        found = {row.id.int: row for row in session.scalars(select(CheckResult))}
+        kept = {n: (row.expires_at - at).days for n, row in found.items()}
+        untouched = {
+            getattr(row, column) == told[column] for row in found.values() for column in ("found", "state")
+        }
+        forms = {(row.form, row.seal) for row in found.values()}
+        found[1].form = 2
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0022")
+        left = connection.execute(text("SELECT count(*) FROM check_results")).scalar_one()
+        command.upgrade(config, "head")
+    engine.dispose()
+    if name:
+        postgres.drop(name)
+    assert kept == {1: 90, 2: 366, 4: 366}
+    assert (untouched, forms) == ({True}, {(1, None)})
+    assert left == 2

@@ -6,7 +6,13 @@ worker and commands of one story live in the same day, and the story may turn th
 
 from __future__ import annotations
 
+import gc
 import os
+
+VARIABLE = "STORY_CLOCK"
+if VARIABLE in os.environ:
+    gc.disable()
+
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,8 +20,6 @@ from pathlib import Path
 from portal import logs
 from portal.config import Settings
 from portal.factory import create_app
-
-VARIABLE = "STORY_CLOCK"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +41,5 @@ class StoryClock:
 if VARIABLE in os.environ:
     logs.configure()
     app = create_app(Settings.from_environment(os.environ), clock=StoryClock(Path(os.environ[VARIABLE])))
+    gc.freeze()
+    gc.enable()

@@ -31,6 +31,7 @@ from portal.issuing.models import Issuance
 from portal.migrations import upgrade
 from portal.registry import service as registry
 from portal.registry.models import Record, RecordVersion, RegisteredFile
+from portal.results.models import CheckResult
 from tests.conftest import FrozenClock
 from tests.portal.audit.reading import entries
 from tests.portal.issuing.conftest import authority, primary
@@ -191,6 +192,7 @@ class Told:
     pdf: bytes
     path: str
     other_path: str
+    result: str  # the address of what a check of its code answered
     needles: dict[str, bytes]
 
     @property
@@ -218,7 +220,24 @@ def issue_two(house: House, folder: Path) -> Told:
         pdf = registry.read_file(session, house.portal.vault, house.portal.files, file.sha256)
         assert pdf is not None
         path, other_path = (f"/V/{Locator(each, records[each][-1].digest)}" for each in (record_id, other))
-    return Told(record_id, pdf, path, other_path, secrets_of(house, record_id))
+    client = house.app.test_client()
+    result, _ = (
+        client.post("/ket-qua", data={"code": each[3:]}, content_type="multipart/form-data").headers[
+            "Location"
+        ]
+        for each in (path, other_path)
+    )
+    assert client.get(result).status_code == 200
+    return Told(record_id, pdf, path, other_path, result, secrets_of(house, record_id))
+
+
+def results_of(house: House, record_id: str) -> tuple[int, int]:
+    """How many kept results name a record, and how many of them this one. That of a check of its file
+    afterwards names none.
+    """
+    with Session(house.portal.engine) as session:
+        named = session.scalars(select(CheckResult.record_id)).all()
+    return len(named) - named.count(None), named.count(record_id)
 
 
 def destroy_by_two(house: House, record_id: str, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -258,6 +277,8 @@ def nothing_left(house: House, told: Told) -> None:
     upload = client.post("/check", data=given, headers=JSON).get_json()
     assert upload["verdict"] == "CHECK_INCOMPLETE"
     assert client.get(told.other_path, headers=JSON).get_json()["verdict"] == "GENUINE_CURRENT"
+    assert client.get(told.result).status_code == 404
+    assert results_of(house, told.record_id) == (1, 0)
 
 
 def test_a_restored_backup_yields_nothing_of_what_was_erased_sec_41(
@@ -274,6 +295,7 @@ def test_a_restored_backup_yields_nothing_of_what_was_erased_sec_41(
     # The older backup: everything is back, and the portal does not start.
     house.restore(backup)
     assert {name for name, _ in house.traces(told.needles)} == told.sealed
+    assert results_of(house, told.record_id) == (2, 1)
     started = house.start()
     assert started.returncode == 1
     assert "erasure replay" in started.stderr

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, delete, insert, select
+from sqlalchemy import Engine, delete, insert, select, text
 from sqlalchemy.orm import Session, sessionmaker
 
 from portal.database import Base
@@ -27,6 +29,8 @@ from portal.lookup.models import MatchAttempt
 from portal.lookup.service import Paper
 from portal.registry import service as registry
 from portal.registry.models import FileCertificate, Record, RecordVersion, RegisteredFile
+from portal.results import service as results
+from portal.results.models import CheckResult
 from portal.tombstone import Tombstone
 from portal.trust.service import load_store
 from portal.vault import DESTROYED, Vault
@@ -34,7 +38,8 @@ from tests.conftest import ACTOR, NOW, FrozenClock
 from tests.portal.audit.reading import entries
 from tests.portal.web.world import Issued, enter
 from verifier.locator import Hosts, Typed, short_digest
-from verifier.verdict import Outcome, Standing
+from verifier.report import Medium, ValidationReport
+from verifier.verdict import Evidence, Outcome, Standing, Verdict
 
 SEALED = b"sealed and stored: "
 
@@ -62,12 +67,14 @@ def issuance(issued: Issued, version: int, **changes: object) -> dict[str, objec
 
 @pytest.fixture
 def issued(session: Session, vault: Vault, files: ObjectFiles) -> Issued:
-    """A record of two versions, each with a stored file, a renewal that is not registered, and an unfinished
-    third version; and another record.
+    """A record of two versions, each with a stored file, a renewal that is not registered, an unfinished
+    third version, and a kept result of each version; and another record with one.
     """
     first = enter(session, vault, NOW - timedelta(days=3))
     second = enter(session, vault, NOW - timedelta(days=2), before=first)
-    enter(session, vault, NOW - timedelta(days=2), grade=5)
+    other = enter(session, vault, NOW - timedelta(days=2), grade=5)
+    for each in (first, second, other):
+        assert keep(session, vault, each) is not None
     rows = session.scalars(select(RegisteredFile).order_by(RegisteredFile.registered_at)).all()
     for row in rows:
         row.stored_name = store(files)
@@ -84,6 +91,15 @@ def issued(session: Session, vault: Vault, files: ObjectFiles) -> Issued:
     session.execute(insert(Issuance).values(issuance(second, 3, sealed_name=store(files))))
     session.commit()
     return second
+
+
+def keep(session: Session, vault: Vault, issued: Issued) -> str | None:
+    """The number of what a check of the code answered."""
+    record_id = issued.locator.record_id
+    facts = registry.version_today(session, record_id, issued.version, None, now=NOW)
+    verdict = Verdict(Outcome.GENUINE_CURRENT, Evidence.CODE, (), facts)
+    report = ValidationReport(at=NOW, medium=Medium.CODE)
+    return results.keep(session, vault, verdict, report, now=NOW, days=90)
 
 
 def stored(files: ObjectFiles, tmp_path: Path) -> int:
@@ -122,7 +138,7 @@ def test_every_column_that_was_sealed_is_emptied(
     assert stored(files, tmp_path) == 1  # the other record's
     assert erased.rows == {
         "records": 1, "record_versions": 2, "registered_files": 2, "file_certificates": 2,
-        "issuances": 2, "renewals": 1,
+        "issuances": 2, "renewals": 1, "check_results": 2,
     }  # fmt: skip
     assert (set(erased.rows), len(erased.files)) == (set(RECORD.tables), 4)
     record = session.scalars(select(Record).where(Record.record_id == record_id)).one()
@@ -136,6 +152,8 @@ def test_every_column_that_was_sealed_is_emptied(
     for table in (Issuance, Renewal):
         assert session.scalars(select(table)).all() == []
     assert len(session.scalars(select(FileCertificate)).all()) == 1
+    assert record_id not in session.scalars(select(CheckResult.record_id)).all()
+    assert len(session.scalars(select(CheckResult)).all()) == 1
     # Everywhere in the schema: whatever is sealed belongs to a table that is named.
     sealed = {
         t.name for t in Base.metadata.tables.values() if any(c.name.endswith("_sealed") for c in t.columns)
@@ -368,3 +386,50 @@ def test_a_stored_file_is_deleted_once_and_again(files: ObjectFiles) -> None:
     files.delete(name)
     files.put_new(name, data)
     assert files.get(name) == data
+
+
+def test_a_result_that_is_kept_while_its_record_is_destroyed_is_not(
+    session: Session, engine: Engine, vault: Vault, *, files: ObjectFiles, tombstones: ObjectTombstones,
+    issued: Issued,
+) -> None:  # fmt: skip
+    """Whoever keeps one waits for the other; else a row would name the record again, for months."""
+    facts = registry.version_today(session, issued.locator.record_id, issued.version, None, now=NOW)
+    verdict = Verdict(Outcome.GENUINE_CURRENT, Evidence.CODE, (), facts)
+    report = ValidationReport(at=NOW, medium=Medium.CODE)
+    session.commit()
+
+    def meanwhile() -> str | None:
+        with Session(engine) as other, other.begin():
+            return results.keep(other, vault, verdict, report, now=NOW, days=90)
+
+    erase(session, issued.locator.record_id, tombstones, files)
+    with ThreadPoolExecutor(1) as pool:
+        kept = pool.submit(meanwhile)
+        while engine.dialect.name == "postgresql" and not _waits(engine):
+            time.sleep(0.01)
+        session.commit()
+        assert kept.result(60) is None
+    assert RECORD.alive(session, [issued.locator.record_id]) == frozenset()
+
+
+def test_what_is_left_of_a_result_keeps_a_record_alive(
+    session: Session, *, issued: Issued, files: ObjectFiles, tombstones: ObjectTombstones
+) -> None:
+    """As a backup of that table alone brings it back."""
+    record_id = issued.locator.record_id
+    back = session.scalars(select(CheckResult).where(CheckResult.record_id == record_id)).all()
+    copied = [{c.name: getattr(row, c.name) for c in CheckResult.__table__.columns} for row in back]
+    erase(session, record_id, tombstones, files)
+    session.commit()
+    session.execute(insert(CheckResult), copied)
+    session.commit()
+    assert RECORD.alive(session, [record_id]) == frozenset({record_id})
+    assert erase(session, record_id, tombstones, files).rows == {"check_results": 2}
+    session.commit()
+    assert RECORD.alive(session, [record_id]) == frozenset()
+
+
+def _waits(engine: Engine) -> bool:
+    with engine.connect() as connection:
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        return bool(connection.execute(text(waiting)).scalar_one())

@@ -31,7 +31,6 @@ from portal.trust import service as trust
 from portal.trust import store as trust_store
 from portal.trust.service import Change, SchoolInput
 from tests.conftest import ACTOR, OTHER
-from tests.demo_instance import run_flask
 from tests.portal.issuing.conftest import MakeWorld
 from tests.portal.issuing.judges import assert_sealed
 from tests.portal.issuing.world import NOW, School, World, changed, trust_timestamps
@@ -492,14 +491,15 @@ def test_trust_that_changes_during_the_run_leaves_no_answer_from_the_old_one(
 # The web process cannot sign (SEC-38).
 
 
-def test_the_web_process_does_not_even_import_what_signs(tmp_path: Path) -> None:
+@SQLITE
+def test_the_web_process_does_not_even_import_what_signs(tmp_path: Path, database_url: str) -> None:
     script = (
         "import sys, wsgi\n"
         "from portal.factory import create_app\n"
         "print(*sorted(m for m in sys.modules if m.startswith(('portal.issuing', 'pkcs11', 'pyhanko'))))"
     )
     environment = {"INSTANCE_DIR": str(tmp_path / "instance"), "PATH": "/usr/bin:/bin", "LANG": "C.UTF-8"}
-    assert run_flask(environment, "database", "upgrade").returncode == 0
+    environment["DATABASE_URL"] = database_url
     done = subprocess.run(  # noqa: S603 - our own words
         [sys.executable, "-c", script],
         capture_output=True,

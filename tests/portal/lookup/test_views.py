@@ -18,6 +18,7 @@ from werkzeug.test import TestResponse
 from portal.extensions import Resources, transaction
 from portal.registry import service as registry
 from portal.vault import Vault
+from portal.web.answers import together
 from tests.conftest import ACTOR, NOW
 from tests.portal.lookup.test_service import paper
 from tests.portal.web.world import Issued, World, enter
@@ -145,7 +146,7 @@ class TestScan:
         for text in (
             "Trường Tiểu học Phúc Lộc",
             "H***\N{NO-BREAK SPACE}N***",
-            "2025–2026",
+            together("2025–2026"),
             "31/05/2026",
             "Tiểu học, lớp 5",
         ):

@@ -5,16 +5,21 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy import text as sql
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from portal.erasure import service as erasure
 from portal.errors import Refusal
+from portal.issuing.erasing import RECORD
 from portal.registry import service as registry
 from portal.registry.models import Record, RegisteredFile
 from portal.results import service
@@ -41,6 +46,7 @@ from verifier.report import (
 from verifier.verdict import Evidence, Outcome, Standing, Verdict, VersionFacts, VersionState
 
 JSON = {"Accept": "application/json"}
+ROWS = Path(__file__).parent / "rows"
 CURRENT = "Đúng bản trường cấp, đang lưu hành"
 
 
@@ -172,18 +178,77 @@ class TestNumber:
         assert rows(world) == []
 
     @pytest.mark.parametrize(
-        ("column", "text"),
-        [("found", '{"another": "form"}'), ("found", "cut"), ("outcome", "LIKELY"), ("state", "{}")],
+        ("column", "value"),
+        [
+            ("found", '{"another": "form"}'),
+            ("found", "cut"),
+            ("outcome", "GENUINE_CURRENT"),
+            ("outcome", "LIKELY"),
+            ("state", "{}"),
+            ("form", 3),
+            ("form", 1),
+            ("form", "x"),
+            ("version", "x"),
+            ("seal", None),
+            ("made_at", "yesterday"),
+            ("file_pk", "x"),
+            ("strange", 7),
+        ],
     )
-    def test_what_another_release_wrote_is_not_guessed_at(
-        self, world: World, column: str, text: str, caplog: pytest.LogCaptureFixture
+    def test_a_row_that_cannot_be_read_says_so_and_nothing_else(
+        self, world: World, column: str, value: str, caplog: pytest.LogCaptureFixture
     ) -> None:
-        number = number_of(world, world.primary.file)
+        """Never genuine, never a fault: of a file that was no record, and somebody's hand in the table."""
+        number = number_of(world, b"%PDF-1.7 other bytes")
         with Session(world.app.extensions["portal"].engine) as session, session.begin():
-            setattr(session.scalars(select(CheckResult)).one(), column, text)
-        assert kept(world, number).status_code == 404
-        assert kept(world, f"{number}/bao-cao.json").status_code == 404
-        assert "a kept result of" in caplog.text
+            session.execute(sql(f"UPDATE check_results SET {column} = :value"), {"value": value})  # noqa: S608
+        page = kept(world, number)
+        assert page.status_code == 410
+        assert headline(page) == "Kết quả này không đọc được"
+        assert "điều này không nói gì về học bạ" in page.text
+        assert page.headers["Cache-Control"] == "no-store"
+        for path in (number, f"{number}/bao-cao.json", f"{number}/bao-cao.pdf"):
+            answer = kept(world, path, **JSON)
+            assert (answer.status_code, json.loads(answer.data)["code"]) == (410, "result_unreadable")
+        english = world.client.get(f"/ket-qua/{number}?lang=en")
+        assert headline(english) == "This result cannot be read"
+        for shown in (page.text, english.text):
+            assert CURRENT not in shown
+            assert "GENUINE" not in shown
+        assert "kept result" in caplog.text
+
+    @pytest.mark.parametrize("form", [1, 2])
+    def test_a_row_of_each_form_is_a_page_and_a_report(self, world: World, form: int) -> None:
+        """Rows as releases wrote them, of a record that is here."""
+        number = number_of(world, world.primary.file)
+        told = json.loads((ROWS / f"form-{form}.json").read_text("utf-8"))
+        bundle = world.app.extensions["portal"]
+        with Session(bundle.engine) as session, session.begin():
+            row = session.scalars(select(CheckResult)).one()
+            for column in ("form", "outcome", "evidence", "reasons", "found", "state"):
+                setattr(row, column, told[column])
+            row.seal = None if form == 1 else service._seal(bundle.vault, row)
+        page = kept(world, number)
+        assert page.status_code == 200
+        assert "Lúc kiểm tra, 15:09 ngày 23/11/2026" in page.text
+        assert "Có trong sổ đăng ký, nhưng chữ ký số" in page.text
+        body = json.loads(kept(world, f"{number}/bao-cao.json").data)
+        assert (body["verdict"], len(body["signatures"])) == ("REGISTERED_BUT_SIGNATURE_FAILS", 5)
+        assert kept(world, f"{number}/bao-cao.pdf").data.startswith(b"%PDF-")
+
+    def test_a_check_of_another_release_is_said_to_be_one(self, world: World) -> None:
+        number = number_of(world, world.primary.file)
+        bundle = world.app.extensions["portal"]
+        with Session(bundle.engine) as session, session.begin():
+            row = session.scalars(select(CheckResult)).one()
+            found = json.loads(row.found)
+            found["checks"].append(["log_witness", "failed", "no_witness"])
+            row.found = json.dumps(found)
+            row.seal = service._seal(bundle.vault, row)
+        said = "Một bước kiểm tra mà cổng nay không còn gọi tên: không đạt."
+        assert said in kept(world, number).text
+        checks = json.loads(kept(world, f"{number}/bao-cao.json").data)["checks"]
+        assert checks[-1] == {"name": "unnamed", "status": "failed", "code": "log_witness", "sentence": said}
 
     def test_a_database_that_takes_nothing_holds_no_answer_back(
         self, world: World, monkeypatch: pytest.MonkeyPatch
@@ -272,6 +337,7 @@ class TestColour:
         report = ValidationReport(at=NOW, medium=Medium.PDF, sha256=world.primary.report.sha256)
         with Session(bundle.engine) as session, session.begin():
             number = service.keep(session, bundle.vault, verdict, report, now=NOW, days=90)
+            assert number is not None
         page = kept(world, number)
         assert headline(page) == f"Hôm nay: {CURRENT}"
         assert '<section class="panel info"' in page.text
@@ -328,6 +394,7 @@ class TestToday:
         report = ValidationReport(at=NOW, medium=Medium.PDF)
         with Session(bundle.engine) as session, session.begin():
             number = service.keep(session, bundle.vault, verdict, report, now=NOW, days=90)
+        assert number is not None
         why = "Kết quả đã giữ không ghi tên trường nào."
         assert why in kept(world, number).text
         assert why in " ".join(json.loads(kept(world, f"{number}/bao-cao.json").data)["further"])
@@ -398,6 +465,7 @@ class TestToday:
         report = ValidationReport(at=NOW, medium=Medium.CODE)
         with Session(bundle.engine) as session, session.begin():
             number = service.keep(session, bundle.vault, verdict, report, now=NOW, days=90)
+            assert number is not None
         with Session(bundle.engine) as session:
             found = service.find(session, bundle.vault, number, now=NOW)
             assert found is not None
@@ -435,6 +503,7 @@ class TestWhatIsKept:
         with Session(bundle.engine) as session, session.begin():
             verdict = Verdict(Outcome.NOT_VERIFIED, Evidence.FILE, ("untrusted_signer",))
             number = service.keep(session, bundle.vault, verdict, self.strange(), now=NOW, days=90)
+            assert number is not None
             found = service.find(session, bundle.vault, number, now=NOW)
         (row,) = rows(world)
         stored = json.dumps({k: str(v) for k, v in vars(row).items()}, ensure_ascii=False)
@@ -489,15 +558,59 @@ class TestWhatIsKept:
             "data_error",
             NOW,
         )
+        states = {
+            Outcome.GENUINE_CURRENT: VersionState.CURRENT,
+            Outcome.GENUINE_SUPERSEDED: VersionState.SUPERSEDED,
+        }
+        facts = replace(facts, state=states.get(outcome, VersionState.RECALLED))
         verdict = Verdict(outcome, evidence, ("crl_stale",), facts)
         report = ValidationReport(at=NOW, medium=Medium.PDF)
         with Session(bundle.engine) as session, session.begin():
             number = service.keep(session, bundle.vault, verdict, report, now=NOW, days=90)
+            assert number is not None
         with Session(bundle.engine) as session:
             found = service.find(session, bundle.vault, number, now=NOW)
         assert found is not None
         assert (found.verdict, found.report) == (verdict, report)
         assert words.say(found.verdict, "vi").headline in kept(world, number).text
+
+
+class TestDestroyed:
+    """Two persons decided that a record is no more: what was answered about it goes with it."""
+
+    def destroy(self, world: World, issued: Issued) -> None:
+        bundle = world.app.extensions["portal"]
+        with Session(bundle.engine) as session, session.begin():
+            erasure.erase(
+                session, RECORD, issued.locator.record_id, tombstones=bundle.tombstones,
+                files=bundle.files, actor=ACTOR, now=world.clock.now(),
+            )  # fmt: skip
+
+    def test_its_results_are_erased_and_those_of_others_stay(self, world: World) -> None:
+        code = {"code": str(world.primary.locator)}
+        mine = [
+            number_of(world, world.primary.file),
+            number_of(world, picture(code_url(world.primary))),
+            world.client.post("/ket-qua", data=code, content_type="multipart/form-data").headers["Location"][
+                -17:
+            ],
+        ]
+        others = [number_of(world, world.secondary.file), number_of(world, b"%PDF-1.7 other bytes")]
+        self.destroy(world, world.primary)
+        assert [kept(world, number).status_code for number in mine] == [404] * 3
+        assert [kept(world, number).status_code for number in others] == [200] * 2
+        assert len(rows(world)) == 2
+        stored = " ".join(str(vars(row)) for row in rows(world))
+        assert world.primary.locator.record_id not in stored
+
+    def test_nothing_is_kept_about_it_again(self, world: World) -> None:
+        self.destroy(world, world.primary)
+        said = json.loads(upload(world, world.primary.file, **JSON).data)
+        assert (said["verdict"], said["reasons"]) == ("CHECK_INCOMPLETE", ["evidence_destroyed"])
+        stored = " ".join(str(vars(row)) for row in rows(world))
+        assert world.primary.locator.record_id not in stored
+        with Session(world.app.extensions["portal"].engine) as session:
+            assert RECORD.alive(session, [world.primary.locator.record_id]) == frozenset()
 
 
 class TestContact:

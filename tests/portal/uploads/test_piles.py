@@ -18,10 +18,13 @@ from typing import Any
 
 import openpyxl
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 from werkzeug.test import TestResponse
 
+from portal.config import Settings
+from portal.limits.work import WAIT_SECONDS
 from portal.registry import service as registry
 from portal.results.keeping import keep
 from portal.uploads import pile_views
@@ -533,6 +536,16 @@ def test_few_piles_are_received_at_one_time(world: World) -> None:
     assert room.idle
 
 
+def test_the_proxy_of_the_documents_takes_a_pile_and_waits_for_it(world: World) -> None:
+    """``docs/settings.md`` shows this file; who changes a time or a size changes both."""
+    told = dict(re.findall(r"(\w+) (\d+)[sm];", (ROOT / "tests/browser/nginx.conf").read_text("utf-8")))
+    begun = WAIT_SECONDS + Settings.check_deadline_seconds + 5
+    assert int(told["proxy_read_timeout"]) > pile_views.SECONDS + begun
+    usual = world.app.config["MAX_CONTENT_LENGTH"] - world.app.config["MAX_FILE_BYTES"]
+    largest = pile_views.TIMES_ONE * Settings.max_upload_bytes + usual
+    assert largest <= int(told["client_max_body_size"]) << 20
+
+
 def test_only_a_form_with_files_is_taken(world: World) -> None:
     assert world.client.post("/kiem-tra-nhieu", data={"file": "x"}).status_code == 415
 
@@ -647,6 +660,30 @@ def test_spreadsheets_are_counted_as_forms(tmp_path: Path, issued_stock: Stock) 
     for _ in range(2):
         assert len(sheet(world, ("a.pdf", ""))) == 2
     sheet(world, ("a.pdf", ""), status=429)
+
+
+def test_a_spreadsheet_takes_a_place_as_a_check_does(world: World) -> None:
+    """A hundred and eighty lines ask the registry a hundred and eighty times."""
+    (number,) = numbered(world, ("a.pdf", world.primary.file))
+    room = world.app.extensions["portal"].workroom
+    usual, room.bounds = room.bounds, type(room.bounds)(room.bounds.running, 0, 4, 0.05)
+    with ExitStack() as held:
+        for n in range(usual.running):
+            held.enter_context(room.place(f"192.0.2.{n}"))
+        sheet(world, ("a.pdf", number), status=503)
+    assert len(sheet(world, ("a.pdf", number))) == 2
+    assert room.idle
+
+
+def test_a_result_that_cannot_be_read_is_a_line_of_its_own(world: World) -> None:
+    one, two = numbered(world, ("a.pdf", world.primary.file), ("b.pdf", world.first.file))
+    bundle = world.app.extensions["portal"]
+    with Session(bundle.engine) as session, session.begin():
+        session.execute(text("UPDATE check_results SET reasons = 'x' WHERE outcome = 'GENUINE_CURRENT'"))
+    lines = sheet(world, ("a.pdf", one), ("b.pdf", two))[1:]
+    said = [line[1] for line in lines]
+    assert said.count("Kết quả mang số này không đọc được; hãy kiểm tra lại tệp") == 1
+    assert "Đúng bản trường cấp, nhưng đã có bản mới hơn" in said
 
 
 def test_lines_that_do_not_fit_together_are_refused(world: World) -> None:

@@ -83,7 +83,7 @@ def signature(field: str, at: datetime, *, failing: Check | None = None) -> Sign
     checks: dict[CheckName, Check] = {
         name: Check(name, CheckStatus.PASSED)
         for name in CheckName
-        if name not in (CheckName.REQUIRED_ROLES, CheckName.LOG_INCLUSION)
+        if name not in (CheckName.REQUIRED_ROLES, CheckName.LOG_INCLUSION, CheckName.UNNAMED)
     }
     if failing is not None:
         checks[failing.name] = failing
