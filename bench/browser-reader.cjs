@@ -1,6 +1,7 @@
 // Runs the portal's own portal/static/qr-worker.js with its vendored reader, outside a browser: what a page sends it
-// comes on standard input (twelve bytes: width, height and how hard, little-endian; then the RGBA pixels), what it
-// answers goes out, a line of JSON each. Arguments: the worker, the reader's script, its WebAssembly.
+// comes on standard input (twelve bytes: width, height and how many tries, little-endian; then the RGBA pixels), what
+// it answers goes out, a line of JSON each: the texts, and the processor's milliseconds.
+// Arguments: the worker, the reader's script, its WebAssembly.
 "use strict";
 const fs = require("node:fs");
 const vm = require("node:vm");
@@ -43,10 +44,12 @@ const main = async () => {
   const { ready } = await ask({ reader, wasm });
   if (!ready) throw new Error("the reader did not start");
   for (let head = exactly(12); head; head = exactly(12)) {
-    const [width, height, hard] = [0, 4, 8].map((at) => head.readUInt32LE(at));
+    const [width, height, tries] = [0, 4, 8].map((at) => head.readUInt32LE(at));
     const pixels = exactly(width * height * 4).buffer;
-    const { texts } = await ask({ id: 1, width, height, pixels, hard: hard === 1 });
-    fs.writeSync(1, `${JSON.stringify(texts)}\n`);
+    const began = process.cpuUsage();
+    const { texts } = await ask({ id: 1, width, height, pixels, tries });
+    const { user, system } = process.cpuUsage(began);
+    fs.writeSync(1, `${JSON.stringify([texts, (user + system) / 1000])}\n`);
   }
 };
 

@@ -323,7 +323,7 @@ def _part(act: Act, errors: Mapping[str, str], status: int = 200) -> Response:
             (pupil, [(forms.subject_name(code), row) for code, row in pupil.rows]) for pupil in pupils
         ],
     }
-    return page("desk/part.html", context, status, here=_PLACES[act])
+    return page("desk/part.html", context, status, here=None if request.method == "GET" else _PLACES[act])
 
 
 def _order(act: Act) -> AnyResponse:

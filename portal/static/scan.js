@@ -8,7 +8,12 @@ const PATIENCE = 4000; // ms until a reader that finds nothing gets help, and un
 const LONG = 15000; // ms until the other ways are named
 const DARK = 50; // mean brightness, of 255
 const SIDE = 1280; // longest side of a frame that is looked at
-const SENT = 2048; // longest side of a photo as it is sent
+const SENT = 2048; // longest side of a photo that is looked at in every way
+// How many of the worker's tries are made (qr-worker.js has them).
+const AS_IT_IS = 1;
+const IN_RED_LIGHT = 2; // too: for a seal over the code
+const ENLARGED = 3; // too: ten times the work of a frame as it is
+const ALL = 5;
 const MOST = 16e6; // pixels of the largest canvas that every phone has
 const LOCATOR = /^\/[Vv]\/([0-9A-HJKMNP-TV-Z]{17}\.[0-9A-HJKMNP-TV-Z]{52})$/i;
 const DEFAULT_PORT = { http: /:80$/, https: /:443$/ };
@@ -62,7 +67,7 @@ const nativeReader = async () => {
   }
 };
 
-// Ours, in a worker: started once a page, and kept. Resolves to read({width, height, pixels}, hard), or null.
+// Ours, in a worker: started once a page, and kept. Resolves to read(ImageData, tries), or null.
 let started = null;
 const wasmReader = (place) => {
   if (!started) started = startWorker(place);
@@ -83,12 +88,12 @@ const startWorker = (place) =>
     }
     const waiting = new Map();
     let last = 0;
-    const read = (image, hard) =>
+    const read = (image, tries) =>
       new Promise((done) => {
         last += 1;
         waiting.set(last, done);
         const { width, height } = image;
-        worker.postMessage({ id: last, width, height, pixels: image.data.buffer, hard }, [image.data.buffer]);
+        worker.postMessage({ id: last, width, height, pixels: image.data.buffer, tries }, [image.data.buffer]);
       });
     worker.addEventListener("message", ({ data }) => {
       if (data.id) {
@@ -159,11 +164,9 @@ const looks = async function* (place, picture) {
   const width = picture.naturalWidth || picture.width;
   const height = picture.naturalHeight || picture.height;
   const longest = Math.max(width, height);
-  // A phone's photo in half its size first, every way; then as it is. A small one also enlarged.
-  const sides = longest > SENT ? [SENT, longest] : [longest, longest * 2];
-  for (const side of sides) {
-    yield (await reader(pixelsOf(canvas, picture, width, height, side), side <= SENT)) || [];
-  }
+  // A phone's photo in half its size first, every way; then as it is, for a small code in it.
+  yield (await reader(pixelsOf(canvas, picture, width, height, Math.min(longest, SENT)), ALL)) || [];
+  if (longest > SENT) yield (await reader(pixelsOf(canvas, picture, width, height, longest), IN_RED_LIGHT)) || [];
 };
 
 const readWhole = async (file, place) => {
@@ -327,9 +330,10 @@ export const open = async (place, opener) => {
     if (turn % 8 === 0) hint(picture(160, 1));
     if (!wasm) return [];
     // By turns all of the picture, and its middle enlarged: a small code, held at arm's length.
-    const found = (await wasm(picture(SIDE, turn % 3 === 2 ? 0.5 : 1), turn % 4 === 3)) || [];
+    const tries = turn % 12 === 7 ? ENLARGED : turn % 4 === 3 ? IN_RED_LIGHT : AS_IT_IS;
+    const found = (await wasm(picture(SIDE, turn % 3 === 2 ? 0.5 : 1), tries)) || [];
     // What was found may stand beside something strange that this look left out: all of it is looked at again.
-    return found.length && open ? [...found, ...((await wasm(picture(SIDE, 1), false)) || [])] : found;
+    return found.length && open ? [...found, ...((await wasm(picture(SIDE, 1), AS_IT_IS)) || [])] : found;
   };
   const next = () =>
     new Promise((done) => {

@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, cast
+from urllib.parse import urlencode
 
 from flask import Flask, Response, current_app, g, request
 from werkzeug.wrappers import Response as AnyResponse
@@ -20,7 +21,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from portal.audit.service import Actor
 from portal.extensions import resources
 from portal.permissions import Act, OrganisationKind, Role, may
-from portal.web.i18n import language
+from portal.web.i18n import language, this_page
 from portal.web.pages import Pages
 
 _KEY: Final = "doorkeeper"
@@ -189,9 +190,22 @@ def page(
     """A page of the signed-in part, or of signing in: with its viewer, its token, in its language."""
     pages: Pages = current_app.extensions["pages"]
     known = {"viewer": g.get("viewer"), "form_token": form_token(), "may": _may}
+    if request.method == "GET" and here in (None, request.path):
+        here = _as_asked()
     if here is not None:
         known["here"] = here
     return pages.page(template, language(), {"passkeys": False, **context, **known}, status)
+
+
+_ASKED: Final = frozenset({"next", "from", "before", "record", "decision", "upload", "class", "field"})
+
+
+def _as_asked() -> str:
+    """This page with what was asked of it: in the other language it is the same part of a list, and signing
+    in still leads to where somebody wanted to go. Of names that it does not know, nothing: one may be a code.
+    """
+    asked = [(name, value) for name, value in request.args.items() if name in _ASKED]
+    return f"{this_page()}?{urlencode(asked)}" if asked else this_page()
 
 
 def _may(act: str) -> bool:

@@ -19,6 +19,8 @@ import zxingcpp
 from PIL import Image, ImageFilter
 from playwright.sync_api import Browser, BrowserType, Page, expect
 
+from bench import pictures as made
+from bench.pictures import DRAWN, Sheet
 from tests.browser.conftest import CHROMIUM, PHONE, Site, Visit, Watch
 from verifier import barcode
 from verifier.locator import Hosts, Kind, read_code
@@ -548,10 +550,12 @@ def test_a_dark_picture_asks_for_light(scan: Scan) -> None:
 # ---------------------------------------------------------------------- photos read on the phone
 
 
-def read_photo(page: Page, photo: Image.Image, kind: str = "JPEG") -> str | None:
+def read_photo(page: Page, photo: Image.Image | bytes) -> str | None:
     """What the page makes of a photo before it is sent: the path to go to, or None for "ask the server"."""
-    kept = io.BytesIO()
-    photo.save(kept, kind)
+    if isinstance(photo, Image.Image):
+        kept = io.BytesIO()
+        photo.save(kept, "JPEG")
+        photo = kept.getvalue()
     address: str | None = page.evaluate(
         "async bytes => {"
         "  const place = document.querySelector('[data-scan]');"
@@ -559,7 +563,7 @@ def read_photo(page: Page, photo: Image.Image, kind: str = "JPEG") -> str | None
         "  const data = Uint8Array.from(atob(bytes), c => c.charCodeAt(0));"
         "  return readPhoto(new File([data], 'photo.jpg'), place);"
         "}",
-        base64.b64encode(kept.getvalue()).decode(),
+        base64.b64encode(photo).decode(),
     )
     return None if address is None else urlsplit(address).path
 
@@ -591,12 +595,51 @@ def test_a_chosen_photo_need_not_be_sent(scan: Scan, site: Site, tmp_path: Path)
     photo = tmp_path / "photo.png"
     beside(code_url(site)).save(photo)
     page = scan()
+    sent = send(page, photo)
+    answered(page, site)
+    assert set(sent) == {"GET"}
+
+
+def send(page: Page, photo: Path) -> list[str]:
+    """Chooses this photo and has it checked; the methods of what is asked for from then on."""
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.method))
     page.get_by_label("Hoặc chọn ảnh có sẵn").set_input_files(photo)
     page.get_by_role("button", name="Kiểm tra", exact=True).tap()
-    answered(page, site)
+    return sent
+
+
+@pytest.fixture(scope="session")
+def sheet(site: Site) -> Sheet:
+    """The first page of an issued record, from which the bench makes its pictures (docs/qr-reading.md)."""
+    return Sheet.of(barcode.render_page(site.file("GENUINE_CURRENT").read_bytes(), 0, dpi=DRAWN))
+
+
+@pytest.mark.parametrize("number", [58, 59, 148, 149])
+def test_a_page_with_a_red_seal_over_its_code_is_read_on_the_phone(
+    scan: Scan, sheet: Sheet, number: int, tmp_path: Path
+) -> None:
+    """In grey levels the seal's ink is as dark as the code. The page looks at it in red light."""
+    assert made.kind(number) in {(200, "red seal"), (300, "red seal")}
+    stamped = made.picture([sheet], number)
+    grey = Image.open(io.BytesIO(stamped.data)).convert("L")
+    assert not zxingcpp.read_barcodes(grey, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
+    page = scan()
+    path = urlsplit(stamped.text).path
+    assert read_photo(page, stamped.data) == path
+    photo = tmp_path / "photo.jpg"
+    photo.write_bytes(stamped.data)
+    sent = send(page, photo)
+    page.wait_for_url(f"**{path}*")
     assert set(sent) == {"GET"}
+
+
+@pytest.mark.parametrize("number", [17, 107])
+def test_a_blurred_page_is_read_on_the_phone(scan: Scan, sheet: Sheet, number: int) -> None:
+    """Out of focus by a third of a millimetre: what is looked at has to be sharpened."""
+    assert made.kind(number) == (300, "blur")
+    blurred = made.picture([sheet], number)
+    assert read_photo(scan(), blurred.data) == urlsplit(blurred.text).path
 
 
 def test_a_photo_with_a_strange_code_is_sent_and_warned_about(scan: Scan, site: Site, tmp_path: Path) -> None:

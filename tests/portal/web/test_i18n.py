@@ -131,6 +131,15 @@ def test_links_keep_the_language() -> None:
     assert i18n.link("/check/data?format=json", "en") == "/check/data?format=json&lang=en"
 
 
+def test_the_other_language_keeps_what_was_asked_of_a_page(world: World) -> None:
+    """Who signs in on the way to a page still gets there. What a page does not know may be a code."""
+    vietnamese = world.client.get("/sign-in?next=/family&code=7K3M9QXTZ2").text
+    assert "7K3M9QXTZ2" not in vietnamese
+    english = world.client.get("/sign-in?next=/family&lang=en&lang=vi").text
+    assert 'href="/sign-in?next=%2Ffamily&amp;lang=en"' in vietnamese
+    assert 'href="/sign-in?next=%2Ffamily"' in english
+
+
 def test_times_are_those_of_vietnam() -> None:
     night = datetime(2026, 6, 30, 17, 5, tzinfo=UTC)
     assert i18n.moment(night, "vi") == "00:05 ngày 01/07/2026"
