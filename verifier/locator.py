@@ -359,9 +359,10 @@ def strangest(codes: Iterable[Code]) -> Kind:
     return Kind.FOREIGN_LINK if any(c.kind is Kind.FOREIGN_LINK for c in codes) else Kind.FOREIGN
 
 
-#: What a telephone opens: an address with its scheme, or a bare host name with or without a path.
+#: What a telephone opens: an address with its scheme, or a bare host name with or without a path. Browsers
+#: mend ``http:/host`` and ``http:\\host``.
 _OPENS: Final = re.compile(
-    r"\s*(?:[a-z][a-z0-9+.-]*://\S|(?:[a-z0-9-]+\.)+[a-z]{2,24}(?::[0-9]+)?(?:[/?#]\S*)?\s*\Z)",
+    r"\s*(?:(?:[a-z][a-z0-9+.-]*://|https?:)\S|(?:[a-z0-9-]+\.)+[a-z]{2,24}(?::[0-9]+)?(?:[/?#]\S*)?\s*\Z)",
     re.IGNORECASE | re.ASCII,
 )
 

@@ -116,7 +116,7 @@ def show() -> Response:
     ]
     grouped = [(name, list(people)) for name, people in groupby(listed, lambda each: each["organisation"])]
     families = read_families(bundle.settings.instance_dir / "demo")
-    context = {"organisations": grouped, "families": families, "password": password, "passkeys": True}
+    context = {"organisations": grouped, "families": families, "password": password}
     return page("accounts/demo.html", context)
 
 

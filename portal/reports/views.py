@@ -32,7 +32,7 @@ def as_json(number: str) -> Response:
     opened = open_result(number)
     body = content(opened, resources().settings.public_url, language())
     text = json.dumps(body, ensure_ascii=False, indent=1)
-    return _download(text.encode(), f"{number}.json", "application/json")
+    return _download(text.encode(), f"{opened.number.text}.json", "application/json")
 
 
 @reports.get(f"{PATH}/<number>/bao-cao.pdf")
@@ -47,7 +47,7 @@ def as_pdf(number: str) -> Response:
     labels = _labels(opened, body, tongue)
     with working():
         made: bytes = import_module("portal.reports.paper").pdf(body, labels, opened.now)
-    return _download(made, f"{number}.pdf", "application/pdf")
+    return _download(made, f"{opened.number.text}.pdf", "application/pdf")
 
 
 def _labels(opened: Opened, body: dict[str, Any], tongue: Language) -> dict[str, Any]:

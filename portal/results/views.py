@@ -65,7 +65,7 @@ def asked() -> AnyResponse:
 @allowed(Access.RESULT)
 def shown(number: str) -> AnyResponse:
     """What a check answered, after what stands today where that is something else. Reads no session."""
-    plain = number.replace("-", "").upper()
+    plain = _plain(number)
     if plain != number and _is_number(plain):
         return redirect(link(address(plain), language()), 301)
     opened = open_result(number)
@@ -73,9 +73,10 @@ def shown(number: str) -> AnyResponse:
 
 
 def open_result(number: str) -> Opened:
-    """The result with this number, under the limits of this request; 404 where there is none, 410 where what
-    was kept cannot be read. A malformed number meets no database.
+    """The result with this number, in any of its spellings, under the limits of this request; 404 where there
+    is none, 410 where what was kept cannot be read. A malformed number meets no database.
     """
+    number = _plain(number)
     if not _is_number(number):
         raise Rejection(404, "no_such_result")
     bundle = resources()
@@ -93,6 +94,11 @@ def open_result(number: str) -> Opened:
     then = Answer(kept.verdict, kept.report, state.record, strange=kept.strange, kept=True)
     today = None if state.verdict is None else Answer(state.verdict, kept.report, state.record, kept=True)
     return Opened(then, today, Number(number, kept.expires_at), now)
+
+
+def _plain(number: str) -> str:
+    """As it stands in addresses; on paper it is written in groups."""
+    return number.replace("-", "").upper()
 
 
 def _is_number(text: str) -> bool:

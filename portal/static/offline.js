@@ -1,7 +1,7 @@
 // Without a network: finds typing mistakes and links that lead elsewhere. Says no more, keeps nothing.
 
 // ---- reading a code
-// A port of verifier/locator.py, name by name; a test reads thousands of damaged codes with both. Left out: keys
+// A port of verifier/locator.py; a test reads thousands of damaged codes with both. Left out: keys
 // swallowed without a mark, the Vietnamese keyboard layout, links and digests with marks. Those wait for the network.
 
 const ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -237,10 +237,10 @@ if (pathname !== form.dataset.page) {
   document.querySelector("[data-again]").href = location.href;
   const other = document.querySelector("a.tongue");
   if (other) {
-    const there = new URL(location.href);
+    const there = new URL(location);
     there.searchParams.delete("lang");
     if (other.lang === "en") there.searchParams.set("lang", "en");
-    other.href = there.href;
+    other.href = there;
   }
   if (/^\/v\//i.test(pathname)) {
     box.value = pathname.slice(3);

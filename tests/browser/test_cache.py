@@ -196,7 +196,10 @@ def test_a_pile_passes_where_one_file_of_as_many_bytes_does_not(
     large, one = tmp_path / "large.pdf", tmp_path / "one.pdf"
     large.write_bytes(b"%PDF-1.7" + bytes(2 * limit))
     one.write_bytes(b"%PDF-1.7" + bytes(limit - 1024))
-    assert lan.send("/check", file=large).status == 413
+    refused = lan.send("/check", file=large)
+    assert refused.status == 413
+    assert "chưa kiểm tra gì" in refused.text  # nginx's own answer, in the reader's words
+    assert "10 MB" in refused.text
     files = [part for _ in range(3) for part in ("-F", f"file=@{one}")]
     pile = shared.person(Accept="application/json").get("/kiem-tra-nhieu", *files)
     assert pile.status == 200

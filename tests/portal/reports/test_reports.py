@@ -118,6 +118,14 @@ def test_no_name_of_a_person_but_the_masked_one(world: World) -> None:
 
 
 @pytest.mark.parametrize("kind", ["json", "pdf"])
+def test_the_number_as_it_stands_on_paper_will_do(world: World, kind: str) -> None:
+    number = number_of(world, world.primary.file)
+    answer = world.client.get(f"/ket-qua/{group(number).lower()}/bao-cao.{kind}")
+    assert answer.status_code == 200
+    assert f"ket-qua-{number}.{kind}" in answer.headers["Content-Disposition"]
+
+
+@pytest.mark.parametrize("kind", ["json", "pdf"])
 def test_what_is_no_result_has_no_report(world: World, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert world.client.get(f"/ket-qua/{new_record_id(bytes(10))}/bao-cao.{kind}").status_code == 404
     monkeypatch.setattr("portal.results.views.reading", pytest.fail)
