@@ -23,7 +23,7 @@ const DEFAULT_PORT = { http: /:80$/, https: /:443$/ };
 export const classify = (text, hosts) => {
   const link = /^(https?):\/\/([^/?#\s]*)(.*)$/is.exec(text);
   if (!link || text.length > 512) {
-    return { kind: /^\s*([a-z][a-z\d+.-]*:\/\/|www\.|[\w-]+(\.[\w-]+)+(\/|$))/i.test(text) ? "link" : "other" };
+    return { kind: /^\s*(https?:|[a-z][a-z\d+.-]*:\/\/|www\.|[\w-]+(\.[\w-]+)+(\/|$))/i.test(text) ? "link" : "other" };
   }
   const scheme = link[1].toLowerCase();
   const host = link[2].toLowerCase().replace(DEFAULT_PORT[scheme], "");

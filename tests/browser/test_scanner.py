@@ -346,6 +346,8 @@ def test_the_page_takes_for_ours_what_the_verifier_does(scan: Scan, site: Site) 
         f"http://k.example{path}",
         f"javascript:alert(1)//{host}{path}",
         f"ftp://{host}{path}",
+        f"http:/\\evil.example{path}",
+        f"https:\\\\{host}{path}",
         f"{path}",
         WIFI,
         "",
@@ -367,7 +369,7 @@ def test_the_page_takes_for_ours_what_the_verifier_does(scan: Scan, site: Site) 
         code = read_code(text, hosts)
         assert (kind["kind"] == "ours") is (ours.get(code.kind) == "ours"), text
         assert kind.get("locator") == (None if code.locator is None else str(code.locator)), text
-        if code.kind is Kind.FOREIGN and "://" in text:
+        if code.kind is Kind.FOREIGN_LINK:
             assert kind["kind"] == "link", text
     assert {kind["kind"] for kind in found} == {"ours", "link", "other"}
 
