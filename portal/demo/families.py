@@ -34,7 +34,7 @@ from portal.consent.texts import Shown
 from portal.demo.accounts import AGENCY, RECEIVING
 from portal.demo.manifest import Place
 from portal.demo.schools import BY_KEY
-from portal.errors import PortalError
+from portal.errors import PortalError, marked
 from portal.permissions import Role
 from portal.ports import Channel, FileStore
 from portal.registry import learners
@@ -67,22 +67,24 @@ _MOTHER: Final = _Planned(
     _CHILD,
     Relation.MOTHER,
     "0912000001",
-    "một trường hỏi xem học bạ, đang chờ hai mẹ con; có yêu cầu trễ hạn",
+    marked("một trường hỏi xem học bạ, đang chờ hai mẹ con; có yêu cầu trễ hạn"),
 )
 _HELPED: Final = _Planned(
-    _SUPPORTED, Relation.MOTHER, "0912000002", "đã đồng ý cho xã xem để xét chế độ, đang có hiệu lực"
+    _SUPPORTED, Relation.MOTHER, "0912000002", marked("đã đồng ý cho xã xem để xét chế độ, đang có hiệu lực")
 )
-_FATHER: Final = _Planned(_DISPUTED, Relation.FATHER, "0912000004", "nhà trường đang xác minh quyền đại diện")
+_FATHER: Final = _Planned(
+    _DISPUTED, Relation.FATHER, "0912000004", marked("nhà trường đang xác minh quyền đại diện")
+)
 _ALONE: Final = _Planned(
-    _GROWN, Relation.PUPIL, "duc.dat@vidu.example", "đủ 18 tuổi, tự quyết định; đã tạo một mã chia sẻ"
+    _GROWN, Relation.PUPIL, "duc.dat@vidu.example", marked("đủ 18 tuổi, tự quyết định; đã tạo một mã chia sẻ")
 )
 PEOPLE: Final = (
     _MOTHER,
     _HELPED,
-    _Planned(_DISPUTED, Relation.MOTHER, "0912000003", "cùng con với người cha bên dưới"),
+    _Planned(_DISPUTED, Relation.MOTHER, "0912000003", marked("cùng con với người cha bên dưới")),
     _FATHER,
-    _Planned(_SIXTEEN, Relation.MOTHER, "0912000005", "con từ 16 tuổi: hai mẹ con trả lời riêng"),
-    _Planned(_SIXTEEN, Relation.PUPIL, "khanh.giang@vidu.example", "từ 16 tuổi, đăng nhập riêng"),
+    _Planned(_SIXTEEN, Relation.MOTHER, "0912000005", marked("con từ 16 tuổi: hai mẹ con trả lời riêng")),
+    _Planned(_SIXTEEN, Relation.PUPIL, "khanh.giang@vidu.example", marked("từ 16 tuổi, đăng nhập riêng")),
     _ALONE,
 )
 #: Slips that nobody has used.

@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from portal.demo import samples
+from portal.errors import marked
 from verifier.locator import Locator, new_record_id
 from verifier.locator import url as code_url
 from verifier.record import Record
@@ -156,19 +157,23 @@ def _write(directory: Path, listed: list[Sample]) -> None:
 def _genuine(scene: Scene) -> Iterator[_Made]:
     current, file = Outcome.GENUINE_CURRENT, Evidence.FILE
     for place, name, note in (
-        (PRIMARY, "hien-hanh-tieu-hoc.pdf", "Tiểu học, 3 chữ ký, bản đang lưu hành."),
+        (PRIMARY, "hien-hanh-tieu-hoc.pdf", marked("Tiểu học, 3 chữ ký, bản đang lưu hành.")),
         (
             SECONDARY,
             "hien-hanh-thcs.pdf",
-            "THCS lớp 9, 15 chữ ký; phó hiệu trưởng ký thay hiệu trưởng (KT.).",
+            marked("THCS lớp 9, 15 chữ ký; phó hiệu trưởng ký thay hiệu trưởng (KT.)."),
         ),
-        (HIGH_SCHOOL, "hien-hanh-thpt.pdf", "THPT lớp 12, hiệu trưởng ký thay một giáo viên môn học."),
-        (CONTINUING, "hien-hanh-gdtx.pdf", "GDTX cấp THPT, quyền giám đốc ký (Q.)."),
-        (PRIVATE, "hien-hanh-tu-thuc.pdf", "Trường tư thục, chữ ký số công cộng."),
+        (
+            HIGH_SCHOOL,
+            "hien-hanh-thpt.pdf",
+            marked("THPT lớp 12, hiệu trưởng ký thay một giáo viên môn học."),
+        ),
+        (CONTINUING, "hien-hanh-gdtx.pdf", marked("GDTX cấp THPT, quyền giám đốc ký (Q.).")),
+        (PRIVATE, "hien-hanh-tu-thuc.pdf", marked("Trường tư thục, chữ ký số công cộng.")),
         (
             MERGED,
             "hien-hanh-truong-da-sap-nhap.pdf",
-            "Trường của tỉnh Kiên Giang cũ, nay đã sáp nhập: vẫn đúng.",
+            marked("Trường của tỉnh Kiên Giang cũ, nay đã sáp nhập: vẫn đúng."),
         ),
     ):
         yield _Made(name, scene.issued(place, 1).pdf, current, file, note)
@@ -177,45 +182,51 @@ def _genuine(scene: Scene) -> Iterator[_Made]:
         scene.issued(SUPERSEDED, 2).pdf,
         current,
         file,
-        "Bản số 2, cấp lại sau khi sửa sai sót.",
+        marked("Bản số 2, cấp lại sau khi sửa sai sót."),
     )
     yield _Made(
         "ban-so-1-da-thay-the.pdf",
         scene.issued(SUPERSEDED, 1).pdf,
         Outcome.GENUINE_SUPERSEDED,
         file,
-        "Bản số 1 của học bạ trên: đúng là của trường, nhưng đã có bản mới.",
+        marked("Bản số 1 của học bạ trên: đúng là của trường, nhưng đã có bản mới."),
     )
     yield _Made(
         "ban-so-1-da-thay-the-thpt.pdf",
         scene.issued(SUPERSEDED_SECONDARY, 1).pdf,
         Outcome.GENUINE_SUPERSEDED,
         file,
-        "THPT, bản số 1 đã được thay vì sửa điểm.",
+        marked("THPT, bản số 1 đã được thay vì sửa điểm."),
     )
     for place, name in ((RECALLED, "da-thu-hoi.pdf"), (RECALLED_SECONDARY, "da-thu-hoi-thcs.pdf")):
         yield _Made(
-            name, scene.issued(place, 1).pdf, Outcome.GENUINE_REVOKED, file, "Trường đã thu hồi học bạ này."
+            name,
+            scene.issued(place, 1).pdf,
+            Outcome.GENUINE_REVOKED,
+            file,
+            marked("Trường đã thu hồi học bạ này."),
         )
     yield _Made(
         "con-dau-bi-mat.pdf",
         scene.issued(STOLEN_SEAL, 1).pdf,
         Outcome.REGISTERED_BUT_SIGNATURE_FAILS,
         file,
-        "Đã đăng ký, nhưng con dấu số mất tin cậy từ trước ngày ký: báo động.",
+        marked("Đã đăng ký, nhưng con dấu số mất tin cậy từ trước ngày ký: báo động."),
     )
     for place, name, note in (
         (
             EXPIRED,
             "chung-thu-het-han-sau.pdf",
-            "Chứng thư số của giáo viên hết hạn sau khi ký: dấu thời gian chứng minh chữ ký có từ trước.",
+            marked(
+                "Chứng thư số của giáo viên hết hạn sau khi ký: dấu thời gian chứng minh chữ ký có từ trước."
+            ),
         ),
         (
             REVOKED_LATER,
             "chung-thu-bi-thu-hoi-sau.pdf",
-            "Chứng thư số của giáo viên bị thu hồi sau khi ký: chữ ký trước đó vẫn tính.",
+            marked("Chứng thư số của giáo viên bị thu hồi sau khi ký: chữ ký trước đó vẫn tính."),
         ),
-        (RENEWED, "dau-thoi-gian.pdf", "Con dấu số có dấu thời gian kèm theo (B-T)."),
+        (RENEWED, "dau-thoi-gian.pdf", marked("Con dấu số có dấu thời gian kèm theo (B-T).")),
     ):
         yield _Made(name, scene.issued(place, 1).pdf, current, file, note)
     yield _Made(
@@ -223,21 +234,21 @@ def _genuine(scene: Scene) -> Iterator[_Made]:
         scene.renewed,
         current,
         file,
-        "Tệp trên, thêm dữ liệu kiểm tra và dấu thời gian lưu trữ (B-LTA): cả hai tệp đều đúng.",
+        marked("Tệp trên, thêm dữ liệu kiểm tra và dấu thời gian lưu trữ (B-LTA): cả hai tệp đều đúng."),
     )
     yield _Made(
         "chung-thu-bi-thu-hoi-truoc.pdf",
         scene.issued(REVOKED_BEFORE, 1).pdf,
         Outcome.REGISTERED_BUT_SIGNATURE_FAILS,
         file,
-        "Chứng thư số của giáo viên mất tin cậy từ trước lúc ký: báo động.",
+        marked("Chứng thư số của giáo viên mất tin cậy từ trước lúc ký: báo động."),
     )
     yield _Made(
         "crl-het-han.pdf",
         scene.issued(STALE_CRL, 1).pdf,
         Outcome.CHECK_INCOMPLETE,
         file,
-        "Danh sách thu hồi của một tổ chức chứng thực đã hết hạn: chưa kết luận được.",
+        marked("Danh sách thu hồi của một tổ chức chứng thực đã hết hạn: chưa kết luận được."),
     )
 
 
@@ -249,25 +260,31 @@ def _altered(scene: Scene) -> Iterator[_Made]:
         samples.with_bytes_after(primary),
         differs,
         file,
-        "Một ghi chú được nối thêm sau con dấu số; phần trước đó vẫn nguyên.",
+        marked("Một ghi chú được nối thêm sau con dấu số; phần trước đó vẫn nguyên."),
     )
     for name, data, note in (
         (
             "phu-len-trang.pdf",
             samples.with_overlay(primary),
-            "Một mảng trắng phủ lên trang, thêm sau con dấu số.",
+            marked("Một mảng trắng phủ lên trang, thêm sau con dấu số."),
         ),
-        ("them-o-nhap.pdf", samples.with_form_value(primary), "Một ô nhập có sẵn điểm, thêm sau con dấu số."),
-        ("byte-thua.pdf", samples.with_loose_bytes(primary), "Có byte thừa sau con dấu số."),
+        (
+            "them-o-nhap.pdf",
+            samples.with_form_value(primary),
+            marked("Một ô nhập có sẵn điểm, thêm sau con dấu số."),
+        ),
+        ("byte-thua.pdf", samples.with_loose_bytes(primary), marked("Có byte thừa sau con dấu số.")),
         (
             "hai-bang-doi-tuong.pdf",
             samples.with_two_tables(primary),
-            "Thêm sau con dấu số một bảng đối tượng thứ hai: mỗi phần mềm có thể đọc ra một tài liệu khác.",
+            marked(
+                "Thêm sau con dấu số một bảng đối tượng thứ hai: mỗi phần mềm có thể đọc ra tài liệu khác."
+            ),
         ),
         (
             "nguoi-la-ky-them.pdf",
             scene.signed_once_more,
-            "Người lạ ký thêm một chữ ký sau con dấu số: tệp không còn là tệp trường cấp.",
+            marked("Người lạ ký thêm một chữ ký sau con dấu số: tệp không còn là tệp trường cấp."),
         ),
     ):
         yield _Made(name, data, differs, file, note)
@@ -276,7 +293,7 @@ def _altered(scene: Scene) -> Iterator[_Made]:
         samples.resaved(primary),
         differs,
         file,
-        "Mở ra rồi lưu lại bằng phần mềm khác: nội dung không đổi nhưng không còn là tệp trường cấp.",
+        marked("Mở ra rồi lưu lại bằng phần mềm khác: nội dung không đổi nhưng không còn là tệp trường cấp."),
     )
     old, new = _better_mark(secondary.record)
     yield _Made(
@@ -284,47 +301,47 @@ def _altered(scene: Scene) -> Iterator[_Made]:
         samples.with_edited_page(secondary.pdf, old, new),
         differs,
         file,
-        f"Điểm Toán cả năm bị sửa từ {old} thành {new} rồi lưu lại.",
+        marked("Điểm Toán cả năm bị sửa rồi lưu lại."),
     )
 
 
 def _not_ours(scene: Scene) -> Iterator[_Made]:
     no, file = Outcome.NOT_VERIFIED, Evidence.FILE
-    yield _Made("chua-ky.pdf", scene.unsigned, no, file, "Bản in thử, chưa có chữ ký nào.")
+    yield _Made("chua-ky.pdf", scene.unsigned, no, file, marked("Bản in thử, chưa có chữ ký nào."))
     yield _Made(
         "nguoi-la-ky.pdf",
         scene.by_strangers,
         no,
         file,
-        "Ký bằng chứng thư số mang tên y hệt, nhưng do một tổ chức lạ tự lập cấp.",
+        marked("Ký bằng chứng thư số mang tên y hệt, nhưng do một tổ chức lạ tự lập cấp."),
     )
     yield _Made(
         "truong-khac-ky.pdf",
         scene.by_another_school,
         no,
         file,
-        "Chứng thư số thật, nhưng của trường khác, không được duyệt ký cho trường này.",
+        marked("Chứng thư số thật, nhưng của trường khác, không được duyệt ký cho trường này."),
     )
     yield _Made(
         "khoa-yeu.pdf",
         scene.with_weak_key,
         no,
         file,
-        "Con dấu số mang tên trường nhưng có khóa RSA 1024 bit: khóa yếu như thế có thể bị tính ra.",
+        marked("Con dấu số mang tên trường nhưng có khóa RSA 1024 bit: khóa yếu như thế có thể bị tính ra."),
     )
     yield _Made(
         "lui-ngay-ky.pdf",
         scene.back_dated,
         no,
         file,
-        "Con dấu số bị mất, ký lùi ngày về trước lúc mất: ngày tự ghi không chứng minh được gì.",
+        marked("Con dấu số bị mất, ký lùi ngày về trước lúc mất: ngày tự ghi không chứng minh được gì."),
     )
     yield _Made(
         "dau-that-chua-dang-ky.pdf",
         scene.unregistered,
         Outcome.SEAL_VALID_NOT_REGISTERED,
         file,
-        "Con dấu số thật, nhưng kho học bạ không có tệp này: báo động.",
+        marked("Con dấu số thật, nhưng kho học bạ không có tệp này: báo động."),
     )
 
 
@@ -336,21 +353,21 @@ def _paper(scene: Scene) -> Iterator[_Made]:
         samples.photographed(samples.printed(primary), seed="printed"),
         Outcome.GENUINE_CURRENT,
         code,
-        "Ảnh chụp bản in: mã đúng, nội dung trên giấy chưa được so.",
+        marked("Ảnh chụp bản in: mã đúng, nội dung trên giấy chưa được so."),
     )
     yield _Made(
         "anh-chup-man-hinh.png",
         samples.png(samples.printed(primary, 1)),
         Outcome.GENUINE_CURRENT,
         code,
-        "Ảnh chụp màn hình một trang.",
+        marked("Ảnh chụp màn hình một trang."),
     )
     yield _Made(
         "ban-quet.pdf",
         samples.scanned(samples.all_printed(primary)),
         Outcome.GENUINE_CURRENT,
         code,
-        "Bản in được quét lại thành PDF: chỉ mã QR nói được.",
+        marked("Bản in được quét lại thành PDF: chỉ mã QR nói được."),
     )
     old, new = _better_mark(secondary.record)
     yield _Made(
@@ -358,14 +375,14 @@ def _paper(scene: Scene) -> Iterator[_Made]:
         samples.photographed(samples.altered_paper(secondary.pdf, old, new), seed="altered"),
         Outcome.GENUINE_CURRENT,
         code,
-        f"Giấy bị sửa điểm Toán từ {old} thành {new}, mã QR vẫn thật: vì vậy phải so nội dung.",
+        marked("Giấy bị sửa điểm Toán, mã QR vẫn thật: vì vậy phải so nội dung."),
     )
     yield _Made(
         "anh-chup-ban-cu.jpg",
         samples.photographed(samples.printed(scene.issued(SUPERSEDED, 1).pdf), seed="superseded"),
         Outcome.GENUINE_SUPERSEDED,
         code,
-        "Ảnh chụp bản in của bản số 1, đã có bản số 2.",
+        marked("Ảnh chụp bản in của bản số 1, đã có bản số 2."),
     )
     poster = samples.poster(
         "https://hoc-ba-so.example.net/tra-cuu?ma=123456", "TRA CỨU HỌC BẠ SỐ\nQuét mã để xem kết quả"
@@ -375,18 +392,22 @@ def _paper(scene: Scene) -> Iterator[_Made]:
         samples.photographed(poster, seed="foreign"),
         Outcome.NOT_VERIFIED,
         code,
-        "Mã QR dẫn đến một trang khác, không phải cổng này.",
+        marked("Mã QR dẫn đến một trang khác, không phải cổng này."),
     )
 
 
 def _no_record(scene: Scene) -> Iterator[_Made]:
     primary = scene.issued(PRIMARY, 1).pdf
     for name, data, note in (
-        ("hoc-ba.xml", samples.XML, "Gói XML của ngành: cổng chưa kiểm tra được dạng này."),
-        ("hoc-ba.zip", samples.zipped("hoc-ba.pdf", primary), "Tệp nén: hãy mở ra và gửi từng tệp PDF."),
-        ("co-mat-khau.pdf", samples.with_password(primary), "PDF đặt mật khẩu."),
-        ("trong.pdf", b"", "Tệp trống."),
-        ("rac.bin", samples.garbage(), "Không phải PDF, không phải ảnh."),
+        ("hoc-ba.xml", samples.XML, marked("Gói XML của ngành: cổng chưa kiểm tra được dạng này.")),
+        (
+            "hoc-ba.zip",
+            samples.zipped("hoc-ba.pdf", primary),
+            marked("Tệp nén: hãy mở ra và gửi từng tệp PDF."),
+        ),
+        ("co-mat-khau.pdf", samples.with_password(primary), marked("PDF đặt mật khẩu.")),
+        ("trong.pdf", b"", marked("Tệp trống.")),
+        ("rac.bin", samples.garbage(), marked("Không phải PDF, không phải ảnh.")),
     ):
         yield _Made(name, data, Outcome.NOT_VERIFIED, Evidence.FILE, note)
 
@@ -394,25 +415,29 @@ def _no_record(scene: Scene) -> Iterator[_Made]:
 def _codes(scene: Scene, public_url: str) -> Iterator[Sample]:
     code = Evidence.CODE
     for place, outcome, note in (
-        (PRIMARY, Outcome.GENUINE_CURRENT, "Quét mã của bản đang lưu hành."),
-        (SUPERSEDED, Outcome.GENUINE_SUPERSEDED, "Quét mã của bản đã được thay thế."),
-        (RECALLED, Outcome.GENUINE_REVOKED, "Quét mã của học bạ đã thu hồi."),
+        (PRIMARY, Outcome.GENUINE_CURRENT, marked("Quét mã của bản đang lưu hành.")),
+        (SUPERSEDED, Outcome.GENUINE_SUPERSEDED, marked("Quét mã của bản đã được thay thế.")),
+        (RECALLED, Outcome.GENUINE_REVOKED, marked("Quét mã của học bạ đã thu hồi.")),
         (
             STOLEN_SEAL,
             Outcome.REGISTERED_BUT_SIGNATURE_FAILS,
-            "Quét mã của học bạ có con dấu số mất tin cậy.",
+            marked("Quét mã của học bạ có con dấu số mất tin cậy."),
         ),
-        (STALE_CRL, Outcome.CHECK_INCOMPLETE, "Quét mã khi danh sách thu hồi đã hết hạn."),
+        (STALE_CRL, Outcome.CHECK_INCOMPLETE, marked("Quét mã khi danh sách thu hồi đã hết hạn.")),
     ):
         yield Sample(None, scene.issued(place, 1).url, outcome, code, note)
     own = _locator(scene.issued(PRIMARY, 1).url)
     other = _locator(scene.issued(SECONDARY, 1).url)
     mixed = code_url(public_url, Locator(own.record_id, other.digest))
     yield Sample(
-        None, mixed, Outcome.CONTENT_DIFFERS, code, "Mã tra cứu thật ghép với mã đối chiếu của học bạ khác."
+        None,
+        mixed,
+        Outcome.CONTENT_DIFFERS,
+        code,
+        marked("Mã tra cứu thật ghép với mã đối chiếu của học bạ khác."),
     )
     unknown = code_url(public_url, Locator(new_record_id(bytes(range(10))), own.digest))
-    yield Sample(None, unknown, Outcome.NOT_VERIFIED, code, "Mã viết đúng cách nhưng kho không có.")
+    yield Sample(None, unknown, Outcome.NOT_VERIFIED, code, marked("Mã viết đúng cách nhưng kho không có."))
     wrong = "0" if str(own)[3] != "0" else "1"
     malformed = f"{public_url.upper()}/V/{str(own)[:3]}{wrong}{str(own)[4:]}"
     yield Sample(
@@ -420,7 +445,7 @@ def _codes(scene: Scene, public_url: str) -> Iterator[Sample]:
         malformed,
         Outcome.NOT_VERIFIED,
         code,
-        "Một ký tự của mã bị chép sai: ký tự kiểm tra không khớp.",
+        marked("Một ký tự của mã bị chép sai: ký tự kiểm tra không khớp."),
     )
 
 
