@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+from urllib.parse import urlencode
 
 from flask import Blueprint, current_app, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
@@ -57,7 +58,9 @@ def asked() -> AnyResponse:
             return redirect(link(address(typed.record_id), language()), 303)
     mistakes = {} if text is None else {"so": gettext(_MISTAKE)}
     pages: Pages = current_app.extensions["pages"]
-    context = {"errors": mistakes, "values": {"so": text or ""}, "english": language() == "en"}
+    # The other language keeps what was typed.
+    here = PATH if text is None else f"{PATH}?{urlencode({'so': text})}"
+    context = {"errors": mistakes, "values": {"so": text or ""}, "here": here, "english": language() == "en"}
     return pages.page("number.html", language(), context, 422 if mistakes else 200)
 
 

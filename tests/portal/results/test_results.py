@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
@@ -157,6 +158,11 @@ class TestNumber:
         assert answer.status_code == 422
         assert "Số kết quả gồm 17 chữ và số." in answer.text
         assert "<b>" not in answer.text
+        english = re.search(r'class="tongue" href="([^"]+)"', answer.text)
+        assert english
+        again = world.client.get(html.unescape(english[1]))
+        assert f'value="{html.escape(text)}"' in again.text
+        assert 'lang="en"' in again.text
 
     def test_a_number_in_the_box_is_one_tap_from_its_result(self, world: World) -> None:
         """It looks as a record id does, which is asked for a birth date first."""
