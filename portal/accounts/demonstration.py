@@ -7,7 +7,7 @@ server checks the answer as it checks any other.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -116,6 +116,7 @@ def show() -> Response:
     ]
     grouped = [(name, list(people)) for name, people in groupby(listed, lambda each: each["organisation"])]
     families = read_families(bundle.settings.instance_dir / "demo")
+    families = replace(families, people=tuple(replace(p, note=gettext(p.note)) for p in families.people))
     context = {"organisations": grouped, "families": families, "password": password}
     return page("accounts/demo.html", context)
 

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, abort, current_app, send_from_directory
 
 from portal.extensions import resources
 from portal.web.access import Access, allowed
-from portal.web.i18n import language
+from portal.web.i18n import gettext, language
 from portal.web.pages import Pages
 
 home = Blueprint("home", __name__)
@@ -25,7 +25,7 @@ class Sample:
     path: str | None
     verdict: str
     evidence: str
-    note: str
+    note: str  # in the reader's language
 
 
 def samples_folder() -> Path:
@@ -44,7 +44,7 @@ def samples() -> tuple[Sample, ...]:
             path=urlsplit(line["url"]).path if line.get("url") else None,
             verdict=line["expected_verdict"],
             evidence=line["expected_evidence"],
-            note=line["note"],
+            note=gettext(line["note"]),
         )
         for line in json.loads(manifest.read_text("utf-8"))
     )

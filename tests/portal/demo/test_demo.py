@@ -25,6 +25,7 @@ from portal.extensions import Resources, reading
 from portal.issuing import intake
 from portal.registry import service as registry
 from portal.trust import service as trust
+from portal.web.i18n import translate
 from tests.demo_instance import PUBLIC_URL, ROOT, DemoInstance
 from tests.portal.issuing.judges import assert_sealed
 from verifier.barcode import read_codes
@@ -247,6 +248,18 @@ def test_the_home_page_leads_to_the_samples(client: FlaskClient, demo_instance: 
             assert client.get(f"/demo/{sample.file}").status_code == 200
         elif sample.url is not None:
             assert urlsplit(sample.url).path in page
+
+
+def test_the_notes_speak_the_readers_language(client: FlaskClient, demo_instance: DemoInstance) -> None:
+    vietnamese, english = (
+        html.unescape(client.get(f"/hoc-ba-mau{query}").get_data(as_text=True)) for query in ("", "?lang=en")
+    )
+    for sample in demo_instance.samples():
+        told = translate(sample.note, "en")
+        assert told != sample.note
+        assert sample.note in vietnamese
+        assert told in english
+        assert sample.note not in english
 
 
 def test_checking_offline_agrees(demo_instance: DemoInstance) -> None:

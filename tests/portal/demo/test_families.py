@@ -26,6 +26,7 @@ from portal.messages import service as messages
 from portal.messages.service import Sender
 from portal.messages.words import Kind
 from portal.registry.service import read_birth
+from portal.web.i18n import translate
 from portal.web.sessions import TOKEN_FIELD
 from tests.demo_instance import DemoInstance
 from tests.portal.web.test_pages import inspect
@@ -89,11 +90,13 @@ def test_its_messages_lie_in_the_outbox_before_anybody_looks(app: Flask) -> None
 def test_everybody_signs_in_and_finds_something(app: Flask, families: DemoFamilies) -> None:
     accounts = app.test_client().get("/demo-accounts").text
     inspect(accounts)
+    english = app.test_client().get("/demo-accounts?lang=en").text
     assert [each.contact for each in families.people] == [each.contact for each in PEOPLE]
     for person in families.people:
         assert f'value="{person.contact}"' in accounts
         _, home = sign_in(app, person.contact)
         assert person.name in html.unescape(home)
+        assert html.escape(translate(person.note, "en").capitalize()) in english
         disputed = "xác minh" in person.note
         assert ("Nhà trường đang xem xét liên kết" in home) is disputed
         assert ("Bản số 1" in home) is not disputed
