@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,7 +25,7 @@ class Sample:
     path: str | None
     verdict: str
     evidence: str
-    note: str  # in the reader's language
+    note: str
 
 
 def samples_folder() -> Path:
@@ -44,7 +44,7 @@ def samples() -> tuple[Sample, ...]:
             path=urlsplit(line["url"]).path if line.get("url") else None,
             verdict=line["expected_verdict"],
             evidence=line["expected_evidence"],
-            note=gettext(line["note"]),
+            note=line["note"],
         )
         for line in json.loads(manifest.read_text("utf-8"))
     )
@@ -66,7 +66,8 @@ def index() -> Response:
 def sample_list() -> Response:
     """The samples, with what each must answer."""
     pages: Pages = current_app.extensions["pages"]
-    return pages.page("samples.html", language(), {"samples": samples()})
+    listed = [replace(each, note=gettext(each.note)) for each in samples()]
+    return pages.page("samples.html", language(), {"samples": listed})
 
 
 @home.get("/demo/<path:name>")
