@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import TimeoutError as TooLate
 
 from portal.config import Settings
 from portal.demo.manifest import Sample
@@ -254,6 +255,23 @@ def violations(page: Page, rules: Sequence[str] | None = None) -> list[str]:
         f"{each['id']}: {each['help']}: {', '.join(str(node['target']) for node in each['nodes'])}"
         for each in found
     ]
+
+
+def photograph(page: Page, name: str) -> None:
+    """The whole page, as it stands, among what the tests saw. Once in some ten thousand pictures a headless
+    Chromium loses the one it was asked for and never answers: a screen of another height makes it draw anew.
+    """
+    asked, size = 3, page.viewport_size
+    assert size is not None
+    for left in reversed(range(asked)):
+        try:
+            page.screenshot(path=PICTURES / f"{name}.png", full_page=True, timeout=PATIENCE / asked)
+            return
+        except TooLate:
+            if not left:
+                raise
+            page.set_viewport_size({"width": size["width"], "height": size["height"] + 1})
+            page.set_viewport_size(size)
 
 
 @pytest.fixture

@@ -22,11 +22,11 @@ from tests.browser.conftest import (
     DESKTOP,
     PATIENCE,
     PHONE,
-    PICTURES,
     Site,
     Watch,
     free_port,
     overweight,
+    photograph,
     serve,
     violations,
 )
@@ -260,7 +260,7 @@ def test_answers_to_whoever_holds_the_file(browser: Browser, stage: Stage, langu
         wrong += [f"{verdict}: {each}" for each in overweight(page)]
         for width in (DESKTOP, 320):
             wrong += [f"{verdict}: {each}" for each in _fault(page, "light", width)]
-            page.screenshot(path=PICTURES / f"sent-{verdict}-{language}-{width}.png", full_page=True)
+            photograph(page, f"sent-{verdict}-{language}-{width}")
     context.close()
     assert wrong + watch.complaints == []
 
@@ -283,7 +283,7 @@ def _faults(page: Page, name: str, *, dark: bool) -> Iterator[str]:
             yield from _fault(page, scheme, width)
             if width in (PHONE, DESKTOP) and (scheme == "light" or dark):
                 shown = "" if scheme == "light" else f"-{scheme}"
-                page.screenshot(path=PICTURES / f"{name}-{width}{shown}.png", full_page=True)
+                photograph(page, f"{name}-{width}{shown}")
     page.emulate_media(forced_colors="active")
     yield from (f"forced colours, 320 px: {each}" for each in violations(page, COLOURS))
 

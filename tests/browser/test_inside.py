@@ -30,11 +30,11 @@ from tests.browser.conftest import (
     DESKTOP,
     PATIENCE,
     PHONE,
-    PICTURES,
     Site,
     Watch,
     free_port,
     overweight,
+    photograph,
     serve,
     violations,
     work,
@@ -254,7 +254,7 @@ def _faults_otherwise(page: Page) -> Iterator[str]:
 def _photograph(page: Page, name: str) -> None:
     for width in (DESKTOP, PHONE):
         page.set_viewport_size({"width": width, "height": 740})
-        page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
+        photograph(page, f"{name}-{width}")
 
 
 def _links(page: Page) -> list[str]:
