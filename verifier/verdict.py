@@ -196,7 +196,7 @@ def _rows(report: ValidationReport, facts: RegistryFacts, evidence: Evidence) ->
     # 6 Only a code can speak.
     alone = report.problem is None and not report.lenient
     if report.medium in (Medium.IMAGE, Medium.PDF_OF_IMAGES, Medium.CODE) and alone:
-        return _by_code(facts, evidence)
+        return _by_code(facts, evidence, report.at)
 
     # 7 Otherwise.
     return Verdict(Outcome.NOT_VERIFIED, evidence, _why_not(report, facts))
@@ -334,13 +334,13 @@ def _without_makers_word(check: Check) -> Check:
     return Check(check.name, CheckStatus.PASSED) if silenced else check
 
 
-def _by_code(facts: RegistryFacts, evidence: Evidence) -> Verdict:
+def _by_code(facts: RegistryFacts, evidence: Evidence, at: datetime) -> Verdict:
     code = facts.code
     if code is None:
         return Verdict(Outcome.NOT_VERIFIED, evidence, ("no_code",))
     match code.kind:
         case CodeKind.VERSION:
-            return _by_version(code.version, facts.compared, evidence)
+            return _by_version(code.version, facts.compared, evidence, at)
         case CodeKind.DIGEST_MISMATCH:
             return Verdict(Outcome.CONTENT_DIFFERS, evidence, ("digest_mismatch",))
         case CodeKind.RECORD_ONLY if code.version and code.version.standing is Standing.DESTROYED:
@@ -359,21 +359,29 @@ def _by_code(facts: RegistryFacts, evidence: Evidence) -> Verdict:
             return Verdict(Outcome.NOT_VERIFIED, evidence, ("several_codes",))
 
 
-def _by_version(version: VersionFacts | None, compared: bool | None, evidence: Evidence) -> Verdict:
+def _by_version(
+    version: VersionFacts | None, compared: bool | None, evidence: Evidence, at: datetime
+) -> Verdict:
     if version is None:
         return Verdict(Outcome.CHECK_INCOMPLETE, evidence, ("registry_unavailable",))
     match version.standing:
         case Standing.DESTROYED:
             return _destroyed(version, evidence)
         case Standing.INCOMPLETE:
-            reason = "revalidation_pending" if version.checked_at is None else "standing_lapsed"
-            return Verdict(Outcome.CHECK_INCOMPLETE, evidence, (reason,), version)
+            return Verdict(Outcome.CHECK_INCOMPLETE, evidence, (_why_unfinished(version, at),), version)
         case Standing.FAILED:
             return Verdict(Outcome.REGISTERED_BUT_SIGNATURE_FAILS, evidence, ("standing_failed",), version)
         case Standing.PASSED if compared is False:
             return Verdict(Outcome.CONTENT_DIFFERS, evidence, ("values_differ",), version)
         case Standing.PASSED:
             return Verdict(_by_state(version), evidence, _state_reasons(version), version)
+
+
+def _why_unfinished(version: VersionFacts, at: datetime) -> str:
+    """Whether time, a clock or somebody who loads new lists will finish the standing of a version."""
+    if version.checked_at is None:
+        return "revalidation_pending"
+    return "clock" if version.checked_at > at else "standing_lapsed"
 
 
 def _destroyed(version: VersionFacts, evidence: Evidence) -> Verdict:

@@ -868,8 +868,8 @@ _INCOMPLETE: Final[Mapping[str, tuple[Pair, Pair]]] = {
     ),
     "clock": (
         (
-            "Đồng hồ các máy của cổng đang lệch nhau, nên chưa xét được ngày giờ ký.",
-            "The clocks of the portal's computers disagree, so it cannot judge yet when the file was signed.",
+            "Đồng hồ các máy của cổng đang lệch nhau, nên chưa xét được chữ ký số.",
+            "The clocks of the portal's computers disagree, so it cannot judge the digital signatures yet.",
         ),
         _TRY_AGAIN,
     ),

@@ -161,12 +161,14 @@ def version_facts(row: Row, now: datetime) -> VersionFacts:
 
 
 def _standing(row: Row, now: datetime) -> Standing:
-    """What is stored holds only under the policy it was decided by and while its CRLs are fresh; what was
-    destroyed stays so.
+    """What is stored holds only under the policy it was decided by and while its CRLs are fresh, which a
+    clock behind the day it was decided cannot tell; what was destroyed stays so.
     """
     if row["standing"] == Standing.DESTROYED:
         return Standing.DESTROYED
     if row["standing"] is None or row["policy"] != DEFAULT.name or row["fresh_until"] <= now:
+        return Standing.INCOMPLETE
+    if row["standing_at"] > now + DEFAULT.clock_tolerance:
         return Standing.INCOMPLETE
     return Standing(row["standing"])
 

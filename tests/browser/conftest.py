@@ -258,8 +258,8 @@ def violations(page: Page, rules: Sequence[str] | None = None) -> list[str]:
 
 
 def photograph(page: Page, name: str) -> None:
-    """The whole page, as it stands, among what the tests saw. Once in some ten thousand pictures a headless
-    Chromium loses the one it was asked for and never answers: a screen of another height makes it draw anew.
+    """The whole page, as it stands, among what the tests saw. A headless Chromium has been seen to owe the
+    picture for ever, once in thousands: it is asked again, with a screen of another height to draw anew.
     """
     asked, size = 3, page.viewport_size
     assert size is not None

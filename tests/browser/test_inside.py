@@ -211,9 +211,9 @@ def look_everywhere(page: Page, watch: Watch, who: str) -> None:
         wrong += (f"{path}: {each}" for each in _faults(page, (DESKTOP, PHONE) if new else (PHONE,)))
         if new:
             name = f"inside-{who}{_PLAIN.sub('-', shape)}"
-            _photograph(page, f"{name}-vi")
+            _both_widths(page, f"{name}-vi")
             wrong += (f"{path}: {each}" for each in _faults_otherwise(page))
-            _photograph(page, f"{name}-en")
+            _both_widths(page, f"{name}-en")
         wrong += (f"{path}: {each}" for each in watch.complaints)
         watch.complaints.clear()
     assert wrong == []
@@ -251,7 +251,7 @@ def _faults_otherwise(page: Page) -> Iterator[str]:
         yield f"English, {NARROWEST} px: needs {needed} px"
 
 
-def _photograph(page: Page, name: str) -> None:
+def _both_widths(page: Page, name: str) -> None:
     for width in (DESKTOP, PHONE):
         page.set_viewport_size({"width": width, "height": 740})
         photograph(page, f"{name}-{width}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -580,11 +580,14 @@ def test_finishing_a_check_never_contradicts_a_verdict_that_did_not_wait_for_it(
         assert decide(finished, facts).outcome is verdict.outcome
 
 
-@pytest.mark.parametrize(("checked", "reason"), [(None, "revalidation_pending"), (AT, "standing_lapsed")])
+@pytest.mark.parametrize(
+    ("checked", "reason"),
+    [(None, "revalidation_pending"), (AT, "standing_lapsed"), (AT + timedelta(days=1), "clock")],
+)
 def test_a_code_waiting_for_its_turn_is_not_one_waiting_for_data(
     checked: datetime | None, reason: str
 ) -> None:
-    """The first is a matter of time, the second of somebody loading new lists."""
+    """The first is a matter of time, the second of somebody loading new lists, the third of a clock."""
     version = VersionFacts(
         "7K3M9QXTZ2ABCDEFG", 1, VersionState.CURRENT, Standing.INCOMPLETE, checked_at=checked
     )

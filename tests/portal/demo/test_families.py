@@ -96,7 +96,9 @@ def test_everybody_signs_in_and_finds_something(app: Flask, families: DemoFamili
         assert f'value="{person.contact}"' in accounts
         _, home = sign_in(app, person.contact)
         assert person.name in html.unescape(home)
-        assert html.escape(translate(person.note, "en").capitalize()) in english
+        told = translate(person.note, "en")
+        assert told != person.note
+        assert html.escape(told.capitalize()) in english
         disputed = "xác minh" in person.note
         assert ("Nhà trường đang xem xét liên kết" in home) is disputed
         assert ("Bản số 1" in home) is not disputed

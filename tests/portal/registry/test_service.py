@@ -34,6 +34,7 @@ from tests.conftest import ACTOR, NOW
 from tests.portal.registry.samples import SEAL, SIGNER, locator, new_file, new_version, report, structure
 from verifier.errors import InvalidInput
 from verifier.locator import Hosts, Locator, new_record_id, url
+from verifier.policy import DEFAULT
 from verifier.report import CheckStatus, Medium, Prefix, Role, ValidationReport
 from verifier.trust import TrustStore
 from verifier.verdict import (
@@ -569,6 +570,18 @@ class TestStanding:
         until = NOW + timedelta(days=7)
         assert standing(session, vault, locator(new), until - timedelta(seconds=1)) is Standing.PASSED
         assert standing(session, vault, locator(new), until) is Standing.INCOMPLETE
+
+    def test_a_clock_behind_its_last_look_cannot_tell(self, session: Session, vault: Vault) -> None:
+        """As for a file: such a clock would take lists that ran out long ago for fresh ones."""
+        new = new_version(vault)
+        enter(session, vault, new)
+        borne = NOW - DEFAULT.clock_tolerance
+        assert standing(session, vault, locator(new), borne) is Standing.PASSED
+        behind = borne - timedelta(seconds=1)
+        assert standing(session, vault, locator(new), behind) is Standing.INCOMPLETE
+        code, _ = registry.look_up_locator(session, vault, locator(new), now=behind)
+        found = decide(ValidationReport(behind, Medium.CODE), RegistryFacts(code=code))
+        assert (found.outcome, found.reasons) == (Outcome.CHECK_INCOMPLETE, ("clock",))
 
     def test_another_policy_decided_it(self, session: Session, vault: Vault) -> None:
         new = new_version(vault)
